@@ -1,0 +1,144 @@
+"""The source guard: one source's watcher, and whether what lies at its path is still that source.
+
+An unmounted, replaced or emptied source looks to rsync like one whose files were all deleted. So
+nothing travels from a source before this room has looked at it. Knows neither mirrors nor rsync.
+"""
+
+from __future__ import annotations
+
+import os
+
+from inosync.config import Config, Source
+from inosync.errors import WatchError
+from inosync.events import IN_MODIFY, Change, admit
+from inosync.filters import compile_filters
+from inosync.mounts import file_system, mounted_below
+from inosync.text import printable
+from inosync.watcher import Seen, Watcher
+
+#: Directories that are watched before the queue is read again: a few milliseconds' worth.
+SLICE = 512
+
+
+class Guard:
+    """Watches one source and vouches for it.
+
+    ``watcher`` is None while the source cannot be watched. ``walked`` says that every directory has
+    been watched once.
+    """
+
+    def __init__(self, source: Source, config: Config) -> None:
+        self.source = source
+        self.watcher: Watcher | None = None
+        self.walked = False
+        self.allow_empty = config.allow_empty
+        self._emask = config.emask
+        self._mask = config.emask | (IN_MODIFY if config.eopen else 0)
+        self._marker = os.path.join(source.path, config.wmarker) if config.wmarker else ""
+        self._filters = compile_filters(source.excludes, prefix=os.fsencode(source.prefix))
+        # What the source was like when it was last in order.
+        self._home: tuple[bytes, ...] | None = None
+        self._mounts: frozenset[bytes] = frozenset()
+        self._seen: frozenset[bytes] = frozenset()
+
+    def fits(self, source: Source, config: Config) -> bool:
+        """Return whether this guard does for `source` under another `config`, too."""
+        other = Guard(source, config)
+        return (
+            self.source == source
+            and (self._emask, self._mask, self._marker)
+            == (other._emask, other._mask, other._marker)
+            and self.allow_empty == other.allow_empty
+        )
+
+    def open(self, *, accept: bool = False) -> str:
+        """Start to watch the source; return "" or why that is not possible.
+
+        What comes back on another file system is not taken for the old source unless a person
+        looked at it and said `accept`.
+        """
+        if accept:
+            self._home = None
+        try:
+            os.stat(self.source.path)
+            if self._home not in (None, file_system(self.source.path)):
+                return "is on another file system than before (inosync --sync accepts it)"
+            if wrong := self._incomplete():
+                return wrong
+            self.watcher = Watcher(self.source.path, filters=self._filters, emask=self._mask)
+        except OSError as error:
+            return f"cannot be reached: {error.strerror}"
+        except WatchError as error:
+            return f"cannot be watched: {error}"
+        self.walked = False
+        return ""
+
+    def vouch(self) -> None:
+        """Remember the source as it is now: so it has to be from now on."""
+        self._home = file_system(self.source.path)
+        self._mounts = self._seen = self._mounted()
+
+    def lost(self) -> frozenset[bytes]:
+        """Return where, relative to the source, something was mounted and is not any more.
+
+        What a mirror has below such a place is neither updated nor deleted until it is back.
+        """
+        return self._mounts - self._mounted() if self._mounts else frozenset()
+
+    def walk(self) -> bool:
+        """Watch a slice of the directories that are not watched yet; return whether more are."""
+        if self.watcher is None or (self.walked and not self.watcher.unfinished):
+            return False
+        done = self.watcher.walk(SLICE)
+        self.walked |= done
+        return not done
+
+    def read(self) -> tuple[list[Change], Seen]:
+        """Return the changes that the kernel has reported and the rules admit."""
+        if self.watcher is None:
+            raise AssertionError(f"{self.source.path}: read without a watcher")
+        seen = self.watcher.read()
+        changes = [
+            change
+            for event in seen.events
+            if (change := admit(event, self._emask, self._filters)) is not None
+        ]
+        return changes, seen
+
+    def fault(self) -> str:
+        """Return "" while the source is the one that is watched, else what is wrong, in words."""
+        if self.watcher is None:
+            return "is not watched"
+        return self.watcher.root_state() or self._incomplete()
+
+    def empty(self) -> bool:
+        """Return whether there is nothing at all in the source, and that is not allowed."""
+        if self.allow_empty:
+            return False
+        try:
+            with os.scandir(self.source.path) as entries:
+                return next(entries, None) is None
+        except OSError:
+            return True
+
+    def remounted(self) -> frozenset[bytes]:
+        """Return where something is mounted now that was not when this was last asked."""
+        before, self._seen = self._seen, self._mounted()
+        self._mounts |= self._seen
+        return self._seen - before
+
+    def close(self) -> None:
+        """Give up all watches."""
+        if self.watcher is not None:
+            self.watcher.close()
+            self.watcher = None
+
+    def _incomplete(self) -> str:
+        """Return what the source lacks, in words, or ""."""
+        if self._marker and not os.path.lexists(self._marker):
+            return f"has no {printable(os.path.basename(self._marker))} (wmarker; create it)"
+        return ""
+
+    def _mounted(self) -> frozenset[bytes]:
+        below = mounted_below(self.source.path)
+        return frozenset(p for p in below if self._filters.admits_path(p, directory=True))

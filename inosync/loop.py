@@ -1,0 +1,439 @@
+"""The loop: the only place that waits, and the only one that reads the clock.
+
+Brings together what the kernel reports (watchers, signals, ended children) and what the engine
+wants done. Decides nothing itself about when a mirror runs. Single-threaded; when nothing happens
+and no deadline is set, it sleeps in one system call.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from signal import Signals as Signal
+from typing import Protocol
+
+from inosync.changes import Batch
+from inosync.config import Config
+from inosync.control import Client, Server
+from inosync.engine import (
+    Action,
+    Engine,
+    Kill,
+    Outcome,
+    Rewatch,
+    Say,
+    Start,
+    Terminate,
+)
+from inosync.errors import ConfigError
+from inosync.guard import Guard
+from inosync.mirror import Mirror, State
+from inosync.mounts import Mounts
+from inosync.process import NOT_EXECUTABLE, NOT_FOUND, Child
+from inosync.rsync import deletions, evidence, transferred
+from inosync.signals import Signals
+from inosync.status import lines as status_lines
+from inosync.text import printable
+
+log = logging.getLogger("inosync")
+
+#: Seconds between looks at a source that is held, for its return.
+_RETRY_SOURCE = 5.0
+
+
+class Supervisor(Protocol):
+    """Who started the daemon and wants to hear of it (systemd, or nobody)."""
+
+    watchdog: float  # seconds between signs of life; 0: none wanted
+
+    def tell(self, **states: str) -> None:
+        """Pass on states such as READY="1" (sd_notify(3))."""
+
+
+@dataclass
+class Loop:
+    """One running daemon. ``run`` returns when it was told to stop and all children have ended."""
+
+    config: Config
+    engine: Engine
+    signals: Signals
+    supervisor: Supervisor
+    command: Callable[[Start, frozenset[bytes]], list[str]]
+    environment: Mapping[str, str]
+    reload: Callable[[], Config]
+    pretend: bool = False
+    control: Server | None = None
+    _guards: dict[str, Guard] = field(default_factory=dict)
+    _children: dict[int, tuple[Child, Mirror, list[str]]] = field(default_factory=dict)
+    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    _mounts: Mounts = field(default_factory=Mounts)
+    _retry_at: float | None = None
+    _alive_at: float | None = None
+    _began: float = 0.0
+    _ready: bool = False
+    _told: str = ""
+
+    def run(self) -> None:
+        """Watch and mirror until SIGTERM or SIGINT."""
+        self._began = time.monotonic()
+        self._listen(self.signals.fileno(), self._handle_signals)
+        self._listen(self._mounts.fileno(), self._look_at_mounts)
+        if self.control is not None:
+            self._listen(self.control.fileno(), self._accept)
+        try:
+            for source in self.config.sources:
+                log.info("watching %s", printable(source.path))
+                self._guards[source.path] = Guard(source, self.config)
+                self._open(self._guards[source.path])
+            while not self.engine.stopped:
+                self._turn()
+        finally:
+            for child, _, _ in self._children.values():
+                child.kill()
+            for guard in self._guards.values():
+                guard.close()
+            self._mounts.close()
+            self._selector.close()
+
+    # ---- one turn -------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        """Do what is due, then wait for the next thing to happen and take note of it."""
+        walking = self._walk()
+        now = time.monotonic()
+        self._retry_sources(now)
+        while actions := self.engine.due(now):
+            for action in actions:
+                self._perform(action, now)
+        self._announce(now)
+        timeout = 0.0 if walking else self._timeout(now)
+        if self.engine.stopped:
+            return
+        for key, _ in self._selector.select(timeout):
+            key.data()
+
+    def _listen(self, descriptor: int, react: Callable[[], None]) -> None:
+        self._selector.register(descriptor, selectors.EVENT_READ, react)
+
+    def _timeout(self, now: float) -> float | None:
+        waits = [self.engine.deadline(), self._retry_at, self._alive_at]
+        known = [wait for wait in waits if wait is not None]
+        return max(0.0, min(known) - now) if known else None
+
+    # ---- watching -------------------------------------------------------------------------
+
+    def _open(self, guard: Guard, *, accept: bool = False) -> None:
+        """Start to watch; when that fails, hold the source and try again later."""
+        now = time.monotonic()
+        reason = guard.open(accept=accept)
+        if guard.watcher is not None:
+            self._listen(guard.watcher.fileno(), partial(self._read, guard))
+        else:
+            self.engine.hold(guard.source, reason, now)
+            self._retry_at = now + _RETRY_SOURCE
+
+    def _close(self, guard: Guard) -> None:
+        if guard.watcher is not None:
+            self._selector.unregister(guard.watcher.fileno())
+        guard.close()
+
+    def _walk(self) -> bool:
+        """Watch a slice of every source that needs it; return whether more is to be done."""
+        more = False
+        for guard in list(self._guards.values()):
+            first = not guard.walked
+            more |= guard.walk()
+            if first and guard.walked:
+                self._walked(guard)
+            if guard.watcher is not None and guard.watcher.unread:
+                self._read(guard)
+        return more
+
+    def _walked(self, guard: Guard) -> None:
+        now = time.monotonic()
+        source = guard.source
+        state = self.engine.sources[source.path]
+        if guard.empty():
+            self.engine.hold(source, "is empty (SIGUSR2 mirrors it as it is)", now)
+        elif state.held:
+            self._resume(guard, now)
+        elif not state.watched:
+            guard.vouch()
+            self.engine.watched(source, now, reason="start-up" if self.config.init else "")
+
+    def _resume(self, guard: Guard, now: float) -> None:
+        guard.vouch()
+        self.engine.resume(guard.source, now)
+
+    def _read(self, guard: Guard) -> None:
+        """Take what one watcher has to say."""
+        if guard.watcher is None:
+            return
+        changes, seen = guard.read()
+        now = time.monotonic()
+        for problem in seen.problems:
+            log.warning("%s", problem)
+        self.engine.shortage(guard.source, bool(guard.watcher.unwatched), now)
+        if seen.root_lost:
+            self._lose(guard, guard.fault() or "was moved or unmounted", now)
+            return
+        if seen.resync:
+            log.warning("%s: %s: full pass", printable(guard.source.path), seen.resync)
+            self.engine.resync(guard.source, seen.resync, now)
+        self.engine.changed(guard.source, changes, now)
+        if changes and self.engine.sources[guard.source.path].held and not guard.empty():
+            self._resume(guard, now)
+
+    def _lose(self, guard: Guard, reason: str, now: float) -> None:
+        self._close(guard)
+        self.engine.hold(guard.source, reason, now)
+        self._retry_at = now + _RETRY_SOURCE
+
+    def _look_at_mounts(self) -> None:
+        """Something was mounted or unmounted somewhere."""
+        now = time.monotonic()
+        self._retry_at = now
+        for guard in self._guards.values():
+            if guard.watcher is None:
+                continue
+            if fault := guard.fault():
+                self._lose(guard, fault, now)
+                continue
+            for path in sorted(guard.lost()):
+                log.error(
+                    "%s: what was mounted on %s is gone: left alone on the mirrors until it is back"
+                    " (inosync --sync mirrors it as it is)",
+                    printable(guard.source.path),
+                    printable(path),
+                )
+            if fresh := guard.remounted():
+                names = ", ".join(printable(path) for path in sorted(fresh))
+                log.info("%s: mounted: %s: full pass", printable(guard.source.path), names)
+                guard.watcher.reconcile()
+                self.engine.resync(guard.source, "something was mounted", now)
+
+    def _retry_sources(self, now: float) -> None:
+        if self._retry_at is None or now < self._retry_at:
+            return
+        self._retry_at = None
+        for guard in self._guards.values():
+            if guard.watcher is None:
+                self._open(guard)
+
+    # ---- running --------------------------------------------------------------------------
+
+    def _perform(self, action: Action, now: float) -> None:
+        if isinstance(action, Say):
+            log.log(action.level, "%s", action.text)
+        elif isinstance(action, Start):
+            self._start(action, now)
+        elif isinstance(action, Rewatch):
+            watcher = self._guards[action.source.path].watcher
+            if watcher is not None:
+                watcher.retry_unwatched()
+        else:
+            child = next((c for c, m, _ in self._children.values() if m is action.mirror), None)
+            if child is None:
+                return
+            if isinstance(action, Terminate):
+                child.terminate()
+            elif isinstance(action, Kill):
+                child.kill()
+            else:
+                self.engine.activity(action.mirror, child.activity(), now)
+
+    def _start(self, action: Start, now: float) -> None:
+        mirror = action.mirror
+        guard = self._guards[mirror.pair.source.path]
+        fault = guard.fault()
+        if fault:
+            mirror.withdraw()
+            self._lose(guard, fault, now)
+            return
+        argv = self.command(action, guard.lost())
+        shown = shlex.join(argv)
+        log.debug("%s: run for %s", mirror.name, _describe(action.batch))
+        if self.pretend:
+            log.info("would execute: %s", shown)
+            self.engine.exited(mirror, Outcome(0, pretended=True), now)
+            return
+        log.debug("executing: %s", shown)
+        try:
+            child = Child(argv, environment=self.environment)
+        except OSError as error:
+            status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+            reason = f"{argv[0]}: {error.strerror}"
+            outcome = Outcome(status, evidence=(reason,), command=shown)
+            self.engine.exited(mirror, outcome, now)
+            return
+        self._children[child.pid] = (child, mirror, argv)
+
+    def _reap(self, now: float) -> None:
+        """Look after our own children, one by one: others' (a library's) are not ours to take."""
+        for pid, (child, mirror, argv) in list(self._children.items()):
+            status = child.poll()
+            if status is None:
+                continue
+            del self._children[pid]
+            output = child.output()
+            outcome = Outcome(
+                status,
+                transferred=transferred(output),
+                evidence=evidence(child.errors()),
+                deletions=deletions(output) if mirror.rehearsing else (),
+                command=shlex.join(argv),
+            )
+            child.close()
+            self.engine.exited(mirror, outcome, now)
+
+    # ---- signals --------------------------------------------------------------------------
+
+    def _handle_signals(self) -> None:
+        for signal in self.signals.take():
+            now = time.monotonic()
+            if signal is Signal.SIGCHLD:
+                self._reap(now)
+            elif signal is Signal.SIGHUP:
+                self._reload(now)
+            elif signal is Signal.SIGUSR1:
+                for line in self._status(now):
+                    log.info("%s", line)
+            elif signal is Signal.SIGUSR2:
+                log.info("SIGUSR2: full pass of everything")
+                self._release(now)
+            else:
+                log.info("%s: stopping", signal.name)
+                self.supervisor.tell(STOPPING="1", STATUS="stopping")
+                self.engine.stop(now)
+
+    def _status(self, now: float) -> list[str]:
+        watchers = {path: guard.watcher for path, guard in self._guards.items()}
+        return status_lines(self.engine, watchers, now)
+
+    def _release(self, now: float, node: str = "") -> int:
+        """A person says: full pass now, and what is held goes on as it is; return how many do."""
+        for guard in self._guards.values():
+            if guard.watcher is None:
+                self._open(guard, accept=True)
+            elif guard.walked:
+                guard.vouch()
+                if self.engine.sources[guard.source.path].held:
+                    self.engine.resume(guard.source, now)
+        return len(self.engine.release("asked for", now, node=node))
+
+    # ---- the control socket ---------------------------------------------------------------
+
+    def _accept(self) -> None:
+        client = self.control.accept() if self.control is not None else None
+        if client is not None:
+            self._listen(client.fileno(), partial(self._serve, client, client.fileno()))
+
+    def _serve(self, client: Client, descriptor: int) -> None:
+        """Go on with a client: it has sent something, or can take more of its answer."""
+        if client.sending:
+            client.send()
+        else:
+            client.receive()
+            if client.request is not None and not client.answered:
+                self._answer(client, client.request)
+        if client.closed:
+            self._selector.unregister(descriptor)
+        elif client.sending:
+            self._selector.modify(
+                descriptor, selectors.EVENT_WRITE, partial(self._serve, client, descriptor)
+            )
+
+    def _answer(self, client: Client, request: Mapping[str, object]) -> None:
+        now = time.monotonic()
+        command, node = request["command"], request.get("node", "")
+        if command == "status":
+            synced = all(mirror.since is None for mirror in self.engine.mirrors)
+            client.answer(lines=self._status(now), synced=synced)
+        elif command == "sync" and isinstance(node, str):
+            count = self._release(now, node)
+            if count:
+                log.info("asked for a full pass of %s", printable(node) or "everything")
+                client.answer(mirrors=count)
+            else:
+                names = ", ".join(sorted({m.pair.node.name for m in self.engine.mirrors}))
+                client.refuse(f"there is no node {printable(node)}; known are {names}")
+        else:
+            client.refuse(f"this daemon knows no command {printable(str(command))}")
+
+    def _reload(self, now: float) -> None:
+        """Take the config anew; keep the old one when the new one is wrong."""
+        self.supervisor.tell(RELOADING="1", MONOTONIC_USEC=str(time.monotonic_ns() // 1000))
+        try:
+            config = self.reload()
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("%s", problem)
+            log.error("SIGHUP: the config is wrong, the old one stays in force")
+        else:
+            self._apply(config, now)
+            log.info("SIGHUP: config loaded again")
+        self._told = ""
+        self.supervisor.tell(READY="1")
+
+    def _apply(self, config: Config, now: float) -> None:
+        old = self._guards
+        self._guards = {}
+        self.config = config
+        self.engine.configure(config, now)
+        for source in config.sources:
+            guard = old.pop(source.path, None)
+            if guard is not None and guard.fits(source, config):
+                self._guards[source.path] = guard
+                continue
+            if guard is not None:
+                # Another rule may admit what the old one hid, so all is walked and sent anew.
+                self._close(guard)
+            self._guards[source.path] = Guard(source, config)
+            self.engine.sources[source.path].watched = False
+            self._open(self._guards[source.path])
+        for guard in old.values():
+            self._close(guard)
+
+    # ---- telling --------------------------------------------------------------------------
+
+    def _announce(self, now: float) -> None:
+        """Say when all is ready, and keep the supervisor informed of what goes on."""
+        total = sum(guard.watcher.watched for guard in self._guards.values() if guard.watcher)
+        states = self.engine.sources.values()
+        if not self._ready and all(state.watched or state.held for state in states):
+            self._ready = True
+            log.info(
+                "ready after %.2f s: %d sources, %d directories, %d mirrors",
+                now - self._began,
+                len(self._guards),
+                total,
+                len(self.engine.mirrors),
+            )
+            self.supervisor.tell(READY="1")
+        if self._ready:
+            mirrors = self.engine.mirrors
+            synced = sum(mirror.synced for mirror in mirrors)
+            failing = sum(mirror.state in (State.BACKOFF, State.HELD) for mirror in mirrors)
+            text = f"{len(mirrors) - failing} of {len(mirrors)} mirrors well"
+            if synced < len(mirrors) and self.config.init:
+                text = f"first pass {synced}/{len(mirrors)} mirrors"
+        else:
+            text = f"watching {total} directories…"
+        if text != self._told:
+            self._told = text
+            self.supervisor.tell(STATUS=text)
+        if self.supervisor.watchdog and (self._alive_at is None or now >= self._alive_at):
+            self._alive_at = now + self.supervisor.watchdog
+            self.supervisor.tell(WATCHDOG="1")
+
+
+def _describe(batch: Batch) -> str:
+    if batch.reason:
+        return f"a full pass ({batch.reason})"
+    names = ", ".join(printable(path) or "." for path in batch.sample)
+    return f"{batch.count} changes ({names}{', …' if batch.count > len(batch.sample) else ''})"

@@ -1,0 +1,82 @@
+"""The table of mounts: what is mounted below a source, and a sign when that changes.
+
+inotify says nothing when something is mounted over a directory or a bind mount goes away; the
+kernel's table of mounts can be waited for. Knows nothing of sources.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+from typing import NamedTuple
+
+_TABLE = "/proc/self/mountinfo"
+_ESCAPE = re.compile(rb"\\([0-7]{3})")
+
+
+class Mounts:
+    """Becomes readable once for each change of the table (see proc_pid_mountinfo(5))."""
+
+    def __init__(self) -> None:
+        self._table = open(_TABLE, "rb")  # noqa: SIM115 - open as long as we are
+        # The table is always "readable", so it is polled for its urgent sign alone, in an epoll
+        # instance of its own that can be waited for like any other descriptor.
+        self._poll = select.epoll()
+        self._poll.register(self._table, select.EPOLLPRI)
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable; looking at it takes the sign back."""
+        return self._poll.fileno()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._poll.close()
+        self._table.close()
+
+
+def mounted_below(path: str) -> frozenset[bytes]:
+    """Return the directories below `path`, relative to it, on which something is mounted now."""
+    top = os.path.realpath(os.fsencode(path)).rstrip(b"/") + b"/"
+    points = {mount.point for mount in _table()}
+    return frozenset(point[len(top) :] for point in points if point.startswith(top))
+
+
+def file_system(path: str) -> tuple[bytes, ...]:
+    """Return what tells the file system at `path` from others, also after it was away.
+
+    Its type, what is mounted and which part of it; and the device number where that lasts (disks),
+    or where there is nothing else (tmpfs, which is new whenever it is mounted). The numbers of
+    others (btrfs, NFS) are given out as they come.
+    """
+    real = os.path.realpath(os.fsencode(path)) + b"/"
+    holding = [m for m in _table() if real.startswith(m.point.rstrip(b"/") + b"/")]
+    # Of several at one place the last hides the others.
+    mount = max(reversed(holding), key=lambda mount: len(mount.point))
+    lasts = not mount.device.startswith(b"0:") or mount.kind in (b"tmpfs", b"ramfs")
+    return (mount.kind, mount.source, mount.root, mount.device if lasts else b"")
+
+
+class _Mount(NamedTuple):
+    device: bytes
+    root: bytes
+    point: bytes
+    kind: bytes
+    source: bytes
+
+
+def _table() -> list[_Mount]:
+    with open(_TABLE, "rb") as table:
+        return [_mount(line) for line in table]
+
+
+def _mount(line: bytes) -> _Mount:
+    # 36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/source rw
+    front, _, back = line.partition(b" - ")
+    _, _, device, root, point, *_ = front.split(b" ")
+    kind, source, *_ = back.split(b" ")
+    return _Mount(device, _unescape(root), _unescape(point), kind, _unescape(source))
+
+
+def _unescape(text: bytes) -> bytes:
+    return _ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), text)

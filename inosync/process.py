@@ -1,0 +1,147 @@
+"""Child processes: starting, watching over and ending them. The only door to subprocess.
+
+A child leads a session, and so a process group, of its own: a signal to the group reaches all it
+started, and a terminal's Ctrl-C does not. Its output goes to unlinked temporary files and not to
+pipes: an ssh that lives on to share its connection keeps pipes open for ever, so the end of a
+child is its exit, not the end of its output. Knows nothing of rsync or mirrors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+#: How much of the end of a child's output is read; the rest only fills the file.
+_TAIL = 65536
+
+#: What a shell answers for a program that is missing, and for one that cannot be executed.
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+
+
+class Child:
+    """One running program."""
+
+    def __init__(self, argv: Sequence[str], *, environment: Mapping[str, str]) -> None:
+        """Start ``argv`` in ``/`` with no input. Raise OSError when it cannot be started."""
+        with contextlib.ExitStack() as stack:
+            self._output = stack.enter_context(_unlinked())
+            self._errors = stack.enter_context(_unlinked())
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=self._errors,
+                cwd="/",
+                env=dict(environment),
+                start_new_session=True,
+            )
+            stack.pop_all()
+        self._told_to_end = False
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also the id of its group."""
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Return the exit status when the child has ended (negative: the signal), else None.
+
+        What the child started itself and left behind after a violent end is killed with it.
+        """
+        if self._process.returncode is not None:
+            return self._process.returncode
+        ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return None
+        if self._told_to_end or ended.si_code != os.CLD_EXITED:
+            # Not reaped yet, so the number of its group cannot belong to anybody else.
+            self._signal(signal.SIGKILL)
+        return self._process.wait()
+
+    def terminate(self) -> None:
+        """Ask the child and all in its group to end."""
+        self._told_to_end = True
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the child and all in its group."""
+        self._told_to_end = True
+        self._signal(signal.SIGKILL)
+
+    def output(self) -> bytes:
+        """Return the end of what it wrote to its standard output."""
+        return _tail(self._output)
+
+    def errors(self) -> bytes:
+        """Return the end of what it wrote to its standard error."""
+        return _tail(self._errors)
+
+    def close(self) -> None:
+        """Let go of its output."""
+        self._output.close()
+        self._errors.close()
+
+    def activity(self) -> int:
+        """Return a number that grows as long as any process of the group computes, reads or writes.
+
+        Sums CPU ticks (proc_pid_stat(5)) and bytes through read and write (proc_pid_io(5)).
+        """
+        total = 0
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit():
+                # Processes end while we look, and another user's are closed to us.
+                with contextlib.suppress(OSError, ValueError, IndexError):
+                    total += _activity(Path(entry.path), self.pid)
+        return total
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
+
+
+def capture(argv: Sequence[str], *, timeout: float) -> str:
+    """Run a program that answers at once; return its standard output.
+
+    For start and end of the daemon only: it blocks. Raise OSError when the program cannot be run
+    or takes longer than ``timeout`` seconds.
+    """
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"no answer within {timeout:.0f} s") from error
+    return done.stdout.decode("utf-8", "replace")
+
+
+def _unlinked() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        # No room or no permission anywhere on disk: memory will do.
+        return os.fdopen(os.memfd_create("inosync"), "w+b")
+
+
+def _tail(file: IO[bytes]) -> bytes:
+    size = os.fstat(file.fileno()).st_size
+    return os.pread(file.fileno(), _TAIL, max(0, size - _TAIL))
+
+
+def _activity(process: Path, group: int) -> int:
+    # The second field is the program's name in parentheses and may hold anything; after it come
+    # state, parent, group, ... and as the 12th and 13th the CPU ticks in user and kernel mode.
+    fields = (process / "stat").read_bytes().rpartition(b")")[2].split()
+    if int(fields[2]) != group:
+        return 0
+    moved = 0
+    with contextlib.suppress(OSError):
+        lines = (process / "io").read_bytes().splitlines()
+        moved = sum(int(line.split()[1]) for line in lines if line.startswith((b"rchar", b"wchar")))
+    return int(fields[11]) + int(fields[12]) + moved

@@ -1,0 +1,237 @@
+"""From a config to a running daemon: preflight, lock, detaching, privileges, systemd.
+
+Everything that can be wrong is found before the process detaches, so that it is told on the
+terminal and in the exit status. Knows nothing of changes and runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import logging
+import os
+import pwd
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import daemon
+
+from inosync import __version__, log
+from inosync.config import Config
+from inosync.control import Server
+from inosync.destination import Transport
+from inosync.engine import Engine, Start
+from inosync.errors import ConfigError
+from inosync.filters import compile_filters
+from inosync.lock import Lock, lock_path, runtime_directory, socket_path
+from inosync.loop import Loop
+from inosync.process import capture
+from inosync.rsync import OLDEST, chooses_shell, command, parse_version
+from inosync.signals import Signals
+from inosync.systemd import Systemd
+from inosync.text import printable
+
+logger = logging.getLogger("inosync")
+
+#: A Unix socket's path holds 107 bytes; ssh appends 40 for the connection and 17 while it binds.
+_LONGEST_CONTROL = 48
+
+#: What systemd hands to the daemon and rsync has no business with.
+_OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM", "LISTEN_FDS")
+
+
+def run(load: Callable[[], Config], *, detach: bool, pretend: bool, verbose: bool) -> int:
+    """Run the daemon until it is told to stop; return its exit status.
+
+    ``load`` reads the config and is called again on SIGHUP. Raise ConfigError or
+    AlreadyRunningError, with nothing started and nothing detached.
+    """
+    directory = Path.cwd()  # where relative paths belong, also after detaching and at reload
+    config = load()
+    version = preflight(config)
+    with contextlib.ExitStack() as stack:
+        runtime = runtime_directory()
+        lock = None
+        if not pretend:
+            lock = stack.enter_context(Lock(lock_path(runtime, config)))
+        if detach:
+            preserved = [lock.descriptor] if lock else []
+            stack.enter_context(
+                daemon.DaemonContext(
+                    detach_process=True,
+                    umask=config.umask,
+                    signal_map={},
+                    files_preserve=preserved,
+                )
+            )
+            log.to_syslog(verbose=verbose)
+        else:
+            os.umask(config.umask)
+            log.to_stderr(verbose=verbose)
+        if lock:
+            lock.write()
+        control = "" if pretend else stack.enter_context(control_directory(runtime, config))
+        server = None
+        if not pretend:
+            server = stack.enter_context(contextlib.closing(Server(socket_path(runtime, config))))
+            if config.user:
+                os.chown(server.path, pwd.getpwnam(config.user).pw_uid, -1)
+        become(config)
+        for warning in (*config.warnings, *_filter_warnings(config)):
+            logger.warning("%s", warning)
+        try:
+            return _serve(
+                load,
+                config,
+                directory=directory,
+                version=version,
+                control=control,
+                server=server,
+                pretend=pretend,
+            )
+        except Exception:
+            logger.exception("inosync %s: this is a bug, the daemon ends", __version__)
+            return 1
+
+
+def _serve(
+    load: Callable[[], Config],
+    config: Config,
+    *,
+    directory: Path,
+    version: tuple[int, int, int],
+    control: str,
+    server: Server | None,
+    pretend: bool,
+) -> int:
+    environment = {name: value for name, value in os.environ.items() if name not in _OURS}
+    current = (config, version)
+
+    def reload() -> Config:
+        nonlocal current
+        with contextlib.chdir(directory):
+            fresh = load()
+        current = (fresh, preflight(fresh))
+        return fresh
+
+    def argv(start: Start, spare: frozenset[bytes]) -> list[str]:
+        return command(
+            start.mirror.pair,
+            current[0],
+            version=current[1],
+            control=control,
+            environment_shell="RSYNC_RSH" in environment,
+            rehearse=start.rehearse,
+            limit=start.limit,
+            spare=spare,
+        )
+
+    signals = Signals()
+    try:
+        Loop(
+            config=config,
+            engine=Engine(config, random.random),
+            signals=signals,
+            supervisor=Systemd(),
+            command=argv,
+            environment=environment,
+            reload=reload,
+            pretend=pretend,
+            control=server,
+        ).run()
+    finally:
+        signals.close()
+    logger.info("stopped")
+    return 0
+
+
+def _filter_warnings(config: Config) -> Iterator[str]:
+    for source in config.sources:
+        for rule in compile_filters(source.excludes).left_to_rsync:
+            yield (
+                f"{printable(source.path)}: the rule {rule!r} is applied by rsync alone: "
+                "changes that it hides still start a run"
+            )
+
+
+# ---- before anything starts ---------------------------------------------------------------
+
+
+def preflight(config: Config) -> tuple[int, int, int]:
+    """Return the version of the local rsync; raise ConfigError when something cannot work."""
+    where = config.file or "inosync"
+    problems = []
+    version = None
+    try:
+        version = parse_version(capture([config.rsync, "--version"], timeout=10))
+    except OSError as error:
+        problems.append(f"{where}: rsync = {config.rsync!r}: cannot be run: {error}")
+    else:
+        if version is None:
+            problems.append(
+                f"{where}: rsync = {config.rsync!r}: does not answer --version as rsync does; "
+                "give the path of rsync itself (to see commands without running them, use -p)"
+            )
+        elif version < OLDEST:
+            problems.append(
+                f"{where}: rsync = {config.rsync!r}: is version {'.'.join(map(str, version))}; "
+                f"{'.'.join(map(str, OLDEST))} or later is needed"
+            )
+    for source in config.sources:
+        if not os.access(source.path, os.R_OK | os.X_OK):
+            problems.append(
+                f"{where}: {printable(source.path)}: cannot be read by "
+                f"{pwd.getpwuid(os.getuid()).pw_name}; give it read permission or run as its owner"
+            )
+    if "RSYNC_RSH" not in os.environ and not shutil.which("ssh"):
+        problems += [
+            f"{where}: {pair.destination.shown}: needs ssh, which is not installed; "
+            "install openssh-client"
+            for pair in config.pairs
+            if pair.destination.transport is Transport.SSH and not chooses_shell(pair.node.extra)
+        ]
+    if version is None or problems:
+        raise ConfigError(problems)
+    return version
+
+
+@contextlib.contextmanager
+def control_directory(runtime: Path, config: Config) -> Iterator[str]:
+    """Provide a private directory for ssh's control sockets, or ``""`` when no path is usable.
+
+    At the end the shared connections are closed, so that no ssh outlives the daemon.
+    """
+    if all(pair.destination.transport is not Transport.SSH for pair in config.pairs):
+        yield ""
+        return
+    short = len(str(runtime)) < _LONGEST_CONTROL - 13 and " " not in str(runtime)
+    path = tempfile.mkdtemp(prefix="ssh-", dir=runtime if short else "/tmp")  # noqa: S108
+    if config.user:
+        os.chown(path, pwd.getpwnam(config.user).pw_uid, -1)
+    try:
+        yield path
+    finally:
+        for master in Path(path).iterdir():
+            with contextlib.suppress(OSError):
+                capture(["ssh", "-O", "exit", "-o", f"ControlPath={master}", "none"], timeout=3)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def become(config: Config) -> None:
+    """Drop root's privileges for ``user`` and ``group``, where set."""
+    if not config.user and not config.group:
+        return
+    if config.user:
+        account = pwd.getpwnam(config.user)
+        group = grp.getgrnam(config.group).gr_gid if config.group else account.pw_gid
+        os.initgroups(config.user, group)
+        os.setgid(group)
+        os.setuid(account.pw_uid)
+        # ssh and rsync look there for keys and names.
+        os.environ.update(HOME=account.pw_dir, USER=config.user, LOGNAME=config.user)
+    else:
+        os.setgroups([])
+        os.setgid(grp.getgrnam(config.group).gr_gid)

@@ -1,0 +1,377 @@
+"""What the kernel reports about one source, with the paths that are right now.
+
+Owns the inotify instance, on pyinotify's classes, and the reading of its buffer. Where each watch
+is in the tree is watchtree's; what an event means to a mirror is for others to decide.
+
+pyinotify turns every event into objects, raises on a name that is not UTF-8, hides failed watches
+and follows no rename exactly (its ``read_events``, ``_SysProcessEvent``, ``add_watch``). So its
+binding and its life cycle are used here, and its buffer is read by ourselves.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import errno
+import fcntl
+import os
+import stat
+import struct
+import termios
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from inosync.errors import WatchError
+from inosync.events import (
+    IN_ATTRIB,
+    IN_CREATE,
+    IN_DELETE,
+    IN_DELETE_SELF,
+    IN_IGNORED,
+    IN_ISDIR,
+    IN_MOVE_SELF,
+    IN_MOVED_FROM,
+    IN_MOVED_TO,
+    IN_Q_OVERFLOW,
+    IN_UNMOUNT,
+    Event,
+)
+from inosync.filters import Filters
+from inosync.text import printable
+from inosync.watchtree import WatchTree, reason, sysctl
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore
+    import pyinotify
+
+for _handler in list(pyinotify.log.handlers):  # it writes to standard error, unasked
+    pyinotify.log.removeHandler(_handler)
+
+_APPEARED = IN_CREATE | IN_MOVED_TO
+_VANISHED = IN_DELETE | IN_MOVED_FROM
+
+# What keeps the tree of watches right, whatever the user wants to hear of. Without IN_EXCL_UNLINK:
+# a file written after one of its names was removed, and one that was made with O_TMPFILE and then
+# linked, are reported under a name that is gone, and only there.
+_NEEDED = _APPEARED | _VANISHED | IN_MOVE_SELF | IN_ATTRIB
+
+# Events that say more than "something about this name": directories, and the watch itself.
+_STRUCTURE = IN_ISDIR | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED
+_ROOT_LOST = IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED
+
+_HEADER = struct.Struct("iIII")  # struct inotify_event: wd, mask, cookie, length of the name
+_READ_LIMIT = 1 << 20  # bytes: more than the kernel's default queue of 16,384 events mostly takes
+_SMALLEST_READ = _HEADER.size + 256  # inotify(7): NAME_MAX + 1
+_SLICE = 512  # directories: a few milliseconds
+_MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one read brought.
+
+    ``events`` with merged masks, reduced to the kinds that `emask` names. Of a directory that
+    appeared and vanished there are two, because they reach differently far. ``resync`` is why all
+    must be compared, or "". ``problems`` are new directories that cannot be watched, a line each.
+    ``root_lost``: the root was deleted, moved or unmounted; ask ``root_state()``.
+    """
+
+    events: tuple[Event, ...] = ()
+    resync: str = ""
+    problems: tuple[str, ...] = ()
+    root_lost: bool = False
+
+
+class _Manager(pyinotify.WatchManager):  # type: ignore[misc]
+    """pyinotify's watch manager: the instance and its two system calls, on paths that are bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        os.set_inheritable(self._fd, False)
+        os.set_blocking(self._fd, False)
+        libc = self._inotify_wrapper._libc
+        self._add = libc.inotify_add_watch
+        self._remove = libc.inotify_rm_watch
+
+    def add(self, path: bytes, mask: int) -> int:
+        """Watch a path; return its wd, or the errno negated."""
+        wd: int = self._add(self._fd, path, mask)
+        return wd if wd >= 0 else -ctypes.get_errno()
+
+    def remove(self, wd: int) -> None:
+        """Give up a watch; one that the kernel has dropped already is no error."""
+        self._remove(self._fd, wd)
+
+
+class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
+    """pyinotify's notifier, reading straight into what has changed: no event objects."""
+
+    def __init__(self, manager: _Manager, tree: WatchTree, limit: int) -> None:
+        super().__init__(manager, default_proc_fun=lambda event: None)
+        self._tree = tree
+        self._limit = max(limit, _SMALLEST_READ)
+        self._pending = array.array("i", [0])
+        self.events = 0
+        self.overflows = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was read so far."""
+        self.names: dict[int, dict[bytes, int]] = {}  # wd -> name, padded with NUL -> mask
+        self.directories: dict[tuple[int, bytes], int] = {}  # events with IN_ISDIR
+        self.overflowed = False
+        self.root_lost = False
+
+    def read_events(self) -> None:
+        """Take what the kernel has queued, up to the limit. Never blocks."""
+        fcntl.ioctl(self._fd, termios.FIONREAD, self._pending)
+        if self._pending[0]:
+            size = min(self._limit, max(self._pending[0], _SMALLEST_READ))
+            self._parse(os.read(self._fd, size))
+
+    def _parse(self, buffer: bytes) -> None:
+        unpack, header, names = _HEADER.unpack_from, _HEADER.size, self.names
+        offset, end, count = 0, len(buffer), 0
+        while offset < end:
+            wd, mask, _, length = unpack(buffer, offset)
+            offset += header
+            name = buffer[offset : offset + length]
+            offset += length
+            count += 1
+            if mask & _STRUCTURE:
+                self._structure(wd, mask, name.rstrip(b"\0"))
+                continue
+            try:
+                masks = names[wd]
+            except KeyError:
+                masks = names[wd] = {}
+            masks[name] = masks.get(name, 0) | mask
+        self.events += count
+
+    def _structure(self, wd: int, mask: int, name: bytes) -> None:
+        tree = self._tree
+        if mask & IN_Q_OVERFLOW:
+            self.overflows += 1
+            self.overflowed = True
+            tree.reconcile()
+        elif mask & IN_IGNORED:
+            tree.ignored(wd)
+        elif mask & IN_UNMOUNT:
+            tree.unmounted(wd)
+        elif mask & IN_MOVE_SELF:
+            tree.moved(wd)
+            self.report(wd, name, mask)
+        else:
+            self._directory(wd, mask, name)
+        if wd == tree.root.wd and mask & _ROOT_LOST:
+            self.root_lost = True
+
+    def _directory(self, wd: int, mask: int, name: bytes) -> None:
+        if mask & _APPEARED:
+            self._tree.appeared(wd, name)
+        elif mask & _VANISHED:
+            self._tree.vanished(wd, name)
+        elif mask & IN_ATTRIB:
+            self._tree.permitted(wd, name)
+            if not name and wd != self._tree.root.wd:
+                return  # its parent says the same, by name
+        self.report(wd, name, mask)
+
+    def report(self, wd: int, name: bytes, mask: int) -> None:
+        """Note that something happened to a directory: `name` in that of `wd`, or that itself."""
+        key = (wd, name)
+        self.directories[key] = self.directories.get(key, 0) | mask | IN_ISDIR
+
+
+class Watcher:
+    """One watched source, on an inotify instance of its own.
+
+    ``on_progress(watched)`` is called after each slice of a walk. ``read_limit`` is how many bytes
+    a :meth:`read` takes from the kernel at most. WatchError when the root cannot be watched.
+
+    The caller walks until :meth:`walk` returns True, and reads whenever :meth:`fileno` is readable
+    or ``unread`` is true: a walk finds things, and only :meth:`read` hands them out. While
+    ``unfinished`` is true there is more to walk: of new directories a read takes a slice only.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        filters: Filters,
+        emask: int,
+        on_progress: Callable[[int], None] | None = None,
+        read_limit: int = _READ_LIMIT,
+    ) -> None:
+        self._root = os.fsencode(os.path.abspath(root))
+        self._emask = emask
+        self._on_progress = on_progress
+        self._manager = _open_inotify(self._root)
+        try:
+            self._tree = WatchTree(
+                self._root,
+                filters=filters,
+                mask=emask | _NEEDED,
+                add=self._manager.add,
+                remove=self._manager.remove,
+            )
+        except OSError as error:
+            self._manager.close()
+            raise WatchError(_root_problem(self._root, error)) from error
+        self._notifier = _Notifier(self._manager, self._tree, read_limit)
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when the kernel has something to say."""
+        descriptor: int = self._manager.get_fd()
+        return descriptor
+
+    def close(self) -> None:
+        """Drop all watches at once."""
+        self._notifier.stop()
+
+    def walk(self, limit: int) -> bool:
+        """Watch about `limit` further directories at most; return True when none is left."""
+        working = self._tree.pending
+        done = self._tree.advance(limit)
+        if working and self._on_progress is not None:
+            self._on_progress(self.watched)
+        return done
+
+    def read(self) -> Seen:
+        """Return what the kernel has queued by now. Never blocks, and takes a bounded time."""
+        notifier = self._notifier
+        notifier.read_events()
+        if notifier.overflowed and self.root_state():
+            notifier.root_lost = True
+        self._tree.advance(_SLICE)
+        for node in self._tree.take_reports():
+            if node.parent is not None:
+                notifier.report(node.parent.wd, node.name, _APPEARED)
+        seen = Seen(
+            events=tuple(self._events()),
+            resync=_overflow() if notifier.overflowed else "",
+            problems=self._problems(),
+            root_lost=notifier.root_lost,
+        )
+        notifier.clear()
+        return seen
+
+    def reconcile(self) -> None:
+        """Compare the whole tree with the watches, without a gap in watching; then :meth:`walk`."""
+        self._tree.reconcile()
+
+    def retry_unwatched(self) -> None:
+        """Try the directories again that could not be watched; then :meth:`walk`."""
+        self._tree.retry_unwatched()
+
+    def root_state(self) -> str:
+        """Return "" while the root's path leads to the directory that is watched, else a reason."""
+        try:
+            status = os.stat(self._root)
+        except FileNotFoundError:
+            return "is gone"
+        except OSError as error:
+            return f"cannot be reached: {error.strerror}"
+        if not stat.S_ISDIR(status.st_mode):
+            return "is not a directory any more"
+        if status.st_dev != self._tree.identity[0]:
+            return "is on another file system now: something was mounted or unmounted"
+        # One that was made anew may have the inode number of the old one, but not its watch.
+        code = self._tree.root_error()
+        if code == errno.ESTALE:
+            return "is another directory now"
+        return f"cannot be reached: {reason(code)}" if code else ""
+
+    @property
+    def events(self) -> int:
+        """How many events were read so far."""
+        return self._notifier.events
+
+    @property
+    def overflows(self) -> int:
+        """How often the kernel's queue overflowed."""
+        return self._notifier.overflows
+
+    @property
+    def watched(self) -> int:
+        """How many directories are watched."""
+        return len(self._tree.nodes)
+
+    @property
+    def unwatched(self) -> Mapping[bytes, str]:
+        """The directories, relative to the source, that cannot be watched, and why."""
+        return dict(self._tree.reasons())
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether :meth:`walk` has something to do that no event will announce."""
+        return self._tree.pending
+
+    @property
+    def unread(self) -> bool:
+        """Whether :meth:`read` has something to say that :meth:`fileno` does not announce."""
+        return self._tree.untold
+
+    def paths(self) -> Iterator[tuple[int, bytes]]:
+        """Yield each watch descriptor and the path, relative to the source, of its directory."""
+        for wd, node in self._tree.nodes.items():
+            path = self._tree.path(node)
+            if path is not None:
+                yield wd, path
+
+    def _events(self) -> Iterator[Event]:
+        """Yield what was noted, with the paths as they are known by now."""
+        emask = self._emask
+        for wd, masks in self._notifier.names.items():
+            directory = self._path(wd)
+            if directory is not None:
+                for name, mask in masks.items():
+                    if mask & emask:
+                        yield Event(directory, name.rstrip(b"\0"), mask & emask)
+        for (wd, name), mask in self._notifier.directories.items():
+            directory = self._path(wd)
+            if directory is not None:
+                for part in (mask & emask & _VANISHED, mask & emask & ~_VANISHED):
+                    if part:
+                        yield Event(directory, name, part | IN_ISDIR)
+
+    def _path(self, wd: int) -> bytes | None:
+        node = self._tree.nodes.get(wd)
+        return self._tree.path(node) if node is not None else None
+
+    def _problems(self) -> tuple[str, ...]:
+        problems = self._tree.take_problems()
+        more = len(problems) - _MOST_PROBLEMS
+        if more > 0:
+            problems[_MOST_PROBLEMS:] = [
+                f"... and {more} more directories below {printable(self._root)} cannot be watched"
+            ]
+        return tuple(problems)
+
+
+def _overflow() -> str:
+    return f"the kernel's event queue overflowed: raise {sysctl('fs.inotify.max_queued_events')}"
+
+
+def _open_inotify(root: bytes) -> _Manager:
+    if not os.path.isdir("/proc/self/fd"):
+        raise WatchError(f"cannot watch {printable(root)}: /proc is not mounted")
+    try:
+        return _Manager()
+    except (OSError, pyinotify.PyinotifyError) as error:
+        code = ctypes.get_errno()
+        text = os.strerror(code) if code else str(error)
+        if code == errno.EMFILE:
+            limits = sysctl("fs.inotify.max_user_instances", "user.max_inotify_instances")
+            text = f"no inotify instance is left: raise {limits}, or the limit of open files"
+        raise WatchError(f"cannot watch {printable(root)}: {text}") from error
+
+
+def _root_problem(root: bytes, error: OSError) -> str:
+    cures = {
+        errno.ENOENT: "no such directory: create it, mount it, or correct wpath",
+        errno.ENOTDIR: "not a directory: correct wpath",
+    }
+    code = error.errno or errno.EIO
+    return f"cannot watch {printable(root)}: {cures.get(code) or reason(code)}"

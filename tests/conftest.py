@@ -1,0 +1,68 @@
+"""Fixtures that every test may use; the work is done in tests/support."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from support.daemon import Daemon
+from support.fakersync import FakeRsync
+from support.servers import RsyncDaemon, SshServer
+
+settings.register_profile("quick", max_examples=100, deadline=None, print_blob=True)
+settings.register_profile("deep", max_examples=5000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("INOSYNC_PROFILE", "quick"))
+
+
+@pytest.fixture
+def rsync_daemon(tmp_path: Path) -> Iterator[RsyncDaemon]:
+    """A running rsync daemon with one writable module."""
+    server = RsyncDaemon(tmp_path / "rsyncd")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def ssh_server(tmp_path: Path) -> Iterator[SshServer]:
+    """A running sshd that lets the current user in."""
+    server = SshServer(tmp_path / "sshd")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def fakersync(tmp_path: Path) -> FakeRsync:
+    """A program that stands in for rsync, with its records and its orders in a folder."""
+    return FakeRsync(tmp_path / "fakersync")
+
+
+@pytest.fixture
+def inosync(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """Start daemons: ``inosync({"wpath": ..., "rnodes": [...]})`` returns one that is ready.
+
+    Keyword arguments: `arguments`, `environment` as of Daemon; ``ready=False`` does not wait;
+    ``name`` when a test starts more than one.
+    """
+    with contextlib.ExitStack() as running:
+
+        def start(
+            configuration: Mapping[str, object] | str,
+            *,
+            name: str = "daemon",
+            ready: bool = True,
+            arguments: tuple[str, ...] = ("-v",),
+            environment: Mapping[str, str] | None = None,
+        ) -> Daemon:
+            daemon = Daemon(
+                tmp_path / name, configuration, arguments=arguments, environment=environment
+            )
+            running.enter_context(daemon)
+            return daemon.start(ready=ready)
+
+        yield start

@@ -1,0 +1,162 @@
+"""Children, against the real /bin/sh."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+
+import pytest
+from support import processes
+from support.waiting import until
+
+from inosync.process import Child, capture
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "GREETING": "hello"}
+
+
+@pytest.fixture
+def run() -> Iterator[object]:
+    children = []
+
+    def start(script: str) -> Child:
+        child = Child(["/bin/sh", "-c", script], environment=ENVIRONMENT)
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        child.kill()
+        until(lambda child=child: child.poll() is not None, what="the child's end")
+        child.close()
+
+
+def status(child: Child) -> int:
+    return until(lambda: child.poll() is not None and [child.poll()], what="an exit")[0]
+
+
+@pytest.mark.parametrize("code", [0, 1, 23, 127, 255])
+def test_the_exit_status(run, code: int) -> None:
+    assert status(run(f"exit {code}")) == code
+
+
+def test_death_by_a_signal_is_negative(run) -> None:
+    assert status(run("kill -SEGV $$")) == -signal.SIGSEGV
+
+
+def test_output_and_errors_are_kept_apart(run) -> None:
+    child = run("echo $GREETING; echo oh >&2; read x || echo no input")
+    status(child)
+    assert child.output() == b"hello\nno input\n"
+    assert child.errors() == b"oh\n"
+
+
+def test_only_the_end_of_much_output_is_read(run) -> None:
+    child = run("yes 0123456789 | head -n 100000; echo end")
+    status(child)
+    assert len(child.output()) == 65536
+    assert child.output().endswith(b"\nend\n")
+
+
+def test_it_leads_a_session_of_its_own_and_stands_in_the_root(run) -> None:
+    child = run("pwd; sleep 60")
+    until(lambda: child.output() == b"/\n", what="the child to print")
+    assert os.getsid(child.pid) == os.getpgid(child.pid) == child.pid
+
+
+def test_the_end_of_a_child_is_its_exit_though_a_grandchild_keeps_its_output_open(run) -> None:
+    child = run("setsid sleep 60 & echo $!; exit 3")
+    assert status(child) == 3
+    (grandchild,) = child.output().split()
+    assert processes.alive(int(grandchild))
+    processes.kill([int(grandchild)])
+
+
+def test_terminate_reaches_the_whole_group(run) -> None:
+    child = run("sleep 60 & echo $!; wait")
+    (grandchild,) = until(lambda: child.output().split(), what="the pid")
+    child.terminate()
+    assert status(child) == -signal.SIGTERM
+    processes.wait_gone([int(grandchild)])
+
+
+def test_what_ignores_the_end_of_its_parent_is_killed_with_it(run) -> None:
+    child = run("(trap '' TERM; sleep 60) & echo $!; wait")
+    (grandchild,) = until(lambda: child.output().split(), what="the pid")
+    child.terminate()
+    status(child)
+    processes.wait_gone([int(grandchild)])
+
+
+def test_a_child_deaf_to_terminate_is_killed(run) -> None:
+    child = run("trap '' TERM; echo deaf; while :; do sleep 1; done")
+    until(child.output, what="the trap")
+    child.terminate()
+    assert child.poll() is None
+    child.kill()
+    assert status(child) == -signal.SIGKILL
+
+
+def test_signals_to_a_child_that_has_ended_go_nowhere(run) -> None:
+    child = run("exit 0")
+    status(child)
+    child.terminate()
+    child.kill()
+    assert child.poll() == 0
+
+
+def test_activity_grows_while_something_moves_and_rests_when_stopped(run) -> None:
+    child = run("while :; do echo x; done")
+    first = child.activity()
+    until(lambda: child.activity() > first, what="activity to grow")
+    os.killpg(child.pid, signal.SIGSTOP)
+    until(lambda: child.activity() == child.activity(), what="the stop to take effect")
+    assert child.activity() == child.activity() > 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "error"),
+    [
+        (["/nonexistent"], FileNotFoundError),
+        (["/etc/passwd"], PermissionError),
+        (["/bin/true", "x" * 3_000_000], OSError),
+    ],
+)
+def test_what_cannot_be_started_says_so(argv: Sequence[str], error: type[OSError]) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(error):
+        Child(argv, environment=ENVIRONMENT)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_no_descriptor_is_left_and_none_is_handed_on(run) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+    child = run("ls /proc/self/fd | wc -l")
+    status(child)
+    assert int(child.output()) == 4  # 0, 1, 2 and that of ls itself
+    child.close()
+    os.close(reader)
+    os.close(writer)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_output_goes_to_memory_when_no_disk_takes_it() -> None:
+    before, tempfile.tempdir = tempfile.tempdir, "/nonexistent"
+    try:
+        child = Child(["/bin/echo", "well"], environment=ENVIRONMENT)
+    finally:
+        tempfile.tempdir = before
+    assert status(child) == 0
+    assert child.output() == b"well\n"
+    child.close()
+
+
+def test_capture() -> None:
+    assert capture(["/bin/echo", "x"], timeout=10) == "x\n"
+    with pytest.raises(FileNotFoundError):
+        capture(["/nonexistent"], timeout=10)
+    with pytest.raises(TimeoutError, match="no answer"):
+        capture(["/bin/sleep", "60"], timeout=0.1)

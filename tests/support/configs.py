@@ -1,0 +1,75 @@
+"""Configs for tests of pure rooms: no file is read and none needs to exist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from inosync.config import Config, Node, Pair, Source
+from inosync.destination import parse_destination
+from inosync.events import DEFAULT_EMASK
+
+
+def make_source(path: str = "/srv/www", **settings: Any) -> Source:
+    """Return a source whose contents are mirrored."""
+    values: dict[str, Any] = {
+        "path": path,
+        "argument": f"{path}/",
+        "prefix": "",
+        "relative": False,
+        "excludes": (),
+    }
+    return Source(**{**values, **settings})
+
+
+def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
+    """Return a node with the defaults."""
+    values: dict[str, Any] = {
+        "name": name,
+        "rspeed": 0,
+        "extra": (),
+        "rtimeout": 300,
+        "rretry": (1.0, 300.0),
+    }
+    return Node(**{**values, **settings})
+
+
+def make_pair(
+    source: Source | None = None, destination: str = "a:/srv/www", **node_settings: Any
+) -> Pair:
+    """Return one mirror to be."""
+    return Pair(
+        source or make_source(),
+        make_node(destination, **node_settings),
+        parse_destination(destination),
+    )
+
+
+def make_config(pairs: Sequence[Pair] = (), **settings: Any) -> Config:
+    """Return a config of these mirrors, with the defaults."""
+    pairs = tuple(pairs) or (make_pair(),)
+    values: dict[str, Any] = {
+        "file": "/etc/inosync.py",
+        "sources": tuple(dict.fromkeys(pair.source for pair in pairs)),
+        "nodes": tuple(dict.fromkeys(pair.node for pair in pairs)),
+        "pairs": pairs,
+        "emask": DEFAULT_EMASK,
+        "edelay": 10.0,
+        "emaxdelay": 10.0,
+        "eopen": 60.0,
+        "init": True,
+        "rfull": 0.0,
+        "rmaxdelete": 0,
+        "wmarker": "",
+        "allow_empty": False,
+        "rparallel": 8,
+        "rsync": "/usr/bin/rsync",
+        "logfile": "",
+        "user": "",
+        "group": "",
+        "umask": 0o022,
+        "pidfile": "",
+        "socket": "",
+        "warnings": (),
+    }
+    return Config(**{**values, **settings})

@@ -1,0 +1,104 @@
+"""The systemd units say what the daemon does."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.daemon import run_inosync
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+UNITS = ("inosync.service", "inosync@.service")
+
+
+def read(name: str) -> dict[str, dict[str, list[str]]]:
+    """Return sections, settings and all values of each setting of a unit file."""
+    sections: dict[str, dict[str, list[str]]] = {}
+    for line in (EXAMPLES / name).read_text().splitlines():
+        if section := re.fullmatch(r"\[(\w+)\]", line):
+            settings = sections.setdefault(section[1], {})
+        elif line and not line.startswith("#"):
+            key, equals, value = line.partition("=")
+            assert equals, f"no setting: {line!r}"
+            settings.setdefault(key, []).append(value)
+    return sections
+
+
+@pytest.fixture(params=UNITS)
+def unit(request: pytest.FixtureRequest) -> dict[str, dict[str, list[str]]]:
+    """Each unit in turn."""
+    return read(request.param)
+
+
+def test_the_service_tells_systemd_how_it_is(unit: dict[str, dict[str, list[str]]]) -> None:
+    service = unit["Service"]
+    assert service["Type"] == ["notify"]
+    assert int(service["WatchdogSec"][0]) >= 10
+    assert service["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert service["Restart"] == ["on-failure"]
+    assert int(service["RestartSec"][0]) >= 10  # a config that stays wrong fills no log
+    assert unit["Install"]["WantedBy"] == ["multi-user.target"]
+
+
+def test_the_command_line_is_one_that_inosync_has(
+    unit: dict[str, dict[str, list[str]]], tmp_path: Path
+) -> None:
+    (line,) = unit["Service"]["ExecStart"]
+    program, *arguments = shlex.split(line)
+    assert program == "/usr/bin/inosync"
+    options = [argument for argument in arguments if argument.startswith("-")]
+    offered = run_inosync("--help", cwd=tmp_path)
+    assert offered.returncode == 0, offered.stderr
+    assert options
+    for option in options:
+        assert re.search(rf"^  {option}\b", offered.stdout, re.M), option
+    # Under systemd the daemon stays in the foreground.
+    assert "-d" not in options
+
+
+def test_both_units_differ_in_the_config_alone() -> None:
+    plain, instance = read("inosync.service"), read("inosync@.service")
+    assert plain["Service"].pop("ExecStart") == ["/usr/bin/inosync -c /etc/inosync.py"]
+    assert instance["Service"].pop("ExecStart") == ["/usr/bin/inosync -c /etc/inosync/%i.py"]
+    assert plain["Service"] == instance["Service"]
+    assert plain["Install"] == instance["Install"]
+
+
+def test_the_sandbox_leaves_what_mirroring_needs(unit: dict[str, dict[str, list[str]]]) -> None:
+    service = unit["Service"]
+    powers = set(" ".join(service["CapabilityBoundingSet"]).split())
+    assert {"CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_CHOWN"} <= powers
+    assert not powers & {"CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_MODULE"}
+    assert service["ProtectSystem"] == ["strict"]
+    assert "-/srv" in service["ReadWritePaths"][0].split()
+    assert set(service["RestrictAddressFamilies"][0].split()) == {"AF_UNIX", "AF_INET", "AF_INET6"}
+    # Would break: setgid directories on a local mirror; reading fs.inotify.max_user_watches.
+    assert not service.keys() & {"RestrictSUIDSGID", "ProcSubset", "PrivateNetwork"}
+
+
+def test_it_runs_without_memory_that_is_writable_and_executable(
+    unit: dict[str, dict[str, list[str]]],
+) -> None:
+    """MemoryDenyWriteExecute=yes, set as prctl(2) does: pyinotify works through ctypes."""
+    assert unit["Service"]["MemoryDenyWriteExecute"] == ["yes"]
+    program = (
+        "import pyinotify, daemon; manager = pyinotify.WatchManager();"
+        "print(manager.add_watch('/', pyinotify.IN_CREATE)['/'] > 0)"
+    )
+    deny = (
+        "import ctypes, os, sys; "
+        f"ctypes.CDLL(None).prctl({PR_SET_MDWE}, 1, 0, 0, 0); "
+        "os.execv(sys.executable, [sys.executable, '-W', 'ignore', '-c', sys.argv[1]])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", deny, program], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
+
+
+#: <linux/prctl.h>; kernels before 6.3 refuse it, and the program then runs unrestricted.
+PR_SET_MDWE = 65
