@@ -15,6 +15,7 @@ import os
 import socket
 import stat
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ VERSION = 1
 #: A request is a short line; a client that sends more is not one of ours.
 _LONGEST_REQUEST = 65536
 _MOST_CLIENTS = 32
+_LONGEST_ADDRESS = 107
 _CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid; unix(7), SO_PEERCRED
 
 
@@ -131,7 +133,8 @@ class Server:
                 Path(path).unlink()
             before = os.umask(0o177)
             try:
-                self._socket.bind(path)
+                with _address(path) as address:
+                    self._socket.bind(address)
             finally:
                 os.umask(before)
             self._socket.listen(_MOST_CLIENTS)
@@ -171,6 +174,20 @@ class Server:
             Path(self.path).unlink()
 
 
+@contextlib.contextmanager
+def _address(path: str) -> Iterator[str]:
+    """Provide an address for `path`, of which unix(7) takes 107 bytes at the most."""
+    directory, name = os.path.split(path)
+    if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
+        yield path
+        return
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{name}"
+    finally:
+        os.close(descriptor)
+
+
 def ask(path: str, command: str, *, timeout: float | None = 30, **arguments: Any) -> dict[str, Any]:
     """Ask the daemon that listens at `path`; return its answer.
 
@@ -180,7 +197,8 @@ def ask(path: str, command: str, *, timeout: float | None = 30, **arguments: Any
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         try:
-            connection.connect(path)
+            with _address(path) as address:
+                connection.connect(address)
         except OSError as error:
             raise NotRunningError(
                 f"no daemon answers at {path} ({error.strerror}): start it, or name its config "

@@ -43,7 +43,7 @@ from inosync.text import printable
 log = logging.getLogger("inosync")
 
 #: Seconds between looks at a source that is held, for its return.
-_RETRY_SOURCE = 5.0
+_RETRY_SOURCE = 2.0
 
 
 class Supervisor(Protocol):

@@ -186,7 +186,14 @@ def preflight(config: Config) -> tuple[int, int, int]:
                 f"{where}: {printable(source.path)}: cannot be read by "
                 f"{pwd.getpwuid(os.getuid()).pw_name}; give it read permission or run as its owner"
             )
-    if "RSYNC_RSH" not in os.environ and not shutil.which("ssh"):
+    if "RSYNC_RSH" in os.environ:
+        problems += [
+            f"{where}: {pair.destination.shown}: has a port, but RSYNC_RSH in the environment names "
+            'the remote shell; put "-p PORT" there'
+            for pair in config.pairs
+            if pair.destination.transport is Transport.SSH and pair.destination.port
+        ]
+    elif not shutil.which("ssh"):
         problems += [
             f"{where}: {pair.destination.shown}: needs ssh, which is not installed; "
             "install openssh-client"

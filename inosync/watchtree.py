@@ -406,7 +406,7 @@ class WatchTree:
                 self._failed(parent, name, -wd)
             elif node is None:
                 self._meet(parent, descriptor, name, inner, wd, fresh=task.fresh)
-            elif node is not self.root:
+            else:
                 self._place(node, parent, name, deep=task.deep)
         finally:
             os.close(inner)

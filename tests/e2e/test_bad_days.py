@@ -315,6 +315,15 @@ def test_the_control_socket_is_for_its_owner_alone(
     assert not path.exists()
 
 
+def test_a_long_path_of_the_control_socket(
+    inosync: Callable, source: Path, local: Place, tmp_path: Path
+) -> None:
+    folder = tmp_path / ("x" * 120)
+    folder.mkdir()
+    daemon = inosync(settings(source, local, socket=str(folder / "control")))
+    in_sync(daemon)
+
+
 def test_nonsense_on_the_control_socket_is_answered_and_stalls_nobody(
     inosync: Callable, source: Path, local: Place, tmp_path: Path
 ) -> None:

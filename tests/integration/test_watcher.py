@@ -202,9 +202,9 @@ CASES: dict[str, tuple[Callable[[Path], object], set[Change]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("read_limit", [None, 0])
+@pytest.mark.parametrize("read_limit", [1 << 20, 0])
 def test_a_change_is_told(
-    source: Path, observe: Callable[..., Observed], case: str, read_limit: int | None
+    source: Path, observe: Callable[..., Observed], case: str, read_limit: int
 ) -> None:
     act, expected = CASES[case]
     build(source)
@@ -506,7 +506,7 @@ def test_without_descriptors_the_rest_waits_for_another_try(source: Path) -> Non
     assert watcher.unfinished
     assert watcher.walk(100)
     assert watcher.unwatched == {}
-    assert [event.path for event in watcher.read().events] == [b"a", b"b"]
+    assert {event.path for event in watcher.read().events} == {b"a", b"b"}
     watcher.close()
 
 

@@ -18,7 +18,7 @@ from support.watching import Observed
 from inosync import watcher as watcher_module
 
 DEEP = os.environ.get("INOSYNC_PROFILE") == "deep"
-SEEDS = range(400 if DEEP else 12)
+SEEDS = range(400 if DEEP else 6)
 BURSTS = 6
 
 #: Few, so that names come back; some hostile.

@@ -30,7 +30,7 @@ class Observed:
         *,
         excludes: tuple[str, ...] = (),
         emask: int = DEFAULT_EMASK,
-        read_limit: int | None = None,
+        read_limit: int = 1 << 20,
         user: int | None = None,
         walk: bool = True,
     ) -> None:
@@ -38,9 +38,10 @@ class Observed:
         self.root = os.fsencode(root)
         self.filters = compile_filters(excludes)
         self.emask = emask
-        limit = {} if read_limit is None else {"read_limit": read_limit}
         with self.identity():
-            self.watcher = Watcher(str(root), filters=self.filters, emask=emask, **limit)
+            self.watcher = Watcher(
+                str(root), filters=self.filters, emask=emask, read_limit=read_limit
+            )
         self.seen: list[Seen] = []
         self.mirror: dict[bytes, Content] = {}
         if walk:
@@ -190,13 +191,14 @@ class Observed:
 
     def _deepest(self, path: bytes) -> bytes:
         """Return `path`, or the deepest real directory above it when it is not there."""
-        parts = path.split(b"/") if path else []
-        for count in range(len(parts)):
-            if not os.path.isdir(here := self._at(b"/".join(parts[:count]))) or os.path.islink(
-                here
-            ):
-                return b"/".join(parts[: count - 1])
-        return path if os.path.lexists(self._at(path)) else b"/".join(parts[:-1])
+        deepest = b""
+        parts = path.split(b"/")
+        for count in range(1, len(parts)):
+            here = b"/".join(parts[:count])
+            if os.path.islink(self._at(here)) or not os.path.isdir(self._at(here)):
+                return deepest
+            deepest = here
+        return path if os.path.lexists(self._at(path)) else deepest
 
     def _at(self, path: bytes) -> bytes:
         return os.path.join(self.root, path) if path else self.root
@@ -204,7 +206,7 @@ class Observed:
     def _content(self, path: bytes) -> Content:
         here = self._at(path)
         try:
-            if os.path.islink(here):
+            if path and os.path.islink(here):
                 return os.readlink(here)
             with open(here, "rb") as file:
                 return file.read()
