@@ -321,6 +321,7 @@ class Loop:
             if guard.watcher is None:
                 self._open(guard, accept=True)
             elif guard.walked:
+                guard.watcher.retry_unwatched()
                 guard.vouch()
                 if self.engine.sources[guard.source.path].held:
                     self.engine.resume(guard.source, now)

@@ -188,8 +188,8 @@ def preflight(config: Config) -> tuple[int, int, int]:
             )
     if "RSYNC_RSH" in os.environ:
         problems += [
-            f"{where}: {pair.destination.shown}: has a port, but RSYNC_RSH in the environment names "
-            'the remote shell; put "-p PORT" there'
+            f"{where}: {pair.destination.shown}: has a port, but RSYNC_RSH in the environment "
+            'names the remote shell; put "-p PORT" there'
             for pair in config.pairs
             if pair.destination.transport is Transport.SSH and pair.destination.port
         ]

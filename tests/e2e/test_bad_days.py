@@ -133,6 +133,17 @@ def test_too_few_watches_are_told_with_the_cure_and_passes_stand_in(
             what="the status to tell",
             state=log.read_text,
         )
+        # Watches are taken when there are some, at the latest with the next pass.
+        limit = ["nsenter", "-U", "-t", str(process.pid), "sh", "-c"]
+        raised = "echo 100000 > /proc/sys/user/max_inotify_watches"
+        subprocess.run([*limit, raised], check=True)
+        process.send_signal(signal.SIGUSR2)
+
+        def all_watched() -> bool:
+            process.send_signal(signal.SIGUSR1)
+            return "watched, 61 directories" in log.read_text()
+
+        until(all_watched, what="all watches", state=log.read_text)
     finally:
         process.terminate()
         process.wait(timeout=20)

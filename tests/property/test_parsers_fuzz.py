@@ -1,0 +1,98 @@
+"""Random bytes from outside: no exception, and no answer but a well-formed one."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import tempfile
+from pathlib import Path
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from inosync import events
+from inosync.control import Client
+from inosync.events import DEFAULT_EMASK, admit
+from inosync.filters import compile_filters
+from inosync.watcher import Watcher
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=8,
+)
+REQUESTS = st.fixed_dictionaries(
+    {}, optional={"version": st.just(1) | JSON, "command": st.just("status") | JSON, "node": JSON}
+)
+
+
+@given(
+    st.binary(max_size=200)
+    | JSON.map(json.dumps).map(str.encode)
+    | REQUESTS.map(json.dumps).map(str.encode),
+    st.integers(min_value=1, max_value=50),
+)
+@example(b'{"version": 1, "command": "status"}', 7)
+@example(b'{"version": NaN, "command": "status"}', 7)
+@example(b'{"version": ' + b"1" * 5000 + b"}", 4096)
+def test_what_comes_in_at_the_control_socket(data: bytes, piece: int) -> None:
+    """In pieces, and with the end of the line behind it."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.settimeout(5)
+        client = Client(ours)
+        whole = data + b"\n"
+        for start in range(0, len(whole), piece):
+            if client.closed:
+                break
+            theirs.send(whole[start : start + piece])
+            client.receive()
+        if client.request is not None:
+            assert isinstance(client.request["command"], str)
+            assert not client.closed
+            return
+        assert client.closed
+        answer = json.loads(theirs.recv(65536))
+        assert answer["ok"] is False
+        assert answer["error"]
+
+
+BITS = [value for name, value in vars(events).items() if name.startswith("IN_")]
+RECORDS = st.lists(
+    st.tuples(
+        st.integers(min_value=-1, max_value=8),
+        st.lists(st.sampled_from(BITS), min_size=1, max_size=3).map(sum)
+        | st.integers(0, 2**32 - 1),
+        st.integers(0, 2**32 - 1),
+        st.binary(max_size=20) | st.sampled_from([b"a", b"b", b"a/b", b"..", b".", b"\xff"]),
+    ),
+    max_size=20,
+)
+
+
+@given(RECORDS)
+def test_what_the_kernel_might_say(records: list[tuple[int, int, int, bytes]]) -> None:
+    """Events that cannot be, about watches that are not: nothing raises, and the tree heals."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        for folder in ("a/b", "c"):
+            (root / folder).mkdir(parents=True)
+        watcher = Watcher(name, filters=compile_filters(["*.tmp"]), emask=DEFAULT_EMASK)
+        while not watcher.walk(100):
+            pass
+        buffer = b""
+        for wd, mask, cookie, text in records:
+            padded = text + b"\0" * (-len(text) % 16)
+            buffer += struct.pack("iIII", wd, mask & 0xFFFFFFFF, cookie, len(padded)) + padded
+        watcher._notifier._parse(buffer)
+        seen = watcher.read()
+        for event in seen.events:
+            admit(event, DEFAULT_EMASK, compile_filters(["*.tmp"]))
+        watcher.reconcile()
+        for _ in range(20):
+            watcher.read()
+            if watcher.walk(100):
+                break
+        watcher.close()
