@@ -6,7 +6,8 @@ wants done it returns from ``due()`` as actions. The loop carries them out and r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from inosync.backoff import Backoff
@@ -15,7 +16,7 @@ from inosync.config import Config, Pair, Source
 from inosync.debounce import Debounce
 from inosync.events import Change, Kind
 from inosync.mirror import Mirror, State
-from inosync.rsync import NOTHING, Transferred, Verdict, judge
+from inosync.rsync import NOTHING, VANISHED, Transferred, Verdict, judge
 
 #: Seconds between asking a run to end and killing it.
 GRACE = 5.0
@@ -25,6 +26,9 @@ _LOOKS = 4
 
 #: Seconds between full passes while directories of a source are unwatched.
 _SHORT = 300.0
+
+#: Seconds between full passes because of files with several names.
+_LINKED = 300.0
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
 
@@ -92,6 +96,7 @@ class Outcome:
     deletions: tuple[str, ...] = ()  # a few names that a rehearsal would have deleted
     command: str = ""
     pretended: bool = False  # nothing ran, so nothing may be claimed
+    listed: bool = False  # the run carried named changes only
 
 
 @dataclass
@@ -106,6 +111,8 @@ class SourceState:
     watched: bool = False  # the watches stand
     short: bool = False  # some directories have no watch
     full_at: float | None = None  # when the next repairing full pass is due
+    linked: bool = False  # that pass is due for files with several names
+    linked_at: float = -math.inf  # when such a pass was last made
     held: str = ""  # why nothing of it may travel; "" is well
 
     @property
@@ -138,15 +145,17 @@ class Engine:
         if reason:
             self.resync(source, reason, now)
 
-    def changed(self, source: Source, changes: Iterable[Change], now: float) -> None:
+    def changed(self, source: Source, changes: Sequence[Change], now: float) -> None:
         """These paths of `source` may differ on the mirrors from now on."""
         state = self.sources[source.path]
-        changes = list(changes)
-        batch = collect((c for c in changes if c.kind is not Kind.WRITTEN), now)
+        keep = any(m.pair.node.rscope == "changes" for m in self._mirrors_of(source))
+        closed = [change for change in changes if change.kind is not Kind.WRITTEN]
+        batch = collect(closed, now, keep=keep)
         if batch is not None:
             state.batch = merged(state.batch, batch)
             state.debounce.touch(now)
-        written = collect((c for c in changes if c.kind is Kind.WRITTEN), now)
+        unclosed = [change for change in changes if change.kind is Kind.WRITTEN]
+        written = collect(unclosed, now, keep=keep)
         if written is not None:
             state.written = merged(state.written, written)
             state.unclosed.touch(now)
@@ -155,6 +164,13 @@ class Engine:
         """Anything below `source` may differ: every mirror of it owes a full pass, at once."""
         self._offer(source, full_pass(reason, now))
         self._schedule_full(self.sources[source.path], now)
+
+    def linked(self, source: Source, now: float) -> None:
+        """A file with several names has changed: under the others it may have changed unseen."""
+        state = self.sources[source.path]
+        soon = max(now, state.linked_at + _LINKED)
+        state.full_at = soon if state.full_at is None else min(state.full_at, soon)
+        state.linked = True
 
     def shortage(self, source: Source, short: bool, now: float) -> None:
         """Some directories of `source` have no watch (or all have again): passes stand in."""
@@ -205,7 +221,11 @@ class Engine:
             self._rehearsed(mirror, outcome, now)
             return
         mirror.last = outcome.transferred
+        flight = mirror.flight
         wait = mirror.ended(judgement, now)
+        if outcome.returncode == VANISHED and outcome.listed and flight and not flight.repeated:
+            # What vanished on the way may have kept its directory from being brought up to date.
+            mirror.offer(flight.again())
         if outcome.pretended:
             return
         if judgement.verdict is Verdict.OK and not stopped:
@@ -357,6 +377,9 @@ class Engine:
             if state.short:
                 self._actions.append(Rewatch(state.source))
             reason = "directories without a watch" if state.short else "rfull"
+            if state.linked:
+                reason = "a file with several names has changed"
+                state.linked, state.linked_at = False, now
             self.resync(state.source, reason, now)
 
     def _schedule_full(self, state: SourceState, now: float) -> None:

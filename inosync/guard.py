@@ -7,12 +7,14 @@ nothing travels from a source before this room has looked at it. Knows neither m
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterable, Iterator
 
 from inosync.config import Config, Source
 from inosync.errors import WatchError
 from inosync.events import IN_MODIFY, Change, admit
 from inosync.filters import compile_filters
 from inosync.mounts import file_system, mounted_below
+from inosync.plan import Plan, plan
 from inosync.text import printable
 from inosync.watcher import Seen, Watcher
 
@@ -32,6 +34,7 @@ class Guard:
         self.watcher: Watcher | None = None
         self.walked = False
         self.allow_empty = config.allow_empty
+        self._root = os.fsencode(source.path)
         self._emask = config.emask
         self._mask = config.emask | (IN_MODIFY if config.eopen else 0)
         self._marker = os.path.join(source.path, config.wmarker) if config.wmarker else ""
@@ -105,6 +108,12 @@ class Guard:
         ]
         return changes, seen
 
+    def plan(self, changes: Iterable[Change], *, spare: Collection[bytes]) -> Plan:
+        """Return what a run has to name to carry `changes`, as the source is now."""
+        return plan(
+            changes, filters=self._filters, look=self._look, listing=self._listing, spare=spare
+        )
+
     def fault(self) -> str:
         """Return "" while the source is the one that is watched, else what is wrong, in words."""
         if self.watcher is None:
@@ -132,6 +141,20 @@ class Guard:
         if self.watcher is not None:
             self.watcher.close()
             self.watcher = None
+
+    def _look(self, path: bytes) -> os.stat_result | None:
+        try:
+            return os.lstat(os.path.join(self._root, path))
+        except OSError:
+            return None
+
+    def _listing(self, path: bytes) -> Iterator[tuple[bytes, bool]]:
+        try:
+            with os.scandir(os.path.join(self._root, path)) as entries:
+                for entry in entries:
+                    yield entry.name, entry.is_dir(follow_symlinks=False)
+        except OSError:
+            return
 
     def _incomplete(self) -> str:
         """Return what the source lacks, in words, or ""."""

@@ -8,10 +8,11 @@ and no deadline is set, it sleeps in one system call.
 from __future__ import annotations
 
 import logging
+import os
 import selectors
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from signal import Signals as Signal
@@ -55,6 +56,16 @@ class Supervisor(Protocol):
         """Pass on states such as READY="1" (sd_notify(3))."""
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A child at work for a mirror. ``listed``: it carries named changes only."""
+
+    child: Child
+    mirror: Mirror
+    shown: str
+    listed: bool
+
+
 @dataclass
 class Loop:
     """One running daemon. ``run`` returns when it was told to stop and all children have ended."""
@@ -63,13 +74,13 @@ class Loop:
     engine: Engine
     signals: Signals
     supervisor: Supervisor
-    command: Callable[[Start, frozenset[bytes]], list[str]]
+    command: Callable[[Start, frozenset[bytes], bool], list[str]]
     environment: Mapping[str, str]
     reload: Callable[[], Config]
     pretend: bool = False
     control: Server | None = None
     _guards: dict[str, Guard] = field(default_factory=dict)
-    _children: dict[int, tuple[Child, Mirror, list[str]]] = field(default_factory=dict)
+    _children: dict[int, _Run] = field(default_factory=dict)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _mounts: Mounts = field(default_factory=Mounts)
     _retry_at: float | None = None
@@ -93,8 +104,8 @@ class Loop:
             while not self.engine.stopped:
                 self._turn()
         finally:
-            for child, _, _ in self._children.values():
-                child.kill()
+            for run in self._children.values():
+                run.child.kill()
             for guard in self._guards.values():
                 guard.close()
             self._mounts.close()
@@ -237,7 +248,8 @@ class Loop:
             if watcher is not None:
                 watcher.retry_unwatched()
         else:
-            child = next((c for c, m, _ in self._children.values() if m is action.mirror), None)
+            runs = self._children.values()
+            child = next((run.child for run in runs if run.mirror is action.mirror), None)
             if child is None:
                 return
             if isinstance(action, Terminate):
@@ -255,41 +267,63 @@ class Loop:
             mirror.withdraw()
             self._lose(guard, fault, now)
             return
-        argv = self.command(action, guard.lost())
-        shown = shlex.join(argv)
+        spare = guard.lost()
+        names = self._names(action, guard, spare, now)
+        argv = self.command(action, spare, names is not None)
         log.debug("%s: run for %s", mirror.name, _describe(action.batch))
+        if names == ():
+            self.engine.exited(mirror, Outcome(0, pretended=self.pretend), now)
+            return
+        data = b"".join(name + b"\0" for name in names or ())
+        shown = shlex.join(argv) + (f" # {len(names)} names on standard input" if names else "")
         if self.pretend:
-            log.info("would execute: %s", shown)
+            log.info("would execute: %s%s", _printf(names or ()), shown)
             self.engine.exited(mirror, Outcome(0, pretended=True), now)
             return
         log.debug("executing: %s", shown)
         try:
-            child = Child(argv, environment=self.environment)
+            child = Child(argv, environment=self.environment, data=data)
         except OSError as error:
             status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
             reason = f"{argv[0]}: {error.strerror}"
             outcome = Outcome(status, evidence=(reason,), command=shown)
             self.engine.exited(mirror, outcome, now)
             return
-        self._children[child.pid] = (child, mirror, argv)
+        self._children[child.pid] = _Run(child, mirror, shown, listed=names is not None)
+
+    def _names(
+        self, start: Start, guard: Guard, spare: frozenset[bytes], now: float
+    ) -> tuple[bytes, ...] | None:
+        """Return what the run names to rsync; None for a pass over the whole source."""
+        batch, pair = start.batch, start.mirror.pair
+        if pair.node.rscope == "tree" or batch.reason or batch.changes is None:
+            return None
+        plan = guard.plan(batch.changes, spare=spare)
+        if plan.linked:
+            self.engine.linked(pair.source, now)
+        if plan.full:
+            log.debug("%s: full pass: %s", start.mirror.name, plan.full)
+            return None
+        return plan.entries
 
     def _reap(self, now: float) -> None:
         """Look after our own children, one by one: others' (a library's) are not ours to take."""
-        for pid, (child, mirror, argv) in list(self._children.items()):
-            status = child.poll()
+        for pid, run in list(self._children.items()):
+            status = run.child.poll()
             if status is None:
                 continue
             del self._children[pid]
-            output = child.output()
+            output = run.child.output()
             outcome = Outcome(
                 status,
                 transferred=transferred(output),
-                evidence=evidence(child.errors()),
-                deletions=deletions(output) if mirror.rehearsing else (),
-                command=shlex.join(argv),
+                evidence=evidence(run.child.errors()),
+                deletions=deletions(output) if run.mirror.rehearsing else (),
+                command=run.shown,
+                listed=run.listed,
             )
-            child.close()
-            self.engine.exited(mirror, outcome, now)
+            run.child.close()
+            self.engine.exited(run.mirror, outcome, now)
 
     # ---- signals --------------------------------------------------------------------------
 
@@ -431,6 +465,13 @@ class Loop:
         if self.supervisor.watchdog and (self._alive_at is None or now >= self._alive_at):
             self._alive_at = now + self.supervisor.watchdog
             self.supervisor.tell(WATCHDOG="1")
+
+
+def _printf(names: Sequence[bytes]) -> str:
+    """Return the front of a shell's command line that writes `names` to the next one's input."""
+    if not names:
+        return ""
+    return f"printf '%s\\0' {shlex.join(os.fsdecode(name) for name in names)} | "
 
 
 def _describe(batch: Batch) -> str:

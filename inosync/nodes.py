@@ -21,6 +21,7 @@ from inosync.destination import (
 )
 from inosync.extra import half_written, options
 from inosync.places import Node, Pair, Source, absolute, mirror_overlaps
+from inosync.plan import hindrance
 from inosync.reading import Reading
 from inosync.settings import SETTINGS
 from inosync.settings import node as parse_node
@@ -92,7 +93,7 @@ def read_pairs(
                 reading.refuse(entry.setting, entry.text, error)
                 continue
             if source is not None:
-                found.append((entry, Pair(source, entry.node, destination)))
+                found.append((entry, Pair(source, _node(reading, entry, source), destination)))
     pairs = [pair for _, pair in found]
     for entry, pair in found:
         _check_ssh(reading, entry, pair)
@@ -150,6 +151,15 @@ def _destination(reading: Reading, node: str, rpath: str | None) -> Destination:
         path = absolute(re.sub(r"^(\./+)+", "", text), reading.cwd)
         destination = dataclasses.replace(destination, text=path, path=path)
     return destination
+
+
+def _node(reading: Reading, entry: Entry, source: Source) -> Node:
+    """Return the node as it is for this source: some rules only work in passes over the tree."""
+    node = entry.node
+    if node.rscope == "changes" and (why := hindrance(node.extra, source.excludes)):
+        reading.warn("rscope", node.rscope, f'is "tree" for {node.name}, because of {why}')
+        return dataclasses.replace(node, rscope="tree")
+    return node
 
 
 def _check_ssh(reading: Reading, entry: Entry, pair: Pair) -> None:

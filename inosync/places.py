@@ -47,7 +47,8 @@ class Node:
     """One entry of ``rnodes``: its name for people, and how to send to it.
 
     ``rspeed`` is in KB/s, 0 unlimited; ``rtimeout`` in seconds, 0 never; ``rretry`` is the first
-    and the longest wait before a failed run is tried again, in seconds.
+    and the longest wait before a failed run is tried again, in seconds. ``rscope`` is ``"tree"`` or
+    ``"changes"``: whether a run passes over the whole source or names what has changed.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Node:
     extra: tuple[str, ...]
     rtimeout: int
     rretry: tuple[float, float]
+    rscope: str
 
 
 @dataclass(frozen=True)

@@ -27,14 +27,24 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 class Child:
     """One running program."""
 
-    def __init__(self, argv: Sequence[str], *, environment: Mapping[str, str]) -> None:
-        """Start ``argv`` in ``/`` with no input. Raise OSError when it cannot be started."""
-        with contextlib.ExitStack() as stack:
+    def __init__(
+        self, argv: Sequence[str], *, environment: Mapping[str, str], data: bytes = b""
+    ) -> None:
+        """Start ``argv`` in ``/`` with `data` as its standard input.
+
+        Raise OSError when it cannot be started.
+        """
+        with contextlib.ExitStack() as stack, contextlib.ExitStack() as until_started:
+            given: IO[bytes] | int = subprocess.DEVNULL
+            if data:
+                given = until_started.enter_context(_unlinked())
+                given.write(data)
+                given.seek(0)
             self._output = stack.enter_context(_unlinked())
             self._errors = stack.enter_context(_unlinked())
             self._process = subprocess.Popen(
                 argv,
-                stdin=subprocess.DEVNULL,
+                stdin=given,
                 stdout=self._output,
                 stderr=self._errors,
                 cwd="/",

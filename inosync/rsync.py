@@ -17,6 +17,7 @@ from inosync.config import Config, Pair, Source
 from inosync.destination import Destination, Transport
 from inosync.extra import options
 from inosync.filters import rsync_options
+from inosync.plan import list_options, top
 from inosync.text import printable
 
 #: Older ones lack options that every run needs (--protect-args with --info style statistics).
@@ -52,8 +53,11 @@ def command(
     rehearse: bool = False,
     limit: int = 0,
     spare: Iterable[bytes] = (),
+    listed: bool = False,
 ) -> list[str]:
     """Return the argv of a pass over the whole source of `pair` to its node.
+
+    When `listed`, it is that of a run that carries what standard input names (see plan.py).
 
     ``version`` is the local rsync's. ``control`` is a private directory for ssh's control sockets;
     without one, connections are not shared. ``environment_shell`` says that RSYNC_RSH chooses the
@@ -62,8 +66,8 @@ def command(
     ``spare`` are directories of the source that are to be left alone on the node.
     """
     node, destination = pair.node, pair.destination
-    argv = [config.rsync, "-ltrp", "--delete", "--protect-args"]
-    argv += ["--stats", "--no-human-readable"]
+    argv = [config.rsync, *(list_options() if listed else ["-ltrp", "--delete"])]
+    argv += ["--protect-args", "--stats", "--no-human-readable"]
     if version >= (3, 1, 3):
         # The quick check compares whole seconds unless told otherwise: a file rewritten with the
         # same size within one second would stay stale for ever. rsync(1), --modify-window.
@@ -74,7 +78,7 @@ def command(
         argv.append(f"--bwlimit={node.rspeed}")
     if config.logfile and not rehearse:
         argv.append(f"--log-file={config.logfile}")
-    if pair.source.relative:
+    if pair.source.relative and not listed:
         argv.append("--relative")
     if destination.transport is Transport.DAEMON:
         # Without TCP_NODELAY the last small packet of a short run waits for an acknowledgement.
@@ -90,7 +94,8 @@ def command(
         argv += ["--dry-run", "--info=del"]
     elif limit:
         argv.append(f"--max-delete={limit}")
-    return [*argv, "--", pair.source.argument, destination.text]
+    source = top(pair.source) if listed else pair.source.argument
+    return [*argv, "--", source, destination.text]
 
 
 def _anchored(source: Source, path: bytes) -> str:
@@ -139,6 +144,9 @@ _OK = Verdict.OK
 _RETRY = Verdict.RETRY
 _SLOW = Verdict.SLOW
 
+#: Files vanished before they were sent.
+VANISHED = 24
+
 #: rsync(1), EXIT VALUES; 126, 127 and 255 are the (remote) shell's. In the cures, {host} is the
 #: node's host and {where} the whole destination.
 _EXITS: dict[int, tuple[Verdict, str, str]] = {
@@ -167,7 +175,7 @@ _EXITS: dict[int, tuple[Verdict, str, str]] = {
     22: (_RETRY, "rsync could not allocate memory", "check the memory on both ends"),
     23: (_RETRY, "some files could not be transferred", "see the lines below; all is sent again"),
     # The paths that vanished raise events of their own.
-    24: (_OK, "some files vanished before they could be transferred", ""),
+    VANISHED: (_OK, "some files vanished before they could be transferred", ""),
     25: (Verdict.HOLD, "the --max-delete limit stopped deletions", "check the source"),
     30: (_RETRY, "timeout in data send or receive", "check the network to {host}, and rtimeout"),
     35: (_RETRY, "timeout waiting for the rsync daemon", "check that {host} is up"),

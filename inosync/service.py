@@ -117,7 +117,7 @@ def _serve(
         current = (fresh, preflight(fresh))
         return fresh
 
-    def argv(start: Start, spare: frozenset[bytes]) -> list[str]:
+    def argv(start: Start, spare: frozenset[bytes], listed: bool) -> list[str]:
         return command(
             start.mirror.pair,
             current[0],
@@ -127,6 +127,7 @@ def _serve(
             rehearse=start.rehearse,
             limit=start.limit,
             spare=spare,
+            listed=listed,
         )
 
     signals = Signals()

@@ -27,6 +27,7 @@ from inosync.values import (
     group,
     members,
     nearest,
+    one_of,
     optional,
     program,
     retry,
@@ -221,6 +222,7 @@ SETTINGS = (
     Setting("logfile", "", optional(file_to_write)),
     Setting("rtimeout", 300, whole(0, YEAR, " of seconds", 300), per_node=True),
     Setting("rretry", (1, 300), retry, per_node=True),
+    Setting("rscope", "tree", one_of("tree", "changes"), per_node=True),
     Setting("rparallel", 8, whole(1, 10_000, "", 8)),
     Setting("user", "", optional(user)),
     Setting("group", "", optional(group)),
@@ -239,7 +241,6 @@ LATER = (
     "on_success",
     "rbigdelay",
     "rbigsize",
-    "rscope",
     "rsettle",
     "rverify",
 )

@@ -162,6 +162,17 @@ def retry(value: object) -> tuple[float, float]:
     return first, ceiling
 
 
+def one_of(*words: str) -> Callable[[object], str]:
+    """Return the reader of a setting that is one of some words."""
+
+    def parse(value: object) -> str:
+        if value not in words:
+            raise ValueError(f"must be {' or '.join(map(repr, words))}")
+        return str(value)
+
+    return parse
+
+
 def flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be True or False")

@@ -429,7 +429,7 @@ def test_detached_it_is_one_process_with_a_locked_pid_file(
         ("wpath = '/nonexistent/'\nrnodes = ['a:/b']\n", "/nonexistent"),
         ("wpath = 'source/'\nrnode = ['a:/b']\n", "did you mean rnodes"),
         ("wpath = 'source/'\nrnodes = ['a:/b']\nrsync = '/bin/true'\n", "--version"),
-        ("wpath = 'source/'\nrnodes = ['a:/b']\nrscope = 'changes'\n", "not supported"),
+        ("wpath = 'source/'\nrnodes = ['a:/b']\nrbigsize = 5\n", "not supported"),
     ],
 )
 def test_what_is_wrong_is_told_before_detaching(

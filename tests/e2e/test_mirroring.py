@@ -16,12 +16,15 @@ from support.waiting import until
 SETTINGS = {"edelay": 0.1}
 
 
-@pytest.fixture
-def mirrored(inosync: Callable, source: Path, place: Place) -> Callable[[], None]:
+@pytest.fixture(params=["tree", "changes"])
+def mirrored(
+    inosync: Callable, source: Path, place: Place, request: pytest.FixtureRequest
+) -> Callable[[], None]:
     """Start a daemon on a grown source; return what waits for an equal mirror."""
     grow(source, seed=1)
     inosync(
-        SETTINGS | {"wpath": f"{source}/", "rnodes": [place.node]}, environment=place.environment
+        SETTINGS | {"wpath": f"{source}/", "rnodes": [place.node], "rscope": request.param},
+        environment=place.environment,
     )
     wait_equal(source, place.root)
     return lambda: wait_equal(source, place.root)
@@ -142,11 +145,12 @@ def test_random_churn(mirrored: Callable[[], None], source: Path) -> None:
     mirrored()
 
 
+@pytest.mark.parametrize("scope", ["tree", "changes"])
 def test_a_file_rewritten_with_the_same_size_at_once_is_never_stale(
-    inosync: Callable, source: Path, place: Place
+    inosync: Callable, source: Path, place: Place, scope: str
 ) -> None:
     inosync(
-        {"wpath": f"{source}/", "rnodes": [place.node], "edelay": 0},
+        {"wpath": f"{source}/", "rnodes": [place.node], "edelay": 0, "rscope": scope},
         environment=place.environment,
     )
     for number in range(50):

@@ -30,6 +30,7 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "extra": (),
         "rtimeout": 300,
         "rretry": (1.0, 300.0),
+        "rscope": "tree",
     }
     return Node(**{**values, **settings})
 

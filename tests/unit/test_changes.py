@@ -2,10 +2,50 @@
 
 from __future__ import annotations
 
-from inosync.changes import Batch, collect, full_pass, merged
+from inosync.changes import MOST, Batch, collect, full_pass, merged
 from inosync.events import Change, Kind
 
 NOW = 10_000.0
+
+
+def test_changes_are_kept_when_somebody_wants_them() -> None:
+    batch = collect(entries(b"a", b"b", b"a"), NOW, keep=True)
+    assert batch is not None
+    assert batch.changes == frozenset(entries(b"a", b"b"))
+    more = collect(entries(b"c"), NOW, keep=True)
+    assert more is not None
+    assert batch.merge(more).changes == frozenset(entries(b"a", b"b", b"c"))
+
+
+def test_changes_that_are_not_known_stand_for_everything() -> None:
+    known = collect(entries(b"a"), NOW, keep=True)
+    unknown = collect(entries(b"a"), NOW)
+    assert known is not None
+    assert unknown is not None
+    assert unknown.changes is None
+    assert known.merge(unknown).changes is None
+    assert unknown.merge(known).changes is None
+    assert full_pass("x", NOW).merge(known).changes is None
+
+
+def test_too_many_changes_are_not_kept() -> None:
+    many = entries(*[b"%d" % number for number in range(MOST)])
+    batch = collect(many, NOW, keep=True)
+    assert batch is not None
+    assert batch.changes is not None
+    one = collect(entries(b"x"), NOW, keep=True)
+    assert one is not None
+    assert batch.merge(one).changes is None
+    too_many = collect([*many, *entries(b"x")], NOW, keep=True)
+    assert too_many is not None
+    assert too_many.changes is None
+
+
+def test_the_same_once_more() -> None:
+    batch = Batch(NOW, 1, (b"a",))
+    again = batch.again()
+    assert again.repeated
+    assert (again.since, again.count, again.sample) == (NOW, 1, (b"a",))
 
 
 def entries(*paths: bytes) -> list[Change]:

@@ -208,6 +208,8 @@ def test_what_a_setting_accepts(script: Script, setting: str, written: str, read
         ("rretry = (1, 2, 3)", "must be the first wait and the longest"),
         ("rretry = (0, 300)", "the first is above 0 and not above the longest"),
         ("rretry = (301, 300)", "the first is above 0 and not above the longest"),
+        ("rscope = 'file'", "must be 'tree' or 'changes'"),
+        ("rscope = ['tree']", "must be 'tree' or 'changes'"),
         ("rparallel = 0", "must be a whole number from 1 to 10000"),
         ("rparallel = 2.0", "must be a whole number, such as 8"),
         ("user = 'no-such-user'", "is no user of this system"),
@@ -301,8 +303,8 @@ def test_settings_of_later_versions(script: Script, name: str) -> None:
     [
         "import socket",
         "from socket import socket",
-        "rscope = None",
-        "_rscope = 1",
+        "rbigsize = None",
+        "_rbigsize = 1",
         # loop variables, helpers and functions
         "rnode = 'x'",
         "nodes = node = path = paths = hosts = ['x']",
@@ -366,7 +368,7 @@ def test_a_misspelt_rpath_matters_when_a_node_needs_it(script: Script) -> None:
 
 def test_all_problems_are_told_at_once(script: Script) -> None:
     problems = script.problems(
-        "rexcludes = '*.bak'\nedelay = 'x'\nextra = '-n'\nrscope = 1\nlog_file = 1\ninit = 2",
+        "rexcludes = '*.bak'\nedelay = 'x'\nextra = '-n'\nrbigsize = 1\nlog_file = 1\ninit = 2",
         base="wpaths = [www, '/nowhere', 5]\n"
         "rnodes = ['http://x', '/x', {'node': 'a:/x', 'b': 1}]\n",
     )
@@ -375,16 +377,40 @@ def test_all_problems_are_told_at_once(script: Script) -> None:
         "extra",
         "init",
         "log_file:",
+        "rbigsize:",
         "rexcludes",
         "rnodes[0]",
         "rnodes[2]['b']",
-        "rscope:",
         "wpaths[1]",
         "wpaths[2]",
     ]
 
 
 # Values in messages
+
+
+def test_a_node_that_names_changes(script: Script) -> None:
+    config = script.load("rscope = 'changes'", base="wpath = www\nrnodes = ['a:/x', 'b:/x']\n")
+    assert {pair.node.rscope for pair in config.pairs} == {"changes"}
+    assert config.warnings == ()
+    config = script.load(
+        "rscope = 'changes'",
+        base="wpath = www\nrnodes = ['a:/x', {'node': 'b:/x', 'rscope': 'tree'}]\n",
+    )
+    assert [pair.node.rscope for pair in config.pairs] == ["changes", "tree"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("extra = '-L'", "-L: what is behind a symbolic link"), ("rexcludes = ['!']", '"!": ')],
+)
+def test_what_only_works_in_passes_over_the_tree_is_told(
+    script: Script, text: str, why: str
+) -> None:
+    config = script.load(f"rscope = 'changes'\n{text}")
+    assert [pair.node.rscope for pair in config.pairs] == ["tree"]
+    (warning,) = config.warnings
+    assert f"rscope = 'changes': is \"tree\" for a:/www, because of {why}" in warning
 
 
 def test_values_are_short_and_safe_to_show() -> None:
@@ -646,7 +672,11 @@ def test_where_mirrors_go(script: Script, base: str, text: str, destinations: li
             "known are rspeed, extra, rtimeout, rretry",
         ),
         (ONE, "rnodes = [{'node': 'a:/x', 5: 5}]", "rnodes[0][5] = 5: is no setting of a node"),
-        (ONE, "rnodes = [{'node': 'a:/x', 'rscope': 5}]", "not supported by this version (1.0.0)"),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'rbigsize': 5}]",
+            "not supported by this version (1.0.0)",
+        ),
         (ONE, "rnodes = [{'node': 'a:/x', 'extra': '-n'}]", "rnodes[0]['extra'] = '-n': holds -n"),
         (
             ONE,

@@ -398,6 +398,56 @@ def test_passes_stand_in_for_directories_without_a_watch(rfull: float) -> None:
     assert engine.deadline() == (NOW + 400 + rfull if rfull else None)
 
 
+def changing(count: int = 1, **settings: object) -> Engine:
+    """An engine with nodes of which the first names what it carries."""
+    pairs = [
+        make_pair(None, f"n{number}:/m", rscope="tree" if number else "changes")
+        for number in range(count)
+    ]
+    engine = Engine(make_config(pairs, **settings), steady)
+    engine.watched(engine.config.sources[0], NOW, reason="")
+    return engine
+
+
+def test_changes_are_remembered_for_nodes_that_want_them_named() -> None:
+    engine = changing(2)
+    engine.changed(engine.config.sources[0], [*ONE, *written(b"log")], NOW)
+    actions = [a for a in engine.due(NOW + 10) if isinstance(a, Start)]
+    assert {a.batch.changes for a in actions} == {frozenset([*ONE, *written(b"log")])}
+    engine = make_engine(2)
+    engine.changed(engine.config.sources[0], ONE, NOW)
+    actions = [a for a in engine.due(NOW + 10) if isinstance(a, Start)]
+    assert {a.batch.changes for a in actions} == {None}
+
+
+def test_what_vanished_on_the_way_is_carried_once_more_and_only_once() -> None:
+    engine = changing()
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(24, listed=True), NOW)
+    assert starts(engine.due(NOW)) == [mirror]
+    engine.exited(mirror, Outcome(24, listed=True), NOW)
+    assert starts(engine.due(NOW)) == []
+    assert mirror.state is State.IDLE
+
+
+def test_a_file_with_several_names_brings_a_full_pass_but_rarely() -> None:
+    engine = changing(rfull=86400.0)
+    source = engine.config.sources[0]
+    engine.linked(source, NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.batch.reason == "a file with several names has changed"
+    engine.exited(action.mirror, Outcome(0), NOW)
+    engine.due(NOW)
+    assert engine.deadline() == NOW + 86400
+    engine.linked(source, NOW + 10)
+    assert engine.deadline() == NOW + 300
+    (action,) = [a for a in engine.due(NOW + 300) if isinstance(a, Start)]
+    engine.exited(action.mirror, Outcome(0), NOW + 301)
+    engine = changing(rfull=0.0)
+    engine.linked(source, NOW)
+    assert engine.deadline() == NOW
+
+
 def rehearsed(engine: Engine, deleted: int, now: float = NOW) -> list[Action]:
     """Start a run that must rehearse, end the rehearsal, and return what follows."""
     (action,) = [a for a in engine.due(now) if isinstance(a, Start)]

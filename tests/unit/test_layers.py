@@ -34,6 +34,8 @@ NEIGHBOURS = {
     *combinations(reversed(READERS), 2),
     ("rsync", "config"),
     ("plan", "places"),
+    ("nodes", "plan"),
+    ("rsync", "plan"),
     ("engine", "mirror"),
     ("status", "engine"),
     ("status", "mirror"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from support.configs import make_config, make_pair, make_source
 
+from inosync.config import Source
+from inosync.plan import list_options
 from inosync.rsync import (
     Judgement,
     Transferred,
@@ -44,6 +46,23 @@ def test_speed_and_timeout_are_the_nodes() -> None:
     words = argv(rspeed=500, rtimeout=0)
     assert "--bwlimit=500" in words
     assert not any(word.startswith("--timeout") for word in words)
+
+
+@pytest.mark.parametrize(
+    ("source", "top"),
+    [
+        (make_source(), "/srv/www/"),
+        (make_source(argument="/srv/www", prefix="www"), "/srv/"),
+        (make_source("/a/b", argument="/a/./b", prefix="b", relative=True), "/a/"),
+    ],
+)
+def test_a_run_that_names_what_it_carries(source: Source, top: str) -> None:
+    words = argv(source=source, listed=True)
+    assert words[1:7] == [*list_options()][:6]
+    assert "--files-from=-" in words
+    assert "-ltrp" not in words
+    assert "--relative" not in words
+    assert words[-2:] == [top, "/mirror"]
 
 
 def test_a_rehearsal_changes_nothing_and_tells_what_it_would_delete() -> None:

@@ -1,0 +1,132 @@
+"""Scope "changes": a run names what has changed, and falls back to a full pass when it must."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.fakersync import Call, FakeRsync
+from support.places import Place, wait_equal
+from support.trees import write
+from support.waiting import until
+
+
+def names(call: Call) -> list[bytes]:
+    """What a run was told to carry."""
+    return call.stdin.split(b"\0")[:-1]
+
+
+@pytest.fixture
+def spied(
+    inosync: Callable, source: Path, local: Place, fakersync: FakeRsync
+) -> Callable[[], list[Call]]:
+    """Start a daemon on a source in sync; return what gives the runs since then."""
+    fakersync.always(delegate=True)
+    for number in range(50):
+        write(source, f"d{number % 5}/{number}", "x")
+    daemon = inosync(
+        {
+            "edelay": 0.2,
+            "rretry": (0.1, 0.5),
+            "wpath": f"{source}/",
+            "rnodes": [local.node],
+            "rsync": str(fakersync.path),
+            "rscope": "changes",
+        }
+    )
+    wait_equal(source, local.root)
+    daemon.wait_for_log("in sync (first pass")
+    (first,) = fakersync.calls()
+    assert "-ltrp" in first.argv
+    return lambda: fakersync.calls()[1:]
+
+
+def test_one_run_names_what_a_batch_changed(
+    spied: Callable[[], list[Call]], source: Path, local: Place
+) -> None:
+    write(source, "d1/1", "changed")
+    (source / "d2/2").unlink()
+    write(source, "new/deep/file", "x")
+    wait_equal(source, local.root)
+    (call,) = spied()
+    assert set(names(call)) - {b"./"} == {b"./d1/1", b"./d2/", b"./new/", b"./new/deep/"}
+
+
+def test_what_is_not_named_is_left_alone(
+    spied: Callable[[], list[Call]], source: Path, local: Place
+) -> None:
+    """A stray file on the mirror shows that a run did not look there."""
+    write(local.root, "d3/stray", "x")
+    write(source, "d1/1", "changed")
+    until(lambda: (local.root / "d1/1").read_text() == "changed", what="the change")
+    assert (local.root / "d3/stray").exists()
+
+
+def test_a_failed_batch_is_carried_again_with_what_came_since(
+    spied: Callable[[], list[Call]], source: Path, local: Place, fakersync: FakeRsync
+) -> None:
+    fakersync.exits(12)
+    write(source, "d1/1", "changed")
+    until(lambda: len(spied()) == 1, what="the failure")
+    write(source, "d2/2", "changed")
+    wait_equal(source, local.root)
+    assert {b"./d1/1", b"./d2/2"} <= {name for call in spied()[1:] for name in names(call)}
+    assert all("-ltrp" not in call.argv for call in spied())
+
+
+def test_renamed_directories_and_links_in_their_place(
+    spied: Callable[[], list[Call]], source: Path, local: Place
+) -> None:
+    (source / "d1").rename(source / "moved")
+    (source / "d1").symlink_to("d2")
+    write(source, "moved/later", "x")
+    wait_equal(source, local.root)
+    shutil.rmtree(source / "moved")
+    (source / "d1").unlink()
+    wait_equal(source, local.root)
+    assert len(list((local.root / "d2").iterdir())) == 10
+
+
+def test_another_name_of_a_file_is_found_by_a_full_pass(
+    spied: Callable[[], list[Call]], source: Path, local: Place
+) -> None:
+    os.link(source / "d1/1", source / "d2/the same")
+    wait_equal(source, local.root)
+    with open(source / "d2/the same", "a") as file:
+        file.write("more")
+    wait_equal(source, local.root)
+    assert any("-ltrp" in call.argv for call in spied())
+
+
+def test_a_huge_batch_is_a_full_pass(
+    spied: Callable[[], list[Call]], source: Path, local: Place
+) -> None:
+    for number in range(12_000):
+        (source / f"d4/new {number}").mkdir()
+    wait_equal(source, local.root)
+    assert "-ltrp" in spied()[-1].argv or len(names(spied()[-1])) < 10_000
+
+
+def test_pretending_prints_what_can_be_pasted(
+    inosync: Callable, source: Path, local: Place
+) -> None:
+    daemon = inosync(
+        {
+            "edelay": 0.1,
+            "wpath": f"{source}/",
+            "rnodes": [local.node],
+            "rscope": "changes",
+            "init": False,
+        },
+        arguments=("-p",),
+    )
+    write(source, "it's new", "x")
+    daemon.wait_for_log("would execute: printf '%s\\0' ")
+    line = next(line for line in daemon.log().splitlines() if "would execute" in line)
+    command = line.partition("would execute: ")[2]
+    subprocess.run(["/bin/sh", "-c", command], check=True, stdout=subprocess.DEVNULL)
+    assert (local.root / "it's new").read_text() == "x"
