@@ -15,6 +15,7 @@ from typing import Any
 from inosync import script
 from inosync.destination import is_prefix
 from inosync.errors import ConfigError
+from inosync.events import IN_CREATE, IN_MOVED_TO, MASK_BITS
 from inosync.nodes import read_nodes, read_pairs
 from inosync.places import Node, Pair, Source, read_source, source_holding, source_overlaps
 from inosync.reading import Reading
@@ -171,6 +172,16 @@ def _check_together(reading: Reading, sources: Sequence[Source]) -> None:
     if longest < edelay:
         what = f"must not be below edelay, which is {edelay:g} seconds"
         reading.refuse("emaxdelay", longest, what)
+    appearing = IN_CREATE | IN_MOVED_TO
+    emask = reading.values.get("emask", appearing)
+    if emask & appearing != appearing:
+        names = [name for name, bit in MASK_BITS.items() if emask & bit]
+        reading.warn(
+            "emask",
+            names,
+            "without IN_CREATE and IN_MOVED_TO a new directory and what is in it only travel with "
+            "some other change",
+        )
     logfile = reading.values.get("logfile")
     if logfile and (source := source_holding(sources, logfile)):
         reading.refuse(

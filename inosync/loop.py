@@ -8,35 +8,28 @@ and no deadline is set, it sleeps in one system call.
 from __future__ import annotations
 
 import logging
-import os
 import selectors
-import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from signal import Signals as Signal
 from typing import Protocol
 
-from inosync.changes import Batch
 from inosync.config import Config
 from inosync.control import Client, Server
 from inosync.engine import (
     Action,
     Engine,
-    Kill,
-    Outcome,
     Rewatch,
     Say,
     Start,
-    Terminate,
 )
 from inosync.errors import ConfigError
 from inosync.guard import Guard
-from inosync.mirror import Mirror, State
+from inosync.mirror import State
 from inosync.mounts import Mounts
-from inosync.process import NOT_EXECUTABLE, NOT_FOUND, Child
-from inosync.rsync import deletions, evidence, transferred
+from inosync.runs import Runs
 from inosync.signals import Signals
 from inosync.status import lines as status_lines
 from inosync.text import printable
@@ -56,16 +49,6 @@ class Supervisor(Protocol):
         """Pass on states such as READY="1" (sd_notify(3))."""
 
 
-@dataclass(frozen=True)
-class _Run:
-    """A child at work for a mirror. ``listed``: it carries named changes only."""
-
-    child: Child
-    mirror: Mirror
-    shown: str
-    listed: bool
-
-
 @dataclass
 class Loop:
     """One running daemon. ``run`` returns when it was told to stop and all children have ended."""
@@ -74,13 +57,10 @@ class Loop:
     engine: Engine
     signals: Signals
     supervisor: Supervisor
-    command: Callable[[Start, frozenset[bytes], bool], list[str]]
-    environment: Mapping[str, str]
+    runs: Runs
     reload: Callable[[], Config]
-    pretend: bool = False
     control: Server | None = None
     _guards: dict[str, Guard] = field(default_factory=dict)
-    _children: dict[int, _Run] = field(default_factory=dict)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _mounts: Mounts = field(default_factory=Mounts)
     _retry_at: float | None = None
@@ -104,8 +84,7 @@ class Loop:
             while not self.engine.stopped:
                 self._turn()
         finally:
-            for run in self._children.values():
-                run.child.kill()
+            self.runs.kill()
             for guard in self._guards.values():
                 guard.close()
             self._mounts.close()
@@ -248,82 +227,16 @@ class Loop:
             if watcher is not None:
                 watcher.retry_unwatched()
         else:
-            runs = self._children.values()
-            child = next((run.child for run in runs if run.mirror is action.mirror), None)
-            if child is None:
-                return
-            if isinstance(action, Terminate):
-                child.terminate()
-            elif isinstance(action, Kill):
-                child.kill()
-            else:
-                self.engine.activity(action.mirror, child.activity(), now)
+            self.runs.act(action, now)
 
     def _start(self, action: Start, now: float) -> None:
-        mirror = action.mirror
-        guard = self._guards[mirror.pair.source.path]
-        fault = guard.fault()
-        if fault:
-            mirror.withdraw()
+        """Let a run begin, unless its source is not what it was a moment before."""
+        guard = self._guards[action.mirror.pair.source.path]
+        if fault := guard.fault():
+            action.mirror.withdraw()
             self._lose(guard, fault, now)
-            return
-        spare = guard.lost()
-        names = self._names(action, guard, spare, now)
-        argv = self.command(action, spare, names is not None)
-        log.debug("%s: run for %s", mirror.name, _describe(action.batch))
-        if names == ():
-            self.engine.exited(mirror, Outcome(0, pretended=self.pretend), now)
-            return
-        data = b"".join(name + b"\0" for name in names or ())
-        shown = shlex.join(argv) + (f" # {len(names)} names on standard input" if names else "")
-        if self.pretend:
-            log.info("would execute: %s%s", _printf(names or ()), shown)
-            self.engine.exited(mirror, Outcome(0, pretended=True), now)
-            return
-        log.debug("executing: %s", shown)
-        try:
-            child = Child(argv, environment=self.environment, data=data)
-        except OSError as error:
-            status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-            reason = f"{argv[0]}: {error.strerror}"
-            outcome = Outcome(status, evidence=(reason,), command=shown)
-            self.engine.exited(mirror, outcome, now)
-            return
-        self._children[child.pid] = _Run(child, mirror, shown, listed=names is not None)
-
-    def _names(
-        self, start: Start, guard: Guard, spare: frozenset[bytes], now: float
-    ) -> tuple[bytes, ...] | None:
-        """Return what the run names to rsync; None for a pass over the whole source."""
-        batch, pair = start.batch, start.mirror.pair
-        if pair.node.rscope == "tree" or batch.reason or batch.changes is None:
-            return None
-        plan = guard.plan(batch.changes, spare=spare)
-        if plan.linked:
-            self.engine.linked(pair.source, now)
-        if plan.full:
-            log.debug("%s: full pass: %s", start.mirror.name, plan.full)
-            return None
-        return plan.entries
-
-    def _reap(self, now: float) -> None:
-        """Look after our own children, one by one: others' (a library's) are not ours to take."""
-        for pid, run in list(self._children.items()):
-            status = run.child.poll()
-            if status is None:
-                continue
-            del self._children[pid]
-            output = run.child.output()
-            outcome = Outcome(
-                status,
-                transferred=transferred(output),
-                evidence=evidence(run.child.errors()),
-                deletions=deletions(output) if run.mirror.rehearsing else (),
-                command=run.shown,
-                listed=run.listed,
-            )
-            run.child.close()
-            self.engine.exited(run.mirror, outcome, now)
+        else:
+            self.runs.start(action, guard, now)
 
     # ---- signals --------------------------------------------------------------------------
 
@@ -331,7 +244,7 @@ class Loop:
         for signal in self.signals.take():
             now = time.monotonic()
             if signal is Signal.SIGCHLD:
-                self._reap(now)
+                self.runs.reap(now)
             elif signal is Signal.SIGHUP:
                 self._reload(now)
             elif signal is Signal.SIGUSR1:
@@ -465,17 +378,3 @@ class Loop:
         if self.supervisor.watchdog and (self._alive_at is None or now >= self._alive_at):
             self._alive_at = now + self.supervisor.watchdog
             self.supervisor.tell(WATCHDOG="1")
-
-
-def _printf(names: Sequence[bytes]) -> str:
-    """Return the front of a shell's command line that writes `names` to the next one's input."""
-    if not names:
-        return ""
-    return f"printf '%s\\0' {shlex.join(os.fsdecode(name) for name in names)} | "
-
-
-def _describe(batch: Batch) -> str:
-    if batch.reason:
-        return f"a full pass ({batch.reason})"
-    names = ", ".join(printable(path) or "." for path in batch.sample)
-    return f"{batch.count} changes ({names}{', …' if batch.count > len(batch.sample) else ''})"

@@ -43,9 +43,11 @@ CROWD = 100
 CROWDED = 2
 #: The longest list. 10,000 files of one directory cost 0.10 s of processor time, like a full pass
 #: over 20,000; each in a directory of its own, 0.26 s. 10,000 directories with four files each cost
-#: 0.6 s, where a full pass over these takes 0.35. To plan that keeps us from all else for 0.1 s.
+#: 0.6 s, where a full pass over these takes 0.35. To plan that keeps us from all else for 0.1 s,
+#: and for 0.2 s when they are all new.
 LONGEST_LIST = 10_000
 
+_NAMES = 5  # for each entry that a list may have: so many names in new directories are looked at
 _LONGEST_ENTRY = 4095  # rsync's MAXPATHLEN, without the NUL
 
 #: Options that make a run over a list differ from a full pass where it matters, and why.
@@ -99,7 +101,8 @@ class Plan:
     ``entries`` are the names for ``--files-from``, relative to :func:`top`, to be ended by a NUL
     each. ``full`` is why only a full pass will do, or ``""``; then there are no entries. Neither:
     there is nothing to carry. ``linked`` says that a file with more names than one has changed:
-    its other names may have changed without an event, and only a full pass finds them.
+    under the others it has done so without an event, and only a full pass finds them. That stays
+    unknown when the name by which it was changed is gone before it is looked at.
     """
 
     entries: tuple[bytes, ...] = ()
@@ -164,9 +167,9 @@ def plan(
     survey = _Survey(admits, look)
     for change in set(changes):
         survey.add(change)
+    if not survey.walk(listing, longest):
+        return Plan(full="there is too much in new directories")
     levels = survey.levels
-    if not _add_trees(levels, survey.trees, admits, listing, longest):
-        return Plan(full=f"there are more than {longest} new directories")
     paths = _fold(levels, survey.entries, listing)
     if len(paths) + len(levels) > longest:
         return Plan(full=f"more than {longest} paths have changed")
@@ -182,7 +185,7 @@ def plan(
 class _Survey:
     """What changes name, after a look at what is there.
 
-    ``entries`` maps a directory to what is named in it, ``levels`` and ``trees`` are directories.
+    ``entries`` maps a directory to what is named in it; ``levels`` and ``trees`` are directories.
     """
 
     def __init__(self, admits: _Admits, look: Look) -> None:
@@ -208,8 +211,35 @@ class _Survey:
             # One level of what is left deletes the rest on the mirror, or puts a link in its place.
             self.levels.add(home)
             return
-        self.linked |= stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+        self.linked |= _has_more_names(status)
         self.entries.setdefault(parent, set()).add(path)
+
+    def walk(self, listing: Listing, longest: int) -> bool:
+        """Make levels of the trees; return False when there is too much in them."""
+        walked: set[bytes] = set()
+        todo, left = list(self.trees), longest * _NAMES
+        while todo:
+            directory = todo.pop()
+            if directory in walked:
+                continue
+            walked.add(directory)
+            lead = directory + b"/" if directory else b""
+            for name, is_directory in islice(listing(directory), left + 1):
+                left -= 1
+                if is_directory:
+                    if self._admits(lead + name, directory=True):
+                        todo.append(lead + name)
+                elif not self.linked:
+                    # It may have been changed before the directory was watched.
+                    self.linked = self._is_linked(lead + name)
+            if left < 0 or len(walked) + len(todo) > longest:
+                return False
+        self.levels |= walked
+        return True
+
+    def _is_linked(self, path: bytes) -> bool:
+        status = self._look(path)
+        return _has_more_names(status) and self._admits(path, directory=False)
 
     def _deepest(self, path: bytes) -> bytes:
         """Return the deepest directory on the way to `path`, or that, if all the way is real."""
@@ -233,27 +263,8 @@ class _Survey:
         return known
 
 
-def _add_trees(
-    levels: set[bytes], trees: Collection[bytes], admits: _Admits, listing: Listing, longest: int
-) -> bool:
-    """Add the directories of trees to `levels`; return False when they become too many."""
-    walked: set[bytes] = set()
-    todo = list(trees)
-    while todo:
-        directory = todo.pop()
-        if directory in walked:
-            continue
-        walked.add(directory)
-        levels.add(directory)
-        lead = directory + b"/" if directory else b""
-        todo += [
-            lead + name
-            for name, is_directory in listing(directory)
-            if is_directory and admits(lead + name, directory=True)
-        ]
-        if len(walked) + len(todo) > longest:
-            return False
-    return True
+def _has_more_names(status: Status | None) -> bool:
+    return status is not None and stat.S_ISREG(status.st_mode) and status.st_nlink > 1
 
 
 def _fold(

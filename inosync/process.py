@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import tempfile
@@ -129,6 +130,35 @@ def capture(argv: Sequence[str], *, timeout: float) -> str:
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"no answer within {timeout:.0f} s") from error
     return done.stdout.decode("utf-8", "replace")
+
+
+def end_leftovers(mark: str, *, grace: float) -> int:
+    """End all processes that were started with `mark` ("NAME=value") in their environment.
+
+    They get SIGTERM and, after `grace` seconds, SIGKILL. Return how many there were. For the start
+    of the daemon only: it blocks for so long.
+    """
+    descriptors = []
+    for entry in os.scandir("/proc"):
+        # Processes end while we look, and those of others are closed to us.
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and _carries(Path(entry.path), os.fsencode(mark)):
+                descriptors.append(os.pidfd_open(int(entry.name)))
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for descriptor in descriptors:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, number)
+        for descriptor in descriptors:
+            # A pidfd is readable when its process has ended, pidfd_open(2).
+            if not select.select([descriptor], [], [], grace)[0]:
+                break
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return len(descriptors)
+
+
+def _carries(process: Path, mark: bytes) -> bool:
+    return mark in (process / "environ").read_bytes().split(b"\0")
 
 
 def _unlinked() -> IO[bytes]:

@@ -23,13 +23,14 @@ from inosync import __version__, log
 from inosync.config import Config
 from inosync.control import Server
 from inosync.destination import Transport
-from inosync.engine import Engine, Start
+from inosync.engine import GRACE, Engine, Start
 from inosync.errors import ConfigError
 from inosync.filters import compile_filters
 from inosync.lock import Lock, lock_path, runtime_directory, socket_path
 from inosync.loop import Loop
-from inosync.process import capture
+from inosync.process import capture, end_leftovers
 from inosync.rsync import OLDEST, chooses_shell, command, parse_version
+from inosync.runs import Runs
 from inosync.signals import Signals
 from inosync.systemd import Systemd
 from inosync.text import printable
@@ -55,8 +56,12 @@ def run(load: Callable[[], Config], *, detach: bool, pretend: bool, verbose: boo
     with contextlib.ExitStack() as stack:
         runtime = runtime_directory()
         lock = None
+        mark = ""
         if not pretend:
+            mark = f"INOSYNC_LOCK={lock_path(runtime, config)}"
             lock = stack.enter_context(Lock(lock_path(runtime, config)))
+            # Runs that outlived a daemon that was killed know less than ours and would undo them.
+            end_leftovers(mark, grace=GRACE)
         if detach:
             preserved = [lock.descriptor] if lock else []
             stack.enter_context(
@@ -88,6 +93,7 @@ def run(load: Callable[[], Config], *, detach: bool, pretend: bool, verbose: boo
                 config,
                 directory=directory,
                 version=version,
+                mark=mark,
                 control=control,
                 server=server,
                 pretend=pretend,
@@ -103,11 +109,15 @@ def _serve(
     *,
     directory: Path,
     version: tuple[int, int, int],
+    mark: str,
     control: str,
     server: Server | None,
     pretend: bool,
 ) -> int:
     environment = {name: value for name, value in os.environ.items() if name not in _OURS}
+    if mark:
+        name, _, lock = mark.partition("=")
+        environment[name] = lock
     current = (config, version)
 
     def reload() -> Config:
@@ -132,15 +142,14 @@ def _serve(
 
     signals = Signals()
     try:
+        engine = Engine(config, random.random)
         Loop(
             config=config,
-            engine=Engine(config, random.random),
+            engine=engine,
             signals=signals,
             supervisor=Systemd(),
-            command=argv,
-            environment=environment,
+            runs=Runs(engine, argv, environment, pretend),
             reload=reload,
-            pretend=pretend,
             control=server,
         ).run()
     finally:

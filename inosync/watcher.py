@@ -360,7 +360,7 @@ def _open_inotify(root: bytes) -> _Manager:
     try:
         return _Manager()
     except (OSError, pyinotify.PyinotifyError) as error:
-        code = ctypes.get_errno()
+        code = ctypes.get_errno() if isinstance(error, OSError) else 0
         text = os.strerror(code) if code else str(error)
         if code == errno.EMFILE:
             limits = sysctl("fs.inotify.max_user_instances", "user.max_inotify_instances")

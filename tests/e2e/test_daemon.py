@@ -223,6 +223,21 @@ def test_kill_9_leaves_nothing_that_blocks_and_the_next_start_converges(
     wait_equal(source, local.root)
 
 
+def test_runs_that_outlive_a_killed_daemon_end_before_the_next_one_begins(
+    inosync: Callable, source: Path, local: Place, fakersync: FakeRsync
+) -> None:
+    """An old run has an old list: it would delete what a new one has just sent."""
+    fakersync.always(hold=True)
+    daemon = inosync(settings(source, local.node, rsync=str(fakersync.path)))
+    (old,) = fakersync.wait_for_calls(1)
+    daemon.kill()
+    assert processes.alive(old.pid)
+    fakersync.always(delegate=True)
+    daemon.start()
+    wait_equal(source, local.root)
+    assert not processes.alive(old.pid)
+
+
 def test_term_ends_a_run_that_would_last_for_ever(
     inosync: Callable, source: Path, local: Place, fakersync: FakeRsync
 ) -> None:

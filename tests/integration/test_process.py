@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from support import processes
 from support.waiting import until
 
-from inosync.process import Child, capture
+from inosync.process import Child, capture, end_leftovers
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "GREETING": "hello"}
 
@@ -152,6 +154,28 @@ def test_output_goes_to_memory_when_no_disk_takes_it() -> None:
     assert status(child) == 0
     assert child.output() == b"well\n"
     child.close()
+
+
+def test_leftovers_are_ended_and_nobody_else() -> None:
+    started = [
+        subprocess.Popen(["/bin/sh", "-c", script], env=ENVIRONMENT | mark, start_new_session=True)
+        for script, mark in (
+            ("sleep 60", {"MARK": "ours"}),
+            ("trap '' TERM; while :; do sleep 1; done", {"MARK": "ours"}),
+            ("sleep 60", {"MARK": "ours too"}),
+            ("sleep 60", {}),
+        )
+    ]
+    ours, deaf, other, unmarked = started
+    until(lambda: b"trap" in Path(f"/proc/{deaf.pid}/cmdline").read_bytes(), what="the shell")
+    assert end_leftovers("MARK=ours", grace=0.5) >= 2
+    assert ours.wait(timeout=5) == -signal.SIGTERM
+    assert deaf.wait(timeout=5) < 0
+    for process in (other, unmarked):
+        assert process.poll() is None
+        process.kill()
+        process.wait()
+    assert end_leftovers("MARK=ours", grace=0.5) == 0
 
 
 def test_capture() -> None:

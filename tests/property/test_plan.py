@@ -32,7 +32,7 @@ RSYNC = shutil.which("rsync") or ""
 pytestmark = pytest.mark.skipif(not RSYNC, reason="rsync is not installed")
 
 #: Each is some ten runs of rsync.
-SEEDS = range(settings.default.max_examples * 3 // 10)
+SEEDS = range(25 if settings.default.max_examples <= 100 else settings.default.max_examples // 2)
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD = -100
@@ -55,7 +55,9 @@ RULES: tuple[tuple[str, ...], ...] = (
 EXTRAS: tuple[tuple[str, ...], ...] = (
     (),
     (),
-    ("-aH",),
+    # rsync 3.5.0 hangs when it recurses piece by piece and a directory that it must not delete is
+    # where a file with more names belongs.
+    ("-aH", "--no-inc-recursive"),
     ("--delete-after",),
     ("--delete-delay", "-c"),
     ("--delete-before",),
@@ -125,8 +127,10 @@ class World:
     """A source, its mirror, and a reference: another mirror, that only knows full passes.
 
     ``silent`` are directories whose times changed by something excluded in them, which raises no
-    change. ``linked`` are the inodes of files that had several names once. ``planted`` is what the
-    mirrors have of their own, excluded, relative to their top.
+    change. ``linked`` are the inodes of files that had several names once. ``written`` maps a name
+    by which one was changed since the last plan to it, and ``unnoticed`` are those of which that
+    name was gone before anybody looked. ``planted`` is what the mirrors have of their own,
+    excluded, relative to their top.
     """
 
     def __init__(self, folder: Path, case: Case, server: RsyncDaemon | None = None) -> None:
@@ -150,6 +154,8 @@ class World:
         (self.mirrors / "mirror").mkdir()
         self.silent: set[bytes] = set()
         self.linked: set[int] = set()
+        self.written: dict[bytes, int] = {}
+        self.unnoticed: set[int] = set()
         self.planted: set[bytes] = set()
         self.owed: set[Change] = set()
         self.full_owed = False
@@ -258,33 +264,42 @@ class World:
     def put(self, path: bytes) -> None:
         """Make a file, of a size that no other has: what has the same size and time is skipped."""
         self.count += 1
-        self.touched(os.path.realpath(path), directory=False)
+        self.touched(self.writing(path), directory=False)
         with open(path, "wb") as file:
             file.write(b"x" * self.count)
+
+    def writing(self, path: bytes) -> bytes:
+        """Take note that a file is changed, if it has other names."""
+        path = os.path.realpath(path)
+        if os.path.isfile(path) and os.stat(path).st_nlink > 1:
+            self.written[path] = os.stat(path).st_ino
+        return path
 
     def make(self, one: int, other: int) -> None:
         self.put(self.place(one))
 
     def rewrite(self, one: int, other: int) -> None:
-        path = self.file(one)
+        path = self.writing(self.file(one))
         self.count += 1
         with open(path, "r+b") as file:
             file.write((b"%d " % self.count * 50)[: os.path.getsize(path)])
 
     def append(self, one: int, other: int) -> None:
         self.count += 1
-        with open(self.file(one), "ab") as file:
+        with open(self.writing(self.file(one)), "ab") as file:
             file.write(b"y" * (500 + 3 * self.count))
 
     def chmod(self, one: int, other: int) -> None:
         path = self.choose(one, lambda mode: not stat.S_ISLNK(mode))
         modes = (0o755, 0o700, 0o2775, 0o1777) if os.path.isdir(path) else (0o644, 0o600, 0o4711)
-        os.chmod(path, modes[other % len(modes)])
+        os.chmod(self.writing(path), modes[other % len(modes)])
 
     def touch(self, one: int, other: int) -> None:
         self.count += 1
         then = (10**9 + 10**4 * self.count) * 10**9 + 123_456_789
         path = self.choose(one)
+        if not os.path.islink(path):
+            self.writing(path)
         os.utime(path, ns=(0, then), follow_symlinks=False)
 
     def mkdir(self, one: int, other: int) -> None:
@@ -396,6 +411,21 @@ class World:
         self.move(target, path)
         self.move(between, target)
 
+    def noticed(self) -> bool:
+        """Return whether a plan is to tell of files with more names; forget what was written."""
+        found = False
+        for path, inode in self.written.items():
+            relative = os.path.relpath(path, self.root)
+            status = self.look(relative)
+            if status is None or status.st_ino != inode or self.racing:
+                self.unnoticed.add(inode)
+            elif self.filters.admits_path(relative, directory=False):
+                found |= status.st_nlink > 1
+            else:
+                self.unnoticed.add(inode)
+        self.written.clear()
+        return found
+
     # ---- what must be so ------------------------------------------------------------------
 
     def landing(self, path: bytes) -> bytes:
@@ -425,8 +455,8 @@ class World:
 
     def origin(self, landing: bytes) -> bytes:
         """Return the path in the source of what lands there."""
-        prefix = self.filters.prefix
-        return landing[len(prefix) + 1 :] if prefix else landing.removeprefix(b".")
+        path = os.path.relpath(landing, self.filters.prefix or b".")
+        return b"" if path == b"." else path
 
     def visible(self) -> dict[bytes, Entry]:
         """Return what a full pass sends, by where it lands."""
@@ -499,6 +529,7 @@ def watched(world: World, case: Case) -> Iterator[Guard]:
     world.work(case.before)
     assert world.full_pass("mirror") == 0
     world.silent.clear()
+    world.written.clear()
     world.plant()
     guard = Guard(world.source, make_config([make_pair(world.source)]))
     assert guard.open() == ""
@@ -515,7 +546,7 @@ def watched(world: World, case: Case) -> Iterator[Guard]:
     assert not world.unlike()
     if world.full_owed:
         world.full_pass("mirror")
-    world.linked.clear()
+    world.linked = world.unnoticed
     assert not world.unlike()
 
 
@@ -546,9 +577,11 @@ def carry(
     world: World, late: Sequence[Step] = (), race: Sequence[Step] = (), *, check: bool = True
 ) -> None:
     """Plan and run as the caller should, who merges back what failed."""
+    noticed = world.noticed()
     world.work(late)
     planned = world.planned()
     print(f"{sorted(change.path for change in world.owed)} -> {planned}")
+    assert late or planned.linked or not noticed
     world.full_owed |= planned.linked
     world.work(race)
     if world.run(planned) == 0:
@@ -569,7 +602,7 @@ def test_so_it_does_through_a_daemon(tmp_path: Path, rsync_daemon: RsyncDaemon, 
     live(World(tmp_path, case, rsync_daemon), case)
 
 
-@pytest.mark.parametrize("seed", SEEDS[::6])
+@pytest.mark.parametrize("seed", SEEDS[::5])
 def test_so_it_does_while_work_goes_on(tmp_path: Path, seed: int) -> None:
     case = invent(seed)
     live_at_once(World(tmp_path, case), case)

@@ -400,6 +400,11 @@ def test_a_node_that_names_changes(script: Script) -> None:
     assert [pair.node.rscope for pair in config.pairs] == ["changes", "tree"]
 
 
+def test_a_mask_that_misses_new_directories_is_told(script: Script) -> None:
+    (warning,) = script.load("emask = ['IN_CLOSE_WRITE', 'IN_DELETE']").warnings
+    assert "emask = ['IN_CLOSE_WRITE', 'IN_DELETE']: without IN_CREATE and IN_MOVED_TO" in warning
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [("extra = '-L'", "-L: what is behind a symbolic link"), ("rexcludes = ['!']", '"!": ')],

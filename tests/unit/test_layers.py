@@ -19,7 +19,7 @@ LAYERS = (
     {"mirror", "engine", "status"},
     {"watcher", "watchtree", "mounts", "guard", "process", "signals", "log", "lock", "control"}
     | {"systemd"},
-    {"loop", "service"},
+    {"runs", "loop", "service"},
     {"cli", "__main__", "__init__"},
 )
 #: Together these read the config, and may ask about paths, users and groups; each may know those
@@ -42,7 +42,9 @@ NEIGHBOURS = {
     ("watcher", "watchtree"),
     ("guard", "watcher"),
     ("guard", "mounts"),
+    ("loop", "runs"),
     ("service", "loop"),
+    ("service", "runs"),
     ("__main__", "cli"),
 }
 

@@ -206,10 +206,14 @@ def test_hostile_names_stay_as_they_are(name: bytes) -> None:
         ("p", ENTRY, False),  # is never sent
         ("no", ENTRY, False),  # excluded
         ("", LEVEL, False),  # names changed, not contents
+        ("t", TREE, True),
+        ("t/u", TREE, True),
+        ("v", TREE, False),
     ],
 )
 def test_a_file_with_more_names_is_reported(path: str, kind: Kind, linked: bool) -> None:
-    there = tree("one", "two=", "d/", "p|", "no=")
+    there = tree("one", "two=", "d/", "p|", "no=", "t/", "t/u/", "t/u/one", "t/u/two=")
+    there.statuses.update(tree("t/u/three=", "v/", "v/one", "v/no=", "v/d/").statuses)
     assert planned(there, (path, kind), filters=compile_filters(["no"])).linked == linked
 
 
@@ -279,7 +283,7 @@ WIDE = tree("d/", *(f"d/{number}/" for number in range(5)), *(f"f{number}" for n
     ("changes", "longest", "full"),
     [
         ([("d", TREE)], 6, ""),
-        ([("d", TREE)], 5, "there are more than 5 new directories"),
+        ([("d", TREE)], 5, "there is too much in new directories"),
         ([(f"f{number}", ENTRY) for number in range(5)], 5, ""),
         ([(f"f{number}", ENTRY) for number in range(5)], 4, "more than 4 paths have changed"),
         ([(f"d/{number}", LEVEL) for number in range(5)], 4, "more than 4 paths have changed"),
@@ -294,8 +298,29 @@ def test_a_list_that_would_be_too_long_is_a_full_pass(
     assert bool(made.entries) == (not full)
 
 
-def test_a_tree_that_is_too_large_is_not_read_to_its_end() -> None:
-    """Or one that a race has tied into a knot."""
+def test_a_tree_with_too_many_files_is_not_read_to_its_end() -> None:
+    seen = 0
+
+    def listing(path: bytes) -> Iterator[tuple[bytes, bool]]:
+        nonlocal seen
+        while path == b"d":
+            seen += 1
+            yield b"%d" % seen, False
+
+    def made(longest: int) -> Plan:
+        return plan(
+            [Change(b"d", TREE)],
+            filters=compile_filters([]),
+            look=lambda path: FOLDER if path == b"d" else FILE,
+            listing=listing,
+            longest=longest,
+        )
+
+    assert made(100).full == "there is too much in new directories"
+    assert seen <= 600
+
+
+def test_a_tree_that_is_too_deep_is_not_read_to_its_end() -> None:
 
     def listing(path: bytes) -> Iterator[tuple[bytes, bool]]:
         yield b"x", True
