@@ -10,13 +10,27 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from inosync.actions import (
+    DEBUG,
+    ERROR,
+    INFO,
+    WARNING,
+    Action,
+    Kill,
+    Look,
+    Outcome,
+    Rewatch,
+    Say,
+    Start,
+    Terminate,
+)
 from inosync.backoff import Backoff
 from inosync.changes import Batch, collect, full_pass, merged
 from inosync.config import Config, Pair, Source
 from inosync.debounce import Debounce
 from inosync.events import Change, Kind
 from inosync.mirror import Mirror, State
-from inosync.rsync import NOTHING, VANISHED, Transferred, Verdict, judge
+from inosync.rsync import VANISHED, Verdict, judge
 
 #: Seconds between asking a run to end and killing it.
 GRACE = 5.0
@@ -29,74 +43,6 @@ _SHORT = 300.0
 
 #: Seconds between full passes because of files with several names.
 _LINKED = 300.0
-
-DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
-
-
-@dataclass(frozen=True)
-class Start:
-    """Run rsync for this mirror, to carry this batch; then call ``exited``.
-
-    ``rehearse``: only find out what it would delete. ``limit``: delete no more files than this (0:
-    as many as it takes).
-    """
-
-    mirror: Mirror
-    batch: Batch
-    rehearse: bool = False
-    limit: int = 0
-
-
-@dataclass(frozen=True)
-class Terminate:
-    """Ask the mirror's run to end."""
-
-    mirror: Mirror
-
-
-@dataclass(frozen=True)
-class Kill:
-    """End the mirror's run for certain."""
-
-    mirror: Mirror
-
-
-@dataclass(frozen=True)
-class Look:
-    """See how much the mirror's run has done so far; then call ``activity``."""
-
-    mirror: Mirror
-
-
-@dataclass(frozen=True)
-class Rewatch:
-    """Try to watch the directories of this source that could not be watched."""
-
-    source: Source
-
-
-@dataclass(frozen=True)
-class Say:
-    """Log this line; ``level`` counts as in the standard library's logging."""
-
-    level: int
-    text: str
-
-
-Action = Start | Terminate | Kill | Look | Rewatch | Say
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: what the process left behind."""
-
-    returncode: int
-    transferred: Transferred = NOTHING
-    evidence: tuple[str, ...] = ()
-    deletions: tuple[str, ...] = ()  # a few names that a rehearsal would have deleted
-    command: str = ""
-    pretended: bool = False  # nothing ran, so nothing may be claimed
-    listed: bool = False  # the run carried named changes only
 
 
 @dataclass
@@ -342,7 +288,9 @@ class Engine:
                 state.watched, state.held = old.watched, old.held
                 state.short, state.full_at = old.short, old.full_at
             self.sources[source.path] = state
-        old_mirrors = {_place(mirror.pair): mirror for mirror in self.mirrors}
+        # One that was to leave and is wanted again goes on: its run may not have ended yet.
+        old_mirrors = {_place(mirror.pair): mirror for mirror in [*self.leaving, *self.mirrors]}
+        self.leaving = []
         self.mirrors = []
         for pair in config.pairs:
             mirror = old_mirrors.pop(_place(pair), None) or Mirror(pair, self._backoff(pair))

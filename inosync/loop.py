@@ -16,15 +16,10 @@ from functools import partial
 from signal import Signals as Signal
 from typing import Protocol
 
+from inosync.actions import Action, Rewatch, Say, Start
 from inosync.config import Config
 from inosync.control import Client, Server
-from inosync.engine import (
-    Action,
-    Engine,
-    Rewatch,
-    Say,
-    Start,
-)
+from inosync.engine import Engine
 from inosync.errors import ConfigError
 from inosync.guard import Guard
 from inosync.mirror import State
@@ -374,7 +369,9 @@ class Loop:
             text = f"watching {total} directories…"
         if text != self._told:
             self._told = text
-            self.supervisor.tell(STATUS=text)
+            # A walk of a huge tree may take longer than a start is given.
+            more = {} if self._ready else {"EXTEND_TIMEOUT_USEC": "60000000"}
+            self.supervisor.tell(STATUS=text, **more)
         if self.supervisor.watchdog and (self._alive_at is None or now >= self._alive_at):
             self._alive_at = now + self.supervisor.watchdog
             self.supervisor.tell(WATCHDOG="1")

@@ -11,8 +11,9 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from inosync.actions import Kill, Look, Outcome, Start, Terminate
 from inosync.changes import Batch
-from inosync.engine import Engine, Kill, Look, Outcome, Start, Terminate
+from inosync.engine import Engine
 from inosync.guard import Guard
 from inosync.mirror import Mirror
 from inosync.process import NOT_EXECUTABLE, NOT_FOUND, Child

@@ -20,10 +20,11 @@ from pathlib import Path
 import daemon
 
 from inosync import __version__, log
+from inosync.actions import Start
 from inosync.config import Config
 from inosync.control import Server
 from inosync.destination import Transport
-from inosync.engine import GRACE, Engine, Start
+from inosync.engine import GRACE, Engine
 from inosync.errors import ConfigError
 from inosync.filters import compile_filters
 from inosync.lock import Lock, lock_path, runtime_directory, socket_path

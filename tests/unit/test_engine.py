@@ -8,14 +8,12 @@ from collections.abc import Sequence
 import pytest
 from support.configs import make_config, make_pair, make_source
 
-from inosync.engine import (
+from inosync.actions import (
     DEBUG,
     ERROR,
-    GRACE,
     INFO,
     WARNING,
     Action,
-    Engine,
     Kill,
     Look,
     Outcome,
@@ -24,6 +22,7 @@ from inosync.engine import (
     Start,
     Terminate,
 )
+from inosync.engine import GRACE, Engine
 from inosync.events import Change, Kind
 from inosync.mirror import Mirror, State
 from inosync.rsync import Transferred
@@ -484,6 +483,21 @@ def test_one_that_would_delete_more_is_held_until_a_person_approves() -> None:
     engine.exited(action.mirror, Outcome(0), NOW)
     engine.resync(engine.config.sources[0], "x", NOW)
     assert rehearsed(engine, 0) != []
+
+
+def test_a_node_that_left_and_is_back_waits_for_its_old_run() -> None:
+    engine = make_engine(2)
+    config = engine.config
+    engine.resync(config.sources[0], "x", NOW)
+    stays, goes = starts(engine.due(NOW))
+    engine.configure(make_config(config.pairs[:1]), NOW)
+    assert Terminate(goes) in engine.due(NOW)
+    engine.configure(config, NOW)
+    assert engine.mirrors == [stays, goes]
+    assert engine.leaving == []
+    assert starts(engine.due(NOW)) == []
+    engine.exited(goes, Outcome(20), NOW + 1)
+    assert starts(engine.due(NOW + 10)) == [goes]
 
 
 def test_a_new_config_frees_what_is_held() -> None:

@@ -16,7 +16,7 @@ LAYERS = (
     {"errors", "text"},
     {"filters", "destination", "extra", "events", "changes", "debounce", "backoff"},
     {"values", "script", "places", "settings", "reading", "nodes", "config", "rsync", "plan"},
-    {"mirror", "engine", "status"},
+    {"mirror", "actions", "engine", "status"},
     {"watcher", "watchtree", "mounts", "guard", "process", "signals", "log", "lock", "control"}
     | {"systemd"},
     {"runs", "loop", "service"},
@@ -36,6 +36,8 @@ NEIGHBOURS = {
     ("plan", "places"),
     ("nodes", "plan"),
     ("rsync", "plan"),
+    ("actions", "mirror"),
+    ("engine", "actions"),
     ("engine", "mirror"),
     ("status", "engine"),
     ("status", "mirror"),

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from support.configs import make_config, make_pair
 
-from inosync.engine import Engine, Outcome
+from inosync.actions import Outcome
+from inosync.engine import Engine
 from inosync.status import lines
 
 NOW = 10_000.0
