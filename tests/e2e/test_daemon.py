@@ -57,6 +57,16 @@ def test_excluded_paths_cost_no_watch_no_run_and_no_deletion(
         write(source, f"cache/new {number}/x", "x")
         write(source, f"logs/{number}.log", "x")
         (source / f"logs/{number}.log").unlink()
+
+    def noticed() -> bool:
+        """The daemon has read these events: it watches logs, only not for such names."""
+        status = run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder)
+        found = re.search(r"(\d+) events", status.stdout)
+        assert status.returncode == 0, status.stdout
+        return found is not None and int(found[1]) >= 60
+
+    until(noticed, what="the events of 20 excluded files")
+    assert len(fakersync.calls()) == 1
     write(source, "logs/keep.log", "changed")
     until(lambda: (local.root / "logs/keep.log").read_text() == "changed", what="the change")
     assert len(first) == 1
@@ -163,9 +173,16 @@ def test_ssh_connections_are_shared_and_end_with_the_daemon(
         write(source, f"file {number}", "x")
         wait_equal(source, mirror)
     assert ssh_server.connections() == 1
-    assert daemon.leftovers(), "the shared connection should stand"
+    found = re.search(r"ControlPath=(\S+)/%C", daemon.log())
+    assert found is not None
+    # ssh writes the path of its socket over its command line.
+    masters = [
+        pid for pid in processes.pids() if f"{found[1]}/" in " ".join(processes.command(pid))
+    ]
+    assert masters, "the shared connection should stand"
     assert daemon.stop() == 0
-    processes.wait_gone(daemon.leftovers())
+    processes.wait_gone(masters, seconds=5)
+    assert daemon.leftovers() == []
 
 
 def test_an_ssh_node_that_goes_and_comes_back(

@@ -55,9 +55,6 @@ RULES: tuple[tuple[str, ...], ...] = (
 EXTRAS: tuple[tuple[str, ...], ...] = (
     (),
     (),
-    # rsync 3.5.0 hangs when it recurses piece by piece and a directory that it must not delete is
-    # where a file with more names belongs.
-    ("-aH", "--no-inc-recursive"),
     ("--delete-after",),
     ("--delete-delay", "-c"),
     ("--delete-before",),
@@ -110,10 +107,14 @@ def invent(seed: int) -> Case:
     def rarely(most: int) -> list[Step]:
         return steps(1, most) if dice.random() < 0.25 else []
 
+    rules = dice.choice(RULES)
+    # With -H, where something excluded is in the way of one name of a file, rsync 3.5.0 does not
+    # send the others either; when it recurses it may even hang, or abort.
+    extra = dice.choice(EXTRAS if rules else (*EXTRAS, ("-aH",)))
     return Case(
         kind=dice.choice(sorted(KINDS)),
-        rules=dice.choice(RULES),
-        extra=dice.choice(EXTRAS),
+        rules=rules,
+        extra=extra,
         names=NAMES + tuple(dice.sample(HOSTILE_NAMES, 3)),
         before=steps(10, 40),
         batches=[
@@ -191,8 +192,12 @@ class World:
         # What must fail: where something excluded is in the way, and where a race was lost.
         expected = b"cannot delete non-empty|could not make way|link_stat|rsync error: some"
         unexpected = [line for line in done.stderr.splitlines() if not re.search(expected, line)]
-        assert done.returncode in (0, 23, 24)
-        assert self.racing or done.returncode == 0 or not any(unexpected)
+        if self.racing:
+            aborted = b"ABORTING due to invalid path from sender" in done.stderr
+            assert done.returncode in (0, 23, 24) or (aborted and done.returncode == 2)
+        else:
+            assert done.returncode in (0, 23)
+            assert done.returncode == 0 or not any(unexpected)
         return done.returncode
 
     def look(self, path: bytes) -> os.stat_result | None:
