@@ -19,7 +19,9 @@ What rsync (3.5.0) makes of the list, each held by a test:
 - An entry that does not exist is exit 23 ("link_stat ... failed: No such file or directory"), and
   with ``--ignore-missing-args`` nothing. One that has no directory on its way ("Not a directory",
   "Too many levels of symbolic links") is exit 23 with either, and then nothing is deleted. What
-  vanishes later, while rsync is at it, is exit 24 (rsync(1)).
+  vanishes later, while rsync is at it, is exit 24 (rsync(1)), or, when it was a directory that has
+  become something else, now and then exit 2 ("ABORTING due to invalid path from sender"). All of
+  these are races that were lost: a new plan is due, for the same changes.
 - An entry of 4096 bytes or more is cut off there without a word.
 """
 

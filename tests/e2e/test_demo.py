@@ -53,7 +53,8 @@ def test_it_goes_on_until_it_is_interrupted(environment: dict[str, str], tmp_pat
     output = tmp_path / "output"
     with open(output, "wb") as file:
         demo = subprocess.Popen(
-            [DEMO],
+            # A shell cannot trap what was ignored when it began, as in a job in the background.
+            ["env", "--default-signal=INT", DEMO],
             env=environment,
             cwd=tmp_path,
             stdin=subprocess.DEVNULL,

@@ -419,17 +419,24 @@ class World:
     def noticed(self) -> bool:
         """Return whether a plan is to tell of files with more names; forget what was written."""
         found = False
-        for path, inode in self.written.items():
+        for path, inode in list(self.written.items()):
             relative = os.path.relpath(path, self.root)
             status = self.look(relative)
-            if status is None or status.st_ino != inode or self.racing:
-                self.unnoticed.add(inode)
-            elif self.filters.admits_path(relative, directory=False):
+            there = status is not None and status.st_ino == inode and stat.S_ISREG(status.st_mode)
+            if there and self.named(relative) and not self.racing:
                 found |= status.st_nlink > 1
             else:
                 self.unnoticed.add(inode)
         self.written.clear()
         return found
+
+    def named(self, path: bytes) -> bool:
+        """Return whether a change is about a file: not when it also vanished in the meantime."""
+        return self.filters.admits_path(path, directory=False) and any(
+            path.startswith(change.path + b"/") if change.kind is Kind.TREE else path == change.path
+            for change in self.owed
+            if change.kind is not Kind.LEVEL
+        )
 
     # ---- what must be so ------------------------------------------------------------------
 
