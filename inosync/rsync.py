@@ -152,7 +152,9 @@ VANISHED = 24
 _EXITS: dict[int, tuple[Verdict, str, str]] = {
     0: (_OK, "success", ""),
     1: (_SLOW, "syntax or usage error", "check extra, and that the module is not read only"),
-    2: (_SLOW, "protocol incompatibility", "use an rsync of a similar age on both ends"),
+    # Also how rsync ends when a directory becomes something else while it is sent ("ABORTING due to
+    # invalid path from sender"): a race, over when it is tried again.
+    2: (_RETRY, "protocol incompatibility", "use an rsync of a similar age on both ends"),
     3: (_SLOW, "errors selecting files or directories", "create the parent directory of {where}"),
     4: (_SLOW, "requested action not supported", "check extra against the node's rsync"),
     5: (
