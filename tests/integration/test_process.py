@@ -156,26 +156,27 @@ def test_output_goes_to_memory_when_no_disk_takes_it() -> None:
     child.close()
 
 
-def test_leftovers_are_ended_and_nobody_else() -> None:
+def test_leftovers_are_ended_and_nobody_else(tmp_path: Path) -> None:
+    name = str(tmp_path)  # another run of these tests has another
     started = [
         subprocess.Popen(["/bin/sh", "-c", script], env=ENVIRONMENT | mark, start_new_session=True)
         for script, mark in (
-            ("sleep 60", {"MARK": "ours"}),
-            ("trap '' TERM; while :; do sleep 1; done", {"MARK": "ours"}),
-            ("sleep 60", {"MARK": "ours too"}),
+            ("sleep 60", {"MARK": name}),
+            ("trap '' TERM; while :; do sleep 1; done", {"MARK": name}),
+            ("sleep 60", {"MARK": f"{name} too"}),
             ("sleep 60", {}),
         )
     ]
     ours, deaf, other, unmarked = started
     until(lambda: b"trap" in Path(f"/proc/{deaf.pid}/cmdline").read_bytes(), what="the shell")
-    assert end_leftovers("MARK=ours", grace=0.5) >= 2
+    assert end_leftovers(f"MARK={name}", grace=0.5) >= 2
     assert ours.wait(timeout=5) == -signal.SIGTERM
     assert deaf.wait(timeout=5) < 0
     for process in (other, unmarked):
         assert process.poll() is None
         process.kill()
         process.wait()
-    assert end_leftovers("MARK=ours", grace=0.5) == 0
+    assert end_leftovers(f"MARK={name}", grace=0.5) == 0
 
 
 def test_capture() -> None:
