@@ -175,6 +175,8 @@ class SshServer(Server):
             "PermitRootLogin prohibit-password",
             f"UsePAM {'yes' if _locked_account(self.user) else 'no'}",
             "UseDNS no",
+            # So bash takes itself for one in another shell and leaves the user's ~/.bashrc alone.
+            "SetEnv SHLVL=5",
             "LogLevel INFO",
         ]
         self._server_config.write_text("\n".join(lines) + "\n")
