@@ -171,7 +171,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="work there, and leave it there")
     given = parser.parse_args()
     # Leave by the way of an exception, so that all that was started is ended.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("soak: told to end by SIGTERM"))
     seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
     folder = given.folder or Path(tempfile.mkdtemp(prefix="inosync-soak-"))
     folder.mkdir(parents=True, exist_ok=True)
