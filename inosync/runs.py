@@ -22,6 +22,10 @@ from inosync.text import printable
 
 log = logging.getLogger("inosync")
 
+#: A batch of more changes than this is a full pass. In floods of thousands of new directories a
+#: single one was seen to stay unnamed, and a pass finds it.
+_BURST = 500
+
 
 @dataclass(frozen=True)
 class _Run:
@@ -80,6 +84,8 @@ class Runs:
         """Return what the run names to rsync; None for a pass over the whole source."""
         batch, pair = start.batch, start.mirror.pair
         if pair.node.rscope == "tree" or batch.reason or batch.changes is None:
+            return None
+        if batch.count > _BURST:
             return None
         plan = guard.plan(batch.changes, spare=spare)
         if plan.linked:
