@@ -65,11 +65,16 @@ quietly() {
 }
 
 # environment PYTHON [EXTRA]: set $environment to a virtual environment of this Python that holds
-# inosync, installed from this very folder, and what its EXTRA names. Made once; brought up to date
+# inosync, installed from this very folder, and what its EXTRA names; in share/inosync that is the
+# one in which inosync was installed. Made once; brought up to date
 # when pyproject.toml, the interpreter or the place of the project changed. Never emptied: somebody
 # may be running in it.
 environment() {
     local python=$1 extra=${2:-} mark lock
+    if [ ! -e "$project/pyproject.toml" ]; then
+        environment=$(cd "$project/../.." && pwd)
+        return
+    fi
     environment=$project/.venv-$(python_version "$python")
     mark=$({ cat "$project/pyproject.toml"; "$python" -VV; printf '%s\n' "$python" "$project"; } |
         sha256sum)

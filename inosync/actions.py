@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from inosync.changes import Batch
 from inosync.config import Source
+from inosync.drift import EQUAL, Drift
 from inosync.mirror import Mirror
+from inosync.reports import Report
 from inosync.rsync import NOTHING, Transferred
 
 #: How urgent a line for the log is, as in the standard library's logging.
@@ -21,13 +23,16 @@ class Start:
     """Run rsync for this mirror, to carry this batch; then call ``exited``.
 
     ``rehearse``: only find out what it would delete. ``limit``: delete no more files than this (0:
-    as many as it takes).
+    as many as it takes). ``compare``: send nothing, only find out what differs, contents included.
+    ``lenient``: leave alone what the lane for big files is at.
     """
 
     mirror: Mirror
     batch: Batch
     rehearse: bool = False
     limit: int = 0
+    compare: bool = False
+    lenient: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,14 @@ class Say:
     text: str
 
 
-Action = Start | Terminate | Kill | Look | Rewatch | Say
+@dataclass(frozen=True)
+class Hook:
+    """Let the program that the config names for this event have the report."""
+
+    report: Report
+
+
+Action = Start | Terminate | Kill | Look | Rewatch | Say | Hook
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,7 @@ class Outcome:
     transferred: Transferred = NOTHING
     evidence: tuple[str, ...] = ()
     deletions: tuple[str, ...] = ()  # a few names that a rehearsal would have deleted
+    drift: Drift = EQUAL  # what a comparison has found
     command: str = ""
     pretended: bool = False  # nothing ran, so nothing may be claimed
     listed: bool = False  # the run carried named changes only

@@ -6,10 +6,10 @@ Pure. Bounded: a batch remembers single changes up to a number; beyond it is jus
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inosync.events import Change
+from inosync.events import Change, Move
 
 #: How many paths a batch remembers for messages.
 SAMPLE = 3
@@ -18,6 +18,12 @@ SAMPLE = 3
 #: since many of them fold into few names; at about 150 bytes each, 15 MB for a source.
 MOST = 100_000
 
+#: How many changes are remembered where nothing but renames asks for them.
+FEW = 1_000
+
+#: How many renamed directories a batch remembers, and how many names of each.
+MOST_MOVES = 32
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -25,8 +31,9 @@ class Batch:
 
     ``since`` is when the oldest of them was seen (monotonic seconds); ``reason`` is why a full
     pass is owed (start-up, overflow, ...), or ``""`` when ordinary changes alone are. ``changes``
-    are these, or None when they are too many, not known, or of no interest. ``repeated``: a run
-    that carried them met files that vanished.
+    are these, or None when they are too many or not known. ``moves`` are directories that were
+    renamed, the first ones; these are changes besides. ``repeated``: a run that carried them has to
+    be made once more.
     """
 
     since: float
@@ -35,9 +42,10 @@ class Batch:
     reason: str = ""
     changes: frozenset[Change] | None = None
     repeated: bool = False
+    moves: tuple[Move, ...] = ()
 
     def merge(self, other: Batch) -> Batch:
-        """Return one batch that stands for both."""
+        """Return one batch that stands for both; `other` is the later one."""
         changes = None
         if self.changes is not None and other.changes is not None:
             changes = self.changes | other.changes
@@ -49,11 +57,27 @@ class Batch:
             sample=(self.sample + other.sample)[:SAMPLE],
             reason=self.reason or other.reason,
             changes=changes,
+            moves=chained((*self.moves, *other.moves)),
         )
 
     def again(self) -> Batch:
         """Return the batch that carries the same once more."""
-        return dataclasses.replace(self, repeated=True)
+        return dataclasses.replace(self, repeated=True, moves=())
+
+
+def chained(moves: Iterable[Move]) -> tuple[Move, ...]:
+    """Return what renames, in their order, come to: those of the same directory become one."""
+    found: list[Move] = []
+    for move in moves:
+        before = next((known for known in reversed(found) if known.new == move.old), None)
+        if before is not None:
+            found.remove(before)
+            found.append(Move(before.old, move.new, (*before.via, before.new, *move.via)))
+        else:
+            found.append(move)
+        if found[-1].old == move.new or len(found[-1].via) >= MOST_MOVES:
+            found.pop()
+    return tuple(found[:MOST_MOVES])
 
 
 def merged(one: Batch | None, other: Batch | None) -> Batch | None:
@@ -63,16 +87,19 @@ def merged(one: Batch | None, other: Batch | None) -> Batch | None:
     return one.merge(other)
 
 
-def collect(changes: Sequence[Change], now: float, *, keep: bool = False) -> Batch | None:
+def collect(
+    changes: Sequence[Change], now: float, *, keep: bool = False, moves: Sequence[Move] = ()
+) -> Batch | None:
     """Return the batch that stands for `changes`, seen at `now`; None when there are none.
 
-    It remembers them only to `keep` them for runs that name what they carry.
+    It remembers them all to `keep` them for runs that name what they carry; else only a few, for
+    which renames ask. `moves` are those among the changes.
     """
     if not changes:
         return None
-    kept = frozenset(changes) if keep and len(changes) <= MOST else None
+    kept = frozenset(changes) if len(changes) <= (MOST if keep else FEW) else None
     sample = tuple(change.path for change in changes[:SAMPLE])
-    return Batch(now, len(changes), sample, changes=kept)
+    return Batch(now, len(changes), sample, changes=kept, moves=chained(moves))
 
 
 def full_pass(reason: str, now: float) -> Batch:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from inosync import __version__
 from inosync.errors import AlreadyRunningError, ConfigError, InosyncError, NotRunningError
 
+TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this room
 if TYPE_CHECKING:
     from inosync.config import Config
 
@@ -26,24 +26,21 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     result = argparse.ArgumentParser(
         prog="inosync",
-        description="Keep directories mirrored on other machines within seconds: "
-        "inotify says what changed, rsync carries it.",
+        description="Mirrors directories within seconds: inotify tells, rsync carries.",
         usage="inosync [-c FILE] [-d] [-p] [-v]\n       inosync [-p] [-v] SRC DEST [DEST ...]\n"
-        "       inosync [-c FILE] {--status | --sync [--node NODE]}",
-        epilog="Signals: TERM, INT stop; HUP reads the config again; USR1 logs the status; USR2 is "
-        "--sync. Exit status: 0 ok, 1 failed, 2 usage or config, 3 already running, 4 not running, "
-        "5 not in sync.",
+        "       inosync [-c FILE] --COMMAND [--node NODE]",
+        epilog="TERM and INT stop it, HUP is --reload, USR2 --sync, USR1 logs the status. "
+        "Exit: 0 ok, 1 failed, 2 usage or config, 3 running, 4 not running, 5 behind.",
     )
     result.add_argument(
         "-c",
         metavar="FILE",
         dest="file",
-        help="load configuration from FILE "
-        "(default: /etc/inosync.py, else /etc/inosync/default.py)",
+        help="config (else /etc/inosync.py or /etc/inosync/default.py)",
     )
     result.add_argument("-d", dest="detach", action="store_true", help="daemonize")
     result.add_argument(
-        "-p", dest="pretend", action="store_true", help="do not call rsync, log its commands"
+        "-p", dest="pretend", action="store_true", help="run neither rsync nor hooks, log them"
     )
     result.add_argument(
         "-v", dest="verbose", action="store_true", help="log every run and other details"
@@ -57,14 +54,51 @@ def parser() -> argparse.ArgumentParser:
     asking.add_argument(
         "--status", action="store_true", help="show the state of every source and mirror"
     )
+    asking.add_argument(
+        "--json", action="store_true", help="with --status: all there is to know, as JSON"
+    )
+    asking.add_argument("--top", action="store_true", help="the same, live, until q is pressed")
+    asking.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        nargs="?",
+        type=_seconds,
+        const=60.0,
+        help="end when all changes until now are on the nodes (or 60 s)",
+    )
     asking.add_argument("--sync", action="store_true", help="full pass now; frees what is held")
-    asking.add_argument("--node", metavar="NODE", default="", help="only this entry of rnodes")
+    asking.add_argument(
+        "--pause", action="store_true", help="collect changes, but start nothing until --resume"
+    )
+    asking.add_argument("--resume", action="store_true", help="end a pause")
+    asking.add_argument("--reload", action="store_true", help="have the config read again")
+    alone = result.add_argument_group("without a daemon")
+    alone.add_argument(
+        "--check", action="store_true", help="test the config and every node; change nothing"
+    )
+    alone.add_argument(
+        "--explain", metavar="PATH", help="which rule hides PATH, and where it lands on each node"
+    )
+    alone.add_argument("--once", action="store_true", help="one full pass to every node, then end")
+    alone.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare contents with all mirrors, tell what differs",
+    )
+    alone.add_argument("--repair", action="store_true", help="with --verify: mend what differs")
+    alone.add_argument("--from-lsyncd", metavar="FILE", help="print lsyncd's config as ours")
+    result.add_argument(
+        "--node",
+        metavar="NODE",
+        default="",
+        help="of --wait, --sync, --once, --verify: this node alone",
+    )
     result.add_argument("--version", action="version", version=f"inosync {__version__}")
     result.add_argument(
         "paths",
         metavar="SRC DEST",
         nargs="*",
-        help="without a config file: a directory, and where rsync shall mirror it",
+        help="without a config: a directory, and where to mirror it",
     )
     return result
 
@@ -77,25 +111,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "give either -c FILE, or SRC and at least one DEST"
             f" (there is {'-c and ' if options.file else 'only '}{' '.join(options.paths)})"
         )
-    if options.node and not options.sync:
-        parser().error("--node goes with --sync")
+    _check(options)
     try:
-        if options.status or options.sync:
-            return _ask(options)
-        from inosync import service
-
-        return service.run(
-            lambda: _load(options),
-            detach=options.detach,
-            pretend=options.pretend,
-            verbose=options.verbose,
-        )
+        return _run(options)
     except ConfigError as error:
         for problem in error.problems:
             print(f"inosync: {problem}", file=sys.stderr)
         return USAGE
     except AlreadyRunningError as error:
-        print(f"inosync: {error}", file=sys.stderr)
+        print(f"inosync: {error}{_instead(options)}", file=sys.stderr)
         return RUNNING
     except NotRunningError as error:
         print(f"inosync: {error}", file=sys.stderr)
@@ -105,9 +129,110 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+def _seconds(text: str) -> float:
+    """Return the argument of --wait."""
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError
+    return seconds
+
+
+#: The options that ask for something else than a daemon: of the one that runs, and of nobody.
+_ASKING = ("status", "top", "wait", "sync", "pause", "resume", "reload")
+_ALONE = ("check", "explain", "once", "verify", "from_lsyncd")
+
+#: Options that go with others only.
+_COMPANIONS = {
+    "node": ("sync", "wait", "once", "verify"),
+    "json": ("status",),
+    "repair": ("verify",),
+}
+
+
+def _modes(options: argparse.Namespace) -> list[str]:
+    return [name for name in _ASKING + _ALONE if getattr(options, name) not in (None, False)]
+
+
+def _check(options: argparse.Namespace) -> None:
+    """End with a usage error when options do not go together."""
+    modes = _modes(options)
+    if len(modes) > 1:
+        one, other = (mode.replace("_", "-") for mode in modes[:2])
+        parser().error(f"--{one} and --{other} do not go together")
+    if modes and options.detach:
+        parser().error(f"--{modes[0].replace('_', '-')} and -d do not go together")
+    for name, others in _COMPANIONS.items():
+        if getattr(options, name) and not any(mode in others for mode in modes):
+            parser().error(f"--{name} goes with --{' or --'.join(others)}")
+
+
+def _run(options: argparse.Namespace) -> int:
+    modes = _modes(options)
+    if modes:
+        return _ask(options) if modes[0] in _ASKING else _alone(options)
+    from inosync import service
+
+    return service.run(
+        lambda: _load(options),
+        detach=options.detach,
+        pretend=options.pretend,
+        verbose=options.verbose,
+    )
+
+
+def _alone(options: argparse.Namespace) -> int:
+    """Do what needs no daemon."""
+    if options.from_lsyncd is not None:
+        return _from_lsyncd(options)
+    if options.check:
+        from inosync.check import check
+
+        return check(lambda: _load(options), say=_say)
+    if options.explain is not None:
+        from inosync.explain import explain
+
+        print(*explain(_load(options), options.explain), sep="\n")
+        return OK
+    if options.verify and not options.repair:
+        from inosync.verify import verify
+
+        return verify(_load(options), node=options.node, say=_say)
+    from inosync import once, service
+
+    return service.run(
+        lambda: once.once(_load(options), node=options.node, mend=options.verify),
+        detach=False,
+        pretend=options.pretend,
+        verbose=options.verbose,
+        once=once.Once(_say, _show if sys.stderr.isatty() else None, mend=options.verify),
+    )
+
+
+def _instead(options: argparse.Namespace) -> str:
+    """Return what to do when a daemon is in the way."""
+    if options.once:
+        return "; ask it for a full pass with --sync"
+    if options.repair:
+        return "; stop it first, or use --sync, which mends all that shows in size, time or mode"
+    return ""
+
+
+def _say(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:  # "| head": what is at work goes on, and nobody hears of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _show(line: str) -> None:
+    """Put a line on the terminal that the next one overwrites."""
+    line = line[: shutil.get_terminal_size().columns - 1]
+    print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
+
+
 def _ask(options: argparse.Namespace) -> int:
     """Put a question to the running daemon and print its answer."""
-    from inosync import control, lock
+    from inosync import client, lock
 
     runtime = lock.runtime_directory()
     try:
@@ -115,17 +240,30 @@ def _ask(options: argparse.Namespace) -> int:
     except ConfigError:
         # The daemon may run all the same, with what the config said before.
         path = lock.own_path(runtime, os.path.realpath(_file(options)), ".sock")
-        if options.paths or not Path(path).exists():
+        if options.paths or not os.path.exists(path):
             raise
-    if options.status:
-        answer = control.ask(path, "status")
-        print(*answer["lines"], sep="\n")
-        return OK if answer["synced"] else NOT_IN_SYNC
-    answer = control.ask(path, "sync", node=options.node)
-    if not answer["ok"]:
-        print(f"inosync: {answer['error']}", file=sys.stderr)
+    try:
+        return {
+            "status": lambda: client.status(path, as_json=options.json),
+            "top": lambda: client.top(path),
+            "wait": lambda: client.wait(path, seconds=options.wait, node=options.node),
+            "sync": lambda: client.sync(path, node=options.node),
+            "pause": lambda: client.pause(path),
+            "resume": lambda: client.resume(path),
+            "reload": lambda: client.reload(path),
+        }[_modes(options)[0]]()
+    except client.RefusedError as error:
+        print(f"inosync: {error}", file=sys.stderr)
         return USAGE
-    print(f"full pass of {answer['mirrors']} mirrors begins")
+    except KeyboardInterrupt:
+        return FAILED
+
+
+def _from_lsyncd(options: argparse.Namespace) -> int:
+    from inosync import lsyncd
+
+    text = lsyncd.read(options.from_lsyncd)
+    print(lsyncd.convert(text, options.from_lsyncd, os.getcwd()), end="")
     return OK
 
 
@@ -141,7 +279,9 @@ def _file(options: argparse.Namespace) -> str:
     """Return the config file that is meant. Raise ConfigError when there is none."""
     from inosync import config
 
-    found = options.file or next((name for name in config.DEFAULT_FILES if Path(name).exists()), "")
+    found = options.file or next(
+        (name for name in config.DEFAULT_FILES if os.path.exists(name)), ""
+    )
     if not found:
         wanted = " or ".join(config.DEFAULT_FILES)
         raise ConfigError([f"no config: write {wanted}, or give -c FILE, or SRC and DEST"])

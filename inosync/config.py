@@ -17,7 +17,16 @@ from inosync.destination import is_prefix
 from inosync.errors import ConfigError
 from inosync.events import IN_CREATE, IN_MOVED_TO, MASK_BITS
 from inosync.nodes import read_nodes, read_pairs
-from inosync.places import Node, Pair, Source, read_source, source_holding, source_overlaps
+from inosync.places import (
+    Node,
+    Pair,
+    Source,
+    mirror_holding,
+    read_argument,
+    read_source,
+    source_holding,
+    source_overlaps,
+)
 from inosync.reading import Reading
 from inosync.text import printable
 from inosync.values import did_you_mean, shown, text
@@ -47,9 +56,13 @@ class Config:
     eopen: float
     init: bool
     rfull: float
+    rverify: float
     rmaxdelete: int
     wmarker: str
     allow_empty: bool
+    rbigsize: int
+    rbigdelay: float
+    rsettle: tuple[tuple[str, float], ...]
     rparallel: int
     rsync: str
     logfile: str
@@ -58,6 +71,13 @@ class Config:
     umask: int
     pidfile: str
     socket: str
+    on_change: tuple[str, ...]
+    on_success: tuple[str, ...]
+    on_failure: tuple[str, ...]
+    on_recover: tuple[str, ...]
+    hooktimeout: int
+    metricsfile: str
+    htmlfile: str
     warnings: tuple[str, ...]
 
 
@@ -73,13 +93,28 @@ def load(path: str, *, insecure: bool = False) -> Config:
     return _config(Reading(ran.file, ran.names, cwd, ran.warnings))
 
 
+def scratch(path: str) -> str:
+    """Return where the next ``metricsfile`` or ``htmlfile`` grows, beside the one at `path`."""
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.tmp")
+
+
 def from_arguments(source: str, destinations: Sequence[str]) -> Config:
     """Return the config of ``inosync SRC DEST [DEST...]``: one source, defaults for the rest.
 
+    SRC follows pylsyncd's rule of the virtual root: see ``places.read_argument``.
     Raise ConfigError as :func:`load` does; its lines speak of SRC and DEST.
     """
     names: dict[str, object] = {"wpath": source, "rnodes": list(destinations)}
-    return _config(Reading("", names, _current_directory()))
+    config = _config(Reading("", names, _current_directory()))
+    (found,) = config.sources
+    if not found.relative or "/./" in source:
+        return config
+    kept = printable(found.path)
+    whole = f"has no /./ in it, so it goes to DEST{kept}; {kept}/./ puts what is in it into DEST"
+    return dataclasses.replace(
+        config, warnings=(*config.warnings, f"SRC = {shown(source)}: {whole}")
+    )
 
 
 def _current_directory() -> str:
@@ -95,6 +130,7 @@ def _config(reading: Reading) -> Config:
     sources = _read_sources(reading)
     pairs = read_pairs(reading, entries, sources)
     _check_together(reading, [source for source in sources if source is not None])
+    _check_published(reading, [source for source in sources if source is not None], pairs)
     reading.check_names(rpath_needed=any(is_prefix(entry.text) for entry in entries))
     if reading.problems:
         raise ConfigError(list(dict.fromkeys(reading.problems)))
@@ -124,16 +160,18 @@ def _read_sources(reading: Reading) -> list[Source | None]:
     if isinstance(excludes, dict):
         excludes_by_setting = _divide(reading, excludes, wpaths)
     else:
-        excludes_by_setting = dict.fromkeys(wpaths, excludes)
+        label = reading.given.get("rexcludes", "rexcludes")
+        excludes_by_setting = dict.fromkeys(wpaths, (label, excludes))
     sources: dict[str, Source | None] = dict.fromkeys(wpaths)
+    read = read_source if reading.file else read_argument
     for setting, path in wpaths.items():
         try:
-            source = read_source(text(path), reading.cwd)
+            source = read(text(path), reading.cwd)
         except ValueError as error:
             reading.refuse(setting, path, error)
             continue
-        patterns = excludes_by_setting.get(setting, ())
-        sources[setting] = dataclasses.replace(source, excludes=patterns)
+        label, patterns = excludes_by_setting.get(setting, ("rexcludes", ()))
+        sources[setting] = dataclasses.replace(source, excludes=patterns, excludes_from=label)
     found = {setting: source for setting, source in sources.items() if source is not None}
     for index, what in source_overlaps(list(found.values())):
         setting = list(found)[index]
@@ -144,14 +182,14 @@ def _read_sources(reading: Reading) -> list[Source | None]:
 
 def _divide(
     reading: Reading, excludes: Mapping[str, tuple[str, ...]], wpaths: Mapping[str, Any]
-) -> dict[str, tuple[str, ...]]:
-    """Return the excludes by the setting that names their source.
+) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return the excludes, and where the config has them, by the setting that names their source.
 
     A source may be named as ``wpath`` has it, or by the same path written otherwise.
     """
-    result: dict[str, tuple[str, ...]] = {}
+    result: dict[str, tuple[str, tuple[str, ...]]] = {}
     for key, patterns in excludes.items():
-        label = f"{reading.given['rexcludes']}[{shown(key)}]"
+        label = f"{reading.given['rexcludes']}[{printable(repr(key))}]"
         paths = {setting: path for setting, path in wpaths.items() if isinstance(path, str)}
         wanted = os.path.normpath(key)
         matching = [name for name, path in paths.items() if os.path.normpath(path) == wanted]
@@ -161,7 +199,7 @@ def _divide(
         elif matching[0] in result:
             reading.refuse(label, list(patterns), "is a second list for one directory; join them")
         else:
-            result[matching[0]] = patterns
+            result[matching[0]] = (label, patterns)
     return result
 
 
@@ -182,6 +220,9 @@ def _check_together(reading: Reading, sources: Sequence[Source]) -> None:
             "without IN_CREATE and IN_MOVED_TO a new directory and what is in it only travel with "
             "some other change",
         )
+    if reading.values.get("rbigsize") and reading.values.get("rparallel") == 1:
+        what = "leaves no room beside a big file (rbigsize); write 2 or more"
+        reading.refuse("rparallel", 1, what)
     logfile = reading.values.get("logfile")
     if logfile and (source := source_holding(sources, logfile)):
         reading.refuse(
@@ -190,3 +231,27 @@ def _check_together(reading: Reading, sources: Sequence[Source]) -> None:
             f"lies in the source {printable(source.path)}, so that each run would start the next; "
             "write a place outside, or exclude it",
         )
+
+
+def _check_published(reading: Reading, sources: Sequence[Source], pairs: Sequence[Pair]) -> None:
+    """Check the files that the daemon keeps up to date: nothing may start or delete them."""
+    for setting in ("metricsfile", "htmlfile"):
+        path = reading.values.get(setting)
+        if not path:
+            continue
+        files = (path, scratch(path))
+        source = next(filter(None, (source_holding(sources, file) for file in files)), None)
+        pair = next(filter(None, (mirror_holding(pairs, file) for file in files)), None)
+        what = ""
+        if source is not None:
+            where = printable(source.path)
+            what = f"lies in the source {where}, so that each run would start the next"
+        elif pair is not None:
+            what = f"lies in the mirror {pair.destination.shown}, whose runs would delete it"
+        if what:
+            name = printable(os.path.basename(scratch(path)))
+            reading.refuse(
+                setting, path, f"{what}; write a place outside, or exclude it and {name}"
+            )
+        elif setting == "htmlfile" and path == reading.values.get("metricsfile"):
+            reading.refuse(setting, path, "is the metricsfile already; write another path")

@@ -195,10 +195,16 @@ def ask(path: str, command: str, *, timeout: float | None = 30, **arguments: Any
     answers there, and TimeoutError after `timeout` seconds without an answer.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(timeout)
+        if timeout is not None:
+            # Not settimeout(): with it, connect fails at once where others queue. unix(7), EAGAIN.
+            limit = struct.pack("ll", int(timeout), int(timeout % 1 * 1e6))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         try:
             with _address(path) as address:
                 connection.connect(address)
+            connection.settimeout(timeout)
+        except BlockingIOError as error:
+            raise TimeoutError(f"no answer for {timeout} s") from error
         except OSError as error:
             raise NotRunningError(
                 f"no daemon answers at {path} ({error.strerror}): start it, or name its config "

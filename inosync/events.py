@@ -62,7 +62,8 @@ class Event(NamedTuple):
     @property
     def path(self) -> bytes:
         """The path relative to the source, without leading or trailing slash."""
-        return b"/".join(part for part in (self.directory, self.name) if part)
+        directory, name = self.directory, self.name
+        return b"%b/%b" % (directory, name) if directory and name else directory or name
 
 
 class Kind(enum.Enum):
@@ -74,11 +75,31 @@ class Kind(enum.Enum):
     WRITTEN = "written"  # this file, by a program that has not closed it yet
 
 
+# To look a member up in its class takes as long as all else that is done to an event.
+_ENTRY, _LEVEL, _TREE, _WRITTEN = Kind
+
+
 class Change(NamedTuple):
     """One path under a source (``b""``: the source itself) that may differ on the mirrors."""
 
     path: bytes
     kind: Kind
+
+
+class Move(NamedTuple):
+    """A directory of a source that was renamed within it: where it was, and where it is now.
+
+    ``via`` are the paths that it had in between.
+    """
+
+    old: bytes
+    new: bytes
+    via: tuple[bytes, ...] = ()
+
+    @property
+    def places(self) -> tuple[bytes, ...]:
+        """All paths that it had."""
+        return (self.old, *self.via, self.new)
 
 
 def admit(event: Event, emask: int, filters: Filters) -> Change | None:
@@ -88,14 +109,16 @@ def admit(event: Event, emask: int, filters: Filters) -> Change | None:
     directories that the rules admit are watched, so its parent is not looked at again.
     ``IN_MODIFY`` counts as WRITTEN when it is not in `emask`; watch for it or not, as needed.
     """
-    if not event.mask & (emask | IN_MODIFY):
+    mask = event.mask
+    if not mask & (emask | IN_MODIFY):
         return None
     path = event.path
-    directory = bool(event.mask & IN_ISDIR)
+    directory = bool(mask & IN_ISDIR)
     if path and not filters.admits(path, directory=directory):
         return None
-    if event.mask & emask & _VANISHED:
-        return Change(event.directory, Kind.LEVEL)
-    if directory and event.mask & emask & _APPEARED:
-        return Change(path, Kind.TREE)
-    return Change(path, Kind.ENTRY if event.mask & emask else Kind.WRITTEN)
+    wanted = mask & emask
+    if wanted & _VANISHED:
+        return Change(event.directory, _LEVEL)
+    if directory and wanted & _APPEARED:
+        return Change(path, _TREE)
+    return Change(path, _ENTRY if wanted else _WRITTEN)

@@ -168,6 +168,20 @@ class Filters:
                 return rule
         return None
 
+    def decision(self, path: bytes, *, directory: bool) -> tuple[bytes, Rule | None, bool]:
+        """Return what decides about `path`: a path, the rule that matches it, and the verdict.
+
+        The verdict is that of :meth:`admits_path`. The path is that of the outermost directory on
+        the way that is excluded and so hides it, else `path` itself; the rule None when none does.
+        """
+        parts = path.split(b"/") if path else []
+        parents = [b"/".join(parts[:count]) for count in range(len(parts))]
+        for parent in parents:
+            if not self.admits(parent, directory=True):
+                return parent, self.rule_for(parent, directory=True), False
+        admitted = self.admits(path, directory=directory)
+        return path, self.rule_for(path, directory=directory), admitted
+
 
 def compile_filters(patterns: Sequence[str], *, prefix: bytes = b"") -> Filters:
     """Compile an exclude list.
@@ -205,16 +219,22 @@ def compile_filters(patterns: Sequence[str], *, prefix: bytes = b"") -> Filters:
     return Filters(tuple(rules), tuple(left_to_rsync), prefix)
 
 
-def rsync_options(patterns: Sequence[str]) -> list[str]:
+def rsync_options(patterns: Sequence[str], *, first: Sequence[str] = ()) -> list[str]:
     """Return the words of an argv that give rsync the same list, in the same order.
 
-    rsync keeps one list for ``--exclude`` and ``--filter``, in the order of the command line.
+    rsync keeps one list for ``--exclude`` and ``--filter``, in the order of the command line. So
+    what ``"!"`` would forget is left out: it would forget rules of ours as well. `first` are words
+    of rules that come before all others, and again behind a merge file that may forget them.
     """
-    return [
-        f"--filter={text}" if _MERGE_RULE.fullmatch(text) else f"--exclude={text}"
-        for text in patterns
-        if text
-    ]
+    words = [*first]
+    for text in patterns:
+        if text == "!":
+            words = [*first]
+        elif _MERGE_RULE.fullmatch(text):
+            words += [f"--filter={text}", *(first if _may_clear_list(text) else ())]
+        elif text:
+            words.append(f"--exclude={text}")
+    return words
 
 
 def _may_clear_list(merge_rule: str) -> bool:

@@ -7,14 +7,19 @@ nothing travels from a source before this room has looked at it. Knows neither m
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterable, Iterator
 
+from inosync.big import below, big_changes, outermost
+from inosync.changes import Batch
 from inosync.config import Config, Source
 from inosync.errors import WatchError
-from inosync.events import IN_MODIFY, Change, admit
+from inosync.events import DEFAULT_EMASK, IN_MODIFY, Change, Kind, admit
 from inosync.filters import compile_filters
 from inosync.mounts import file_system, mounted_below
-from inosync.plan import Plan, plan
+from inosync.moves import LEAST, Relink, Step, holds, steps
+from inosync.plan import Plan, longest_list, plan
+from inosync.settle import Fresh, compile_rules, fresh
 from inosync.text import printable
 from inosync.watcher import Seen, Watcher
 
@@ -22,21 +27,47 @@ from inosync.watcher import Seen, Watcher
 SLICE = 512
 
 
+#: Seconds by which the times of files may lag behind the clock: the kernel's tick.
+_TICK = 0.05
+
+
+def changed(source: Source, relative: bytes | None, since: float) -> bool:
+    """Return whether a path of the source has changed `since` (Unix time), as far as lstat tells.
+
+    Of what is not in the source, the directory that it may have been deleted from is asked. None is
+    a directory above the source.
+    """
+    root = os.fsencode(source.path)
+    path = os.path.join(root, relative or b"").rstrip(b"/")
+    while len(path) >= len(root):
+        try:
+            return os.lstat(path).st_ctime >= since - _TICK
+        except OSError:
+            path = os.path.dirname(path)
+    return False
+
+
 class Guard:
     """Watches one source and vouches for it.
 
     ``watcher`` is None while the source cannot be watched. ``walked`` says that every directory has
-    been watched once.
+    been watched once. With ``root_only`` no directory below the source is watched: that is enough
+    to vouch for it.
     """
 
-    def __init__(self, source: Source, config: Config) -> None:
+    def __init__(self, source: Source, config: Config, *, root_only: bool = False) -> None:
         self.source = source
+        self._root_only = root_only
         self.watcher: Watcher | None = None
         self.walked = False
         self.allow_empty = config.allow_empty
+        self.least = LEAST  # bytes of a renamed directory that is linked anew
         self._root = os.fsencode(source.path)
         self._emask = config.emask
-        self._mask = config.emask | (IN_MODIFY if config.eopen else 0)
+        # What is not at rest shows by being written to.
+        self._mask = config.emask | (IN_MODIFY if config.eopen or config.rsettle else 0)
+        self._big = config.rbigsize
+        self._rules = compile_rules(config.rsettle, prefix=source.prefix)
         self._marker = os.path.join(source.path, config.wmarker) if config.wmarker else ""
         self._filters = compile_filters(source.excludes, prefix=os.fsencode(source.prefix))
         # What the source was like when it was last in order.
@@ -52,6 +83,7 @@ class Guard:
             and (self._emask, self._mask, self._marker)
             == (other._emask, other._mask, other._marker)
             and self.allow_empty == other.allow_empty
+            and (self._big, self._rules) == (other._big, other._rules)
         )
 
     def open(self, *, accept: bool = False) -> str:
@@ -92,7 +124,7 @@ class Guard:
         """Watch a slice of the directories that are not watched yet; return whether more are."""
         if self.watcher is None or (self.walked and not self.watcher.unfinished):
             return False
-        done = self.watcher.walk(SLICE)
+        done = self._root_only or self.watcher.walk(SLICE)
         self.walked |= done
         return not done
 
@@ -111,8 +143,66 @@ class Guard:
     def plan(self, changes: Iterable[Change], *, spare: Collection[bytes]) -> Plan:
         """Return what a run has to name to carry `changes`, as the source is now."""
         return plan(
-            changes, filters=self._filters, look=self._look, listing=self._listing, spare=spare
+            changes,
+            filters=self._filters,
+            look=self._look,
+            listing=self._listing,
+            spare=spare,
+            longest=longest_list(self.watcher.watched if self.watcher is not None else 0),
         )
+
+    def big(self, changes: Iterable[Change]) -> list[Change]:
+        """Return what of `changes` a lane for big files has to carry, as the source is now."""
+        if not self._big:
+            return []
+        return big_changes(
+            changes,
+            size=self._big,
+            filters=self._filters,
+            look=self._look,
+            listing=self._listing,
+        )
+
+    def fresh(self, changes: Iterable[Change], *, wall: float) -> Iterator[Fresh]:
+        """Give the files in new directories that have not settled at `wall`, the time of day."""
+        if not self._rules:
+            return
+        directories = {change.path for change in changes if change.kind is Kind.TREE}
+        for directory in outermost(directories):
+            names = below(directory, filters=self._filters, listing=self._listing)
+            files = (name for name, is_directory in names if not is_directory)
+            yield from fresh(files, rules=self._rules, look=self._look, wall=wall, size=self._big)
+
+    def files(self, paths: Iterable[bytes]) -> frozenset[bytes]:
+        """Return which of these paths are there, and are no directories."""
+        found = {path: self._look(path) for path in paths}
+        return frozenset(
+            path
+            for path, status in found.items()
+            if status is not None and not stat.S_ISDIR(status.st_mode)
+        )
+
+    def steps(self, batch: Batch) -> tuple[Step, ...]:
+        """Return what goes before a run that carries `batch`: renamed directories, linked anew."""
+        if self.watcher is None or self.watcher.unwatched or ~self._emask & DEFAULT_EMASK:
+            return ()  # not all that happens is seen
+        if self.lost():
+            return ()
+        return steps(
+            batch,
+            filters=self._filters,
+            look=self._look,
+            listing=self._listing,
+            least=self.least,
+        )
+
+    def holds(self, relink: Relink) -> bool:
+        """Return whether the source is still so that this step may be taken."""
+        return holds(relink, look=self._look)
+
+    def has(self, paths: Iterable[bytes]) -> bool:
+        """Return whether any of these is in the source now."""
+        return any(self._look(path) is not None for path in paths)
 
     def fault(self) -> str:
         """Return "" while the source is the one that is watched, else what is wrong, in words."""

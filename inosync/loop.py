@@ -8,24 +8,32 @@ and no deadline is set, it sleeps in one system call.
 from __future__ import annotations
 
 import logging
+import os
 import selectors
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from signal import Signals as Signal
 from typing import Protocol
 
-from inosync.actions import Action, Rewatch, Say, Start
-from inosync.config import Config
-from inosync.control import Client, Server
+from inosync import __version__
+from inosync.actions import Action, Hook, Rewatch, Say, Start
+from inosync.config import Config, Source
+from inosync.control import Server
 from inosync.engine import Engine
 from inosync.errors import ConfigError
+from inosync.events import Change, Kind
 from inosync.guard import Guard
+from inosync.hooks import Hooks
 from inosync.mirror import State
 from inosync.mounts import Mounts
+from inosync.process import resident
+from inosync.publish import Publisher
+from inosync.requests import Requests
 from inosync.runs import Runs
 from inosync.signals import Signals
+from inosync.status import Facts, Snapshot, snapshot
 from inosync.status import lines as status_lines
 from inosync.text import printable
 
@@ -33,6 +41,9 @@ log = logging.getLogger("inosync")
 
 #: Seconds between looks at a source that is held, for its return.
 _RETRY_SOURCE = 2.0
+
+#: The change that stands for a whole source.
+_ALL = (Change(b"", Kind.TREE),)
 
 
 class Supervisor(Protocol):
@@ -44,6 +55,13 @@ class Supervisor(Protocol):
         """Pass on states such as READY="1" (sd_notify(3))."""
 
 
+class Onlooker(Protocol):
+    """Who wants to see each turn: a command that ends the loop when its work is done."""
+
+    def look(self, engine: Engine, runs: Runs, now: float) -> float | None:
+        """See how things are, and stop the engine if that will do; return when to call again."""
+
+
 @dataclass
 class Loop:
     """One running daemon. ``run`` returns when it was told to stop and all children have ended."""
@@ -53,33 +71,45 @@ class Loop:
     signals: Signals
     supervisor: Supervisor
     runs: Runs
-    reload: Callable[[], Config]
+    hooks: Hooks
+    load: Callable[[], Config]
     control: Server | None = None
+    onlooker: Onlooker | None = None  # with one, nothing is mirrored but full passes
     _guards: dict[str, Guard] = field(default_factory=dict)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _mounts: Mounts = field(default_factory=Mounts)
     _retry_at: float | None = None
     _alive_at: float | None = None
+    _requests: Requests | None = None
+    _look_at: float | None = None
+    _publisher: Publisher | None = None
     _began: float = 0.0
+    _loaded: float = 0.0
     _ready: bool = False
     _told: str = ""
 
     def run(self) -> None:
         """Watch and mirror until SIGTERM or SIGINT."""
-        self._began = time.monotonic()
-        self._listen(self.signals.fileno(), self._handle_signals)
-        self._listen(self._mounts.fileno(), self._look_at_mounts)
+        self._began = self._loaded = time.monotonic()
+        self.listen(self.signals.fileno(), self._handle_signals)
+        self.listen(self._mounts.fileno(), self._look_at_mounts)
         if self.control is not None:
-            self._listen(self.control.fileno(), self._accept)
+            self._requests = Requests(self.control, self, self, time.monotonic)
+        # While pretending, a daemon that runs beside may write the same files.
+        if not self.runs.pretend and self.onlooker is None:
+            self._publisher = Publisher(self, self.config)
         try:
             for source in self.config.sources:
                 log.info("watching %s", printable(source.path))
-                self._guards[source.path] = Guard(source, self.config)
+                self._guards[source.path] = self._guard(source)
                 self._open(self._guards[source.path])
-            while not self.engine.stopped:
+            while not self._stopped:
                 self._turn()
+            if self._publisher is not None:
+                self._publisher.close(time.monotonic())
         finally:
             self.runs.kill()
+            self.hooks.kill()
             for guard in self._guards.values():
                 guard.close()
             self._mounts.close()
@@ -92,39 +122,68 @@ class Loop:
         walking = self._walk()
         now = time.monotonic()
         self._retry_sources(now)
+        if self._requests is not None:
+            self._requests.due(now)
         while actions := self.engine.due(now):
             for action in actions:
                 self._perform(action, now)
+        self.hooks.due(now)
         self._announce(now)
+        if self.onlooker is not None:
+            self._look_at = self.onlooker.look(self.engine, self.runs, now)
+        if self._publisher is not None:
+            self._publisher.due(now)
         timeout = 0.0 if walking else self._timeout(now)
-        if self.engine.stopped:
+        if self._stopped:
             return
         for key, _ in self._selector.select(timeout):
             key.data()
 
-    def _listen(self, descriptor: int, react: Callable[[], None]) -> None:
-        self._selector.register(descriptor, selectors.EVENT_READ, react)
+    @property
+    def _stopped(self) -> bool:
+        # An onlooker has the engine stopped, and runs no hooks.
+        return self.engine.stopped and (self.hooks.stopped or self.onlooker is not None)
+
+    def listen(self, descriptor: int, react: Callable[[], None], *, write: bool = False) -> None:
+        """Call `react` when the descriptor is readable, or writable; replaces what was said."""
+        wanted = selectors.EVENT_WRITE if write else selectors.EVENT_READ
+        if descriptor in self._selector.get_map():
+            self._selector.modify(descriptor, wanted, react)
+        else:
+            self._selector.register(descriptor, wanted, react)
+
+    def ignore(self, descriptor: int) -> None:
+        """Forget the descriptor."""
+        self._selector.unregister(descriptor)
 
     def _timeout(self, now: float) -> float | None:
-        waits = [self.engine.deadline(), self._retry_at, self._alive_at]
+        waits = [self.engine.deadline(), self.hooks.deadline()]
+        waits += [self._retry_at, self._alive_at, self._look_at]
+        if self._requests is not None:
+            waits.append(self._requests.deadline())
+        if self._publisher is not None:
+            waits.append(self._publisher.deadline())
         known = [wait for wait in waits if wait is not None]
         return max(0.0, min(known) - now) if known else None
 
     # ---- watching -------------------------------------------------------------------------
+
+    def _guard(self, source: Source) -> Guard:
+        return Guard(source, self.config, root_only=self.onlooker is not None)
 
     def _open(self, guard: Guard, *, accept: bool = False) -> None:
         """Start to watch; when that fails, hold the source and try again later."""
         now = time.monotonic()
         reason = guard.open(accept=accept)
         if guard.watcher is not None:
-            self._listen(guard.watcher.fileno(), partial(self._read, guard))
+            self.listen(guard.watcher.fileno(), partial(self._read, guard))
         else:
             self.engine.hold(guard.source, reason, now)
             self._retry_at = now + _RETRY_SOURCE
 
     def _close(self, guard: Guard) -> None:
         if guard.watcher is not None:
-            self._selector.unregister(guard.watcher.fileno())
+            self.ignore(guard.watcher.fileno())
         guard.close()
 
     def _walk(self) -> bool:
@@ -149,11 +208,17 @@ class Loop:
             self._resume(guard, now)
         elif not state.watched:
             guard.vouch()
+            self._look_for_fresh(guard, _ALL, now)
             self.engine.watched(source, now, reason="start-up" if self.config.init else "")
 
     def _resume(self, guard: Guard, now: float) -> None:
         guard.vouch()
+        self._look_for_fresh(guard, _ALL, now)
         self.engine.resume(guard.source, now)
+
+    def _look_for_fresh(self, guard: Guard, changes: Sequence[Change], now: float) -> None:
+        """Let the files wait that changed just now, where events do not tell (``rsettle``)."""
+        self.engine.unsettled(guard.source, guard.fresh(changes, wall=time.time()), now)
 
     def _read(self, guard: Guard) -> None:
         """Take what one watcher has to say."""
@@ -169,8 +234,11 @@ class Loop:
             return
         if seen.resync:
             log.warning("%s: %s: full pass", printable(guard.source.path), seen.resync)
+            self._look_for_fresh(guard, _ALL, now)
             self.engine.resync(guard.source, seen.resync, now)
-        self.engine.changed(guard.source, changes, now)
+        self._look_for_fresh(guard, changes, now)
+        big = guard.big(changes)
+        self.engine.changed(guard.source, changes, now, big=big, moves=seen.moves)
         if changes and self.engine.sources[guard.source.path].held and not guard.empty():
             self._resume(guard, now)
 
@@ -217,6 +285,8 @@ class Loop:
             log.log(action.level, "%s", action.text)
         elif isinstance(action, Start):
             self._start(action, now)
+        elif isinstance(action, Hook):
+            self.hooks.add(action.report, time.time())
         elif isinstance(action, Rewatch):
             watcher = self._guards[action.source.path].watcher
             if watcher is not None:
@@ -231,7 +301,7 @@ class Loop:
             action.mirror.withdraw()
             self._lose(guard, fault, now)
         else:
-            self.runs.start(action, guard, now)
+            self.runs.start(action, guard, now, wall=time.time())
 
     # ---- signals --------------------------------------------------------------------------
 
@@ -240,25 +310,60 @@ class Loop:
             now = time.monotonic()
             if signal is Signal.SIGCHLD:
                 self.runs.reap(now)
-            elif signal is Signal.SIGHUP:
-                self._reload(now)
+                self.hooks.reap(now)
+            elif signal is Signal.SIGHUP and self.onlooker is None:
+                log.info("SIGHUP: reading the config again")
+                self.reload(now)
             elif signal is Signal.SIGUSR1:
-                for line in self._status(now):
+                for line in status_lines(self.snapshot(now)):
                     log.info("%s", line)
             elif signal is Signal.SIGUSR2:
-                log.info("SIGUSR2: full pass of everything")
-                self._release(now)
+                log.info("SIGUSR2")
+                self.release(now)
             else:
                 log.info("%s: stopping", signal.name)
                 self.supervisor.tell(STOPPING="1", STATUS="stopping")
                 self.engine.stop(now)
+                self.hooks.stop(now)
 
-    def _status(self, now: float) -> list[str]:
+    # ---- what people ask for --------------------------------------------------------------
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Return the state of everything."""
+        facts = Facts(
+            version=__version__,
+            pid=os.getpid(),
+            rss=resident(),
+            began=self._began,
+            loaded=self._loaded,
+            now=now,
+            wall=time.time(),
+        )
         watchers = {path: guard.watcher for path, guard in self._guards.items()}
-        return status_lines(self.engine, watchers, now)
+        return snapshot(self.engine, watchers, facts, self.runs.progress)
 
-    def _release(self, now: float, node: str = "") -> int:
+    def catch_up(self, now: float) -> None:
+        """Take what the kernel has queued until now."""
+        for guard in self._guards.values():
+            left = guard.watcher.queued() if guard.watcher is not None else 0
+            while left > 0 and guard.watcher is not None:
+                before = guard.watcher.taken
+                self._read(guard)
+                left -= guard.watcher.taken - before if guard.watcher is not None else left
+
+    def caught_up(self) -> bool:
+        """Return whether all that was queued then is known, and every source is watched."""
+        return all(
+            self.engine.sources[path].open
+            and guard.watcher is not None
+            and not guard.watcher.unfinished
+            and not guard.watcher.unread
+            for path, guard in self._guards.items()
+        )
+
+    def release(self, now: float, node: str = "") -> int:
         """A person says: full pass now, and what is held goes on as it is; return how many do."""
+        log.info("asked for a full pass of %s", printable(node) or "everything")
         for guard in self._guards.values():
             if guard.watcher is None:
                 self._open(guard, accept=True)
@@ -269,65 +374,32 @@ class Loop:
                     self.engine.resume(guard.source, now)
         return len(self.engine.release("asked for", now, node=node))
 
-    # ---- the control socket ---------------------------------------------------------------
-
-    def _accept(self) -> None:
-        client = self.control.accept() if self.control is not None else None
-        if client is not None:
-            self._listen(client.fileno(), partial(self._serve, client, client.fileno()))
-
-    def _serve(self, client: Client, descriptor: int) -> None:
-        """Go on with a client: it has sent something, or can take more of its answer."""
-        if client.sending:
-            client.send()
-        else:
-            client.receive()
-            if client.request is not None and not client.answered:
-                self._answer(client, client.request)
-        if client.closed:
-            self._selector.unregister(descriptor)
-        elif client.sending:
-            self._selector.modify(
-                descriptor, selectors.EVENT_WRITE, partial(self._serve, client, descriptor)
-            )
-
-    def _answer(self, client: Client, request: Mapping[str, object]) -> None:
-        now = time.monotonic()
-        command, node = request["command"], request.get("node", "")
-        if command == "status":
-            synced = all(mirror.since is None for mirror in self.engine.mirrors)
-            client.answer(lines=self._status(now), synced=synced)
-        elif command == "sync" and isinstance(node, str):
-            count = self._release(now, node)
-            if count:
-                log.info("asked for a full pass of %s", printable(node) or "everything")
-                client.answer(mirrors=count)
-            else:
-                names = ", ".join(sorted({m.pair.node.name for m in self.engine.mirrors}))
-                client.refuse(f"there is no node {printable(node)}; known are {names}")
-        else:
-            client.refuse(f"this daemon knows no command {printable(str(command))}")
-
-    def _reload(self, now: float) -> None:
-        """Take the config anew; keep the old one when the new one is wrong."""
+    def reload(self, now: float) -> tuple[str, ...]:
+        """Take the config anew; keep the old one when the new one is wrong; return what is."""
         self.supervisor.tell(RELOADING="1", MONOTONIC_USEC=str(time.monotonic_ns() // 1000))
+        problems: tuple[str, ...] = ()
         try:
-            config = self.reload()
+            config = self.load()
         except ConfigError as error:
-            for problem in error.problems:
+            problems = error.problems
+            for problem in problems:
                 log.error("%s", problem)
-            log.error("SIGHUP: the config is wrong, the old one stays in force")
+            log.error("reload: the config is wrong, the old one stays in force")
         else:
             self._apply(config, now)
-            log.info("SIGHUP: config loaded again")
+            self._loaded = now
+            log.info("reload: config loaded again")
         self._told = ""
         self.supervisor.tell(READY="1")
+        return problems
 
     def _apply(self, config: Config, now: float) -> None:
         old = self._guards
         self._guards = {}
-        self.config = config
+        self.config = self.hooks.config = config
         self.engine.configure(config, now)
+        if self._publisher is not None:
+            self._publisher.configure(config, now)
         for source in config.sources:
             guard = old.pop(source.path, None)
             if guard is not None and guard.fits(source, config):
@@ -336,7 +408,7 @@ class Loop:
             if guard is not None:
                 # Another rule may admit what the old one hid, so all is walked and sent anew.
                 self._close(guard)
-            self._guards[source.path] = Guard(source, config)
+            self._guards[source.path] = self._guard(source)
             self.engine.sources[source.path].watched = False
             self._open(self._guards[source.path])
         for guard in old.values():

@@ -5,11 +5,13 @@ nor rsync's options.
 
     state     leaves by
     idle      a batch is offered                       -> pending
+              a comparison is started                  -> running
     pending   started                                  -> running
     running   ended well                               -> idle, or pending when more came meanwhile
               ended with a failure that may pass       -> backoff, the batch merged back
               ended with one that a person must see    -> held, the batch merged back
               told to end                              -> stopping
+              a comparison ended, in whatever way      -> idle, or pending when more came meanwhile
     stopping  ended, in whatever way                   -> backoff, the batch merged back
     backoff   its wait is over                         -> pending
     held      released by a person                     -> pending
@@ -20,12 +22,14 @@ A mirror of a source that is itself held stays pending: its source says why.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from inosync.backoff import Backoff
 from inosync.changes import Batch, merged
 from inosync.config import Pair
-from inosync.rsync import Judgement, Transferred, Verdict
+from inosync.drift import EQUAL, Drift
+from inosync.moves import Relink, Step
+from inosync.rsync import NOTHING, Judgement, Transferred, Verdict
 
 
 class State(enum.Enum):
@@ -43,12 +47,29 @@ class State(enum.Enum):
 BUSY = (State.RUNNING, State.STOPPING)
 
 
+@dataclass(frozen=True)
+class Failure:
+    """How a run failed, and when (monotonic seconds)."""
+
+    at: float
+    returncode: int
+    meaning: str
+    evidence: tuple[str, ...] = ()
+
+
 @dataclass
 class Mirror:
-    """One mirror. ``pending`` waits, ``flight`` travels; neither is ever dropped."""
+    """One mirror. ``pending`` waits, ``flight`` travels; neither is ever dropped.
+
+    Batches are numbered as they are offered: all up to ``done`` are on the node.
+
+    With ``rbigsize`` there are two of a pair: the lane for the `big` files and the one for all
+    else, which makes the deletions for both.
+    """
 
     pair: Pair
     backoff: Backoff
+    big: bool = False  # this is the lane for big files
     state: State = State.IDLE
     pending: Batch | None = None
     flight: Batch | None = None
@@ -65,12 +86,39 @@ class Mirror:
     retries: int = 0
     rehearsing: bool = False  # the run only asks what it would delete
     approved: bool = False  # a person said go on: the next run deletes what it must
-    last: Transferred = field(default_factory=Transferred)
+    last: Transferred = NOTHING
+    total: Transferred = NOTHING
+    succeeded: float | None = None  # when a run ended well last
+    failure: Failure | None = None  # the last one
+    ailing: str = ""  # what is wrong since ``ailing_since``, until a run ends well
+    ailing_since: float = 0.0
+    comparing: bool = False  # the run only looks what differs: it carries nothing
+    compare_at: float | None = None  # when to do so next
+    compared: float | None = None  # when that was done last
+    drift: Drift = EQUAL  # what it found
+    doubt: str = ""  # why the last comparison failed
+    offered: int = 0
+    carries: int = 0  # what the flight carries, all up to this
+    done: int = 0
+    lenient: bool = False  # the run leaves alone what the lane for big files is at
+    rests_until: float | None = None  # the lane: when it may run again (rbigdelay)
+    beside: Batch | None = None  # the lane: what was carried beside its run, to be carried again
+    # What goes before the run, for renames; the first is at work. None: that is not decided yet.
+    steps: tuple[Step, ...] | None = None
+    stale: frozenset[bytes] = frozenset()  # what must not outlive the next run on the node
+    hid: bool = False  # this run kept something back because of that
+    wary: bool = False  # such a step had to be ended: none until all is well
 
     @property
     def name(self) -> str:
         """How messages call it."""
-        return f"{self.pair.source.path} -> {self.pair.destination.shown}"
+        lane = " (big files)" if self.big else ""
+        return f"{self.pair.source.path} -> {self.pair.destination.shown}{lane}"
+
+    @property
+    def lane(self) -> str:
+        """What programs call its lane: "big", or "" for the ordinary one."""
+        return "big" if self.big else ""
 
     @property
     def busy(self) -> bool:
@@ -80,11 +128,11 @@ class Mirror:
     @property
     def since(self) -> float | None:
         """When the oldest change that is not on the node yet was seen, or None when in sync."""
-        owed = merged(self.flight, self.pending)
-        return owed.since if owed else None
+        return min((batch.since for batch in (self.flight, self.pending) if batch), default=None)
 
     def offer(self, batch: Batch) -> None:
         """Add a batch to what is owed."""
+        self.offered += 1
         self.pending = merged(self.pending, batch)
         if self.state is State.IDLE:
             self.state = State.PENDING
@@ -98,8 +146,11 @@ class Mirror:
         if self.state is not State.PENDING or self.pending is None:
             raise AssertionError(f"{self.name}: start while {self.state.value}")
         self.flight, self.pending = self.pending, None
+        self.carries = self.offered
         self.state = State.RUNNING
         self.rehearsing = rehearse
+        self.steps = None
+        self.hid = False
         self.started = self.active_at = now
         self.activity = None
         self.check_at = now + check_after if check_after else None
@@ -109,17 +160,47 @@ class Mirror:
             self.retries += 1
         return self.flight
 
-    def ended(self, judgement: Judgement, now: float) -> float:
-        """Take the end of the run; return the seconds until the next try (0: none is due)."""
+    def compare(self, now: float, *, check_after: float) -> None:
+        """Go from idle to running with nothing to carry: find out what differs on the node."""
+        if self.state is not State.IDLE:
+            raise AssertionError(f"{self.name}: compare while {self.state.value}")
+        self.state = State.RUNNING
+        self.comparing = True
+        self.started = self.active_at = now
+        self.activity = None
+        self.check_at = now + check_after if check_after else None
+
+    def compare_ended(self) -> None:
+        """The comparison is over, in whatever way: what came meanwhile goes on."""
+        self.comparing = False
+        self.started = self.kill_at = self.check_at = None
+        self.reason = ""
+        self.state = State.PENDING if self.pending else State.IDLE
+
+    def ended(
+        self, judgement: Judgement, now: float, *, complete: bool = True, sure: bool = True
+    ) -> float:
+        """Take the end of the run; return the seconds until the next try (0: none is due).
+
+        Not `complete`: it went well, and what it carried has to travel once more all the same. Not
+        `sure`: what was to be deleted may still be there.
+        """
         flight, self.flight = self.flight, None
         stopped = self.state is State.STOPPING
         self.rehearsing = False
+        self.wary |= stopped and bool(self.steps)
         self.started = self.kill_at = self.check_at = None
         if judgement.verdict is Verdict.OK and not stopped:
             self.backoff.reset()
             self.reason = ""
             self.synced = True
+            self.succeeded = now
+            if complete:
+                self.done = self.carries
             self.approved = False
+            self.wary = False
+            if sure:
+                self.stale = frozenset()
             self.state = State.PENDING if self.pending else State.IDLE
             return 0.0
         self.pending = merged(flight, self.pending)
@@ -134,10 +215,25 @@ class Mirror:
         self.retry_at = now + wait
         return wait
 
+    def step(self, steps: tuple[Step, ...]) -> None:
+        """Let these go before the run itself; each is to be followed by ``stepped``."""
+        self.steps = () if self.wary else steps
+
+    def link(self, relink: Relink) -> None:
+        """This step begins: from now on the old place must be deleted on the node."""
+        self.stale |= relink.gone
+
+    def stepped(self, *, well: bool) -> None:
+        """The first step has ended; when not `well`, the others are left out."""
+        self.steps = self.steps[1:] if self.steps and well else ()
+
     def perform(self, now: float, *, check_after: float) -> Batch:
-        """Go on from a rehearsal that went well to the run itself; return what it carries."""
+        """Go on from what went before to the run itself, or the next step; return what it carries.
+
+        That is after a rehearsal that went well, or after a step.
+        """
         if self.flight is None:
-            raise AssertionError(f"{self.name}: perform without a rehearsal")
+            raise AssertionError(f"{self.name}: perform without a flight")
         self.rehearsing = False
         self.active_at = now
         self.activity = None
@@ -154,6 +250,9 @@ class Mirror:
 
     def withdraw(self) -> None:
         """Undo a start that was not carried out: the batch is owed again, nothing is counted."""
+        if self.comparing:
+            self.compare_ended()
+            return
         self.pending, self.flight = merged(self.flight, self.pending), None
         self.state = State.PENDING
         self.started = self.check_at = None
@@ -167,14 +266,17 @@ class Mirror:
         self.check_at = None
 
     def ready(self, now: float) -> None:
-        """Go from backoff to pending when the wait is over."""
+        """Go from backoff to pending, and end the rest, when the wait is over."""
         if self.state is State.BACKOFF and self.retry_at is not None and now >= self.retry_at:
             self.state = State.PENDING
             self.retry_at = None
+        if self.rests_until is not None and now >= self.rests_until:
+            self.rests_until = None
 
     def release(self, *, approve: bool = False) -> None:
         """No hold and no wait any more; with `approve`, what it was held for may happen once."""
         self.backoff.reset()
+        self.rests_until = None
         self.approved |= approve and self.state is State.HELD
         if self.state in (State.BACKOFF, State.HELD):
             self.retry_at = None

@@ -62,6 +62,13 @@ def read_nodes(reading: Reading) -> list[Entry]:
         }
         node = Node(name=printable(mask(text)) or "(local)", **values)
         entries.append(Entry(setting, text, node))
+        if reading.values.get("rbigsize") and (
+            sizes := options(node.extra) & {"--max-size", "--min-size"}
+        ):
+            what = (
+                f"has {min(sizes)} in extra, and rbigsize decides about sizes; remove one of them"
+            )
+            reading.refuse(setting, text, what)
         if option := half_written(node.extra):
             reading.warn(
                 setting,
@@ -156,7 +163,7 @@ def _destination(reading: Reading, node: str, rpath: str | None) -> Destination:
 def _node(reading: Reading, entry: Entry, source: Source) -> Node:
     """Return the node as it is for this source: some rules only work in passes over the tree."""
     node = entry.node
-    if node.rscope == "changes" and (why := hindrance(node.extra, source.excludes)):
+    if node.rscope == "changes" and (why := hindrance(node.extra)):
         reading.warn("rscope", node.rscope, f'is "tree" for {node.name}, because of {why}')
         return dataclasses.replace(node, rscope="tree")
     return node

@@ -11,7 +11,7 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
@@ -32,7 +32,7 @@ class Source:
     ``/tmp/foo/./bar/baz`` with a virtual root. ``prefix`` is where the names of this source begin
     inside the transfer, which is what anchored excludes count from and where it lands on a node:
     ``""``, ``"www"``, ``"bar/baz"``. ``relative`` says that rsync needs ``-R``. ``excludes`` are
-    rsync patterns in order.
+    rsync patterns in order, ``excludes_from`` the setting that has them.
     """
 
     path: str
@@ -40,6 +40,7 @@ class Source:
     prefix: str
     relative: bool
     excludes: tuple[str, ...] = ()
+    excludes_from: str = field(default="rexcludes", compare=False)
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,25 @@ def read_source(text: str, cwd: str) -> Source:
     return Source(path, path, posixpath.basename(path), relative=False)
 
 
-def _below_virtual_root(root: str, tail: str) -> Source:
+def read_argument(text: str, cwd: str) -> Source:
+    """Return the source that SRC names where there is no config; a relative one is below `cwd`.
+
+    Such a command line is pylsyncd's, and so is the rule: ``.`` and a path with ``/./`` in it are
+    virtual roots, as for :func:`read_source`. Any other path is kept whole on the node, whether a
+    slash ends it or not: ``/var/www`` goes to ``DEST/var/www``. Its ``prefix`` tells.
+
+    Raise ValueError if that is no directory that can be mirrored.
+    """
+    if text and posixpath.normpath(text) == ".":
+        return read_source(".", cwd)
+    if text.startswith("~") or "/./" in text:
+        return read_source(text, cwd)
+    path = _resolve(text, cwd)
+    _check_directory(path, text)
+    return _below_virtual_root("/", path[1:], "on its way")
+
+
+def _below_virtual_root(root: str, tail: str, where: str = 'behind the "/./"') -> Source:
     parts = [part for part in tail.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise ValueError('has ".." behind the "/./"; write the path without it')
@@ -110,7 +129,7 @@ def _below_virtual_root(root: str, tail: str) -> Source:
         path = posixpath.join(path, part)
         if os.path.islink(path):
             raise ValueError(
-                f'has a symbolic link behind the "/./" ({printable(path)}), which rsync would not '
+                f"has a symbolic link {where} ({printable(path)}), which rsync would not "
                 "follow; write the path that it points to"
             )
     _check_directory(path, path)
@@ -202,6 +221,22 @@ def source_holding(sources: Sequence[Source], file: str) -> Source | None:
     for watched, relative in _around(by_real, path):
         if watched.filters.admits_path(os.fsencode(relative), directory=False):
             return watched.source
+    return None
+
+
+def mirror_holding(pairs: Sequence[Pair], file: str) -> Pair | None:
+    """Return the pair whose mirror here would delete `file`, unless its excludes spare it."""
+    directory, name = posixpath.split(file)
+    path = posixpath.join(os.path.realpath(directory), name)
+    for index, pair in enumerate(pairs):
+        landing = _landing(index, pair, _Watched(pair.source))
+        if landing.space != _LOCAL:
+            continue
+        for found, relative in _around({landing.path: landing}, path):
+            deletes_excluded = "--delete-excluded" in options(pair.node.extra)
+            admits = found.watched.filters.admits_path(os.fsencode(relative), directory=False)
+            if admits or deletes_excluded:
+                return pair
     return None
 
 

@@ -48,6 +48,9 @@ CROWDED = 2
 #: 0.6 s, where a full pass over these takes 0.35. To plan that keeps us from all else for 0.1 s,
 #: and for 0.2 s when they are all new.
 LONGEST_LIST = 10_000
+#: In a bigger tree it may have as many entries as there are directories, which a pass would read
+#: each, and at the most this many: a batch remembers no more changes (changes.MOST).
+LONGEST_OF_ALL = 100_000
 
 _NAMES = 5  # for each entry that a list may have: so many names in new directories are looked at
 _LONGEST_ENTRY = 4095  # rsync's MAXPATHLEN, without the NUL
@@ -96,6 +99,11 @@ class _Admits(Protocol):
         """Return whether a run that has come to the parent of `path` takes `path`."""
 
 
+def longest_list(directories: int) -> int:
+    """Return how many entries a list may have in a tree with so many directories."""
+    return min(LONGEST_OF_ALL, max(LONGEST_LIST, directories))
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a run has to name.
@@ -112,16 +120,14 @@ class Plan:
     linked: bool = False
 
 
-def hindrance(extra: Sequence[str], excludes: Sequence[str]) -> str:
-    """Return which of a node's options, or of its source's exclude rules, demands full passes.
+def hindrance(extra: Sequence[str]) -> str:
+    """Return which of a node's options demands full passes.
 
     That is, in words, what and why; ``""`` when none does.
     """
     for option in sorted(options(extra)):
         if option in _WHY_NOT:
             return f"{option}: {_WHY_NOT[option]}"
-    if "!" in excludes:
-        return '"!": it forgets the rule that a list needs'
     return ""
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -29,9 +30,14 @@ class Child:
     """One running program."""
 
     def __init__(
-        self, argv: Sequence[str], *, environment: Mapping[str, str], data: bytes = b""
+        self,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        data: bytes = b"",
+        nice: bool = False,
     ) -> None:
-        """Start ``argv`` in ``/`` with `data` as its standard input.
+        """Start ``argv`` in ``/`` with `data` as its standard input; `nice`: it yields to others.
 
         Raise OSError when it cannot be started.
         """
@@ -53,6 +59,10 @@ class Child:
                 start_new_session=True,
             )
             stack.pop_all()
+        if nice:
+            # The whole group: it may have forked already. Ended already is as well.
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PGRP, self.pid, 19)
         self._told_to_end = False
 
     @property
@@ -89,6 +99,11 @@ class Child:
         """Return the end of what it wrote to its standard output."""
         return _tail(self._output)
 
+    def lines(self) -> Iterator[bytes]:
+        """Return all that it wrote to its standard output, line by line, once it has ended."""
+        self._output.seek(0)
+        yield from self._output
+
     def errors(self) -> bytes:
         """Return the end of what it wrote to its standard error."""
         return _tail(self._errors)
@@ -97,6 +112,17 @@ class Child:
         """Let go of its output."""
         self._output.close()
         self._errors.close()
+
+    def ask_progress(self) -> None:
+        """Send the signal at which rsync (3.2.0 or later) tells its progress; see rsync(1).
+
+        Only to a program that is waiting for it (proc_pid_status(5), SigCgt): others it would end.
+        """
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{self.pid}/status").read_bytes()
+            caught = re.search(rb"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+            if caught and int(caught[1], 16) >> (signal.SIGVTALRM - 1) & 1:
+                self._process.send_signal(signal.SIGVTALRM)
 
     def activity(self) -> int:
         """Return a number that grows as long as any process of the group computes, reads or writes.
@@ -115,6 +141,12 @@ class Child:
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
+
+
+def not_started(argv: Sequence[str], error: OSError) -> tuple[int, str]:
+    """Return the exit status that a shell gives a program that cannot be started, and why."""
+    status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+    return status, f"{argv[0]}: {error.strerror}"
 
 
 def capture(argv: Sequence[str], *, timeout: float) -> str:
@@ -155,6 +187,12 @@ def end_leftovers(mark: str, *, grace: float) -> int:
     for descriptor in descriptors:
         os.close(descriptor)
     return len(descriptors)
+
+
+def resident() -> int:
+    """Return the resident memory of this process in bytes; see proc_pid_statm(5)."""
+    pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _carries(process: Path, mark: bytes) -> bool:

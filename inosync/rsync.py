@@ -6,6 +6,7 @@ processes or the clock.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import itertools
 import os
@@ -13,10 +14,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inosync.config import Config, Pair, Source
+from inosync import drift
+from inosync.config import Config, Pair
 from inosync.destination import Destination, Transport
+from inosync.errors import ConfigError
 from inosync.extra import options
 from inosync.filters import rsync_options
+from inosync.moves import Relink
 from inosync.plan import list_options, top
 from inosync.text import printable
 
@@ -25,6 +29,24 @@ OLDEST = (3, 1, 0)
 
 #: Seconds to wait for a node to accept a connection: ssh's ConnectTimeout, rsync's --contimeout.
 CONNECT_TIMEOUT = 30
+
+#: How many times ``rtimeout`` a run that compares contents may be silent: it is while either end
+#: reads a large file.
+SILENCE = 10
+#: Where the lane for big files keeps what was interrupted, in each directory of a mirror.
+PARTIAL_DIRECTORY = ".inosync-partial"
+
+#: While that lane has work, others spare its temporary files (.NAME.XXXXXX) and what it keeps. The
+#: latter is "perishable": it goes with its directory. rsync(1), --partial-dir.
+_LENIENT = (f"--filter=P .*.{'[0-9A-Za-z]' * 6}", f"--filter=-p {PARTIAL_DIRECTORY}/")
+
+#: What makes a run of that lane carry regular files and the directories on their way, and nothing
+#: else: links and devices may be newer on the mirror than in its list. --force lets a file replace
+#: a directory, which --delete would do by itself.
+_ONLY_FILES = ("--no-links", "--no-devices", "--no-specials", "--info=nonreg0", "--force")
+
+#: Options after which the lane must not be told to keep what was interrupted: rsync refuses both.
+_KEEPS_ITSELF = frozenset(("--inplace", "--append", "--append-verify", "--write-devices"))
 
 _SHARED_SSH = (
     "ssh -o BatchMode=yes -o ConnectTimeout={timeout} -o ServerAliveInterval=15 "
@@ -53,7 +75,13 @@ def command(
     rehearse: bool = False,
     limit: int = 0,
     spare: Iterable[bytes] = (),
+    leave: Iterable[bytes] = (),
     listed: bool = False,
+    compare: bool = False,
+    big: bool = False,
+    lenient: bool = False,
+    hide: Iterable[bytes] = (),
+    relink: Relink | None = None,
 ) -> list[str]:
     """Return the argv of a pass over the whole source of `pair` to its node.
 
@@ -63,10 +91,16 @@ def command(
     without one, connections are not shared. ``environment_shell`` says that RSYNC_RSH chooses the
     remote shell, so that no ``-e`` may override it. To `rehearse` is to change nothing and tell
     what would be deleted; see ``deletions``. ``limit`` is how many files may be deleted; 0: any.
-    ``spare`` are directories of the source that are to be left alone on the node.
+    ``spare`` are directories of the source that are to be left alone on the node, ``leave`` files,
+    and ``hide`` directories that are to be deleted there even if the source has them. To `compare`
+    is to look at contents, too, and to tell what differs (see drift.py). With a ``relink``, it is
+    the command of that step (see moves.py), and none of these counts.
+
+    With ``config.rbigsize`` the run of the lane for `big` files carries what is larger, and any
+    other what is not; one that is `lenient` spares the temporary files of that lane on the node.
     """
     node, destination = pair.node, pair.destination
-    argv = [config.rsync, *(list_options() if listed else ["-ltrp", "--delete"])]
+    argv = [config.rsync, *_mode(relink, listed=listed, big=big)]
     argv += ["--protect-args", "--stats", "--no-human-readable"]
     if version >= (3, 1, 3):
         # The quick check compares whole seconds unless told otherwise: a file rewritten with the
@@ -78,18 +112,27 @@ def command(
         argv.append(f"--bwlimit={node.rspeed}")
     if config.logfile and not rehearse:
         argv.append(f"--log-file={config.logfile}")
-    if pair.source.relative and not listed:
+    if pair.source.relative and not listed and relink is None:
         argv.append("--relative")
-    if destination.transport is Transport.DAEMON:
-        # Without TCP_NODELAY the last small packet of a short run waits for an acknowledgement.
-        argv += ["--sockopts=TCP_NODELAY", f"--contimeout={CONNECT_TIMEOUT}", "--no-motd"]
-    if destination.transport is Transport.SSH and not (
-        environment_shell or chooses_shell(node.extra)
-    ):
-        argv += ["-e", ssh_command(destination, control)]
-    argv += [f"--exclude={_anchored(pair.source, path)}" for path in sorted(spare)]
-    argv += rsync_options(pair.source.excludes)
-    argv += node.extra
+    chosen = environment_shell or chooses_shell(node.extra)
+    argv += _transport(destination, control, chosen=chosen)
+    if destination.transport is Transport.DAEMON and listed and not big and node.rtimeout:
+        # A daemon that is told of a timeout answers so with a small packet of its own, and what it
+        # says next waits 40 ms for our acknowledgement: longer than the rest of a short run takes.
+        # Its own configuration and keepalive end what is left there of a connection that broke.
+        argv.append("--remote-option=--timeout=0")
+    if relink is not None:
+        first = [f"--exclude={_anchored('', path)}" for path in relink.doubts]
+        argv += [*rsync_options(relink.rules, first=first), *node.extra]
+        return [*argv, "--", *_ends(pair, os.fsdecode(relink.new))]
+    prefix = pair.source.prefix
+    first = [*(_LENIENT if lenient else ())]
+    first += [f"--filter=H {_anchored(prefix, path)}/" for path in sorted(hide)]
+    first += [f"--exclude={_anchored(prefix, path)}/" for path in sorted(spare)]
+    first += [f"--exclude={_anchored(prefix, path)}" for path in sorted(leave)]
+    argv += rsync_options(pair.source.excludes, first=first)
+    argv += _lane_options(node.extra, 0 if compare else config.rbigsize, big=big)
+    argv += drift.OPTIONS if compare else ()
     if rehearse:
         argv += ["--dry-run", "--info=del"]
     elif limit:
@@ -98,13 +141,77 @@ def command(
     return [*argv, "--", source, destination.text]
 
 
-def _anchored(source: Source, path: bytes) -> str:
-    """Return the exclude pattern that hides just the directory `path` of `source`."""
-    whole = "/".join(part for part in (source.prefix, os.fsdecode(path)) if part)
+def patient(pair: Pair) -> Pair:
+    """Return `pair` for a run that compares contents: ``rtimeout`` is longer."""
+    node = dataclasses.replace(pair.node, rtimeout=pair.node.rtimeout * SILENCE)
+    return dataclasses.replace(pair, node=node)
+
+
+def pairs_on(pairs: Sequence[Pair], name: str) -> list[Pair]:
+    """Return those of `pairs` that are on the node called `name`, all for ``""``.
+
+    Raise ConfigError when there are none.
+    """
+    found = [pair for pair in pairs if name in ("", pair.node.name)]
+    if not found:
+        known = ", ".join(sorted({pair.node.name for pair in pairs}))
+        raise ConfigError([f"there is no node {printable(name)}; known are {known}"])
+    return found
+
+
+def _ends(pair: Pair, path: str) -> list[str]:
+    """Return where the content of a directory of the source is, and where it goes."""
+    source, text = pair.source, pair.destination.text
+    landing = "/".join(part for part in (source.prefix, path) if part)
+    between = "" if text.endswith(("/", ":")) else "/"
+    return [f"{source.path}/{path}/", f"{text}{between}{landing}/"]
+
+
+def _aim(relink: Relink | None) -> str:
+    """Return what a run over a tree does besides sending: it deletes, or it links."""
+    if relink is None:
+        return "--delete"
+    return "--link-dest=" + "../" * (relink.new.count(b"/") + 1) + os.fsdecode(relink.old)
+
+
+def _transport(destination: Destination, control: str, *, chosen: bool) -> list[str]:
+    """Return the options for a transport; `chosen`: the remote shell is named already."""
+    if destination.transport is Transport.DAEMON:
+        # Without TCP_NODELAY the last small packet of a short run waits for an acknowledgement.
+        return ["--sockopts=TCP_NODELAY", f"--contimeout={CONNECT_TIMEOUT}", "--no-motd"]
+    if destination.transport is Transport.SSH and not chosen:
+        return ["-e", ssh_command(destination, control)]
+    return []
+
+
+def _anchored(prefix: str, path: bytes) -> str:
+    """Return the pattern that matches just `path`, below `prefix` in the transfer."""
+    whole = "/".join(part for part in (prefix, os.fsdecode(path)) if part)
     if re.search(r"[*?[]", whole):
         # Only in a pattern with wildcards is a backslash more than itself.
         whole = re.sub(r"([*?\[\\])", r"\\\1", whole)
-    return f"/{whole}/"
+    return f"/{whole}"
+
+
+def _mode(relink: Relink | None, *, listed: bool, big: bool) -> list[str]:
+    """Return the first words: how far a run reaches. Only the ordinary ones delete."""
+    words = list_options() if listed else ["-ltrp", _aim(relink)]
+    return [word for word in words if not (big and word == "--delete")]
+
+
+def _lane_options(extra: Sequence[str], size: int, *, big: bool) -> list[str]:
+    """Return the user's options, and those that limit a run to its side of `size` bytes.
+
+    Deletions are none of the business of the run for `big` files.
+    """
+    if not big:
+        return [*extra, *([f"--max-size={size}"] if size else [])]
+    words = [word for word in extra if not word.startswith("--del")]
+    words += [f"--min-size={size + 1}", *_ONLY_FILES]
+    given = options(words)
+    if given.isdisjoint(_KEEPS_ITSELF) and "--partial-dir" not in given:
+        words.append(f"--partial-dir={PARTIAL_DIRECTORY}")
+    return words
 
 
 def ssh_command(destination: Destination, control: str) -> str:
@@ -211,6 +318,12 @@ class Transferred:
     size: int = 0
     deleted: int = 0
 
+    def __add__(self, other: Transferred) -> Transferred:
+        """Return what two runs moved together."""
+        return Transferred(
+            self.files + other.files, self.size + other.size, self.deleted + other.deleted
+        )
+
 
 NOTHING = Transferred()
 
@@ -225,6 +338,33 @@ def transferred(output: bytes) -> Transferred:
     """Return what ``--stats`` says in the standard output of a run; zeros where it says nothing."""
     found = {name: pattern.search(output) for name, pattern in _STATISTICS.items()}
     return Transferred(**{name: int(match[1]) for name, match in found.items() if match})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run was when it last told: files and bytes sent, percent, seconds left.
+
+    ``percent`` and ``eta`` are of what rsync has found so far (rsync(1), --info=progress2).
+    """
+
+    files: int
+    size: int
+    percent: int
+    eta: int
+
+
+_PROGRESS = re.compile(
+    rb"^ *(\d+) +(\d+)% +\S+ +(\d+):(\d\d):(\d\d)(?: \(xfr#(\d+),[^)\n]*\))? *$", re.MULTILINE
+)
+
+
+def progress(output: bytes) -> Progress | None:
+    """Return what a run has told last of its progress in its standard output; None: nothing."""
+    told = _PROGRESS.findall(output.replace(b"\r", b"\n"))
+    if not told:
+        return None
+    size, percent, hours, minutes, seconds, files = (int(group or 0) for group in told[-1])
+    return Progress(files, size, percent, hours * 3600 + minutes * 60 + seconds)
 
 
 _DELETING = re.compile(rb"^deleting (.*)$", re.MULTILINE)

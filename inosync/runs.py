@@ -5,58 +5,80 @@ Between the engine, which knows mirrors, and processes, which know neither. Deci
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inosync.actions import Kill, Look, Outcome, Start, Terminate
 from inosync.changes import Batch
+from inosync.drift import EQUAL, Drift, below, differences, summary
 from inosync.engine import Engine
-from inosync.guard import Guard
+from inosync.events import Change, Kind
+from inosync.guard import Guard, changed
 from inosync.mirror import Mirror
-from inosync.process import NOT_EXECUTABLE, NOT_FOUND, Child
-from inosync.rsync import deletions, evidence, transferred
+from inosync.moves import Relink, Step, prevented
+from inosync.process import Child, not_started
+from inosync.rsync import Progress, deletions, evidence, progress, transferred
 from inosync.text import printable
 
-log = logging.getLogger("inosync")
+#: Paths of a comparison that are looked at: it is done while all else waits.
+MOST_DRIFT = 10_000
 
-#: A batch of more changes than this is a full pass. In floods of thousands of new directories a
-#: single one was seen to stay unnamed, and a pass finds it.
-_BURST = 500
+log = logging.getLogger("inosync")
 
 
 @dataclass(frozen=True)
 class _Run:
-    """A child at work for a mirror. ``listed``: it carries named changes only."""
+    """A child at work for a mirror, since ``wall``. ``listed``: it carries named changes only."""
 
     child: Child
     mirror: Mirror
     shown: str
     listed: bool
+    wall: float
+
+
+def _unheard(_mirror: Mirror, _outcome: Outcome, _lines: Iterable[bytes]) -> None:
+    """Nobody wants to hear of it."""
 
 
 @dataclass
 class Runs:
     """All runs of the daemon.
 
-    ``command`` gives the argv for a start, the directories to be left alone, and whether the run
-    names what it carries. With ``pretend`` it is logged and nothing runs.
+    ``command`` gives the argv for a start, with the keywords of ``rsync.command`` that say what it
+    is about. With ``pretend`` it is logged and nothing runs. ``ended`` hears of each end before the
+    engine does, with the lines that rsync wrote.
     """
 
     engine: Engine
-    command: Callable[[Start, frozenset[bytes], bool], list[str]]
+    command: Callable[..., list[str]]
     environment: Mapping[str, str]
     pretend: bool = False
+    ended: Callable[[Mirror, Outcome, Iterable[bytes]], None] = _unheard
     _children: dict[int, _Run] = field(default_factory=dict)
 
-    def start(self, action: Start, guard: Guard, now: float) -> None:
-        """Run rsync for a mirror whose source the `guard` has just vouched for."""
+    def start(self, action: Start, guard: Guard, now: float, *, wall: float) -> None:
+        """Run rsync for a mirror whose source the `guard` has just vouched for.
+
+        `wall` is the time as files have it.
+        """
         mirror = action.mirror
         spare = guard.lost()
-        names = self._names(action, guard, spare, now)
-        argv = self.command(action, spare, names is not None)
+        step = self._step(action, guard)
+        if isinstance(step, Relink):
+            names = None
+            argv = self.command(action, relink=step)
+        else:
+            hide = mirror.stale if step is None and not action.rehearse else frozenset()
+            mirror.hid = guard.has(hide)
+            names = step.names if step else self._names(action, guard, spare, hide, now)
+            leave = guard.files(self.engine.left_out(mirror, action.batch))
+            listed = names is not None
+            argv = self.command(action, spare=spare, hide=hide, leave=leave, listed=listed)
         log.debug("%s: run for %s", mirror.name, _describe(action.batch))
         if names == ():
             self.engine.exited(mirror, Outcome(0, pretended=self.pretend), now)
@@ -69,25 +91,59 @@ class Runs:
             return
         log.debug("executing: %s", shown)
         try:
-            child = Child(argv, environment=self.environment, data=data)
+            child = Child(argv, environment=self.environment, data=data, nice=action.compare)
         except OSError as error:
-            status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-            reason = f"{argv[0]}: {error.strerror}"
+            status, reason = not_started(argv, error)
             outcome = Outcome(status, evidence=(reason,), command=shown)
+            self.ended(mirror, outcome, ())
             self.engine.exited(mirror, outcome, now)
             return
-        self._children[child.pid] = _Run(child, mirror, shown, listed=names is not None)
+        self._children[child.pid] = _Run(child, mirror, shown, listed=names is not None, wall=wall)
+
+    def _step(self, start: Start, guard: Guard) -> Step | None:
+        """Return what is to be done for renames before the run itself; None: nothing more."""
+        mirror = start.mirror
+        if start.rehearse or start.compare:
+            return None
+        if mirror.steps is None:
+            mirror.step(self._steps(start, guard))
+        step = mirror.steps[0] if mirror.steps else None
+        if isinstance(step, Relink):
+            if not guard.holds(step):
+                mirror.stepped(well=False)
+                return None
+            mirror.link(step)
+        return step
+
+    def _steps(self, start: Start, guard: Guard) -> tuple[Step, ...]:
+        if not start.batch.moves or prevented(start.mirror.pair.node.extra):
+            return ()
+        if not self.engine.has_the_node(start.mirror, start.batch):
+            return ()
+        # Older ones, which compare whole seconds, would take other files for these.
+        if "--modify-window=-1" not in self.command(start):
+            return ()
+        return guard.steps(start.batch)
 
     def _names(
-        self, start: Start, guard: Guard, spare: frozenset[bytes], now: float
+        self,
+        start: Start,
+        guard: Guard,
+        spare: frozenset[bytes],
+        hide: frozenset[bytes],
+        now: float,
     ) -> tuple[bytes, ...] | None:
         """Return what the run names to rsync; None for a pass over the whole source."""
         batch, pair = start.batch, start.mirror.pair
-        if pair.node.rscope == "tree" or batch.reason or batch.changes is None:
+        if batch.reason or batch.changes is None:
             return None
-        if batch.count > _BURST:
+        changes: Collection[Change] = batch.changes
+        if start.mirror.big:
+            changes = guard.big(changes)
+        elif pair.node.rscope == "tree":
             return None
-        plan = guard.plan(batch.changes, spare=spare)
+        deleted = {Change(path.rpartition(b"/")[0], Kind.LEVEL) for path in hide}
+        plan = guard.plan({*changes, *deleted}, spare=spare | hide)
         if plan.linked:
             self.engine.linked(pair.source, now)
         if plan.full:
@@ -108,16 +164,29 @@ class Runs:
                 transferred=transferred(output),
                 evidence=evidence(run.child.errors()),
                 deletions=deletions(output) if run.mirror.rehearsing else (),
+                drift=_drift(run) if run.mirror.comparing else EQUAL,
                 command=run.shown,
                 listed=run.listed,
             )
+            self.ended(run.mirror, outcome, run.child.lines())
             run.child.close()
             self.engine.exited(run.mirror, outcome, now)
 
+    def progress(self, mirror: Mirror) -> Progress | None:
+        """Return how far the mirror's run said it was; ask it to say so again."""
+        child = self._child(mirror)
+        if child is None or mirror.rehearsing:
+            return None
+        told = progress(child.output())
+        child.ask_progress()
+        return told
+
+    def _child(self, mirror: Mirror) -> Child | None:
+        return next((run.child for run in self._children.values() if run.mirror is mirror), None)
+
     def act(self, action: Terminate | Kill | Look, now: float) -> None:
         """End the run of a mirror, or look at it."""
-        runs = self._children.values()
-        child = next((run.child for run in runs if run.mirror is action.mirror), None)
+        child = self._child(action.mirror)
         if child is None:
             return
         if isinstance(action, Terminate):
@@ -131,6 +200,18 @@ class Runs:
         """End all for certain: the daemon itself ends."""
         for run in self._children.values():
             run.child.kill()
+
+
+def _drift(run: _Run) -> Drift:
+    """Return what a comparison has found; what changed since it began is no drift."""
+    source = run.mirror.pair.source
+    prefix = os.fsencode(source.prefix)
+    found = itertools.islice(differences(run.child.lines()), MOST_DRIFT)
+    return summary(
+        difference
+        for difference in found
+        if not changed(source, below(prefix, difference.path), run.wall)
+    )
 
 
 def _printf(names: Sequence[bytes]) -> str:

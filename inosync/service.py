@@ -7,6 +7,7 @@ terminal and in the exit status. Knows nothing of changes and runs.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import grp
 import logging
 import os
@@ -16,6 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import daemon
 
@@ -27,10 +29,12 @@ from inosync.destination import Transport
 from inosync.engine import GRACE, Engine
 from inosync.errors import ConfigError
 from inosync.filters import compile_filters
+from inosync.hooks import Hooks
 from inosync.lock import Lock, lock_path, runtime_directory, socket_path
 from inosync.loop import Loop
+from inosync.once import Once
 from inosync.process import capture, end_leftovers
-from inosync.rsync import OLDEST, chooses_shell, command, parse_version
+from inosync.rsync import OLDEST, chooses_shell, command, parse_version, patient
 from inosync.runs import Runs
 from inosync.signals import Signals
 from inosync.systemd import Systemd
@@ -45,15 +49,23 @@ _LONGEST_CONTROL = 48
 _OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM", "LISTEN_FDS")
 
 
-def run(load: Callable[[], Config], *, detach: bool, pretend: bool, verbose: bool) -> int:
+def run(
+    load: Callable[[], Config],
+    *,
+    detach: bool,
+    pretend: bool,
+    verbose: bool,
+    once: Once | None = None,
+) -> int:
     """Run the daemon until it is told to stop; return its exit status.
 
-    ``load`` reads the config and is called again on SIGHUP. Raise ConfigError or
+    ``load`` reads the config and is called again on SIGHUP. With ``once`` it ends by itself after
+    one pass of each mirror, and is silent but for what that says. Raise ConfigError or
     AlreadyRunningError, with nothing started and nothing detached.
     """
     directory = Path.cwd()  # where relative paths belong, also after detaching and at reload
     config = load()
-    version = preflight(config)
+    version = preflight(config, writes=not pretend)
     with contextlib.ExitStack() as stack:
         runtime = runtime_directory()
         lock = None
@@ -77,6 +89,8 @@ def run(load: Callable[[], Config], *, detach: bool, pretend: bool, verbose: boo
         else:
             os.umask(config.umask)
             log.to_stderr(verbose=verbose)
+            if once and not verbose and not pretend:
+                logger.setLevel(logging.CRITICAL)
         if lock:
             lock.write()
         control = "" if pretend else stack.enter_context(control_directory(runtime, config))
@@ -98,9 +112,11 @@ def run(load: Callable[[], Config], *, detach: bool, pretend: bool, verbose: boo
                 control=control,
                 server=server,
                 pretend=pretend,
+                once=once,
             )
         except Exception:
-            logger.exception("inosync %s: this is a bug, the daemon ends", __version__)
+            text = "inosync %s: this is a bug, the daemon ends"
+            logger.critical(text, __version__, exc_info=True)
             return 1
 
 
@@ -114,8 +130,21 @@ def _serve(
     control: str,
     server: Server | None,
     pretend: bool,
+    once: Once | None,
 ) -> int:
-    environment = {name: value for name, value in os.environ.items() if name not in _OURS}
+    if once:
+        # Everything goes in the one run, and at once; and who asked for it sees how it ends.
+        config = dataclasses.replace(
+            config,
+            rbigsize=0,
+            rsettle=(),
+            on_change=(),
+            on_success=(),
+            on_failure=(),
+            on_recover=(),
+        )
+    environment = run_environment()
+    hooks = Hooks(config, dict(environment), pretend)
     if mark:
         name, _, lock = mark.partition("=")
         environment[name] = lock
@@ -125,38 +154,52 @@ def _serve(
         nonlocal current
         with contextlib.chdir(directory):
             fresh = load()
-        current = (fresh, preflight(fresh))
+        current = (fresh, preflight(fresh, writes=not pretend))
         return fresh
 
-    def argv(start: Start, spare: frozenset[bytes], listed: bool) -> list[str]:
+    def argv(start: Start, **what: Any) -> list[str]:
         return command(
-            start.mirror.pair,
+            patient(start.mirror.pair) if start.compare else start.mirror.pair,
             current[0],
             version=current[1],
             control=control,
             environment_shell="RSYNC_RSH" in environment,
-            rehearse=start.rehearse,
+            rehearse=start.rehearse or start.compare,
             limit=start.limit,
-            spare=spare,
-            listed=listed,
+            compare=start.compare or (once is not None and once.compare),
+            big=start.mirror.big,
+            lenient=start.lenient,
+            **what,
         )
 
     signals = Signals()
     try:
         engine = Engine(config, random.random)
+        runs = Runs(engine, argv, environment, pretend)
+        if once:
+            runs.ended = once.ended
         Loop(
             config=config,
             engine=engine,
             signals=signals,
             supervisor=Systemd(),
-            runs=Runs(engine, argv, environment, pretend),
-            reload=reload,
+            runs=runs,
+            hooks=hooks,
+            load=reload,
             control=server,
+            onlooker=once,
         ).run()
     finally:
         signals.close()
+    if once:
+        return once.conclude(engine)
     logger.info("stopped")
     return 0
+
+
+def run_environment() -> dict[str, str]:
+    """Return the environment of a run."""
+    return {name: value for name, value in os.environ.items() if name not in _OURS}
 
 
 def _filter_warnings(config: Config) -> Iterator[str]:
@@ -171,8 +214,11 @@ def _filter_warnings(config: Config) -> Iterator[str]:
 # ---- before anything starts ---------------------------------------------------------------
 
 
-def preflight(config: Config) -> tuple[int, int, int]:
-    """Return the version of the local rsync; raise ConfigError when something cannot work."""
+def preflight(config: Config, *, writes: bool = True) -> tuple[int, int, int]:
+    """Return the version of the local rsync; raise ConfigError when something cannot work.
+
+    Who only pretends does not write ``metricsfile`` and ``htmlfile``.
+    """
     where = config.file or "inosync"
     problems = []
     version = None
@@ -197,6 +243,7 @@ def preflight(config: Config) -> tuple[int, int, int]:
                 f"{where}: {printable(source.path)}: cannot be read by "
                 f"{pwd.getpwuid(os.getuid()).pw_name}; give it read permission or run as its owner"
             )
+    problems += unwritable(config, writes=writes)
     if "RSYNC_RSH" in os.environ:
         problems += [
             f"{where}: {pair.destination.shown}: has a port, but RSYNC_RSH in the environment "
@@ -214,6 +261,23 @@ def preflight(config: Config) -> tuple[int, int, int]:
     if version is None or problems:
         raise ConfigError(problems)
     return version
+
+
+def unwritable(config: Config, *, writes: bool = True) -> list[str]:
+    """Return the problems with the directories of the files that the daemon keeps up to date.
+
+    Before it has given up root's privileges nobody can know: then the first writing tells.
+    """
+    if not writes or (os.geteuid() == 0 and (config.user or config.group)):
+        return []
+    named = (("metricsfile", config.metricsfile), ("htmlfile", config.htmlfile))
+    return [
+        f"{config.file or 'inosync'}: {setting} = {path!r}: its directory cannot be written to by "
+        f"{pwd.getpwuid(os.getuid()).pw_name}; give it write permission, or under systemd add the "
+        "directory to ReadWritePaths="
+        for setting, path in named
+        if path and not os.access(os.path.dirname(path), os.W_OK | os.X_OK)
+    ]
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from inosync import __version__, events
+from inosync import events
 from inosync.errors import ConfigError
 from inosync.extra import parse_extra
 from inosync.filters import compile_filters
@@ -19,9 +19,11 @@ from inosync.values import (
     YEAR,
     Fault,
     Faults,
+    arguments,
     did_you_mean,
     each,
     faults_of,
+    file_to_replace,
     file_to_write,
     flag,
     group,
@@ -39,9 +41,6 @@ from inosync.values import (
     user,
     whole,
 )
-
-#: What is said about a setting in LATER.
-NOT_YET = f"not supported by this version ({__version__})"
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,8 @@ def _emask(value: object) -> int:
     example = '["IN_CLOSE_WRITE", "IN_CREATE", "IN_DELETE"]'
     if isinstance(value, dict):
         raise ValueError(
-            "names a program per event, as inorun did, which is not supported; "
-            f"write a list of events, such as {example}"
+            "names a program per event, as inorun did; on_change runs one per batch of events. "
+            f"Write a list of events, such as {example}"
         )
     if isinstance(value, int):
         raise ValueError(f"is a number; write the names of the events, such as {example}")
@@ -128,6 +127,34 @@ def _excludes(value: object) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
     return result
 
 
+def _settle(value: object) -> tuple[tuple[str, float], ...]:
+    """How long which files have to rest, in the order in which they are written."""
+    if not isinstance(value, dict):
+        raise ValueError('must be a dict of seconds by pattern, such as {"*.iso": 60}')
+    result: list[tuple[str, float]] = []
+    faults: list[Fault] = []
+    for pattern, wait in value.items():
+        try:
+            result.append((_file_pattern(pattern), seconds(wait)))
+        except ValueError as error:
+            faults.append((f"[{shown(pattern)}]", wait, str(error)))
+    if faults:
+        raise Faults(faults)
+    return tuple(result)
+
+
+def _file_pattern(value: object) -> str:
+    pattern = _pattern(value)
+    filters = compile_filters((pattern,))
+    if len(filters.rules) != 1 or filters.rules[0].include:
+        raise ValueError("is for a rule, not a pattern of file names; write one such as *.iso")
+    if filters.rules[0].file_expression is None:
+        raise ValueError(
+            "is for a pattern that no file matches; for all in a directory, write dir/**"
+        )
+    return pattern
+
+
 def _rpaths(value: object) -> tuple[str, ...]:
     return each(value, text, '["/var/www/"]')
 
@@ -161,8 +188,6 @@ def _of_node(key: object, value: object) -> object:
     known = {setting.name: setting for setting in SETTINGS if setting.per_node}
     if not isinstance(key, str):
         raise ValueError(f"is no setting of a node; known are {', '.join(known)}")
-    if key in LATER:
-        raise ValueError(NOT_YET)
     if key not in known:
         raise ValueError(f"is no setting of a node; {did_you_mean(key, known)}")
     return known[key].parse(value)
@@ -214,6 +239,7 @@ SETTINGS = (
     Setting("eopen", 60, seconds),
     Setting("init", True, flag),
     Setting("rfull", 86400, seconds),
+    Setting("rverify", 0, seconds),
     Setting("rmaxdelete", 0, whole(0, 2**31 - 1, " of files (0: any)", 1000)),
     Setting("wmarker", "", optional(_inside)),
     Setting("allow_empty", False, flag),
@@ -223,26 +249,22 @@ SETTINGS = (
     Setting("rtimeout", 300, whole(0, YEAR, " of seconds", 300), per_node=True),
     Setting("rretry", (1, 300), retry, per_node=True),
     Setting("rscope", "tree", one_of("tree", "changes"), per_node=True),
+    Setting("rbigsize", 0, whole(0, 2**62, " of bytes (0: no lane for big files)", 2**27)),
+    Setting("rbigdelay", 60, seconds),
+    Setting("rsettle", {}, _settle),
     Setting("rparallel", 8, whole(1, 10_000, "", 8)),
     Setting("user", "", optional(user)),
     Setting("group", "", optional(group)),
     Setting("umask", 0o022, umask),
     Setting("pidfile", "", optional(file_to_write)),
     Setting("socket", "", optional(file_to_write)),
-)
-
-#: Settings of the versions to come: to be silent about them would promise what is not done.
-LATER = (
-    "htmlfile",
-    "metricsfile",
-    "on_change",
-    "on_failure",
-    "on_recover",
-    "on_success",
-    "rbigdelay",
-    "rbigsize",
-    "rsettle",
-    "rverify",
+    Setting("on_change", [], arguments),
+    Setting("on_success", [], arguments),
+    Setting("on_failure", [], arguments),
+    Setting("on_recover", [], arguments),
+    Setting("hooktimeout", 60, whole(1, YEAR, " of seconds", 60)),
+    Setting("metricsfile", "", optional(file_to_replace)),
+    Setting("htmlfile", "", optional(file_to_replace)),
 )
 
 
@@ -270,10 +292,8 @@ def unknown_names(names: Mapping[str, object], settled: Collection[str]) -> list
     for name, value in names.items():
         if name in family or name.startswith("_") or not is_given(value):
             continue
-        if name in LATER:
-            result.append((name, NOT_YET))
-        elif not callable(value):
-            near = nearest(name, [*family, *LATER])
+        if not callable(value):
+            near = nearest(name, family)
             if near and not any(family.get(other) in settled for other in near):
                 hint = f"unknown setting, did you mean {' or '.join(near)}?"
                 result.append((name, f"{hint} (a variable of your own may be called _{name})"))

@@ -201,6 +201,14 @@ def file_to_write(value: object) -> str:
     return path
 
 
+def file_to_replace(value: object) -> str:
+    """A file that is replaced by new ones: nothing but a file may stand there."""
+    path = file_to_write(value)
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise ValueError("is no ordinary file, and would be replaced by one; write another path")
+    return path
+
+
 def program(value: object) -> str:
     path = absolute_path(value)
     if not os.path.exists(path):
@@ -208,6 +216,32 @@ def program(value: object) -> str:
     if not os.path.isfile(path) or not os.access(path, os.X_OK):
         raise ValueError("is no program that can be run; write the absolute path of rsync")
     return path
+
+
+def _argument(value: object) -> str:
+    return value if isinstance(value, str) and not value else text(value)
+
+
+def _hook(value: object) -> str:
+    path = absolute_path(value)
+    if not os.path.isfile(path) or not os.access(path, os.X_OK):
+        raise ValueError("is no program that can be run; write the absolute path of one")
+    return path
+
+
+def arguments(value: object) -> tuple[str, ...]:
+    """Return a command: a program and its arguments. No shell splits or reads it."""
+    example = '["/usr/local/bin/program", "argument"]'
+    items = list(members(value, example))
+    faults: list[Fault] = []
+    for index, item in enumerate(items):
+        try:
+            items[index] = _argument(item) if index else _hook(item)
+        except ValueError as error:
+            faults.append((f"[{index}]", item, str(error)))
+    if faults:
+        raise Faults(faults)
+    return tuple(items)
 
 
 _ROOT_ONLY = "can only be set by root; remove it or start inosync as root"

@@ -36,6 +36,7 @@ from inosync.events import (
     IN_Q_OVERFLOW,
     IN_UNMOUNT,
     Event,
+    Move,
 )
 from inosync.filters import Filters
 from inosync.text import printable
@@ -71,16 +72,18 @@ _MOST_PROBLEMS = 20
 class Seen:
     """What one read brought.
 
-    ``events`` with merged masks, reduced to the kinds that `emask` names. Of a directory that
-    appeared and vanished there are two, because they reach differently far. ``resync`` is why all
+    ``events`` with merged masks, reduced to the kinds that `emask` names. Of what appeared and
+    vanished there are two, because they reach differently far. ``resync`` is why all
     must be compared, or "". ``problems`` are new directories that cannot be watched, a line each.
-    ``root_lost``: the root was deleted, moved or unmounted; ask ``root_state()``.
+    ``root_lost``: the root was deleted, moved or unmounted; ask ``root_state()``. ``moves`` are the
+    directories that were found under another path than they had, in that order.
     """
 
     events: tuple[Event, ...] = ()
     resync: str = ""
     problems: tuple[str, ...] = ()
     root_lost: bool = False
+    moves: tuple[Move, ...] = ()
 
 
 class _Manager(pyinotify.WatchManager):  # type: ignore[misc]
@@ -113,6 +116,7 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
         self._limit = max(limit, _SMALLEST_READ)
         self._pending = array.array("i", [0])
         self.events = 0
+        self.taken = 0  # bytes
         self.overflows = 0
         self.clear()
 
@@ -125,10 +129,16 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
 
     def read_events(self) -> None:
         """Take what the kernel has queued, up to the limit. Never blocks."""
+        if queued := self.queued():
+            size = min(self._limit, max(queued, _SMALLEST_READ))
+            buffer = os.read(self._fd, size)
+            self.taken += len(buffer)
+            self._parse(buffer)
+
+    def queued(self) -> int:
+        """Return how many bytes the kernel has queued."""
         fcntl.ioctl(self._fd, termios.FIONREAD, self._pending)
-        if self._pending[0]:
-            size = min(self._limit, max(self._pending[0], _SMALLEST_READ))
-            self._parse(os.read(self._fd, size))
+        return self._pending[0]
 
     def _parse(self, buffer: bytes) -> None:
         unpack, header, names = _HEADER.unpack_from, _HEADER.size, self.names
@@ -253,6 +263,7 @@ class Watcher:
             resync=_overflow() if notifier.overflowed else "",
             problems=self._problems(),
             root_lost=notifier.root_lost,
+            moves=tuple(self._tree.take_moves()),
         )
         notifier.clear()
         return seen
@@ -282,6 +293,15 @@ class Watcher:
         if code == errno.ESTALE:
             return "is another directory now"
         return f"cannot be reached: {reason(code)}" if code else ""
+
+    def queued(self) -> int:
+        """Return how many bytes of events wait to be read."""
+        return self._notifier.queued()
+
+    @property
+    def taken(self) -> int:
+        """How many bytes of events were read so far."""
+        return self._notifier.taken
 
     @property
     def events(self) -> int:
@@ -327,14 +347,15 @@ class Watcher:
             directory = self._path(wd)
             if directory is not None:
                 for name, mask in masks.items():
-                    if mask & emask:
+                    if mask & _VANISHED and mask & _APPEARED:
+                        yield from _both(directory, name.rstrip(b"\0"), mask & emask)
+                    elif mask & emask:
                         yield Event(directory, name.rstrip(b"\0"), mask & emask)
         for (wd, name), mask in self._notifier.directories.items():
             directory = self._path(wd)
             if directory is not None:
-                for part in (mask & emask & _VANISHED, mask & emask & ~_VANISHED):
-                    if part:
-                        yield Event(directory, name, part | IN_ISDIR)
+                for event in _both(directory, name, mask & emask):
+                    yield event._replace(mask=event.mask | IN_ISDIR)
 
     def _path(self, wd: int) -> bytes | None:
         node = self._tree.nodes.get(wd)
@@ -348,6 +369,13 @@ class Watcher:
                 f"... and {more} more directories below {printable(self._root)} cannot be watched"
             ]
         return tuple(problems)
+
+
+def _both(directory: bytes, name: bytes, mask: int) -> Iterator[Event]:
+    """Yield what vanished from, and what else happened under a name, one after the other."""
+    for part in (mask & _VANISHED, mask & ~_VANISHED):
+        if part:
+            yield Event(directory, name, part)
 
 
 def _overflow() -> str:

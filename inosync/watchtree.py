@@ -28,10 +28,15 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from inosync.events import Move
 from inosync.filters import Filters
 from inosync.text import printable
 
 _ONLYDIR = 0x0100_0000
+# Without it, the kernel empties the mask of a watch that exists before it sets the same again
+# (inotify_update_existing_watch() in fs/notify/inotify/inotify_user.c), and what happens in between
+# on another processor is reported to nobody.
+_MASK_ADD = 0x2000_0000
 
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -100,7 +105,7 @@ class WatchTree:
         self._filters = filters
         # Rules that look at whole paths may judge everything below a renamed directory anew.
         self._judges_paths = any(not rule.by_name for rule in filters.rules)
-        self._mask = mask | _ONLYDIR
+        self._mask = mask | _ONLYDIR | _MASK_ADD
         self._add = add
         self._remove = remove
         self.nodes: dict[int, Node] = {}
@@ -112,6 +117,7 @@ class WatchTree:
         self._once_more = False  # list all anew after that
         self._new: list[Node] = []  # to be reported when all below is watched
         self._reports: list[Node] = []
+        self._moves: list[Move] = []
         self._problems: list[str] = []
         self._limit_told = False  # once, not for each directory beyond it
         self._unmounted: list[tuple[Node, bytes]] = []
@@ -239,6 +245,15 @@ class WatchTree:
         """Return, once, the directories below which anything may have changed."""
         reports, self._reports = self._reports, []
         return reports
+
+    def take_moves(self) -> list[Move]:
+        """Return, once, the directories that were found under another path than they had.
+
+        Both paths as they were known then. An event pairs the two by a cookie (inotify(7)), but of
+        a directory that is moved into one without a watch yet only the first half is reported.
+        """
+        moves, self._moves = self._moves, []
+        return moves
 
     def take_problems(self) -> list[str]:
         """Return, once, a line for each directory that turned out not to be watchable."""
@@ -451,7 +466,11 @@ class WatchTree:
             self._unproved.remove(node)
             deep = True
         if node.parent is not parent or node.name != name:
+            before = self.path(node)
             node.parent, node.name = parent, name
+            after = self.path(node)
+            if before and after and before != after:
+                self._moves.append(Move(before, after))
             self._placed = True
             self._new.append(node)
             deep |= self._judges_paths

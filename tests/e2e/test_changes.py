@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.daemon import run_inosync
 from support.fakersync import Call, FakeRsync
 from support.places import Place, wait_equal
 from support.trees import write
@@ -100,6 +102,40 @@ def test_another_name_of_a_file_is_found_by_a_full_pass(
         file.write("more")
     wait_equal(source, local.root)
     assert any("-ltrp" in call.argv for call in spied())
+
+
+@pytest.mark.timeout(300)
+def test_a_batch_of_very_many_names_is_one_run(
+    inosync: Callable, source: Path, local: Place, fakersync: FakeRsync
+) -> None:
+    """One changed file in each of ever so many directories; 90,000 in the deep profile."""
+    count = 90_000 if os.environ.get("INOSYNC_PROFILE") == "deep" else 12_000
+    for number in range(count):
+        write(source, f"{number % 100}/{number}/file", "x")
+    fakersync.always(delegate=True)
+    daemon = inosync(
+        {
+            "edelay": 2,
+            "emaxdelay": 60,
+            "wpath": f"{source}/",
+            "rnodes": [local.node],
+            "rsync": str(fakersync.path),
+            "rscope": "changes",
+        }
+    )
+    daemon.wait_for_log("in sync (first pass", seconds=120)
+
+    def events() -> int:
+        asked = run_inosync("-c", daemon.config_file, "--status", "--json", cwd=daemon.folder)
+        return int(json.loads(asked.stdout)["sources"][0]["events"])
+
+    for number in range(count):
+        if number % 5000 == 0:  # the kernel's queue has its limit
+            until(lambda least=number: events() >= least, what="the events to be read")
+        (source / f"{number % 100}/{number}/file").write_text("changed")
+    wait_equal(source, local.root, seconds=120)
+    (call,) = fakersync.calls()[1:]
+    assert len([name for name in names(call) if name.endswith(b"/file")]) == count
 
 
 def test_a_huge_batch_is_a_full_pass(

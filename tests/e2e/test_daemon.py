@@ -14,19 +14,19 @@ from pathlib import Path
 
 import pytest
 from support import processes
-from support.daemon import Daemon, inosync_command, inosync_environment, run_inosync
+from support.daemon import (
+    QUICK,
+    Daemon,
+    inosync_command,
+    inosync_environment,
+    run_inosync,
+    settings,
+)
 from support.fakersync import FakeRsync
 from support.places import Place, wait_equal
 from support.servers import RsyncDaemon, SshServer
 from support.trees import compare, snapshot, write
 from support.waiting import until
-
-QUICK = {"edelay": 0.1, "rretry": (0.1, 0.5)}
-
-
-def settings(source: Path, *nodes: str, **more: object) -> dict[str, object]:
-    return QUICK | {"wpath": f"{source}/", "rnodes": list(nodes)} | more
-
 
 # ---- excludes ----------------------------------------------------------------------------
 
@@ -384,7 +384,7 @@ def test_a_source_that_vanishes_empties_no_mirror_and_comes_back(
     source.rename(tmp_path / "elsewhere")
     daemon.wait_for_log("held, its mirrors are left as they are")
     daemon.signal(signal.SIGUSR2)
-    daemon.wait_for_log("SIGUSR2: full pass of everything")
+    daemon.wait_for_log("asked for a full pass of everything")
     assert snapshot(local.root) == before
     write(tmp_path, "elsewhere/while away", "x")
     (tmp_path / "elsewhere").rename(source)
@@ -461,7 +461,7 @@ def test_detached_it_is_one_process_with_a_locked_pid_file(
         ("wpath = '/nonexistent/'\nrnodes = ['a:/b']\n", "/nonexistent"),
         ("wpath = 'source/'\nrnode = ['a:/b']\n", "did you mean rnodes"),
         ("wpath = 'source/'\nrnodes = ['a:/b']\nrsync = '/bin/true'\n", "--version"),
-        ("wpath = 'source/'\nrnodes = ['a:/b']\nrbigsize = 5\n", "not supported"),
+        ("wpath = 'source/'\nrnodes = ['a:/b']\nrverify = 'x'\n", "rverify = 'x'"),
     ],
 )
 def test_what_is_wrong_is_told_before_detaching(
@@ -573,14 +573,20 @@ def test_the_journal_gets_priorities(source: Path, local: Place, tmp_path: Path)
 # ---- cost --------------------------------------------------------------------------------------
 
 
-def test_idle_costs_nothing(inosync: Callable, source: Path, local: Place) -> None:
+def test_idle_costs_nothing(inosync: Callable, source: Path, local: Place, tmp_path: Path) -> None:
     """Attach strace to the idle daemon: in the whole time it makes no system call at all."""
-    daemon = inosync(settings(source, local.node))
+    metrics = tmp_path / "inosync.prom"
+    daemon = inosync(settings(source, local.node, metricsfile=str(metrics)))
     wait_equal(source, local.root)
     daemon.wait_for_log("in sync (first pass")
     write(source, "one more", "x")
     wait_equal(source, local.root)
     daemon.wait_for_log("1 files", times=2)
+    # Written a last time, some seconds later.
+    last = re.compile(
+        r"^inosync_in_sync\{.*\} 1$.*^inosync_mirror_runs_total\{.*\} 2$", re.M | re.S
+    )
+    until(lambda: last.search(metrics.read_text()), what="the metrics of the last run")
     quiet = subprocess.run(
         ["timeout", "30", "strace", "-f", "-p", str(daemon.pid)],
         capture_output=True,
@@ -596,7 +602,7 @@ def test_the_command_line_form_needs_no_config(source: Path, local: Place, tmp_p
     daemon = Daemon(tmp_path / "unused", "")
     with open(tmp_path / "log", "ab") as log:
         process = subprocess.Popen(
-            inosync_command("-v", "source/", "mirror", str(tmp_path / "second")),
+            inosync_command("-v", "source/./", "mirror", str(tmp_path / "second")),
             cwd=tmp_path,
             env=inosync_environment(),
             stderr=log,

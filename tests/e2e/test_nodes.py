@@ -13,22 +13,12 @@ from pathlib import Path
 
 import pytest
 from support import processes
-from support.daemon import run_inosync
+from support.daemon import run_inosync, settings
 from support.fakersync import FakeRsync
 from support.places import Place, wait_equal
 from support.servers import RsyncDaemon, SshServer, free_port
 from support.trees import compare, write
 from support.waiting import until
-
-
-def settings(source: Path, *nodes: object, **more: object) -> dict[str, object]:
-    return {
-        "edelay": 0.1,
-        "rretry": (0.1, 0.5),
-        "wpath": f"{source}/",
-        "rnodes": list(nodes),
-    } | more
-
 
 CODES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 20, 21, 22, 23, 30, 35, 126, 127, 255, 77)
 
@@ -84,7 +74,7 @@ def test_rsyncs_max_delete_holds_the_mirror_until_a_person_says_go_on(
     daemon.wait_for_log("exit 25: the --max-delete limit stopped deletions")
     status = run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder)
     assert status.returncode == 5
-    assert "held (the --max-delete limit stopped deletions)" in status.stdout
+    assert re.search(r"held .*\n +the --max-delete limit stopped deletions", status.stdout)
 
 
 def test_one_bad_node_among_eight_delays_none_of_the_seven(
@@ -264,7 +254,7 @@ def test_a_status_is_to_be_had_while_everything_is_down(
     began = time.monotonic()
     asked = run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder)
     assert asked.returncode == 5
-    assert "s behind" in asked.stdout
+    assert "0 of 1 mirrors in sync, the longest behind for" in asked.stdout
     assert time.monotonic() - began < 5
     unknown = daemon.folder / "other.conf"
     unknown.write_text(f"wpath = {str(source)!r}\nrnodes = ['a:/b']\n")

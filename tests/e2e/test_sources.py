@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.daemon import Daemon, run_inosync
+from support.daemon import Daemon, run_inosync, settings
 from support.places import Place, wait_equal
 from support.trees import compare, snapshot, write
 from support.waiting import until
@@ -19,20 +19,11 @@ HELD = "held, its mirrors are left as they are"
 needs_mounts = pytest.mark.skipif(os.getuid() != 0, reason="only root may mount")
 
 
-def settings(source: Path, local: Place, **more: object) -> dict[str, object]:
-    return {
-        "edelay": 0.1,
-        "rretry": (0.1, 0.5),
-        "wpath": f"{source}/",
-        "rnodes": [local.node],
-    } | more
-
-
 @pytest.fixture
 def mirrored(inosync: Callable, source: Path, local: Place) -> Daemon:
     """A daemon whose mirror is equal."""
     write(source, "deep/er/file", "x")
-    daemon = inosync(settings(source, local))
+    daemon = inosync(settings(source, local.node))
     wait_equal(source, local.root)
     return daemon
 
@@ -88,7 +79,7 @@ def test_renamed_away_and_back(
 def test_a_parent_renamed_away(inosync: Callable, local: Place, tmp_path: Path) -> None:
     """The watches stay on the moved tree; the next change finds that the path leads elsewhere."""
     source = write(tmp_path, "above/source/first", "x").parent
-    daemon = inosync(settings(source, local))
+    daemon = inosync(settings(source, local.node))
     wait_equal(source, local.root)
     before = snapshot(local.root)
     (tmp_path / "above").rename(tmp_path / "moved")
@@ -121,7 +112,7 @@ def test_emptied_by_deleting_is_mirrored(mirrored: Daemon, source: Path, local: 
 def test_empty_at_start_may_be_allowed(inosync: Callable, source: Path, local: Place) -> None:
     (source / "first").unlink()
     write(local.root, "stale", "x")
-    inosync(settings(source, local, allow_empty=True))
+    inosync(settings(source, local.node, allow_empty=True))
     wait_equal(source, local.root)
 
 
@@ -130,7 +121,7 @@ def test_empty_at_start_and_a_person_says_go_on(
 ) -> None:
     (source / "first").unlink()
     write(local.root, "stale", "x")
-    daemon = inosync(settings(source, local))
+    daemon = inosync(settings(source, local.node))
     daemon.wait_for_log(HELD)
     sync(daemon)
     wait_equal(source, local.root)
@@ -138,7 +129,7 @@ def test_empty_at_start_and_a_person_says_go_on(
 
 def test_without_its_marker_nothing_travels(inosync: Callable, source: Path, local: Place) -> None:
     write(source, ".mounted")
-    daemon = inosync(settings(source, local, wmarker=".mounted"))
+    daemon = inosync(settings(source, local.node, wmarker=".mounted"))
     wait_equal(source, local.root)
     before = snapshot(local.root)
     (source / ".mounted").unlink()
@@ -151,7 +142,7 @@ def test_without_its_marker_nothing_travels(inosync: Callable, source: Path, loc
 
 
 def test_a_marker_that_is_missing_at_start(inosync: Callable, source: Path, local: Place) -> None:
-    daemon = inosync(settings(source, local, wmarker=".mounted"))
+    daemon = inosync(settings(source, local.node, wmarker=".mounted"))
     daemon.wait_for_log(HELD)
     assert list(local.root.iterdir()) == []
     write(source, ".mounted")
@@ -185,7 +176,7 @@ def test_a_source_that_is_held_delays_no_other(
 def test_an_unmounted_file_system_empties_no_mirror_and_another_one_needs_a_person(
     inosync: Callable, mounted: Path, local: Place
 ) -> None:
-    daemon = inosync(settings(mounted, local))
+    daemon = inosync(settings(mounted, local.node))
     wait_equal(mounted, local.root)
     before = snapshot(local.root)
     unmount(mounted)
@@ -207,7 +198,7 @@ def test_an_unmounted_bind_mount_raises_no_event_and_is_noticed_all_the_same(
     (source / "first").unlink()
     subprocess.run(["mount", "--bind", real, source], check=True)
     try:
-        daemon = inosync(settings(source, local))
+        daemon = inosync(settings(source, local.node))
         wait_equal(real, local.root)
         before = snapshot(local.root)
         subprocess.run(["umount", "-l", source], check=True)
@@ -226,7 +217,7 @@ def test_a_disk_that_is_mounted_after_the_start(
 ) -> None:
     (source / "first").unlink()
     write(local.root, "precious", "x")
-    daemon = inosync(settings(source, local))
+    daemon = inosync(settings(source, local.node))
     daemon.wait_for_log("is empty")
     subprocess.run(["mount", "-t", "tmpfs", "none", source], check=True)
     try:
@@ -247,7 +238,7 @@ def test_what_is_unmounted_inside_a_source_is_left_alone_on_the_mirror(
     subprocess.run(["mount", "-t", "tmpfs", "none", inner], check=True)
     try:
         write(source, "disk [2]/precious", "x")
-        daemon = inosync(settings(source, local))
+        daemon = inosync(settings(source, local.node))
         wait_equal(source, local.root)
         unmount(inner)
         daemon.wait_for_log("is gone: left alone on the mirrors until it is back")
@@ -271,7 +262,7 @@ def test_what_is_mounted_inside_a_source_is_mirrored(
 ) -> None:
     inner = source / "disk"
     inner.mkdir()
-    daemon = inosync(settings(source, local))
+    daemon = inosync(settings(source, local.node))
     wait_equal(source, local.root)
     subprocess.run(["mount", "-t", "tmpfs", "none", inner], check=True)
     try:

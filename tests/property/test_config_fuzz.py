@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from inosync.config import Config, from_arguments, load
 from inosync.destination import Transport
 from inosync.errors import ConfigError
-from inosync.settings import LATER, SETTINGS
+from inosync.settings import SETTINGS
 
 #: A load that takes longer hangs: the slowest here take some milliseconds.
 SOON = 5.0
@@ -80,7 +80,7 @@ plausible: dict[str, st.SearchStrategy[Any]] = {
     "emask": lists,
     "rretry": st.tuples(numbers, numbers),
 }
-names = st.one_of(st.sampled_from(NAMES + list(LATER)), st.text("rnodeswpathx_", max_size=8))
+names = st.one_of(st.sampled_from(NAMES), st.text("rnodeswpathx_", max_size=8))
 
 
 @st.composite

@@ -27,6 +27,15 @@ _NOT_OURS = (
 )
 
 
+#: What keeps a test from waiting.
+QUICK = {"edelay": 0.1, "rretry": (0.1, 0.5)}
+
+
+def settings(source: Path, *nodes: object, **more: object) -> dict[str, object]:
+    """Return the settings of a quick config that mirrors what is in `source` on these nodes."""
+    return QUICK | {"wpath": f"{source}/", "rnodes": list(nodes)} | more
+
+
 def config_text(settings: Mapping[str, object] | str) -> str:
     """Return a config script: the text itself, or one assignment for each setting."""
     if isinstance(settings, str):
@@ -80,6 +89,7 @@ class Daemon:
         *,
         arguments: tuple[str, ...] = ("-v",),
         environment: Mapping[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # a config in a directory that others may write is refused
@@ -87,6 +97,7 @@ class Daemon:
         self.config_file = folder / "inosync.conf"
         self.log_file = folder / "inosync.log"
         self.arguments = arguments
+        self.prefix = prefix  # of the command: what runs it elsewhere, and becomes it
         self.exit_code: int | None = None
         self._mark = f"INOSYNC_TEST_RUN={uuid.uuid4().hex}"
         name, _, value = self._mark.partition("=")
@@ -106,7 +117,7 @@ class Daemon:
         seen = self.log().count(READY)
         with open(self.log_file, "ab") as log:
             self._process = subprocess.Popen(
-                inosync_command("-c", self.config_file, *self.arguments),
+                [*self.prefix, *inosync_command("-c", self.config_file, *self.arguments)],
                 cwd=self.folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

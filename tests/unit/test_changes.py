@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from inosync.changes import MOST, Batch, collect, full_pass, merged
-from inosync.events import Change, Kind
+from inosync.changes import FEW, MOST, Batch, collect, full_pass, merged
+from inosync.events import Change, Kind, Move
 
 NOW = 10_000.0
 
@@ -19,13 +19,23 @@ def test_changes_are_kept_when_somebody_wants_them() -> None:
 
 def test_changes_that_are_not_known_stand_for_everything() -> None:
     known = collect(entries(b"a"), NOW, keep=True)
-    unknown = collect(entries(b"a"), NOW)
+    unknown = collect(entries(*[b"%d" % number for number in range(FEW + 1)]), NOW)
     assert known is not None
     assert unknown is not None
     assert unknown.changes is None
     assert known.merge(unknown).changes is None
     assert unknown.merge(known).changes is None
     assert full_pass("x", NOW).merge(known).changes is None
+
+
+def test_a_few_changes_are_kept_for_renames() -> None:
+    one = collect(entries(b"a"), NOW, moves=[Move(b"x", b"y")])
+    other = collect(entries(b"b"), NOW + 1, moves=[Move(b"y", b"z")])
+    assert one is not None
+    assert other is not None
+    batch = one.merge(other)
+    assert batch.changes == frozenset(entries(b"a", b"b"))
+    assert batch.moves == (Move(b"x", b"z", (b"y",)),)
 
 
 def test_too_many_changes_are_not_kept() -> None:
@@ -42,9 +52,10 @@ def test_too_many_changes_are_not_kept() -> None:
 
 
 def test_the_same_once_more() -> None:
-    batch = Batch(NOW, 1, (b"a",))
+    batch = Batch(NOW, 1, (b"a",), moves=(Move(b"x", b"y"),))
     again = batch.again()
     assert again.repeated
+    assert again.moves == ()  # done already
     assert (again.since, again.count, again.sample) == (NOW, 1, (b"a",))
 
 
@@ -58,7 +69,8 @@ def test_nothing_collects_to_nothing() -> None:
 
 def test_a_batch_counts_and_remembers_a_few_names() -> None:
     batch = collect(entries(b"a", b"b", b"c", b"d"), NOW)
-    assert batch == Batch(NOW, 4, (b"a", b"b", b"c"))
+    assert batch is not None
+    assert (batch.since, batch.count, batch.sample) == (NOW, 4, (b"a", b"b", b"c"))
 
 
 def test_merging_keeps_the_oldest_time_and_the_first_names() -> None:

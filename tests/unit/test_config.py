@@ -18,7 +18,7 @@ from inosync import events
 from inosync.config import Config, from_arguments, load
 from inosync.destination import Transport
 from inosync.errors import ConfigError
-from inosync.settings import LATER, SETTINGS
+from inosync.settings import SETTINGS
 from inosync.values import YEAR, did_you_mean, group, shown, user
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else")
@@ -95,7 +95,6 @@ def test_every_setting_has_a_place_in_the_config() -> None:
     assert fields - set(ROWS) == {"file", "sources", "nodes", "pairs", "warnings"}
     names = [name for row in SETTINGS for name in row.names]
     assert len(names) == len(set(names))
-    assert not set(names) & set(LATER)
 
 
 @pytest.mark.parametrize("row", [row for row in SETTINGS if row.default is not None])
@@ -149,6 +148,10 @@ def get(name: str) -> Callable[[Config], Any]:
         ("umask", "'0o27'", 0o027),
         ("umask", "'0'", 0),
         ("pidfile", "'/var/inosync.pid'", "/var/inosync.pid"),
+        ("on_change", "['/bin/sh', '', '-c']", ("/bin/sh", "", "-c")),
+        ("on_recover", "('/bin/sh',)", ("/bin/sh",)),
+        ("on_failure", "[]", ()),
+        ("hooktimeout", "1", 1),
         ("wmarker", "'sub/.mounted'", "sub/.mounted"),
         ("wmarker", "'..mounted'", "..mounted"),
         ("edelay", "None", 10.0),
@@ -210,6 +213,8 @@ def test_what_a_setting_accepts(script: Script, setting: str, written: str, read
         ("rretry = (301, 300)", "the first is above 0 and not above the longest"),
         ("rscope = 'file'", "must be 'tree' or 'changes'"),
         ("rscope = ['tree']", "must be 'tree' or 'changes'"),
+        ("on_change = '/bin/sh'", "must be a list, not a string; write ['/bin/sh']"),
+        ("hooktimeout = 0", "must be a whole number of seconds from 1 to"),
         ("rparallel = 0", "must be a whole number from 1 to 10000"),
         ("rparallel = 2.0", "must be a whole number, such as 8"),
         ("user = 'no-such-user'", "is no user of this system"),
@@ -225,6 +230,9 @@ def test_what_a_setting_accepts(script: Script, setting: str, written: str, read
         ("wmarker = 'a/../mounted'", "must be a path inside the source"),
         ("wmarker = 5", "must be a string"),
         ("pidfile = 'x.pid'", "must be an absolute path"),
+        ("metricsfile = 'x.prom'", "must be an absolute path"),
+        ("metricsfile = '/dev/null'", "is no ordinary file, and would be replaced by one"),
+        ("htmlfile = '/nowhere/index.html'", "which is no directory; create it"),
         ("pidfile = '/nowhere/x.pid'", "which is no directory; create it"),
     ],
 )
@@ -245,6 +253,11 @@ def test_what_a_setting_refuses(script: Script, written: str, complaint: str) ->
         ("emask = ['IN_ACCESS']", "emask[0] = 'IN_ACCESS': tells of reading only, and rsync's own"),
         ("emask = ['IN_CLOSE_NOWRITE']", "emask[0] = 'IN_CLOSE_NOWRITE': tells of reading only"),
         ("emask = ['ALL_EVENTS']", "emask[0] = 'ALL_EVENTS': is no event to wait for; known are "),
+        ("on_change = ['sh']", "on_change[0] = 'sh': must be an absolute path"),
+        ("on_change = ['/nowhere/x']", "on_change[0] = '/nowhere/x': is no program that can be "),
+        ("on_success = ['/etc/passwd']", "on_success[0] = '/etc/passwd': is no program that can"),
+        ("on_failure = ['/bin/sh', 5]", "on_failure[1] = 5: must be a string"),
+        ("on_recover = ['/bin/sh', 'a\\0']", "on_recover[1] = 'a\\x00': holds a NUL character"),
         ("rretry = (1, 'x')", "rretry[1] = 'x': must be a number of seconds, such as 10 or 0.5"),
     ],
 )
@@ -291,11 +304,6 @@ def test_the_default_rsync_has_to_be_there(script: Script, monkeypatch: pytest.M
 
 
 # Names
-
-
-@pytest.mark.parametrize("name", LATER)
-def test_settings_of_later_versions(script: Script, name: str) -> None:
-    assert script.problem(f"{name} = 'x'") == f"{name}: not supported by this version (1.0.0)"
 
 
 @pytest.mark.parametrize(
@@ -368,7 +376,7 @@ def test_a_misspelt_rpath_matters_when_a_node_needs_it(script: Script) -> None:
 
 def test_all_problems_are_told_at_once(script: Script) -> None:
     problems = script.problems(
-        "rexcludes = '*.bak'\nedelay = 'x'\nextra = '-n'\nrbigsize = 1\nlog_file = 1\ninit = 2",
+        "rexcludes = '*.bak'\nedelay = 'x'\nextra = '-n'\nrverify = 'x'\nlog_file = 1\ninit = 2",
         base="wpaths = [www, '/nowhere', 5]\n"
         "rnodes = ['http://x', '/x', {'node': 'a:/x', 'b': 1}]\n",
     )
@@ -377,13 +385,42 @@ def test_all_problems_are_told_at_once(script: Script) -> None:
         "extra",
         "init",
         "log_file:",
-        "rbigsize:",
         "rexcludes",
         "rnodes[0]",
         "rnodes[2]['b']",
+        "rverify",
         "wpaths[1]",
         "wpaths[2]",
     ]
+
+
+# Lanes
+
+
+def test_a_lane_for_big_files(script: Script) -> None:
+    config = script.load(ONE + "rbigsize = 2 ** 30\nrbigdelay = 5\nrsettle = {'*.iso': 60, 'a': 1}")
+    assert (config.rbigsize, config.rbigdelay) == (2**30, 5.0)
+    assert config.rsettle == (("*.iso", 60.0), ("a", 1.0))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("rbigsize = 1.5", "rbigsize = 1.5: must be a whole number of bytes (0: no lane"),
+        ("rbigsize = 1\nrparallel = 1", "rparallel = 1: leaves no room beside a big file"),
+        ("rbigsize = 1\nextra = '--max-size=5'", "has --max-size in extra, and rbigsize decides"),
+        ("rbigdelay = -1", "rbigdelay = -1: must be a number of seconds"),
+        ("rsettle = 5", "rsettle = 5: must be a dict of seconds by pattern"),
+        ("rsettle = {'a': 'x'}", "rsettle['a'] = 'x': must be a number of seconds"),
+        ("rsettle = {5: 1}", "rsettle[5] = 1: must be a string"),
+        ("rsettle = {'!': 1}", "rsettle['!'] = 1: is for a rule, not a pattern"),
+        ("rsettle = {'+ a': 1}", "rsettle['+ a'] = 1: is for a rule, not a pattern"),
+        ("rsettle = {': .f': 1}", "rsettle[': .f'] = 1: is for a rule, not a pattern"),
+        ("rsettle = {'d/': 1}", "rsettle['d/'] = 1: is for a pattern that no file matches"),
+    ],
+)
+def test_lanes_that_are_refused(script: Script, text: str, problem: str) -> None:
+    assert problem in script.problem(text)
 
 
 # Values in messages
@@ -407,7 +444,7 @@ def test_a_mask_that_misses_new_directories_is_told(script: Script) -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("extra = '-L'", "-L: what is behind a symbolic link"), ("rexcludes = ['!']", '"!": ')],
+    [("extra = '-L'", "-L: what is behind a symbolic link"), ("extra = ['-x']", "-x: ")],
 )
 def test_what_only_works_in_passes_over_the_tree_is_told(
     script: Script, text: str, why: str
@@ -577,6 +614,32 @@ def test_a_log_in_a_source(script: Script) -> None:
     assert script.load("logfile = etc + 'rsync.log'").logfile
 
 
+@pytest.mark.parametrize("setting", ["metricsfile", "htmlfile"])
+def test_a_published_file_in_a_source(script: Script, setting: str) -> None:
+    problem = script.problem(f"{setting} = www + 'state'")
+    assert "lies in the source" in problem
+    assert "exclude it and .state.tmp" in problem
+    # It grows under another name, which must not be mirrored either.
+    assert ".state.tmp" in script.problem(f"{setting} = www + 'state'\nrexcludes = ['/state']")
+    script.load(f"{setting} = www + 'state'\nrexcludes = ['/state', '/.state.tmp']")
+    script.load(f"{setting} = etc + 'state'")
+
+
+def test_a_published_file_in_a_mirror(script: Script, tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    text = f"rnodes = [{str(mirror)!r}]\nhtmlfile = {f'{mirror}/state'!r}"
+    problem = script.problem(text)
+    assert f"lies in the mirror {mirror}, whose runs would delete it" in problem
+    script.load(text + "\nrexcludes = ['/state', '/.state.tmp']")
+
+
+def test_a_file_for_two_things(script: Script) -> None:
+    problem = script.problem("metricsfile = htmlfile = etc + 'state'")
+    assert problem.startswith("htmlfile = ")
+    assert problem.endswith("is the metricsfile already; write another path")
+
+
 # Nodes
 
 
@@ -679,8 +742,8 @@ def test_where_mirrors_go(script: Script, base: str, text: str, destinations: li
         (ONE, "rnodes = [{'node': 'a:/x', 5: 5}]", "rnodes[0][5] = 5: is no setting of a node"),
         (
             ONE,
-            "rnodes = [{'node': 'a:/x', 'rbigsize': 5}]",
-            "not supported by this version (1.0.0)",
+            "rnodes = [{'node': 'a:/x', 'rverify': 5}]",
+            "is no setting of a node",
         ),
         (ONE, "rnodes = [{'node': 'a:/x', 'extra': '-n'}]", "rnodes[0]['extra'] = '-n': holds -n"),
         (
@@ -756,11 +819,31 @@ def test_an_insecure_config(script: Script) -> None:
 
 
 def test_the_config_of_a_command_line(script: Script) -> None:
-    config = from_arguments(f"{script.www}/", ["a:/x", "b::m", str(script.directory / "mirror")])
-    from_script = script.load(
-        f"rnodes = ['a:/x', 'b::m', {str(script.directory / 'mirror')!r}]", base=ONE
-    )
+    nodes = ["a:/x", "b::m", str(script.directory / "mirror")]
+    config = from_arguments(f"{script.www}/./", nodes)
+    from_script = script.load(f"wpath = {f'{script.www}/./'!r}\nrnodes = {nodes!r}", base="")
     assert config == dataclasses.replace(from_script, file="")
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_command_line_without_a_virtual_root_keeps_the_whole_path(
+    script: Script, slash: str
+) -> None:
+    config = from_arguments(f"{script.www}{slash}", ["a:/x"])
+    assert config.sources[0].argument == f"/./{str(script.www)[1:]}"
+    (warning,) = config.warnings
+    assert f"goes to DEST{script.www}; {script.www}/./ puts what is in it into DEST" in warning
+    # In a config, the same path means what it means to rsync.
+    written = script.load(f"wpath = {f'{script.www}{slash}'!r}\nrnodes = ['a:/x']", base="")
+    assert written.sources[0].argument == f"{script.www}{slash}"
+
+
+def test_a_command_line_for_the_current_directory(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(script.www)
+    config = from_arguments(".", ["a:/x"])
+    assert (config.sources[0].argument, config.warnings) == (f"{script.www}/", ())
 
 
 @pytest.mark.parametrize(

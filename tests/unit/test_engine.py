@@ -22,9 +22,12 @@ from inosync.actions import (
     Start,
     Terminate,
 )
+from inosync.changes import FEW
+from inosync.drift import Difference, Drift
 from inosync.engine import GRACE, Engine
-from inosync.events import Change, Kind
+from inosync.events import Change, Kind, Move
 from inosync.mirror import Mirror, State
+from inosync.moves import Pave, Relink
 from inosync.rsync import Transferred
 
 NOW = 10_000.0
@@ -328,6 +331,59 @@ def test_a_run_that_is_told_to_end_is_not_told_again() -> None:
     assert Kill(running[0]) in engine.due(NOW + GRACE)
 
 
+def test_while_paused_changes_are_collected_and_nothing_starts() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.paused = True
+    assert started(engine, NOW + 20) == []
+    engine.exited(mirror, Outcome(0), NOW + 21)
+    assert starts(engine.due(NOW + 22)) == []
+    assert engine.deadline() is None
+    engine.paused = False
+    assert starts(engine.due(NOW + 23)) == [mirror]
+
+
+def test_what_is_flushed_waits_no_longer() -> None:
+    engine = make_engine(2)
+    engine.flush()
+    assert [number for _, number in engine.owed()] == [0, 0]
+    engine.changed(engine.config.sources[0], ONE, NOW)
+    engine.changed(engine.config.sources[0], written(b"w"), NOW)
+    engine.flush()
+    first = engine.mirrors[0]
+    assert engine.owed(first.pair.node.name) == [(first, 1)]
+    assert starts(engine.due(NOW)) == engine.mirrors
+    engine.exited(first, Outcome(0), NOW)
+    assert first.done == 1
+    assert [mirror.done for mirror in engine.mirrors] == [1, 0]
+
+
+def test_the_last_failure_is_remembered_with_its_last_lines() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(255, evidence=tuple("abcdefg")), NOW + 1)
+    assert mirror.failure is not None
+    assert (mirror.failure.at, mirror.failure.returncode) == (NOW + 1, 255)
+    assert mirror.failure.evidence == tuple("cdefg")
+
+
+def test_a_run_that_we_have_ended_is_no_failure_of_the_node() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.hold(engine.config.sources[0], "is gone", NOW)
+    engine.exited(mirror, Outcome(20), NOW + 1)
+    assert mirror.failure is None
+
+
+def test_while_stopping_a_failure_is_not_told() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.stopping = True
+    engine.exited(mirror, Outcome(255), NOW + 1)
+    assert mirror.failure is not None
+    assert said(engine.due(NOW + 1)) == []
+
+
 def written(*paths: bytes) -> list[Change]:
     return [Change(path, Kind.WRITTEN) for path in paths]
 
@@ -413,10 +469,89 @@ def test_changes_are_remembered_for_nodes_that_want_them_named() -> None:
     engine.changed(engine.config.sources[0], [*ONE, *written(b"log")], NOW)
     actions = [a for a in engine.due(NOW + 10) if isinstance(a, Start)]
     assert {a.batch.changes for a in actions} == {frozenset([*ONE, *written(b"log")])}
-    engine = make_engine(2)
-    engine.changed(engine.config.sources[0], ONE, NOW)
-    actions = [a for a in engine.due(NOW + 10) if isinstance(a, Start)]
-    assert {a.batch.changes for a in actions} == {None}
+    many = [Change(b"%d" % number, Kind.ENTRY) for number in range(FEW + 1)]
+    for engine, kept in ((changing(2), frozenset(many)), (make_engine(2), None)):
+        engine.changed(engine.config.sources[0], many, NOW)
+        actions = [a for a in engine.due(NOW + 10) if isinstance(a, Start)]
+        assert {a.batch.changes for a in actions} == {kept}
+
+
+PAVE = Pave((b"./new",))
+RELINK = Relink(b"old", b"new", (), (), frozenset({b"old"}))
+
+
+def stepping(**settings: object) -> tuple[Engine, Mirror]:
+    """Return an engine whose run is to be preceded by two steps; the first is at work."""
+    engine = make_engine(**settings)
+    source = engine.config.sources[0]
+    engine.changed(source, ONE, NOW - 10, moves=[Move(b"old", b"new")])
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    if action.rehearse:
+        engine.exited(action.mirror, Outcome(0), NOW)
+        (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.batch.moves == (Move(b"old", b"new"),)
+    action.mirror.step((PAVE, RELINK))
+    action.mirror.link(RELINK)
+    return engine, action.mirror
+
+
+def test_steps_for_renames_go_before_the_run() -> None:
+    engine, mirror = stepping()
+    for left in ((RELINK,), ()):
+        engine.exited(mirror, Outcome(0, transferred=Transferred(files=1)), NOW + 1)
+        (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start)]
+        assert (action.mirror, action.batch.count, action.limit) == (mirror, 1, 0)
+        assert mirror.steps == left
+        assert mirror.state is State.RUNNING
+    assert mirror.stale == {b"old"}
+    engine.exited(mirror, Outcome(0), NOW + 2)
+    assert mirror.state is State.IDLE
+    assert mirror.stale == frozenset()
+    assert (mirror.runs, mirror.total.files) == (1, 2)
+
+
+def test_a_step_that_fails_leaves_it_to_the_run() -> None:
+    engine, mirror = stepping()
+    engine.exited(mirror, Outcome(12), NOW + 1)
+    assert starts(engine.due(NOW + 1)) == [mirror]
+    assert mirror.steps == ()
+    assert mirror.failures == 0
+    engine.exited(mirror, Outcome(24), NOW + 2)  # what was to be deleted may still be there
+    assert mirror.stale == {b"old"}
+
+
+def test_a_step_that_hangs_is_not_tried_again_until_all_is_well() -> None:
+    engine, mirror = stepping()
+    for second in (75, 150, 225, 300):
+        engine.due(NOW + second)
+        engine.activity(mirror, 1, NOW + second)
+    assert mirror.state is State.RUNNING
+    engine.activity(mirror, 1, NOW + 375)
+    engine.exited(mirror, Outcome(-15), NOW + 376)
+    assert starts(engine.due(NOW + 700)) == [mirror]
+    mirror.step((PAVE, RELINK))
+    assert mirror.steps == ()
+    engine.exited(mirror, Outcome(0), NOW + 701)
+    mirror.step((PAVE, RELINK))
+    assert mirror.steps == (PAVE, RELINK)
+
+
+def test_steps_come_after_the_rehearsal_and_keep_its_limit() -> None:
+    engine, mirror = stepping(rmaxdelete=5)
+    engine.exited(mirror, Outcome(0), NOW + 1)
+    (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start)]
+    assert (action.rehearse, action.limit) == (False, 5)
+
+
+def test_what_was_kept_back_for_a_deletion_is_carried_once_more() -> None:
+    engine, mirror = stepping()
+    mirror.stepped(well=False)
+    mirror.hid = True
+    engine.exited(mirror, Outcome(0), NOW + 1)
+    (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start)]
+    assert action.batch.repeated
+    engine.exited(mirror, Outcome(0), NOW + 2)
+    assert mirror.state is State.IDLE
 
 
 def test_what_vanished_on_the_way_is_carried_once_more_and_only_once() -> None:
@@ -515,8 +650,13 @@ def test_whatever_happens_the_promises_hold(seed: int) -> None:
     count = chance.randint(1, 6)
     edelay = chance.choice([0.0, 2.0, 10.0])
     limit = chance.randint(1, 4)
+    rverify = chance.choice([0.0, 20.0])
     engine = make_engine(
-        count, edelay=edelay, emaxdelay=chance.choice([edelay, edelay + 7]), rparallel=limit
+        count,
+        edelay=edelay,
+        emaxdelay=chance.choice([edelay, edelay + 7]),
+        rparallel=limit,
+        rverify=rverify,
     )
     source = engine.config.sources[0]
     running: dict[int, Mirror] = {}
@@ -543,12 +683,15 @@ def test_whatever_happens_the_promises_hold(seed: int) -> None:
                 key = id(action.mirror)
                 assert key not in running, "two runs of one mirror"
                 running[key] = action.mirror
-                flying[key] = owed[key]
+                flying[key] = 0 if action.compare else owed[key]
             elif isinstance(action, Terminate | Kill):
-                raise AssertionError("nobody asked for an end")
+                assert action.mirror.comparing, "nobody asked for an end"
+                assert action.mirror.pending, "nothing has to go first"
             elif isinstance(action, Look):
                 engine.activity(action.mirror, chance.getrandbits(60), now)
-        assert len(running) <= limit
+        looking = [mirror for mirror in running.values() if mirror.comparing]
+        assert len(running) - len(looking) <= limit
+        assert len(looking) <= 1
         deadline = engine.deadline()
         assert deadline is None or deadline > now or edelay == 0
     # Everything heals: all that is owed arrives, without a new change.
@@ -562,4 +705,159 @@ def test_whatever_happens_the_promises_hold(seed: int) -> None:
             engine.exited(mirror, Outcome(0), now)
         running.clear()
     assert all(mirror.since is None for mirror in engine.mirrors)
+    assert (engine.deadline() is None) == (rverify == 0)
+
+
+# ---- comparing (rverify) ------------------------------------------------------------------
+
+DAY = 86400.0
+DRIFTED = Drift(2, (Difference(b"a", "content"), Difference(b"b/", "times")))
+
+
+def comparisons(actions: Sequence[Action]) -> list[Mirror]:
+    return [a.mirror for a in actions if isinstance(a, Start) and a.compare]
+
+
+def comparing(count: int = 1, **settings: object) -> Engine:
+    """Return an engine whose first comparison has just begun, a day after its start."""
+    engine = make_engine(count, rverify=DAY, **settings)
+    assert engine.deadline() == NOW + DAY
+    assert comparisons(engine.due(NOW + DAY - 1)) == []
+    assert comparisons(engine.due(NOW + DAY)) == engine.mirrors[:1]
+    return engine
+
+
+def test_mirrors_are_compared_one_at_a_time() -> None:
+    engine = comparing(2, rparallel=1)
+    first, second = engine.mirrors
+    assert first.state is State.RUNNING
+    assert first.since is None, "to compare is not to lag"
+    assert comparisons(engine.due(NOW + DAY + 1)) == []
+    engine.exited(first, Outcome(0), NOW + DAY + 5)
+    assert first.state is State.IDLE
+    assert (first.runs, first.failures) == (0, 0)
+    assert comparisons(engine.due(NOW + DAY + 5)) == [second]
+    engine.exited(second, Outcome(0), NOW + DAY + 6)
+    assert engine.deadline() == NOW + 2 * DAY + 5
+
+
+def test_drift_is_told_once_and_when_it_is_over() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    engine.exited(mirror, Outcome(0, drift=DRIFTED), NOW + DAY + 1)
+    told = said(engine.due(NOW + DAY + 1), WARNING)
+    assert len(told) == 1
+    assert "2 paths differ from the source: a: content; b: times; inosync --verify" in told[0]
+    assert (mirror.drift, mirror.compared) == (DRIFTED, NOW + DAY + 1)
+    at = NOW + 2 * DAY + 1
+    for drift, level, text in (
+        (DRIFTED, DEBUG, None),
+        (Drift(1, (Difference(b"a", "content"),)), WARNING, "1 path differs"),
+        (Drift(), INFO, "equal to the source again"),
+        (Drift(), INFO, None),
+    ):
+        assert comparisons(engine.due(at)) == [mirror]
+        engine.exited(mirror, Outcome(0, drift=drift), at)
+        lines = said(engine.due(at), level)
+        assert [text in line for line in lines] == ([True] if text else [])
+        at += DAY
+
+
+def test_a_change_goes_before_a_comparison() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    now = NOW + DAY + 1
+    engine.changed(mirror.pair.source, ONE, now)
+    assert engine.due(now) == [], "it may rest until edelay is over"
+    actions = engine.due(now + 10)
+    assert actions == [Terminate(mirror)]
+    assert mirror.state is State.STOPPING
+    assert starts(engine.due(now + 11)) == []
+    engine.exited(mirror, Outcome(20), now + 11)
+    assert (mirror.reason, mirror.failures, mirror.failure) == ("", 0, None)
+    actions = engine.due(now + 11)
+    assert starts(actions) == [mirror]
+    assert not comparisons(actions)
+    assert said(actions) == []
+    engine.exited(mirror, Outcome(0), now + 12)
+    assert mirror.drift == Drift()
+    assert mirror.compared is None
+    engine.due(now + 12)
+    assert engine.deadline() == now + 11 + 600
+
+
+def test_nothing_is_compared_while_something_waits_to_be_sent() -> None:
+    engine = make_engine(rverify=DAY)
+    engine.changed(engine.config.sources[0], ONE, NOW + DAY - 1)
+    assert comparisons(engine.due(NOW + DAY)) == []
+    engine.paused = True
+    assert comparisons(engine.due(NOW + DAY + 20)) == []
+    assert engine.deadline() is None
+    engine.paused = False
+    mirror = starts(engine.due(NOW + DAY + 20))[0]
+    engine.exited(mirror, Outcome(0), NOW + DAY + 21)
+    assert comparisons(engine.due(NOW + DAY + 21)) == [mirror]
+
+
+def test_a_comparison_that_fails_is_told_once_and_tried_again() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    now = NOW + DAY
+    for lines in (1, 0):
+        engine.exited(mirror, Outcome(255), now)
+        told = said(engine.due(now), WARNING)
+        assert len(told) == lines
+        assert all("could not be compared: ssh failed; try 'ssh" in line for line in told)
+        assert mirror.state is State.IDLE
+        now += 600
+        assert engine.deadline() == now
+        assert comparisons(engine.due(now)) == [mirror]
+    engine.exited(mirror, Outcome(0, drift=DRIFTED), now)
+    assert mirror.doubt == ""
+
+
+def test_a_comparison_may_be_silent_for_longer_than_a_run() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    now = NOW + DAY
+    assert mirror.check_at == now + 750
+    engine.activity(mirror, 7, now + 750)
+    engine.activity(mirror, 7, now + 1500)
+    assert mirror.state is State.RUNNING
+    engine.activity(mirror, 7, now + 750 + 3000)
+    assert mirror.state is State.STOPPING
+
+
+def test_pretending_claims_nothing() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    engine.exited(mirror, Outcome(0, pretended=True), NOW + DAY)
+    assert mirror.compared is None
+    assert engine.deadline() == NOW + 2 * DAY
+
+
+def test_a_held_source_and_the_end_stop_a_comparison() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    engine.hold(mirror.pair.source, "is gone", NOW + DAY)
+    assert Terminate(mirror) in engine.due(NOW + DAY)
+    engine.exited(mirror, Outcome(20), NOW + DAY)
+    assert mirror.state is State.IDLE
+    assert comparisons(engine.due(NOW + 3 * DAY)) == []
+    other = comparing()
+    other.stop(NOW + DAY)
+    assert not other.stopped
+    other.exited(other.mirrors[0], Outcome(20), NOW + DAY)
+    assert other.stopped
+
+
+def test_a_reload_may_change_when_mirrors_are_compared() -> None:
+    engine = make_engine()
+    assert engine.deadline() is None
+    pairs = engine.config.pairs
+    engine.configure(make_config(pairs, rverify=DAY), NOW)
+    assert engine.deadline() == NOW + DAY
+    engine.configure(make_config(pairs, rverify=60.0), NOW + 10)
+    assert engine.deadline() == NOW + 70
+    engine.configure(make_config(pairs), NOW + 20)
     assert engine.deadline() is None

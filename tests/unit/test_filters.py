@@ -371,11 +371,22 @@ class TestMergeRules:
 
 
 def test_options_hand_over_the_same_list_in_order() -> None:
-    entries = ["*.o", "", "+ a b", "- c", "!", ": .rules", "-x", "!y", "$(z)", "merge f", "é"]
+    entries = ["*.o", "", "+ a b", "- c", ": .rules", "-x", "!y", "$(z)", "merge f", "é"]
     assert rsync_options(entries) == [
-        *["--exclude=*.o", "--exclude=+ a b", "--exclude=- c", "--exclude=!", "--filter=: .rules"],
+        *["--exclude=*.o", "--exclude=+ a b", "--exclude=- c", "--filter=: .rules"],
         *["--exclude=-x", "--exclude=!y", "--exclude=$(z)", "--filter=merge f", "--exclude=é"],
     ]
+
+
+def test_what_is_forgotten_is_not_handed_over() -> None:
+    assert rsync_options(["a", ": .rules", "!", "b"]) == ["--exclude=b"]
+    assert rsync_options(["a", "!", "b"], first=["X"]) == ["X", "--exclude=b"]
+
+
+def test_rules_of_our_own_outlive_a_merge_file_that_forgets() -> None:
+    entries = [": .rules", ". file", "a"]
+    words = ["X", "--filter=: .rules", "--filter=. file", "X", "--exclude=a"]
+    assert rsync_options(entries, first=["X"]) == words
 
 
 @pytest.mark.parametrize(
@@ -398,3 +409,30 @@ def test_no_pattern_makes_a_long_name_expensive(pattern: str) -> None:
     for path in (long_name, long_path, b"a/" * 2000 + b"a", b"ac" * 127 + b"/ac"):
         assert filters.admits(path, directory=False)
     assert time.perf_counter() - begin < 1.0  # plain backtracking needs minutes
+
+
+@pytest.mark.parametrize(
+    ("path", "directory", "decided", "rule", "admitted"),
+    [
+        (b"a", False, b"a", None, True),
+        (b"a.o", False, b"a.o", "*.o", False),
+        (b"d/e/f", False, b"d/e", "/d/e/", False),
+        (b"d/e", True, b"d/e", "/d/e/", False),
+        (b"d/e", False, b"d/e", None, True),
+        (b"d/keep.o", False, b"d/keep.o", "+ keep.o", True),
+        (b"", True, b"", None, True),
+    ],
+)
+def test_what_decides(
+    path: bytes, directory: bool, decided: bytes, rule: str | None, admitted: bool
+) -> None:
+    filters = compile_filters(["/d/e/", "+ keep.o", "*.o"])
+    found = filters.decision(path, directory=directory)
+    assert (found[0], found[1].text if found[1] else None, found[2]) == (decided, rule, admitted)
+    assert found[2] == filters.admits_path(path, directory=directory)
+
+
+def test_the_source_itself_may_be_hidden() -> None:
+    filters = compile_filters(["/www"], prefix=b"www")
+    path, rule, admitted = filters.decision(b"a/b", directory=False)
+    assert (path, rule.text if rule else None, admitted) == (b"", "/www", False)

@@ -159,7 +159,7 @@ def test_a_rehearsal_and_the_run_after_it(mirror: Mirror) -> None:
     assert mirror.check_at == NOW + 85
     mirror.ended(WELL, NOW + 11)
     assert mirror.runs == 1
-    with pytest.raises(AssertionError, match="without a rehearsal"):
+    with pytest.raises(AssertionError, match="without a flight"):
         mirror.perform(NOW, check_after=0)
 
 
@@ -201,3 +201,42 @@ def test_success_ends_the_backoff(mirror: Mirror) -> None:
 
 def test_its_name_says_from_where_to_where(mirror: Mirror) -> None:
     assert mirror.name == "/srv/www -> a:/srv/www"
+
+
+def test_batches_are_done_when_a_run_that_carries_them_has_ended_well(mirror: Mirror) -> None:
+    running(mirror)
+    mirror.offer(batch())
+    mirror.ended(PASSING, NOW)
+    assert (mirror.offered, mirror.done) == (2, 0)
+    mirror.release()
+    mirror.start(NOW, check_after=0)
+    mirror.offer(batch())
+    mirror.ended(WELL, NOW)
+    assert (mirror.offered, mirror.done) == (3, 2)
+    mirror.start(NOW, check_after=0)
+    mirror.ended(WELL, NOW, complete=False)
+    assert (mirror.offered, mirror.done) == (3, 2)
+
+
+def test_idle_to_running_and_back_by_a_comparison(mirror: Mirror) -> None:
+    mirror.compare(NOW, check_after=75)
+    assert mirror.state is State.RUNNING
+    assert mirror.check_at == NOW + 75
+    mirror.compare_ended()
+    assert mirror.state is State.IDLE
+    mirror.compare(NOW, check_after=0)
+    assert mirror.check_at is None
+    mirror.offer(batch())
+    assert mirror.state is State.RUNNING
+    mirror.compare_ended()
+    assert mirror.state is State.PENDING
+    assert mirror.runs == 0
+    with pytest.raises(AssertionError, match="compare while pending"):
+        mirror.compare(NOW, check_after=0)
+
+
+def test_a_comparison_that_was_not_carried_out(mirror: Mirror) -> None:
+    mirror.compare(NOW, check_after=75)
+    mirror.withdraw()
+    assert mirror.state is State.IDLE
+    assert (mirror.runs, mirror.comparing, mirror.check_at) == (0, False, None)

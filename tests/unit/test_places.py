@@ -16,7 +16,9 @@ from inosync.destination import Transport, parse_destination
 from inosync.places import (
     Pair,
     Source,
+    mirror_holding,
     mirror_overlaps,
+    read_argument,
     read_source,
     source_holding,
     source_overlaps,
@@ -59,6 +61,65 @@ def test_how_a_path_is_read(tree: Path, text: str, path: str, argument: str, pre
     source = read_source(text.format(t=tree), f"{tree}/foo")
     expected = f"{tree}/{argument}" if path else f"{tree}/"
     assert source == Source(f"{tree}/{path}".rstrip("/"), expected, prefix, relative=False)
+
+
+#: pylsyncd's rule: what is written, what is watched, and where in DEST it goes.
+VIRTUAL_ROOTS = [
+    # normpath says ".": the current directory is the virtual root
+    (".", "foo", ""),
+    ("./", "foo", ""),
+    ("././", "foo", ""),
+    ("bar/..", "foo", ""),
+    ("bar/./..", "foo", ""),
+    # /./ in it: what stands before the first one is the virtual root
+    ("{t}/foo/./", "foo", ""),
+    ("{t}/foo/./bar", "foo/bar", "bar"),
+    ("{t}/foo/./bar/baz", "foo/bar/baz", "bar/baz"),
+    ("{t}/foo/./bar/baz/", "foo/bar/baz", "bar/baz"),
+    ("{t}/foo/./bar/./baz", "foo/bar/baz", "bar/baz"),
+    ("{t}/link/./baz", "link/baz", "baz"),
+    ("bar/./baz", "foo/bar/baz", "baz"),
+    # neither: the whole path is kept, a slash at the end or none
+    ("{t}/foo/bar", "foo/bar", "{t}/foo/bar"),
+    ("{t}/foo/bar/", "foo/bar", "{t}/foo/bar"),
+    ("{t}/foo/bar/.", "foo/bar", "{t}/foo/bar"),
+    ("{t}/foo/bar/baz/..", "foo/bar", "{t}/foo/bar"),
+    ("{t}//foo//bar", "foo/bar", "{t}/foo/bar"),
+    ("bar", "foo/bar", "{t}/foo/bar"),
+    ("./bar", "foo/bar", "{t}/foo/bar"),
+    ("..", "", "{t}"),
+]
+
+
+@pytest.mark.parametrize(("text", "path", "kept"), VIRTUAL_ROOTS)
+def test_the_virtual_root_of_a_command_line(tree: Path, text: str, path: str, kept: str) -> None:
+    source = read_argument(text.format(t=tree), f"{tree}/foo")
+    assert source.path == f"{tree}/{path}".rstrip("/")
+    assert source.prefix == kept.format(t=tree).lstrip("/")
+    # What rsync is given says the same, in its own words.
+    head, _, tail = source.argument.partition("/./" if source.relative else "//")
+    assert tail == source.prefix
+    assert os.path.realpath(f"{head}/{tail}") == os.path.realpath(source.path)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "there is no current directory"),
+        ("~/www", "is not expanded"),
+        ("/", "is the root directory"),
+        ("/.", "is the root directory"),
+        ("/./", "is the root directory"),
+        ("{t}/nowhere", "does not exist"),
+        ("{t}/link", "has a symbolic link on its way"),
+        ("{t}/link/baz", "has a symbolic link on its way"),
+        ("{t}/foo/./../link", '".." behind the "/./"'),
+        ("host:/x", "is not on this machine"),
+    ],
+)
+def test_what_no_command_line_can_mirror(tree: Path, text: str, what: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(what)):
+        read_argument(text.format(t=tree), f"{tree}/foo" if text else "")
 
 
 @pytest.mark.parametrize(
@@ -191,6 +252,21 @@ def test_the_source_that_holds_a_file(tree: Path) -> None:
     assert source_holding(found, f"{tree}/foo/rsync.txt") == found[0]
     assert source_holding(found, f"{tree}/link/rsync.txt") == found[0]
     assert source_holding(found, f"{tree}/b/rsync.log") == found[1]
+
+
+def test_the_mirror_that_holds_a_file(tree: Path) -> None:
+    found = sources(tree, "foo/", foo=("/hidden", "*.log"))
+    directories(tree, "m")
+    for destination in (f"{tree}/m/", f"{tree}/m"):
+        (pair,) = pairs(found, destination)
+        assert mirror_holding([pair], f"{tree}/m/state") == pair
+        assert mirror_holding([pair], f"{tree}/m/deep/state") == pair
+        assert mirror_holding([pair], f"{tree}/m/state.log") is None
+        assert mirror_holding([pair], f"{tree}/m/hidden/state") is None
+        assert mirror_holding([pair], f"{tree}/state") is None
+    (pair,) = pairs(found, f"{tree}/m/", extra=("--delete-excluded",))
+    assert mirror_holding([pair], f"{tree}/m/state.log") == pair
+    assert mirror_holding(pairs(found, f"a:{tree}/m/"), f"{tree}/m/state") is None
 
 
 def pairs(sources: list[Source], *destinations: str, extra: tuple[str, ...] = ()) -> list[Pair]:

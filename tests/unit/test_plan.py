@@ -13,7 +13,7 @@ from support.trees import HOSTILE_NAMES
 
 from inosync.events import Change, Kind
 from inosync.filters import Filters, compile_filters
-from inosync.plan import CROWD, CROWDED, Plan, hindrance, list_options, plan, top
+from inosync.plan import CROWD, CROWDED, Plan, hindrance, list_options, longest_list, plan, top
 
 ENTRY, LEVEL, TREE, WRITTEN = Kind.ENTRY, Kind.LEVEL, Kind.TREE, Kind.WRITTEN
 
@@ -394,8 +394,11 @@ def test_the_options_of_a_list_run() -> None:
     ],
 )
 def test_options_that_a_list_does_not_go_with(extra: list[str], option: str) -> None:
-    assert hindrance(extra, ["*.bak"]).partition(":")[0] == option
+    assert hindrance(extra).partition(":")[0] == option
 
 
-def test_rules_that_a_list_does_not_go_with() -> None:
-    assert hindrance([], ["a", "!", "b"]).startswith('"!": ')
+@pytest.mark.parametrize(
+    ("directories", "entries"), [(0, 10_000), (10_001, 10_001), (10**6, 100_000)]
+)
+def test_a_list_may_be_longer_in_a_bigger_tree(directories: int, entries: int) -> None:
+    assert longest_list(directories) == entries

@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 from support.configs import make_config, make_pair, make_source
 
+from inosync import drift
 from inosync.config import Source
+from inosync.errors import ConfigError
+from inosync.moves import Relink
 from inosync.plan import list_options
 from inosync.rsync import (
     Judgement,
+    Progress,
     Transferred,
     Verdict,
     chooses_shell,
@@ -16,7 +20,10 @@ from inosync.rsync import (
     deletions,
     evidence,
     judge,
+    pairs_on,
     parse_version,
+    patient,
+    progress,
     transferred,
 )
 
@@ -34,6 +41,34 @@ def argv(destination: str = "/mirror", *, source=None, config=None, **options) -
 
 def test_a_local_mirror() -> None:
     assert argv() == [*BASE, "--modify-window=-1", "--timeout=300", "--", "/srv/www/", "/mirror"]
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "ends"),
+    [
+        (make_source(), "/mirror", ["/srv/www/b/new/", "/mirror/b/new/"]),
+        (make_source(), "h:", ["/srv/www/b/new/", "h:b/new/"]),
+        (make_source(), "h::m/x/", ["/srv/www/b/new/", "h::m/x/b/new/"]),
+        (
+            make_source("/a/x/y", argument="/a/./x/y", prefix="x/y", relative=True),
+            "/mirror/",
+            ["/a/x/y/b/new/", "/mirror/x/y/b/new/"],
+        ),
+    ],
+)
+def test_a_renamed_directory_is_linked_anew(source, destination: str, ends: list[str]) -> None:
+    relink = Relink(b"a/old", b"b/new", (b"f*", b"s/g"), ("*.tmp",), frozenset({b"a/old"}))
+    words = argv(destination, source=source, relink=relink, extra=("-z",), spare=[b"lost"])
+    assert words[1:3] == ["-ltrp", "--link-dest=../../a/old"]
+    assert not {"--delete", "--relative"} & set(words)
+    rules = ["--exclude=/f\\*", "--exclude=/s/g", "--exclude=*.tmp", "-z", "--"]
+    assert words[-7:] == [*rules, *ends]
+
+
+def test_what_must_be_deleted_is_hidden_before_all_rules() -> None:
+    source = make_source(argument="/srv/www", prefix="www", excludes=("+ *",))
+    words = argv(source=source, hide=[b"a/o?d"], spare=[b"lost"])
+    assert words[-6:-3] == ["--filter=H /www/a/o\\?d/", "--exclude=/www/lost/", "--exclude=+ *"]
 
 
 def test_an_old_rsync_is_not_given_what_it_does_not_know() -> None:
@@ -94,6 +129,51 @@ def test_what_is_to_be_spared_is_excluded_before_all_else(
     assert words[at + 1] == "--exclude=+ *"
 
 
+LANE = make_config(rbigsize=1000)
+
+
+def test_the_ordinary_run_carries_what_is_not_big() -> None:
+    words = argv(config=LANE, extra=("-aH",))
+    assert words[-5:-3] == ["-aH", "--max-size=1000"]
+    assert not any(word.startswith("--filter") for word in words)
+
+
+def test_a_lenient_run_spares_the_files_that_the_lane_is_at() -> None:
+    words = argv(config=LANE, lenient=True, source=make_source(excludes=("*.tmp",)))
+    at = words.index("--exclude=*.tmp")
+    assert words[at - 2] == "--filter=P .*." + "[0-9A-Za-z]" * 6
+    assert words[at - 1] == "--filter=-p .inosync-partial/"
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_the_lane_carries_big_files_and_nothing_else(*, listed: bool) -> None:
+    words = argv(config=LANE, big=True, listed=listed, extra=("-aH", "--delete-after", "--del"))
+    assert not any(word.startswith(("--del", "--max-size")) for word in words)
+    assert words[words.index("-aH") : -3] == [
+        "-aH",
+        "--min-size=1001",
+        "--no-links",
+        "--no-devices",
+        "--no-specials",
+        "--info=nonreg0",
+        "--force",
+        "--partial-dir=.inosync-partial",
+    ]
+
+
+@pytest.mark.parametrize("option", ["--inplace", "--append", "--partial-dir=.mine"])
+def test_what_keeps_an_interrupted_file_itself(option: str) -> None:
+    words = argv(config=LANE, big=True, extra=(option,))
+    assert "--partial-dir=.inosync-partial" not in words
+    assert option in words
+
+
+def test_files_that_are_to_be_left_alone() -> None:
+    words = argv(source=make_source(prefix="www"), spare=[b"disk"], leave=[b"b", b"a[1]"])
+    at = words.index("--exclude=/www/disk/")
+    assert words[at + 1 : at + 3] == ["--exclude=/www/a\\[1]", "--exclude=/www/b"]
+
+
 def test_what_a_rehearsal_would_have_deleted() -> None:
     output = b"deleting d/a\ndeleting b\x1b\nother\ndeleting c\ndeleting e\n\nNumber of"
     assert deletions(output) == ("d/a", "b\\x1b", "c")
@@ -134,6 +214,16 @@ def test_an_rsync_daemon(destination: str) -> None:
     assert "--sockopts=TCP_NODELAY" in words
     assert "--contimeout=30" in words
     assert "-e" not in words
+
+
+def test_an_rsync_daemon_is_told_of_no_timeout_in_a_short_run() -> None:
+    told = "--remote-option=--timeout=0"
+    assert told in argv("h::module/path", listed=True)
+    assert "--timeout=300" in argv("h::module/path", listed=True)
+    # A whole pass may have long silences; with the timeout, the daemon fills them.
+    assert told not in argv("h::module/path")
+    assert told not in argv("h:/path", listed=True)
+    assert told not in argv("h::module/path", listed=True, rtimeout=0)
 
 
 def test_ssh_shares_its_connections() -> None:
@@ -245,3 +335,46 @@ def test_the_evidence_is_the_last_lines_and_safe_to_log() -> None:
     assert len(lines) == 25
     assert lines[0] == "line 16"
     assert lines[-1] == "\\x1b[31mred \\udcff"
+
+
+TOLD = (
+    b"\nname\n     32,768   0%    0.00kB/s    0:00:00  \r"
+    b"     999850  99% 1005.53kB/s    0:00:07 (xfr#19997, to-chk=3/20001)\n"
+)
+
+
+def test_a_comparison_looks_at_contents_and_tells() -> None:
+    words = argv(compare=True, rehearse=True)
+    assert [word for word in words if word in drift.OPTIONS] == list(drift.OPTIONS)
+    assert "--dry-run" in words
+    assert "--checksum" not in argv(rehearse=True)
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (b"", None),
+        (b"sending incremental file list\n", None),
+        (TOLD, Progress(19997, 999850, 99, 7)),
+        (b"          500   5%   10.00kB/s    1:02:03\r", Progress(0, 500, 5, 3723)),
+    ],
+)
+def test_progress(output: bytes, told: Progress | None) -> None:
+    assert progress(output) == told
+
+
+def test_what_runs_moved_adds_up() -> None:
+    assert Transferred(1, 2, 3) + Transferred(10, 20, 30) == Transferred(11, 22, 33)
+
+
+def test_a_comparison_may_be_silent_for_longer() -> None:
+    assert patient(make_pair(rtimeout=300)).node.rtimeout == 3000
+    assert patient(make_pair(rtimeout=0)).node.rtimeout == 0
+
+
+def test_the_mirrors_on_a_node() -> None:
+    pairs = [make_pair(None, "a:/m"), make_pair(None, "b:/m")]
+    assert pairs_on(pairs, "") == pairs
+    assert pairs_on(pairs, "b:/m") == pairs[1:]
+    with pytest.raises(ConfigError, match="there is no node c; known are a:/m, b:/m"):
+        pairs_on(pairs, "c")

@@ -1,0 +1,167 @@
+"""Make the man pages and the shell completions: ``python docs/make_man.py``.
+
+The prose is in ``docs/*.rst``; the options come from the parser of the command line, the settings
+from README.rst's table, so that none can say something else. What is made is kept in git: to
+install needs no docutils.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from inosync import __version__, cli  # noqa: E402 - this checkout's, whatever is installed
+
+BASH = "examples/completion/bash/inosync"
+ZSH = "examples/completion/zsh/_inosync"
+
+_FILES = ("FILE", "PATH")  # what stands for a path in the usage
+
+
+def options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """Return what a person may give, without what is hidden."""
+    actions = [action for action in parser._actions if action.option_strings]
+    return [action for action in actions if action.help != argparse.SUPPRESS]
+
+
+def usage(parser: argparse.ArgumentParser) -> str:
+    """Return the synopsis."""
+    lines = parser.format_usage().removeprefix("usage: ").rstrip().splitlines()
+    return "::\n\n" + "\n".join(f"    {line.strip()}" for line in lines)
+
+
+def option_list(parser: argparse.ArgumentParser) -> str:
+    """Return the options as a definition list, each group under its title."""
+    lines: list[str] = []
+    for group in parser._action_groups:
+        actions = [action for action in group._group_actions if action in options(parser)]
+        if actions and group.title not in ("options", "positional arguments"):
+            lines += [f"{str(group.title).capitalize()}:", ""]
+        for action in actions:
+            names = ", ".join(_with_value(action, name) for name in action.option_strings)
+            text = " ".join(str(action.help).split())
+            lines += [names, f"    {_escaped(text)}", ""]
+    return "\n".join(lines).rstrip()
+
+
+def _with_value(action: argparse.Action, name: str) -> str:
+    if action.nargs == 0:
+        return f"**{name}**"
+    value = f"*{action.metavar or action.dest.upper()}*"
+    return f"**{name}** [{value}]" if action.nargs == "?" else f"**{name}** {value}"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([*`|_\\])", r"\\\1", text)
+
+
+def settings() -> str:
+    """Return the settings as a definition list, from README.rst's table."""
+    lines: list[str] = []
+    for names, default, meaning in rows((ROOT / "README.rst").read_text()):
+        lines += [f"{names} (default: {default})", f"    {meaning}", ""]
+    text = "\n".join(lines).replace("(default: (required))", "(required)")
+    return text.replace("(default: none)", "(default: not set)").rstrip()
+
+
+def rows(readme: str) -> Iterator[tuple[str, str, str]]:
+    """Give names, default and meaning of each row of the table of settings."""
+    found = re.search(r"^(=+) (=+) (=+)\nsetting .*\n\1 \2 \3\n((?:.*\n)*?)\1", readme, re.M)
+    assert found, "README.rst has no table of settings"
+    first, second = len(found[1]), len(found[1]) + 1 + len(found[2])
+    row = ["", "", ""]
+    for line in found[4].splitlines():
+        cells = [line[:first], line[first + 1 : second], line[second + 1 :]]
+        cells = [cell.strip() for cell in cells]
+        if cells[0] and row[0] and not row[0].endswith(","):
+            yield row[0], row[1], row[2]
+            row = ["", "", ""]
+        for number, cell in enumerate(cells):
+            glue = "" if row[number].endswith("/") or not row[number] or not cell else " "
+            row[number] += glue + cell
+    yield row[0], row[1], row[2]
+
+
+def page(name: str) -> str:
+    """Return a man page as roff: `name` is ``inosync.8`` or ``inosync.conf.5``."""
+    from docutils.core import publish_string  # noqa: PLC0415 - needed for this alone
+
+    parser = cli.parser()
+    text = (ROOT / f"docs/{name}.rst").read_text()
+    text = text.replace(":Manual section:", f":Version: inosync {__version__}\n:Manual section:")
+    text = text.replace(".. USAGE", usage(parser)).replace(".. OPTIONS", option_list(parser))
+    text = text.replace(".. SETTINGS", settings())
+    overrides = {"output_encoding": "unicode", "report_level": 2, "halt_level": 2}
+    return str(publish_string(text, writer="manpage", settings_overrides=overrides))
+
+
+def bash() -> str:
+    """Return the completion for bash."""
+    actions = options(cli.parser())
+    names = " ".join(name for action in actions for name in action.option_strings)
+    return f"""\
+# bash completion for inosync. Made by docs/make_man.py.
+_inosync() {{
+    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}}
+    COMPREPLY=()
+    case $before in
+        {_alternatives(actions, _FILES)})
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return ;;
+        {_alternatives(actions, ())})
+            return ;;
+    esac
+    if [[ $word == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "{names}" -- "$word")
+    else
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    fi
+}}
+complete -o filenames -F _inosync inosync
+"""
+
+
+def _alternatives(actions: list[argparse.Action], metavars: tuple[str, ...]) -> str:
+    """Return the options that need a value: a path, or, without `metavars`, something else."""
+    names = [
+        name
+        for action in actions
+        if action.nargs is None and (action.metavar in (metavars or _FILES)) is bool(metavars)
+        for name in action.option_strings
+    ]
+    return " | ".join(names)
+
+
+def zsh() -> str:
+    """Return the completion for zsh."""
+    lines = []
+    for action in options(cli.parser()):
+        text = re.sub(r"([\[\]:\\])", r"\\\1", " ".join(str(action.help).split()))
+        value = ""
+        if action.nargs != 0:
+            what = "_files" if action.metavar in _FILES else ""
+            optional = ":" if action.nargs == "?" else ""
+            value = f"{optional}:{action.metavar or action.dest}:{what}"
+        for name in action.option_strings:
+            quoted = f"{name}[{text}]{value}".replace("'", "'\\''")
+            lines.append(f"    '{quoted}' \\\n")
+    head = "#compdef inosync\n# zsh completion for inosync. Made by docs/make_man.py.\n"
+    return f"{head}_arguments \\\n{''.join(lines)}    '*:directory:_files -/'\n"
+
+
+def main() -> None:
+    """Write everything."""
+    for name in ("inosync.8", "inosync.conf.5"):
+        (ROOT / "docs/man" / name).write_text(page(name))
+    (ROOT / BASH).write_text(bash())
+    (ROOT / ZSH).write_text(zsh())
+
+
+if __name__ == "__main__":
+    main()

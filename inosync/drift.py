@@ -1,0 +1,128 @@
+"""What differs between a source and its mirror, read from what rsync says of a comparison.
+
+Pure. Knows rsync's itemized lines (rsync(1), --itemize-changes) and nothing of how they came about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from inosync.text import printable
+
+#: Makes rsync compare contents, and tell what differs in lines that ``differences`` reads: eleven
+#: characters, a blank and the name, of which only control characters are escaped.
+OPTIONS = ("--checksum", "--8-bit-output", "--out-format=%i %n")
+
+#: How many paths a report remembers as examples.
+SAMPLE = 5
+
+_LINE = re.compile(rb"([<>ch.])([fdLDS])([.+?cstTpogunbax ]{9}) (.+)", re.DOTALL)
+_DELETING = re.compile(rb"\*deleting {3}(.+)", re.DOTALL)
+_ESCAPE = re.compile(rb"\\#([0-7]{3})")
+
+#: What a letter means; T is a time that rsync was not asked to keep.
+_LETTERS = {
+    "t": "times",
+    "p": "permissions",
+    "o": "owner",
+    "g": "group",
+    "u": "access times",
+    "n": "creation times",
+    "b": "access and creation times",
+    "a": "ACL",
+    "x": "extended attributes",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One path that is not the same on the mirror, and what is not: "missing", "times", ...
+
+    ``path`` counts from the top of the transfer; that of a directory ends in a slash.
+    """
+
+    path: bytes
+    what: str
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What a comparison found: how many paths differ, and a few of them with what differs."""
+
+    count: int = 0
+    sample: tuple[Difference, ...] = ()
+
+
+EQUAL = Drift()
+
+
+def differences(lines: Iterable[bytes]) -> Iterator[Difference]:
+    """Return what the output of rsync says; lines of another kind are passed over."""
+    for line in lines:
+        # What is asked of a run's progress (see runs.py) stands on lines that end so.
+        text = line.rstrip(b"\n").rpartition(b"\r")[2]
+        if found := _DELETING.fullmatch(text):
+            yield Difference(_unescape(found[1]), "extra on the mirror")
+        elif found := _LINE.fullmatch(text):
+            what = _what(found[1], found[2], found[3].decode())
+            if what:
+                yield Difference(_unescape(found[4]), what)
+
+
+def summary(found: Iterable[Difference]) -> Drift:
+    """Return how many differences there are, and a few of them."""
+    count, sample = 0, []
+    for difference in found:
+        count += 1
+        if count <= SAMPLE:
+            sample.append(difference)
+    return Drift(count, tuple(sample))
+
+
+def below(prefix: bytes, path: bytes) -> bytes | None:
+    """Return a path of the transfer relative to the source whose names begin with `prefix`.
+
+    ``b""`` is the source itself; None is one of the directories above it, which ``-R`` sends.
+    """
+    bare = path.rstrip(b"/")
+    if not prefix:
+        return b"" if bare == b"." else bare
+    if bare == prefix:
+        return b""
+    return bare[len(prefix) + 1 :] if bare.startswith(prefix + b"/") else None
+
+
+def counted(count: int) -> str:
+    """Return how many paths differ, for people."""
+    return "1 path differs" if count == 1 else f"{count} paths differ"
+
+
+def line(prefix: bytes, difference: Difference) -> str:
+    """Return a difference for people, its path as :func:`shown` has it."""
+    return f"{shown(prefix, difference.path)}: {difference.what}"
+
+
+def shown(prefix: bytes, path: bytes) -> str:
+    """Return a path of the transfer for people, as :func:`below` has it; "." is the source."""
+    relative = below(prefix, path)
+    return printable(b"/" + path if relative is None else relative) or "."
+
+
+def _what(update: bytes, kind: bytes, letters: str) -> str:
+    if "+" in letters:
+        return "missing"
+    told = []
+    if kind == b"f" and ("c" in letters or "s" in letters):
+        told.append("content")
+    elif "c" in letters:
+        told.append("link target" if kind == b"L" else "device")
+    told += [meaning for letter, meaning in _LETTERS.items() if letter in letters]
+    if update == b"h" and not told:
+        told.append("hard link")
+    return ", ".join(told)
+
+
+def _unescape(name: bytes) -> bytes:
+    return _ESCAPE.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), name)

@@ -1,0 +1,175 @@
+"""Renamed directories: a mirror gets them without a transfer, and as a full pass would make it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.fakersync import Call, FakeRsync
+from support.places import Place, wait_equal
+from support.waiting import until
+
+SIZE = 40_000
+FILES = 30
+
+
+def fill(folder: Path) -> None:
+    """Make some 1.2 MB, below a few directories."""
+    for number in range(FILES):
+        path = folder / f"sub {number % 3}" / "deep" / f"file {number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(SIZE))
+
+
+def relinked(calls: list[Call]) -> list[Call]:
+    return [call for call in calls if any(word.startswith("--link-dest") for word in call.argv)]
+
+
+class Renaming:
+    """A daemon on a source in sync, and what its runs do from then on."""
+
+    def __init__(self, source: Path, place: Place, fakersync: FakeRsync, logfile: Path) -> None:
+        self.source = source
+        self.mirror = place.root
+        self.fakersync = fakersync
+        self.logfile = logfile
+        self.before = len(fakersync.calls())
+        logfile.write_text("")
+
+    def calls(self) -> list[Call]:
+        return self.fakersync.calls()[self.before :]
+
+    def sent(self) -> int:
+        """Return how many bytes the runs sent, by rsync's own log."""
+        return sum(map(int, re.findall(r"sent (\d+) bytes", self.logfile.read_text())))
+
+    def files_sent(self) -> set[str]:
+        """Return the names of the files that were sent, by rsync's own log."""
+        found = re.findall(r" [<>]f\S+ (.*)$", self.logfile.read_text(), re.MULTILINE)
+        return {name.rpartition("/")[2] for name in found}
+
+    def wait(self) -> None:
+        wait_equal(self.source, self.mirror)
+        until(lambda: all(call.code is not None for call in self.calls()), what="the runs to end")
+
+    def links(self) -> set[int]:
+        files = [path for path in self.mirror.rglob("*") if path.is_file()]
+        return {path.stat().st_nlink for path in files}
+
+
+Rename = Callable[..., Renaming]
+
+
+@pytest.fixture
+def renaming(
+    inosync: Callable, source: Path, fakersync: FakeRsync, tmp_path: Path
+) -> Callable[..., Renaming]:
+    """Start on a source with a directory ``old``; it is in sync."""
+
+    def begin(place: Place, **settings: object) -> Renaming:
+        fakersync.always(delegate=True)
+        fill(source / "old")
+        logfile = tmp_path / "rsync.log"
+        daemon = inosync(
+            {
+                "edelay": 0.3,
+                "rretry": (0.1, 0.5),
+                "wpath": f"{source}/",
+                "rnodes": [place.node],
+                "rsync": str(fakersync.path),
+                "logfile": str(logfile),
+                **settings,
+            },
+            environment=place.environment,
+        )
+        wait_equal(source, place.root)
+        daemon.wait_for_log("in sync (first pass")
+        return Renaming(source, place, fakersync, logfile)
+
+    return begin
+
+
+@pytest.mark.parametrize("scope", ["tree", "changes"])
+def test_a_renamed_directory_is_not_sent(renaming: Rename, place: Place, scope: str) -> None:
+    world = renaming(place, rscope=scope)
+    (world.source / "a b" / "c").mkdir(parents=True)
+    (world.source / "old").rename(world.source / "a b" / "c" / "new")
+    world.wait()
+    assert len(relinked(world.calls())) == 1
+    assert world.files_sent() == set()
+    assert world.sent() < SIZE
+    assert world.links() == {1}
+
+
+def test_of_a_renamed_directory_only_changes_are_sent(renaming: Rename, local: Place) -> None:
+    world = renaming(local, rscope="changes")
+    new = world.source / "new"
+    (world.source / "old").rename(new)
+    with open(new / "sub 0" / "deep" / "file 0", "ab") as file:
+        file.write(b"more")
+    (new / "sub 1" / "deep" / "file 1").unlink()
+    world.wait()
+    assert len(relinked(world.calls())) == 1
+    assert world.files_sent() == {"file 0"}
+    assert world.links() == {1}
+
+
+def test_what_is_changed_later_changes_alone(renaming: Rename, local: Place) -> None:
+    """Neither content nor attributes go through to a copy in the old place."""
+    world = renaming(local)
+    old, new = world.source / "old", world.source / "new"
+    old.rename(new)
+    shutil.copytree(new, old)
+    for path in old.rglob("file *"):
+        path.chmod(0o600)
+    world.wait()
+    (new / "sub 0" / "deep" / "file 0").chmod(0o444)
+    world.wait()
+    assert world.links() == {1}
+
+
+def test_what_the_node_has_excluded_in_the_old_place_stays(renaming: Rename, local: Place) -> None:
+    world = renaming(local, rexcludes=["*.own", "/elsewhere"])
+    own = local.root / "old" / "sub 0" / "its.own"
+    own.write_text("precious")
+    (world.source / "old").rename(world.source / "new")
+    until(lambda: not (local.root / "old" / "sub 1").exists(), what="the old place to go")
+    assert len(relinked(world.calls())) == 1
+    assert world.files_sent() == set()
+    left = [path.name for path in (local.root / "old").rglob("*")]
+    assert (sorted(left), own.read_text()) == (["its.own", "sub 0"], "precious")
+
+
+def test_when_it_fails_it_is_sent(renaming: Rename, local: Place) -> None:
+    world = renaming(local)
+    world.fakersync.exits(0, 23)
+    (world.source / "old").rename(world.source / "new")
+    world.wait()
+    assert [call.code for call in world.calls()[:2]] == [0, 23]
+    assert len(world.files_sent()) == FILES
+
+
+@pytest.mark.parametrize("extra", ["--inplace", "-aH", "--append"])
+def test_where_links_could_do_harm_it_is_sent(renaming: Rename, local: Place, extra: str) -> None:
+    world = renaming(local, extra=extra)
+    (world.source / "old").rename(world.source / "new")
+    world.wait()
+    assert not relinked(world.calls())
+
+
+def test_the_new_place_may_be_a_link_on_the_node(
+    renaming: Rename, local: Place, tmp_path: Path
+) -> None:
+    """It is replaced, and nothing goes where it leads."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    world = renaming(local)
+    (local.root / "new").symlink_to(victim)
+    (world.source / "old").rename(world.source / "new")
+    world.wait()
+    assert len(relinked(world.calls())) == 1
+    assert list(victim.iterdir()) == []

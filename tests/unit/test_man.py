@@ -1,0 +1,128 @@
+"""The man pages and the shell completions say what the program says."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from inosync import cli
+from inosync.settings import SETTINGS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("inosync.8", "inosync.conf.5")
+AGAIN = "; run: python docs/make_man.py"
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+make_man = _load(ROOT / "docs/make_man.py")
+
+
+def option_names() -> set[str]:
+    """Return what the parser knows and does not hide."""
+    actions = cli.parser()._actions
+    shown = [action for action in actions if action.help != argparse.SUPPRESS]
+    return {name for action in shown for name in action.option_strings}
+
+
+def as_read(page: str) -> str:
+    """Return the text of a man page, without what is only for roff."""
+    text = (ROOT / "docs/man" / page).read_text()
+    text = re.sub(r"\\f(\(..|\[[^]]*\]|.)|\\&", "", text)
+    return text.replace("\\-", "-").replace("\\(aq", "'")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_pages_are_up_to_date(name: str) -> None:
+    docutils = pytest.importorskip("docutils", reason="docutils, which makes them, is missing")
+    kept = (ROOT / "docs/man" / name).read_text()
+    if f"Docutils {docutils.__version__} " not in kept:
+        pytest.skip(f"docutils {docutils.__version__} would write them in another way")
+    assert make_man.page(name) == kept, f"docs/man/{name} is old{AGAIN}"
+
+
+def test_the_page_has_every_option_and_no_other() -> None:
+    text = as_read("inosync.8").partition("OPTIONS")[2].partition("SIGNALS")[0]
+    terms = re.findall(r"^\.B (-.*)|^(-.*)$", text, re.MULTILINE)
+    named = {name for term in terms for name in re.findall(r"(?<![\w-])--?\w[\w-]*", "".join(term))}
+    assert named == option_names(), AGAIN
+
+
+def test_help_has_every_option() -> None:
+    shown = cli.parser().format_help()
+    assert all(re.search(rf"(?<![\w-]){name}\b", shown) for name in option_names())
+
+
+def test_the_page_has_every_setting_and_no_other() -> None:
+    readme = (ROOT / "README.rst").read_text()
+    named = [name for row in make_man.rows(readme) for name in re.findall(r"\w+", row[0])]
+    assert sorted(named) == sorted(setting.name for setting in SETTINGS)
+    text = as_read("inosync.conf.5")
+    assert [name for name in named if not re.search(rf"\b{name}\b.*\(", text)] == [], AGAIN
+
+
+def test_the_defaults_of_the_table_are_those_of_the_program() -> None:
+    defaults = {setting.name: setting.default for setting in SETTINGS}
+    for names, default, _ in make_man.rows((ROOT / "README.rst").read_text()):
+        value = defaults[re.findall(r"\w+", names)[0]]
+        if names == "``emask``":
+            assert default == f"{ {6: 'six'}[len(value)] } events"
+        elif names == "``umask``":
+            assert default == oct(value).replace("0o", "0o0")
+        elif value is None or value == "":
+            assert default in ("(required)", "none", "``edelay``", '``""``'), names
+        else:
+            shown = repr(value).replace("'", '"')
+            assert default.strip("`") in (shown, shown.strip('"')), names
+
+
+@pytest.mark.parametrize("path", [make_man.BASH, make_man.ZSH])
+def test_the_completions_are_up_to_date(path: str) -> None:
+    made = make_man.bash() if path == make_man.BASH else make_man.zsh()
+    assert (ROOT / path).read_text() == made, f"{path} is old{AGAIN}"
+
+
+def completed(*words: str, cwd: Path = ROOT) -> set[str]:
+    """Return what bash offers for the last of the words."""
+    script = (
+        '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _inosync;'
+        ' [ ${#COMPREPLY[@]} = 0 ] || printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    command = ["bash", "-c", script, str(ROOT / make_man.BASH), "inosync", *words]
+    ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return set(ran.stdout.splitlines())
+
+
+def test_bash_completes_every_option(tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
+    assert completed("-") == option_names()
+    for name in option_names():
+        assert name in completed(name[:-1] if len(name) > 2 else name)
+    assert completed("", cwd=tmp_path) == {"a file"}
+    assert completed("-c", "a", cwd=tmp_path) == {"a file"}
+    assert completed("--node", "", cwd=tmp_path) == set()
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+def test_zsh_can_read_its_completion() -> None:
+    subprocess.run(["zsh", "-n", ROOT / make_man.ZSH], check=True)
+
+
+def test_zsh_completes_every_option() -> None:
+    text = (ROOT / make_man.ZSH).read_text()
+    assert set(re.findall(r"^    '(-[\w-]+)\[", text, re.MULTILINE)) == option_names()
