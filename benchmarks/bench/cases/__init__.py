@@ -1,0 +1,1 @@
+"""One module for each benchmark; each has a `run(bench)` that returns a Result."""

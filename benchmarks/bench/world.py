@@ -1,0 +1,99 @@
+"""What a benchmark is handed: a folder, sizes, servers, and the rounds in which all take turns."""
+# ruff: noqa: T201 - tells how far it is
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.daemon import PROJECT
+from support.servers import RsyncDaemon, SshServer
+
+from bench.peers import Node
+
+LIMITS = PROJECT / "build" / "limits"
+
+
+@dataclass
+class Bench:
+    """One run of one benchmark. ``stack`` ends at its end."""
+
+    folder: Path
+    small: bool
+    repeat: int
+    stack: contextlib.ExitStack
+    only: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    _count: int = 0
+
+    def size(self, full: int, small: int) -> int:
+        """Return how many, for a full run or a small one."""
+        return small if self.small else full
+
+    def rounds(self, contenders: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """Yield round and contender: A B A B."""
+        for number in range(self.repeat):
+            for name in contenders:
+                if not self.only or name in self.only:
+                    print(f"\r\033[K{number + 1} of {self.repeat}: {name}", end="", file=sys.stderr)
+                    yield number, name
+        print("\r\033[K", end="", file=sys.stderr)
+
+    def fresh(self) -> Path:
+        """Return a folder that nobody has used."""
+        self._count += 1
+        path = self.folder / f"run{self._count}"
+        path.mkdir()
+        return path
+
+    def ssh_node(self, root: Path) -> Node:
+        """Return a node behind a new sshd on loopback."""
+        server = SshServer(self.folder / "sshd")
+        server.start()
+        self.stack.callback(server.stop)
+        self.environment |= server.environment() | {"RSYNC_RSH": f"ssh -F {server.config}"}
+        return Node(root, server.url(root) + "/", f"testhost:{root}/")
+
+    def rsyncd_node(self) -> Node:
+        """Return a node behind a new rsync daemon on loopback."""
+        server = RsyncDaemon(self.folder / "rsyncd")
+        server.start()
+        self.stack.callback(server.stop)
+        root = server.root / "mirror"
+        root.mkdir()
+        return Node(root, server.url("mirror/"), server.url("mirror/"))
+
+
+@dataclass(frozen=True)
+class Took:
+    """How long a program ran, and CPU seconds of it and its children."""
+
+    seconds: float
+    cpu: float
+    code: int
+
+
+def took(command: Sequence[str], environment: dict[str, str] | None = None) -> Took:
+    """Run a program to its end, its output thrown away."""
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        env=os.environ | (environment or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    ended = time.monotonic()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Took(ended - began, _cpu(used), process.returncode)
+
+
+def _cpu(used: resource.struct_rusage) -> float:
+    return used.ru_utime + used.ru_stime
