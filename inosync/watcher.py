@@ -40,7 +40,8 @@ from inosync.events import (
 )
 from inosync.filters import Filters
 from inosync.text import printable
-from inosync.watchtree import WatchTree, reason, sysctl
+from inosync.unwatched import reason, sysctl
+from inosync.watchtree import WatchTree
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore
@@ -96,6 +97,7 @@ class _Manager(pyinotify.WatchManager):  # type: ignore[misc]
         libc = self._inotify_wrapper._libc
         self._add = libc.inotify_add_watch
         self._remove = libc.inotify_rm_watch
+        self._pending = array.array("i", [0])
 
     def add(self, path: bytes, mask: int) -> int:
         """Watch a path; return its wd, or the errno negated."""
@@ -106,6 +108,11 @@ class _Manager(pyinotify.WatchManager):  # type: ignore[misc]
         """Give up a watch; one that the kernel has dropped already is no error."""
         self._remove(self._fd, wd)
 
+    def queued(self) -> int:
+        """Return how many bytes of events the kernel has queued."""
+        fcntl.ioctl(self._fd, termios.FIONREAD, self._pending)
+        return self._pending[0]
+
 
 class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
     """pyinotify's notifier, reading straight into what has changed: no event objects."""
@@ -114,7 +121,7 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
         super().__init__(manager, default_proc_fun=lambda event: None)
         self._tree = tree
         self._limit = max(limit, _SMALLEST_READ)
-        self._pending = array.array("i", [0])
+        self._queued = manager.queued
         self.events = 0
         self.taken = 0  # bytes
         self.overflows = 0
@@ -129,16 +136,11 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
 
     def read_events(self) -> None:
         """Take what the kernel has queued, up to the limit. Never blocks."""
-        if queued := self.queued():
+        if queued := self._queued():
             size = min(self._limit, max(queued, _SMALLEST_READ))
             buffer = os.read(self._fd, size)
             self.taken += len(buffer)
             self._parse(buffer)
-
-    def queued(self) -> int:
-        """Return how many bytes the kernel has queued."""
-        fcntl.ioctl(self._fd, termios.FIONREAD, self._pending)
-        return self._pending[0]
 
     def _parse(self, buffer: bytes) -> None:
         unpack, header, names = _HEADER.unpack_from, _HEADER.size, self.names
@@ -174,7 +176,7 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
             self.report(wd, name, mask)
         else:
             self._directory(wd, mask, name)
-        if wd == tree.root.wd and mask & _ROOT_LOST:
+        if wd == tree.root and mask & _ROOT_LOST:
             self.root_lost = True
 
     def _directory(self, wd: int, mask: int, name: bytes) -> None:
@@ -184,7 +186,7 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
             self._tree.vanished(wd, name)
         elif mask & IN_ATTRIB:
             self._tree.permitted(wd, name)
-            if not name and wd != self._tree.root.wd:
+            if not name and wd != self._tree.root:
                 return  # its parent says the same, by name
         self.report(wd, name, mask)
 
@@ -225,6 +227,7 @@ class Watcher:
                 mask=emask | _NEEDED,
                 add=self._manager.add,
                 remove=self._manager.remove,
+                queued=self._manager.queued,
             )
         except OSError as error:
             self._manager.close()
@@ -255,9 +258,10 @@ class Watcher:
         if notifier.overflowed and self.root_state():
             notifier.root_lost = True
         self._tree.advance(_SLICE)
-        for node in self._tree.take_reports():
-            if node.parent is not None:
-                notifier.report(node.parent.wd, node.name, _APPEARED)
+        table = self._tree.table
+        for wd in self._tree.take_reports():
+            if parent := table.parent(wd):
+                notifier.report(parent, table.name(wd), _APPEARED)
         seen = Seen(
             events=tuple(self._events()),
             resync=_overflow() if notifier.overflowed else "",
@@ -296,7 +300,7 @@ class Watcher:
 
     def queued(self) -> int:
         """Return how many bytes of events wait to be read."""
-        return self._notifier.queued()
+        return self._manager.queued()
 
     @property
     def taken(self) -> int:
@@ -316,7 +320,7 @@ class Watcher:
     @property
     def watched(self) -> int:
         """How many directories are watched."""
-        return len(self._tree.nodes)
+        return len(self._tree.table)
 
     @property
     def unwatched(self) -> Mapping[bytes, str]:
@@ -335,8 +339,8 @@ class Watcher:
 
     def paths(self) -> Iterator[tuple[int, bytes]]:
         """Yield each watch descriptor and the path, relative to the source, of its directory."""
-        for wd, node in self._tree.nodes.items():
-            path = self._tree.path(node)
+        for wd in self._tree.table:
+            path = self._tree.table.path(wd)
             if path is not None:
                 yield wd, path
 
@@ -358,11 +362,11 @@ class Watcher:
                     yield event._replace(mask=event.mask | IN_ISDIR)
 
     def _path(self, wd: int) -> bytes | None:
-        node = self._tree.nodes.get(wd)
-        return self._tree.path(node) if node is not None else None
+        table = self._tree.table
+        return table.path(wd) if wd in table else None
 
     def _problems(self) -> tuple[str, ...]:
-        problems = self._tree.take_problems()
+        problems = self._tree.unwatched.take_problems()
         more = len(problems) - _MOST_PROBLEMS
         if more > 0:
             problems[_MOST_PROBLEMS:] = [

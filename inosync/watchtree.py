@@ -2,16 +2,19 @@
 
 Owns which directory has which watch descriptor (wd), what it is called and in which directory it
 lies. Knows nothing of buffers, of what an event means to a mirror, or of who asks. Its door to
-inotify(7) are two functions, `add` and `remove`.
+inotify(7) are three functions, `add`, `remove` and `queued`.
 
 What keeps it exact, however late the events are read:
 
 - A watch belongs to an inode; a path leads to whatever lies there just now. So a directory is
-  opened by its path once, and asked whether it is the right one: to watch what is open (by
-  /proc/self/fd) returns the wd that the inode has. From then on only the descriptor is used.
-- "X lies in P and is called N" is believed only when N, looked up through P's own descriptor, led
-  to X *after* X had its watch. Whatever takes X away later raises IN_MOVE_SELF or IN_IGNORED on X,
-  and whatever arrives in P raises IN_CREATE or IN_MOVED_TO on P.
+  entered by its path once (chdir(2)), and asked whether it is the right one: to watch "." returns
+  the wd that the inode has. From then on names are looked up from there. Whoever calls gets the
+  working directory back.
+- "X lies in P and is called N" is believed only when N, looked up in P itself, led to X *after* X
+  had its watch. Whatever takes X away later raises IN_MOVE_SELF or IN_IGNORED on X, and whatever
+  arrives in P raises IN_CREATE or IN_MOVED_TO on P. What took it away just before had said so on P
+  already (fsnotify_move() tells the parents first), so an empty queue is proof; where there are
+  events, N is watched once more, which returns the same wd if it still is X.
 - So no event is taken for a fact. It names what is to be looked up: a name in a directory, or a
   directory's own place. What cannot be looked up, because the path leads elsewhere until more
   events are read, is kept for later. What is not in its place, and was found in no other, has left,
@@ -30,44 +33,21 @@ from dataclasses import dataclass
 
 from inosync.events import Move
 from inosync.filters import Filters
-from inosync.text import printable
+from inosync.unwatched import ELSEWHERE, UNMOUNTED, Unwatched, reason
+from inosync.watchtable import WatchTable
 
 _ONLYDIR = 0x0100_0000
+_DONT_FOLLOW = 0x0200_0000
 # Without it, the kernel empties the mask of a watch that exists before it sets the same again
 # (inotify_update_existing_watch() in fs/notify/inotify/inotify_user.c), and what happens in between
 # on another processor is reported to nobody.
 _MASK_ADD = 0x2000_0000
-
-_ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK
-
-#: Not an errno: the file system that was mounted here is gone.
-_UNMOUNTED = 0
-#: The name leads nowhere, or to something that is no directory, or (ours) to another directory.
-_ELSEWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE})
-
-_REASONS = {
-    errno.EACCES: "permission denied: let the daemon's user read and enter it, or exclude it",
-    errno.EMFILE: "too many open files: raise the limit (ulimit -n, or LimitNOFILE= of the unit)",
-    errno.ENAMETOOLONG: "its path is longer than the 4096 bytes that programs can name",
-    _UNMOUNTED: "the file system that was mounted there was unmounted",
-}
 
 #: File systems that keep the link count of directories; others show 1, or 2 for each.
 _COUNTING = frozenset({b"ext2", b"ext3", b"ext4", b"xfs", b"tmpfs"})
 
 #: In a task: the directory itself is to be listed, and all its subdirectories to be looked up.
 _ITSELF = b""
-
-
-class Node:
-    """A watched directory. ``parent`` is None for the root, and for what is not in the tree."""
-
-    __slots__ = ("name", "parent", "wd")
-
-    def __init__(self, parent: Node | None, name: bytes, wd: int) -> None:
-        self.parent = parent
-        self.name = name
-        self.wd = wd
 
 
 @dataclass(slots=True)
@@ -87,8 +67,9 @@ class WatchTree:
     """The watches of one source. OSError when its root cannot be watched.
 
     ``add(path, mask)`` is inotify_add_watch(2) and returns the wd, or the errno negated;
-    ``remove(wd)`` is inotify_rm_watch(2), for which an unknown wd is no error. ``prefix`` is the
-    root's path. Everything else is done in :meth:`advance`; the other methods only take notes.
+    ``remove(wd)`` is inotify_rm_watch(2), for which an unknown wd is no error; ``queued()`` is how
+    many bytes of events wait to be read. ``prefix`` is the root's path. Everything else is done in
+    :meth:`advance`; the other methods only take notes.
     """
 
     def __init__(
@@ -99,129 +80,104 @@ class WatchTree:
         mask: int,
         add: Callable[[bytes, int], int],
         remove: Callable[[int], object],
+        queued: Callable[[], int],
     ) -> None:
         # With a slash at its end, a path that is a symlink is followed: the root may be one.
         self._prefix = prefix.rstrip(b"/") + b"/"
         self._filters = filters
         # Rules that look at whole paths may judge everything below a renamed directory anew.
         self._judges_paths = any(not rule.by_name for rule in filters.rules)
-        self._mask = mask | _ONLYDIR | _MASK_ADD
+        self._mask = mask | _ONLYDIR | _DONT_FOLLOW | _MASK_ADD
         self._add = add
         self._remove = remove
-        self.nodes: dict[int, Node] = {}
-        self.unwatched: dict[Node, dict[bytes, int]] = {}  # why: an errno
-        self._tasks: dict[Node, _Task] = {}
-        self._later: dict[Node, _Task] = {}  # of directories whose path leads elsewhere
-        self._doubted: set[Node] = set()  # perhaps no longer where they were
-        self._unproved: set[Node] | None = None  # while all is listed anew: not found yet
+        self._queued = queued
+        self.unwatched = Unwatched()
+        self._tasks: dict[int, _Task] = {}
+        self._later: dict[int, _Task] = {}  # of directories whose path leads elsewhere
+        self._doubted: set[int] = set()  # perhaps no longer where they were
+        self._unproved: set[int] | None = None  # while all is listed anew: not found yet
         self._once_more = False  # list all anew after that
-        self._new: list[Node] = []  # to be reported when all below is watched
-        self._reports: list[Node] = []
+        self._met: list[tuple[int, bytes]] = []  # in the directory that is entered; not sure yet
+        self._new: list[int] = []  # to be reported when all below is watched
+        self._reports: list[int] = []
         self._moves: list[Move] = []
-        self._problems: list[str] = []
-        self._limit_told = False  # once, not for each directory beyond it
-        self._unmounted: list[tuple[Node, bytes]] = []
-        self._unlocked: set[Node] = set()  # perhaps more can be reached below these
+        self._unmounted: list[tuple[int, bytes]] = []
+        self._unlocked: set[int] = set()  # perhaps more can be reached below these
         self._stirred = False  # something happened that may put a path right
         self._placed = False  # a path was put right
-        self._left = False  # some nodes are cut off from the root
+        self._left = False  # some directories are cut off from the root
         self.root, self.identity = self._watch_root()
+        self.table = WatchTable(self.root)
         # The device on which st_nlink tells that a directory has no subdirectories.
         self._counts_links = self.identity[0] if _counts_links(self.identity[0]) else None
         self._plan(self.root, _ITSELF, fresh=True)
 
-    def _watch_root(self) -> tuple[Node, tuple[int, int]]:
-        descriptor = os.open(self._prefix, _ENTER)
-        try:
-            wd = self._add(b"/proc/self/fd/%d" % descriptor, self._mask)
-            status = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
+    def _watch_root(self) -> tuple[int, tuple[int, int]]:
+        with _elsewhere():
+            os.chdir(self._prefix)
+            wd = self._add(b".", self._mask)
+            status = os.stat(b".")
         if wd < 0:
             raise OSError(-wd, os.strerror(-wd))
-        root = self.nodes[wd] = Node(None, b"", wd)
-        return root, (status.st_dev, status.st_ino)
+        return wd, (status.st_dev, status.st_ino)
 
     # ---- what is known ----------------------------------------------------------------------
 
-    def path(self, node: Node) -> bytes | None:
-        """Return the path relative to the root, ``b""`` for the root; None when cut off from it."""
-        parts = []
-        while node.parent is not None:
-            parts.append(node.name)
-            node = node.parent
-        if node is not self.root:
-            return None
-        parts.reverse()
-        return b"/".join(parts)
-
     def reasons(self) -> Iterator[tuple[bytes, str]]:
         """Yield each directory that should be watched and is not, and why."""
-        for parent, names in self.unwatched.items():
-            directory = self.path(parent)
+        for parent, names in self.unwatched:
+            directory = self.table.path(parent)
             if directory is not None:
                 for name, code in names.items():
                     yield _join(directory, name), reason(code)
 
     def root_error(self) -> int:
         """Return 0 when the root's path leads to the directory that is watched, else an errno."""
-        descriptor = self._open(self.root)
-        if descriptor < 0:
-            return -descriptor
-        os.close(descriptor)
-        return 0
+        with _elsewhere():
+            return self._enter(self.root)
 
     # ---- what events and others say -----------------------------------------------------------
 
     def appeared(self, wd: int, name: bytes) -> None:
         """A directory was created in, or moved to, the directory of `wd`."""
-        node = self.nodes.get(wd)
-        if node is not None:
+        if wd in self.table:
             self._stirred = True
-            self._plan(node, name)
+            self._plan(wd, name)
 
     def vanished(self, wd: int, name: bytes) -> None:
         """A directory was deleted, or moved away, from the directory of `wd`."""
-        node = self.nodes.get(wd)
-        if node in self.unwatched:
-            self._watchable(node, name)
+        self.unwatched.watchable(wd, name)
 
     def moved(self, wd: int) -> None:
         """The directory of `wd` was renamed."""
-        node = self.nodes.get(wd)
-        if node is None or node is self.root:
+        if wd not in self.table or wd == self.root:
             return
         self._stirred = True
-        self._doubted.add(node)
-        if node.parent is not None:
-            self._plan(node.parent, node.name)
+        self._doubted.add(wd)
+        if parent := self.table.parent(wd):
+            self._plan(parent, self.table.name(wd))
 
     def permitted(self, wd: int, name: bytes) -> None:
         """The permissions of a directory changed: `name`, or that of `wd` when there is none."""
-        node = self.nodes.get(wd)
-        if node is None or not self.unwatched:
+        if not self.unwatched or wd not in self.table:
             return
         if not name:
-            self._unlocked.add(node)
-        elif name in self.unwatched.get(node, ()):
-            self._plan(node, name)
+            self._unlocked.add(wd)
+        elif name in self.unwatched.names(wd):
+            self._plan(wd, name)
 
     def unmounted(self, wd: int) -> None:
         """The file system that the directory of `wd` was on is gone."""
-        node = self.nodes.get(wd)
-        if node is not None and node.parent is not None:
-            self._unmounted.append((node.parent, node.name))
+        if wd in self.table and (parent := self.table.parent(wd)):
+            self._unmounted.append((parent, self.table.name(wd)))
 
     def ignored(self, wd: int) -> None:
         """The kernel dropped this watch: the directory was deleted or unmounted."""
-        node = self.nodes.pop(wd, None)
-        if node is None:
-            return
-        node.parent = None
-        self.unwatched.pop(node, None)
-        self._doubted.discard(node)
+        self.table.drop(wd)
+        self.unwatched.forget(wd)
+        self._doubted.discard(wd)
         if self._unproved is not None:
-            self._unproved.discard(node)
+            self._unproved.discard(wd)
 
     def reconcile(self) -> None:
         """Events were lost: compare the whole tree with the watches, and keep what is right.
@@ -232,16 +188,16 @@ class WatchTree:
         if self._unproved is not None:
             self._once_more = True
             return
-        self._unproved = set(self.nodes.values()) - {self.root}
+        self._unproved = set(self.table) - {self.root}
         self._plan(self.root, _ITSELF, deep=True)
 
     def retry_unwatched(self) -> None:
         """Try the directories again that could not be watched."""
-        self._limit_told = False
-        for parent, names in self.unwatched.items():
+        self.unwatched.try_again()
+        for parent, names in self.unwatched:
             self._plan(parent, *names, deep=_ITSELF in names)
 
-    def take_reports(self) -> list[Node]:
+    def take_reports(self) -> list[int]:
         """Return, once, the directories below which anything may have changed."""
         reports, self._reports = self._reports, []
         return reports
@@ -255,11 +211,6 @@ class WatchTree:
         moves, self._moves = self._moves, []
         return moves
 
-    def take_problems(self) -> list[str]:
-        """Return, once, a line for each directory that turned out not to be watchable."""
-        problems, self._problems = self._problems, []
-        return problems
-
     @property
     def pending(self) -> bool:
         """Whether :meth:`advance` has work that no event will announce."""
@@ -268,7 +219,7 @@ class WatchTree:
     @property
     def untold(self) -> bool:
         """Whether reports or problems wait to be taken."""
-        return bool(self._reports or self._problems)
+        return bool(self._reports) or self.unwatched.untold
 
     # ---- the work -----------------------------------------------------------------------------
 
@@ -277,29 +228,27 @@ class WatchTree:
         if self._stirred:
             self._stirred = False
             self._retry_later()
-        while self._tasks or self._settle():
-            if limit <= 0:
-                return False
-            # The newest first: what events name comes before what is left of a long walk.
-            node, task = self._tasks.popitem()
-            limit -= self._run(node, task, limit)
+        with _elsewhere():
+            while self._tasks or self._settle():
+                if limit <= 0:
+                    return False
+                # The newest first: what events name comes before what is left of a long walk.
+                wd, task = self._tasks.popitem()
+                limit -= self._run(wd, task, limit)
         return True
 
-    def _plan(self, node: Node, *names: bytes, fresh: bool = False, deep: bool = False) -> None:
-        _merge(self._tasks, node, _Task(set(names), fresh, deep))
+    def _plan(self, wd: int, *names: bytes, fresh: bool = False, deep: bool = False) -> None:
+        _merge(self._tasks, wd, _Task(set(names), fresh, deep))
 
     def _retry_later(self) -> None:
         later, self._later = self._later, {}
-        for node, task in later.items():
-            _merge(self._tasks, node, task)
+        for wd, task in later.items():
+            _merge(self._tasks, wd, task)
 
     def _retry_unlocked(self) -> None:
         """Try again what is below directories whose permissions or paths have changed."""
-        for parent, names in self.unwatched.items():
-            node: Node | None = parent
-            while node is not None and node not in self._unlocked:
-                node = node.parent
-            if node is not None:
+        for parent, names in self.unwatched:
+            if any(self.table.within(parent, wd) for wd in self._unlocked):
                 # Where watches are the matter, only time or a person can help.
                 others = [name for name, code in names.items() if code != errno.ENOSPC]
                 self._plan(parent, *others, deep=_ITSELF in others)
@@ -314,15 +263,15 @@ class WatchTree:
             self._retry_unlocked()
         if self._tasks:
             return True
-        for node in self._doubted | (self._unproved or set()):
-            self._cut_off(node)
+        for wd in self._doubted | (self._unproved or set()):
+            self._cut_off(wd)
         self._doubted.clear()
         self._unproved = None
         if self._left:
             self._drop_cut_off()
         for parent, name in self._unmounted:
-            if self.nodes.get(parent.wd) is parent:
-                self._failed(parent, name, _UNMOUNTED)
+            if parent in self.table:
+                self._failed(parent, name, UNMOUNTED)
         self._unmounted.clear()
         self._reports += self._new
         self._new.clear()
@@ -331,205 +280,203 @@ class WatchTree:
             self.reconcile()
         return bool(self._tasks)
 
-    def _run(self, node: Node, task: _Task, limit: int) -> int:
+    def _run(self, wd: int, task: _Task, limit: int) -> int:
         """Do at most `limit` of a task; return how much was done."""
-        if self.nodes.get(node.wd) is not node:
+        if wd not in self.table:
             return 1
-        descriptor = self._open(node)
-        if descriptor < 0:
-            self._not_entered(node, task, -descriptor)
+        code = self._enter(wd)
+        if code:
+            self._not_entered(wd, task, code)
             return 1
         filtered = bool(self._filters.rules)
-        path = self.path(node)
+        path = self.table.path(wd)
         below = path + b"/" if path else b""
         done = 0
-        try:
-            while task.names and done < limit:
-                done += 1
-                name = task.names.pop()
-                if name == _ITSELF:
-                    self._list_known(node, descriptor, task)
-                elif not filtered or self._filters.admits(below + name, directory=True):
-                    self._look(node, descriptor, name, task)
-                elif task.deep:
-                    self._leave_out(node, descriptor, name)
-        finally:
-            os.close(descriptor)
+        while task.names and done < limit:
+            done += 1
+            name = task.names.pop()
+            if name == _ITSELF:
+                self._list(wd, task)
+            elif not filtered or self._filters.admits(below + name, directory=True):
+                self._look(wd, name, task)
+            elif task.deep:
+                self._leave_out(wd, name)
+        if self._met:
+            if self._queued():
+                self._make_sure()
+            self._met.clear()
         if task.names:
-            _merge(self._tasks, node, task)
+            _merge(self._tasks, wd, task)
         return done
 
-    def _open(self, node: Node) -> int:
-        """Return a descriptor of this very directory, or an errno negated.
+    def _enter(self, wd: int) -> int:
+        """Make this very directory the working directory; return 0, or an errno.
 
         That is ESTALE when its path leads to another directory.
         """
-        path = self.path(node)
+        path = self.table.path(wd)
         if path is None:
-            return -errno.ESTALE
+            return errno.ESTALE
         try:
-            # By its dot: one that may be listed but not searched is as good as closed.
-            descriptor = os.open(self._prefix + path + b"/.", _ENTER)
+            os.chdir(self._prefix + path)
         except OSError as error:
-            return -(error.errno or errno.EIO)
-        if self._is(descriptor, node.wd):
-            return descriptor
-        os.close(descriptor)
-        return -errno.ESTALE
-
-    def _is(self, descriptor: int, wd: int) -> bool:
-        """Return whether `wd` is the watch of the directory that is open."""
-        found = self._add(b"/proc/self/fd/%d" % descriptor, self._mask)
-        if found != wd:
-            self._forget(found)
-        return found == wd
+            return error.errno or errno.EIO
+        found = self._add(b".", self._mask)
+        if found == wd:
+            return 0
+        self._forget(found)
+        return errno.EACCES if found == -errno.EACCES else errno.ESTALE
 
     def _forget(self, wd: int) -> None:
         """Give back a watch that was made by asking for the wd of a directory without one."""
-        if wd >= 0 and wd not in self.nodes:
+        if wd >= 0 and wd not in self.table:
             self._remove(wd)
 
-    def _not_entered(self, node: Node, task: _Task, code: int) -> None:
-        if code not in _ELSEWHERE:
-            self._failed(node, _ITSELF, code)  # whatever the names lead to: all of it, then
+    def _not_entered(self, wd: int, task: _Task, code: int) -> None:
+        if code not in ELSEWHERE:
+            self._failed(wd, _ITSELF, code)  # whatever the names lead to: all of it, then
         else:
             # By the time it is found, the report of what it was part of may have been made.
             task.fresh = False
-            _merge(self._later, node, task)
+            _merge(self._later, wd, task)
 
-    def _list_known(self, node: Node, descriptor: int, task: _Task) -> None:
+    def _list(self, wd: int, task: _Task) -> None:
+        """Add all subdirectories of the one that is entered to its task."""
         try:
-            names = _subdirectories(descriptor)
+            with os.scandir(b".") as entries:
+                names = {e.name for e in entries if e.is_dir(follow_symlinks=False)}
         except OSError as error:
-            self._failed(node, _ITSELF, error.errno or errno.EIO)
+            self._failed(wd, _ITSELF, error.errno or errno.EIO)
             return
-        for name in self.unwatched.get(node, {}).keys() - names:
-            self._watchable(node, name)
+        for name in self.unwatched.names(wd) - names:
+            self.unwatched.watchable(wd, name)
         task.names |= names
 
-    def _look(self, parent: Node, descriptor: int, name: bytes, task: _Task) -> None:
-        """Find out which directory `name` is, in the parent that is open."""
-        try:
-            inner = os.open(name, _ENTER, dir_fd=descriptor)
-        except OSError as error:
-            self._failed(parent, name, error.errno or errno.EIO)
-            return
-        try:
-            wd = self._add(b"/proc/self/fd/%d" % inner, self._mask)
-            node = self.nodes.get(wd)
-            if wd < 0:
-                self._failed(parent, name, -wd)
-            elif node is None:
-                self._meet(parent, descriptor, name, inner, wd, fresh=task.fresh)
-            else:
-                self._place(node, parent, name, deep=task.deep)
-        finally:
-            os.close(inner)
+    def _look(self, parent: int, name: bytes, task: _Task) -> None:
+        """Find out which directory `name` is, in the parent that is entered."""
+        wd = self._add(name, self._mask)
+        if wd < 0:
+            self._failed(parent, name, -wd)
+        elif wd in self.table:
+            self._place(wd, parent, name, deep=task.deep)
+        else:
+            self._meet(wd, parent, name, fresh=task.fresh)
 
-    def _meet(
-        self, parent: Node, descriptor: int, name: bytes, inner: int, wd: int, *, fresh: bool
-    ) -> None:
-        """The directory that is open as `inner` has its first watch, and perhaps is still there."""
+    def _meet(self, wd: int, parent: int, name: bytes, *, fresh: bool) -> None:
+        """The directory of `wd` has its first watch, and perhaps is still there: _make_sure."""
         try:
-            status = os.fstat(inner)
-            # It may have left before the watch was made, without a word.
-            there = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-            if not os.path.samestat(there, status):
-                self._remove(wd)
-                return
-            # Each subdirectory has a link, "..", to it; where they are counted, at least.
-            leaf = status.st_nlink == 2 and status.st_dev == self._counts_links
-            names = None if leaf else _subdirectories(inner)
+            leaf = self._has_none(os.lstat(name))
         except OSError as error:
             self._remove(wd)
             self._failed(parent, name, error.errno or errno.EIO)
             return
         if self.unwatched:
-            self._watchable(parent, name)
-        node = self.nodes[wd] = Node(parent, name, wd)
+            self.unwatched.watchable(parent, name)
+        self.table.put(wd, parent, name)
+        self._met.append((wd, name))
         if not fresh:
-            self._new.append(node)
-        if names:
-            self._tasks[node] = _Task(names, fresh=True)
+            self._new.append(wd)
+        if not leaf:
+            self._tasks[wd] = _Task({_ITSELF}, fresh=True)
 
-    def _place(self, node: Node, parent: Node, name: bytes, *, deep: bool) -> None:
+    def _make_sure(self) -> None:
+        """Forget what is not where it was met: it may have left before its watch was made."""
+        for wd, name in self._met:
+            found = self._add(name, self._mask)
+            if found != wd:
+                self.ignored(wd)
+                self._remove(wd)
+                self._forget(found)
+
+    def _has_none(self, status: os.stat_result) -> bool:
+        """Return whether a directory has no subdirectories.
+
+        Each has a link, "..", to it; where they are counted, at least.
+        """
+        return status.st_nlink == 2 and status.st_dev == self._counts_links
+
+    def _place(self, wd: int, parent: int, name: bytes, *, deep: bool) -> None:
         """A known directory was found in `parent` as `name`."""
-        above: Node | None = parent
-        while above is not None:
-            if above is node:  # so the parent's place is out of date: an event will tell
-                self._not_entered(parent, _Task({name}, deep=deep), errno.ESTALE)
-                return
-            above = above.parent
-        self._watchable(parent, name)
-        self._doubted.discard(node)
-        if self._unproved is not None and node in self._unproved:
-            self._unproved.remove(node)
+        table = self.table
+        if table.within(parent, wd):  # so the parent's place is out of date: an event will tell
+            self._not_entered(parent, _Task({name}, deep=deep), errno.ESTALE)
+            return
+        self.unwatched.watchable(parent, name)
+        if wd in self._doubted:
+            self._doubted.discard(wd)
+            self._list_moved(wd, name)
+        if self._unproved is not None and wd in self._unproved:
+            self._unproved.remove(wd)
             deep = True
-        if node.parent is not parent or node.name != name:
-            before = self.path(node)
-            node.parent, node.name = parent, name
-            after = self.path(node)
+        if table.parent(wd) != parent or table.name(wd) != name:
+            before = table.path(wd)
+            table.put(wd, parent, name)
+            after = table.path(wd)
             if before and after and before != after:
                 self._moves.append(Move(before, after))
             self._placed = True
-            self._new.append(node)
+            self._new.append(wd)
             deep |= self._judges_paths
             if self.unwatched:
-                self._unlocked.add(node)
+                self._unlocked.add(wd)
         if deep:
-            self._plan(node, _ITSELF, deep=True)
+            self._plan(wd, _ITSELF, deep=True)
 
-    def _leave_out(self, parent: Node, descriptor: int, name: bytes) -> None:
-        """Drop the watches on an excluded directory, which a rename may have made one."""
-        self._watchable(parent, name)
+    def _list_moved(self, wd: int, name: bytes) -> None:
+        """List a renamed directory, if it has subdirectories that are counted.
+
+        When it was met, another may have lain in its place just as the links were counted. That
+        takes two renames of it, so it comes here.
+        """
         with contextlib.suppress(OSError):
-            inner = os.open(name, _ENTER, dir_fd=descriptor)
-            wd = self._add(b"/proc/self/fd/%d" % inner, self._mask)
-            os.close(inner)
-            self._forget(wd)
-            node = self.nodes.get(wd)
-            if node is not None and node is not self.root:
-                self._cut_off(node)
+            status = os.lstat(name)
+            if status.st_dev == self._counts_links and not self._has_none(status):
+                self._plan(wd, _ITSELF)
 
-    def _cut_off(self, node: Node) -> None:
-        node.parent = None
+    def _leave_out(self, parent: int, name: bytes) -> None:
+        """Drop the watches on an excluded directory, which a rename may have made one."""
+        self.unwatched.watchable(parent, name)
+        wd = self._add(name, self._mask)
+        self._forget(wd)
+        if wd in self.table and wd != self.root:
+            self._cut_off(wd)
+
+    def _cut_off(self, wd: int) -> None:
+        self.table.cut_off(wd)
         self._left = True
 
     def _drop_cut_off(self) -> None:
         """Remove the watches of everything that is not below the root any more."""
         self._left = False
-        for node in [node for node in self.nodes.values() if self._top(node) is not self.root]:
-            self.ignored(node.wd)
-            self._remove(node.wd)
+        for wd in [wd for wd in self.table if not self.table.within(wd, self.root)]:
+            self.ignored(wd)
+            self._remove(wd)
 
-    def _top(self, node: Node) -> Node:
-        while node.parent is not None:
-            node = node.parent
-        return node
-
-    # ---- what cannot be watched -----------------------------------------------------------------
-
-    def _watchable(self, parent: Node, name: bytes) -> None:
-        names = self.unwatched.get(parent)
-        if names is not None and names.pop(name, None) is not None and not names:
-            del self.unwatched[parent]
-
-    def _failed(self, parent: Node, name: bytes, code: int) -> None:
-        """Take note that a directory cannot be watched, unless there is none by that name."""
-        if code in _ELSEWHERE:
-            self._watchable(parent, name)
-            return
-        names = self.unwatched.setdefault(parent, {})
-        if names.get(name) != code and not (code == errno.ENOSPC and self._limit_told):
-            path = self._prefix + _join(self.path(parent) or b"", name)
-            self._problems.append(f"cannot watch {printable(path)}: {reason(code)}")
-        self._limit_told |= code == errno.ENOSPC
-        names[name] = code
+    def _failed(self, parent: int, name: bytes, code: int) -> None:
+        path = self._prefix + _join(self.table.path(parent) or b"", name)
+        self.unwatched.failed(parent, name, code, path)
 
 
-def _merge(tasks: dict[Node, _Task], node: Node, task: _Task) -> None:
+@contextlib.contextmanager
+def _elsewhere() -> Iterator[None]:
+    """Give the working directory back at the end; "/" where no file can be opened to do so."""
+    try:
+        home = os.open(".", os.O_PATH | os.O_DIRECTORY)
+    except OSError:
+        home = -1
+    try:
+        yield
+    finally:
+        if home < 0:
+            os.chdir("/")
+        else:
+            os.fchdir(home)
+            os.close(home)
+
+
+def _merge(tasks: dict[int, _Task], wd: int, task: _Task) -> None:
     """Add a task to those there are. A fresh directory stays so: its report is yet to come."""
-    known = tasks.setdefault(node, task)
+    known = tasks.setdefault(wd, task)
     if known is not task:
         known.names |= task.names
         known.deep |= task.deep
@@ -537,26 +484,6 @@ def _merge(tasks: dict[Node, _Task], node: Node, task: _Task) -> None:
 
 def _join(directory: bytes, name: bytes) -> bytes:
     return b"%b/%b" % (directory, name) if directory and name else directory or name
-
-
-def reason(code: int) -> str:
-    """Return in words why a directory cannot be watched, and what to do, for an errno."""
-    if code == errno.ENOSPC:
-        limits = sysctl("fs.inotify.max_user_watches", "user.max_inotify_watches")
-        return f"no inotify watch is left: raise {limits}"
-    return _REASONS.get(code) or os.strerror(code)
-
-
-def sysctl(*names: str) -> str:
-    """Return names and values of sysctls, for a message."""
-    told = []
-    for name in names:
-        with (
-            contextlib.suppress(OSError),
-            open(f"/proc/sys/{name.replace('.', '/')}", encoding="ascii") as file,
-        ):
-            told.append(f"{name} (now {file.read().strip()})")
-    return " and ".join(told or names)
 
 
 def _counts_links(device: int) -> bool:
@@ -568,8 +495,3 @@ def _counts_links(device: int) -> bool:
     except OSError:
         return False
     return any(m[0].split()[2] == number and m[-1].split()[0] in _COUNTING for m in mounts)
-
-
-def _subdirectories(descriptor: int) -> set[bytes]:
-    with os.scandir(descriptor) as entries:
-        return {os.fsencode(e.name) for e in entries if e.is_dir(follow_symlinks=False)}

@@ -549,7 +549,7 @@ def test_without_descriptors_the_rest_waits_for_another_try(source: Path) -> Non
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
     try:
         assert watcher.walk(100)
-        assert "too many open files" in watcher.root_state()
+        assert watcher.root_state() == ""
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert "too many open files" in watcher.unwatched[b""]
@@ -560,6 +560,25 @@ def test_without_descriptors_the_rest_waits_for_another_try(source: Path) -> Non
     assert watcher.walk(100)
     assert watcher.unwatched == {}
     assert {event.path for event in watcher.read().events} == {b"a", b"b"}
+    watcher.close()
+
+
+def test_the_working_directory_is_given_back(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(source)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    watcher = Watcher(str(source), filters=compile_filters(()), emask=DEFAULT_EMASK)
+    assert watcher.walk(100)
+    assert watcher.root_state() == ""
+    assert Path.cwd() == home
+    home.rmdir()
+    (source / "new").mkdir()
+    watcher.read()
+    assert watcher.watched == len(list(source.glob("**/")))
+    assert os.readlink("/proc/self/cwd") == f"{home} (deleted)"
     watcher.close()
 
 

@@ -14,12 +14,24 @@ PACKAGE = Path(__file__).resolve().parents[2] / "inosync"
 
 LAYERS = (
     {"errors", "text"},
-    {"filters", "destination", "extra", "events", "changes", "debounce", "backoff", "drift"},
+    {"filters", "destination", "extra", "events", "changes", "debounce", "backoff", "drift"}
+    | {"watchtable"},
     {"values", "script", "places", "settings", "reading", "nodes", "config", "rsync", "plan"}
     | {"big", "settle", "moves"},
     {"mirror", "reports", "actions", "sources", "lanes", "telling", "comparing", "engine"}
     | {"status", "table", "probe", "history", "metrics", "page"},
-    {"watcher", "watchtree", "mounts", "guard", "process", "signals", "log", "lock", "control"}
+    {
+        "watcher",
+        "watchtree",
+        "unwatched",
+        "mounts",
+        "guard",
+        "process",
+        "signals",
+        "log",
+        "lock",
+        "control",
+    }
     | {"systemd"},
     {"runs", "hooks", "requests", "publish", "loop", "once", "service", "client", "lsyncd"}
     | {"together"},
@@ -69,6 +81,8 @@ NEIGHBOURS = {
     ("page", "status"),
     ("page", "table"),
     ("watcher", "watchtree"),
+    ("watcher", "unwatched"),
+    ("watchtree", "unwatched"),
     ("guard", "watcher"),
     ("guard", "mounts"),
     ("loop", "publish"),
