@@ -28,6 +28,7 @@ from inosync.guard import Guard
 from inosync.hooks import Hooks
 from inosync.mirror import State
 from inosync.mounts import Mounts
+from inosync.pace import Pace
 from inosync.process import resident
 from inosync.publish import Publisher
 from inosync.requests import Requests
@@ -76,6 +77,7 @@ class Loop:
     control: Server | None = None
     onlooker: Onlooker | None = None  # with one, nothing is mirrored but full passes
     _guards: dict[str, Guard] = field(default_factory=dict)
+    _paces: dict[Guard, Pace] = field(default_factory=dict)  # of those that are watched
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _mounts: Mounts = field(default_factory=Mounts)
     _retry_at: float | None = None
@@ -121,6 +123,9 @@ class Loop:
         """Do what is due, then wait for the next thing to happen and take note of it."""
         walking = self._walk()
         now = time.monotonic()
+        for guard, pace in list(self._paces.items()):
+            if pace.until is not None and now >= pace.until:
+                self._hear(guard)
         self._retry_sources(now)
         if self._requests is not None:
             self._requests.due(now)
@@ -159,6 +164,7 @@ class Loop:
     def _timeout(self, now: float) -> float | None:
         waits = [self.engine.deadline(), self.hooks.deadline()]
         waits += [self._retry_at, self._alive_at, self._look_at]
+        waits += [pace.until for pace in self._paces.values()]
         if self._requests is not None:
             waits.append(self._requests.deadline())
         if self._publisher is not None:
@@ -176,13 +182,14 @@ class Loop:
         now = time.monotonic()
         reason = guard.open(accept=accept)
         if guard.watcher is not None:
-            self.listen(guard.watcher.fileno(), partial(self._read, guard))
+            self._paces[guard] = Pace()
+            self.listen(guard.watcher.fileno(), partial(self._hear, guard))
         else:
             self.engine.hold(guard.source, reason, now)
             self._retry_at = now + _RETRY_SOURCE
 
     def _close(self, guard: Guard) -> None:
-        if guard.watcher is not None:
+        if guard.watcher is not None and self._paces.pop(guard).until is None:
             self.ignore(guard.watcher.fileno())
         guard.close()
 
@@ -219,6 +226,21 @@ class Loop:
     def _look_for_fresh(self, guard: Guard, changes: Sequence[Change], now: float) -> None:
         """Let the files wait that changed just now, where events do not tell (``rsettle``)."""
         self.engine.unsettled(guard.source, guard.fresh(changes, wall=time.time()), now)
+
+    def _hear(self, guard: Guard) -> None:
+        """Take what one watcher has to say, and listen again at once or after a pause."""
+        if guard.watcher is None:
+            return
+        pace, descriptor = self._paces[guard], guard.watcher.fileno()
+        before, paused = guard.watcher.events, pace.until is not None
+        self._read(guard)
+        if guard not in self._paces:  # its source is gone
+            return
+        pace.read(guard.watcher.events - before, time.monotonic())
+        if paused and pace.until is None:
+            self.listen(descriptor, partial(self._hear, guard))
+        elif not paused and pace.until is not None:
+            self.ignore(descriptor)
 
     def _read(self, guard: Guard) -> None:
         """Take what one watcher has to say."""

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "inosync"
 LAYERS = (
     {"errors", "text"},
     {"filters", "destination", "extra", "events", "changes", "debounce", "backoff", "drift"}
-    | {"watchtable"},
+    | {"watchtable", "pace"},
     {"values", "script", "places", "settings", "reading", "nodes", "config", "rsync", "plan"}
     | {"big", "settle", "moves"},
     {"mirror", "reports", "actions", "sources", "lanes", "telling", "comparing", "engine"}
