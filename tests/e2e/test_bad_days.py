@@ -277,7 +277,8 @@ def test_privileges_are_dropped_for_good(open_path: Path) -> None:
     spy.write_text(
         "#!/bin/sh\n"
         '[ "$1" = --version ] && exec /usr/bin/rsync --version\n'
-        f'{{ cat /proc/self/status; echo "HOME=$HOME"; }} > {local.root}/seen\n'
+        f'{{ cat /proc/self/status; echo "HOME=$HOME"; }} > {local.root}/unfinished\n'
+        f"mv {local.root}/unfinished {local.root}/seen\n"
     )
     spy.chmod(0o755)
     with Daemon(
