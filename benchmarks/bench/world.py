@@ -21,6 +21,15 @@ from bench.peers import Node
 LIMITS = PROJECT / "build" / "limits"
 
 
+def limits() -> dict[str, str]:
+    """Return the physical limits that can be measured here, each with the program's mode for it."""
+    if not LIMITS.exists():
+        return {}
+    found = {"C": "watch", "C, leaf rule": "leaf"}
+    works = took([str(LIMITS), "fanotify", "/"]).code == 0
+    return found | ({"C, fanotify": "fanotify"} if works else {})
+
+
 @dataclass
 class Bench:
     """One run of one benchmark. ``stack`` ends at its end."""
