@@ -183,6 +183,7 @@ def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+_HOOKS = "hooks run programs of yours (docs/hooks.rst)"
 _STATUS = "ask inosync --status instead"
 #: What lsyncd's settings{} are here.
 _GENERAL = {
@@ -197,20 +198,22 @@ _GENERAL = {
     "nodaemon": "inosync stays in the foreground unless it is started with -d",
     "insist": "inosync always goes on when a node is down",
     "maxDelays": "a batch is carried after edelay, however many changes it has",
-    "onepass": "inosync stays; it makes a full pass at the start",
+    "onepass": "inosync --once makes one full pass and ends",
 }
 #: What else a sync{} may say.
 _NOT_HERE = {
     "maxDelays": _GENERAL["maxDelays"],
     "maxProcesses": "one run at a time for each source and node; rparallel limits all together",
-    "crontab": "rfull is the number of seconds between full passes",
-    "batchSizeLimit": "rbigsize gives big files runs of their own",
+    "crontab": "rfull is the seconds between full passes; at set times let cron run inosync --sync",
+    "batchSizeLimit": "bigger files have runs of their own, rbigdelay seconds apart",
     "tunnel": "let systemd or autossh keep the tunnel up, or mirror over ssh directly",
     "onepass": _GENERAL["onepass"],
-    "xargs": "a renamed file is sent again",
+    "xargs": "a renamed directory is linked on the node, a renamed file is sent again",
 }
+#: What a sync{} may do itself, beside everything that begins with "on".
+_ACTIONS = {"action", "collect", "prepare"}
 #: Settings of a sync{} that say something to lsyncd alone.
-_INTERNAL = {"checkgauge", "prepare", "exitcodes", "name", "source", "target", "host", "targetdir"}
+_INTERNAL = {"checkgauge", "exitcodes", "name", "source", "target", "host", "targetdir"}
 _INTERNAL |= {"exclude", "excludeFrom", "filter", "filterFrom", "delete", "delay", "init"}
 _INTERNAL |= {"rsync", "ssh"}
 
@@ -234,22 +237,30 @@ def _general(settings: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
 def _sync(kind: str, values: dict[str, Any], general: Mapping[str, Any], cwd: str) -> _Sync:
     """Return a sync in our words. Raise ValueError, with what it does, if that cannot be."""
     if kind not in ("rsync", "rsyncssh", "direct"):
-        raise ValueError("builds upon none of lsyncd's defaults but has actions of its own")
+        raise ValueError(
+            f"builds upon none of lsyncd's defaults but has actions of its own; {_HOOKS}"
+        )
     source = _words(values.get("source"))
     if len(source) != 1:
         raise ValueError("names no source")
     node, path = _target(kind, values, cwd)
-    result = _Sync(posixpath.join(cwd, source[0]).rstrip("/") + "/", node, path)
+    # Not "/./", which would be a virtual root here.
+    watched = posixpath.normpath(posixpath.join(cwd, source[0]))
+    result = _Sync(watched.rstrip("/") + "/", node, path)
     result.settings = {"edelay": 1 if kind == "direct" else 15, **general}
     if isinstance(delay := values.get("delay"), int | float):
         result.settings["edelay"] = delay
     if values.get("init") is False:
         result.settings["init"] = False
+    if type(limit := values.get("batchSizeLimit")) is int and limit > 0:
+        result.settings["rbigsize"] = limit
     for key, value in sorted(values.items()):
         if key in _NOT_HERE:
             result.notes.append(f"{key} = {_lua(value)}: {_NOT_HERE[key]}")
+        elif key in _ACTIONS or key.startswith("on"):
+            result.notes.append(f"{key}: left out; {_HOOKS}")
         elif key not in _INTERNAL:
-            result.notes.append(f"{key}: an action or a value of lsyncd's own, left out")
+            result.notes.append(f"{key}: a value of lsyncd's own, left out")
     result.excludes = _words(values.get("filter")) + _words(values.get("exclude"))
     files = _words(values.get("filterFrom")) + _words(values.get("excludeFrom"))
     result.exclude_files = [posixpath.join(cwd, file) for file in files]

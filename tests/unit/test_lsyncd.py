@@ -358,7 +358,8 @@ def test_what_has_no_equivalent_is_in_comments() -> None:
     printed = convert(
         'settings {logfile = "/l", statusFile = "/s", insist = true, oops = 1}\n'
         'sync{default.rsync, source="a", target="b:/c", maxProcesses=4, crontab={"0 0 * * * *"},\n'
-        ' tunnel = tunnel{command={"ssh"}}, delete="startup", batchSizeLimit=5}\n'
+        ' tunnel = tunnel{command={"ssh"}}, delete="startup", batchSizeLimit=5, onepass=true,\n'
+        " collect=print, onMove=true, oops=1}\n"
         'sync{source="d", target="e", onCreate="cp ^source ^target"}\n',
         "conf",
         "/cwd",
@@ -366,10 +367,22 @@ def test_what_has_no_equivalent_is_in_comments() -> None:
     comments = [line for line in printed.splitlines() if line.startswith("#")]
     for word in (
         *("logfile", "statusFile", "insist", "oops", "maxProcesses", "crontab", "tunnel"),
-        *("batchSizeLimit", 'delete = "startup"', "sync number 2 is left out"),
+        *("batchSizeLimit", 'delete = "startup"', "onepass = true: inosync --once"),
+        *("collect: left out; hooks", "onMove: left out; hooks", "oops: a value of lsyncd's own"),
+        "sync number 2 is left out",
     ):
         assert [line for line in comments if word in line], word
     assert 'wpath = "/cwd/a/"' in printed
+    assert "rbigsize = 5" in printed
+
+
+@pytest.mark.parametrize("source", [".", "./", "{t}/.", "{t}/src/.."])
+def test_a_source_is_no_virtual_root(
+    loaded: Callable[[str], list[Config]], tmp_path: Path, source: str
+) -> None:
+    (config,) = loaded(f'sync{{default.rsync, source="{source}", target="h:/x"}} -- {{t}}/src')
+    assert config.sources[0].argument == f"{tmp_path}/"
+    assert not config.sources[0].relative
 
 
 @pytest.mark.parametrize(
