@@ -25,6 +25,7 @@ SHARED = (
     "share/inosync/examples/demo",
     "share/inosync/examples/inosync.service",
     "share/inosync/examples/inosync@.service",
+    "share/inosync/examples/inosync-user.service",
     "share/inosync/examples/hooks/purge-cdn",
 )
 
