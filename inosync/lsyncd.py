@@ -215,6 +215,7 @@ _ACTIONS = {"action", "collect", "prepare"}
 #: Settings of a sync{} that say something to lsyncd alone.
 _INTERNAL = {"checkgauge", "exitcodes", "name", "source", "target", "host", "targetdir"}
 _INTERNAL |= {"exclude", "excludeFrom", "filter", "filterFrom", "delete", "delay", "init"}
+_INTERNAL |= {"subdirs"}
 _INTERNAL |= {"rsync", "ssh"}
 
 
@@ -254,18 +255,25 @@ def _sync(kind: str, values: dict[str, Any], general: Mapping[str, Any], cwd: st
         result.settings["init"] = False
     if type(limit := values.get("batchSizeLimit")) is int and limit > 0:
         result.settings["rbigsize"] = limit
-    for key, value in sorted(values.items()):
-        if key in _NOT_HERE:
-            result.notes.append(f"{key} = {_lua(value)}: {_NOT_HERE[key]}")
-        elif key in _ACTIONS or key.startswith("on"):
-            result.notes.append(f"{key}: left out; {_HOOKS}")
-        elif key not in _INTERNAL:
-            result.notes.append(f"{key}: a value of lsyncd's own, left out")
+    result.notes += [
+        _note(key, value) for key, value in sorted(values.items()) if key not in _INTERNAL
+    ]
     result.excludes = _words(values.get("filter")) + _words(values.get("exclude"))
+    if values.get("subdirs") is False:
+        result.excludes.append("*/")
     files = _words(values.get("filterFrom")) + _words(values.get("excludeFrom"))
     result.exclude_files = [posixpath.join(cwd, file) for file in files]
     _options(result, values)
     return result
+
+
+def _note(key: str, value: Any) -> str:
+    """Return what to say of something in a sync{} that has no equivalent."""
+    if key in _NOT_HERE:
+        return f"{key} = {_lua(value)}: {_NOT_HERE[key]}"
+    if key in _ACTIONS or key.startswith("on"):
+        return f"{key}: left out; {_HOOKS}"
+    return f"{key}: a value of lsyncd's own, left out"
 
 
 def _target(kind: str, values: Mapping[str, Any], cwd: str) -> tuple[str, str]:
@@ -300,6 +308,10 @@ _OWN = {"bwlimit": "rspeed", "timeout": "rtimeout"}
 #: Options of rsync that every run has, and those that would change nothing.
 _ALWAYS = {"links", "times", "perms"}
 _NO_NEED = {*_ALWAYS, "recursive", "protect_args", "verbose", "quiet"}
+#: What archive = true stands for beside these.
+_ARCHIVE = {"group", "owner", "devices", "specials"}
+_PLAIN_SHELLS = ("ssh", "/usr/bin/ssh")
+_SHARED = "with these in ~/.ssh/config instead of extra, runs share one ssh connection"
 
 
 def _options(result: _Sync, values: Mapping[str, Any]) -> None:
@@ -313,9 +325,10 @@ def _options(result: _Sync, values: Mapping[str, Any]) -> None:
             result.own[_OWN[key]] = value
         elif key == "dry_run":
             result.notes.append("rsync.dry_run: start inosync with -p instead")
-        elif key not in _NO_NEED or (value is False and key in _ALWAYS):
+        elif not _needless(key, value, archive=rsync.get("archive") is True):
             given = _words(value) if key == "_extra" else _option(str(key), value)
             words += _accepted(given, result.notes)
+            result.notes += [_SHARED] if key == "rsh" else []
     if rsync.get("perms") is None and not rsync.get("archive"):
         result.notes.append("permissions are mirrored; extra = '--no-perms' if that is not wanted")
     if values.get("delete", True) is not True:
@@ -326,6 +339,13 @@ def _options(result: _Sync, values: Mapping[str, Any]) -> None:
         result.own["extra"] = words
     if not hindrance(words):
         result.settings["rscope"] = "changes"
+
+
+def _needless(key: object, value: Any, *, archive: bool) -> bool:
+    """Return whether an option says only what is so anyway."""
+    if value is False:  # to lsyncd: not given, which says something only of what would be
+        return key not in _ALWAYS and not (archive and key in _ARCHIVE)
+    return key in _NO_NEED or (key == "rsh" and value in _PLAIN_SHELLS)
 
 
 def _option(key: str, value: Any) -> list[str]:
@@ -347,11 +367,11 @@ def _shell(values: Mapping[str, Any], notes: list[str]) -> list[str]:
     else:
         words += _words(options)
     words += _words(ssh.get("_extra"))
-    if words == ["ssh"]:
+    if len(words) == 1 and words[0] in _PLAIN_SHELLS:
         return []
     if "port" in ssh:
         words += ["-p", str(ssh["port"])]
-    notes.append("with these in ~/.ssh/config instead of extra, runs share one ssh connection")
+    notes.append(_SHARED)
     return [f"--rsh={shlex.join(words)}"]
 
 

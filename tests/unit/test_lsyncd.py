@@ -151,7 +151,7 @@ def test_an_ssh_port(loaded: Callable[[str], list[Config]], tmp_path: Path) -> N
     (config,) = loaded(SSH_PORT)
     assert mirrors([config], tmp_path) == [("src/", "root@192.0.2.40:/home/")]
     assert config.pairs[0].destination.port == 2222
-    assert config.nodes[0].extra == ("--archive", "--no-compress", "--no-whole-file")
+    assert config.nodes[0].extra == ("--archive",)
 
 
 def test_an_ssh_key(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
@@ -243,6 +243,10 @@ def test_settings(
         ("copy_links = true", ("rscope", "tree")),
         ("links = false, protect_args = false, times = true", ("extra", ("--no-links",))),
         ("archive = true, group = false", ("extra", ("--archive", "--no-group"))),
+        # To lsyncd, false is "not given".
+        ("group = false, whole_file = false", ("extra", ())),
+        ('rsh = "/usr/bin/ssh"', ("extra", ())),
+        ('rsh = "ssh -p 3"', ("extra", ("--rsh=ssh -p 3",))),
         ('_extra = {"--info=progress2"}', ("extra", ())),
         ('_extra = {"-e", "ssh -p 3", "--exclude", "x"}', None),
         ('_extra = "--hard-links"', ("extra", ("--hard-links",))),
@@ -258,6 +262,35 @@ def test_options_of_rsync(
     (config,) = loaded(text)
     name, value = expected or ("extra", ("-e", "ssh -p 3", "--exclude", "x"))
     assert getattr(config.nodes[0], name) == value
+
+
+#: The options that lsyncd's rsync table has; a word where they need more than "true".
+OPTIONS = (
+    "acls append append_verify archive backup backup_dir=/b binary=/usr/bin/rsync bwlimit=1"
+    " checksum chmod=u+x chown=a:b compress copy_dirlinks copy_links cvs_exclude dry_run"
+    " executability existing group groupmap=*:x hard_links ignore_times inplace ipv4 ipv6"
+    " keep_dirlinks links omit_dir_times omit_link_times one_file_system owner"
+    " password_file=/p perms protect_args prune_empty_dirs quiet rsh=rsh rsync_path=/r"
+    " sparse suffix=x temp_dir=/t timeout=5 times update usermap=*:x verbose whole_file"
+    " xattrs"
+)
+
+
+@pytest.mark.parametrize("option", OPTIONS.split())
+def test_every_option_of_rsync_is_taken(loaded: Callable[[str], list[Config]], option: str) -> None:
+    name, _, word = option.partition("=")
+    value = word if word.isdigit() else f'"{word}"' if word else "true"
+    text = f'sync{{default.rsync, source="{{t}}/src", target="host:x", rsync={{{name}={value}}}}}'
+    (node,) = loaded(text)[0].nodes
+    flag = "--" + name.replace("_", "-")
+    known = {"binary", "bwlimit", "dry_run", "links", "perms", "protect_args", "quiet", "timeout"}
+    expected = () if name in known | {"times", "verbose"} else (f"{flag}={word}" if word else flag,)
+    assert node.extra == expected
+
+
+def test_top_level_alone(loaded: Callable[[str], list[Config]]) -> None:
+    (config,) = loaded('sync{default.rsync, source="{t}/src", target="h:/x", subdirs=false}')
+    assert config.sources[0].excludes == ("*/",)
 
 
 @pytest.mark.parametrize(
