@@ -354,13 +354,26 @@ RULES = [
     (['"*.tmp"'], ["a/b.tmpx"], ["x.tmp", "a/b.tmp"]),
     (['".git"'], ["a/.gitignore"], [".git/x", "a/.git/x"]),
     (['"+ /a/", "+ /a/b/***", "*"'], ["a/b/c/d"], ["a/x", "x", "x/a"]),
+    (
+        ['rexcludes = ["+ /*/", "+ /*/.ssh/", "+ /*/.ssh/authorized_keys", "*"]'],
+        ["me/.ssh/authorized_keys"],
+        ["me/.ssh/id_rsa", "me/file", "file", "me/sub/.ssh/authorized_keys"],
+    ),
+    (
+        [
+            'rexcludes = ["+ /passwd", "+ /group", "+ /shadow", "+ /ssh/",',
+            '"+ /ssh/sshd_config", "*"]',
+        ],
+        ["passwd", "group", "shadow", "ssh/sshd_config"],
+        ["hosts", "ssh/ssh_host_rsa_key", "x/passwd"],
+    ),
 ]
 
 
 @pytest.mark.parametrize(("rules", "sent", "kept"), RULES, ids=[row[0][0] for row in RULES])
 def test_the_translated_rules_of_clsync(rules: list[str], sent: list[str], kept: list[str]) -> None:
     assert all(f"``{rule}``" in GUIDE.read_text() for rule in rules)
-    filters = compile_filters(tuple(re.findall('"([^"]+)"', rules[0])))
+    filters = compile_filters(tuple(re.findall('"([^"]+)"', " ".join(rules))))
 
     def mirrored(path: str) -> bool:
         parents = [str(parent) for parent in reversed(Path(path).parents)][1:]
