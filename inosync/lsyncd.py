@@ -210,13 +210,13 @@ _NOT_HERE = {
     "onepass": _GENERAL["onepass"],
     "xargs": "a renamed directory is linked on the node, a renamed file is sent again",
 }
+_OLD = ("rsyncOps", "rsyncOpts")
 #: What a sync{} may do itself, beside everything that begins with "on".
 _ACTIONS = {"action", "collect", "prepare"}
 #: Settings of a sync{} that say something to lsyncd alone.
 _INTERNAL = {"checkgauge", "exitcodes", "name", "source", "target", "host", "targetdir"}
 _INTERNAL |= {"exclude", "excludeFrom", "filter", "filterFrom", "delete", "delay", "init"}
-_INTERNAL |= {"subdirs"}
-_INTERNAL |= {"rsync", "ssh"}
+_INTERNAL |= {"rsync", "ssh", "subdirs", *_OLD}
 
 
 def _general(settings: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -316,7 +316,7 @@ _SHARED = "with these in ~/.ssh/config instead of extra, runs share one ssh conn
 
 def _options(result: _Sync, values: Mapping[str, Any]) -> None:
     """Add what a sync says of rsync, ssh and deleting."""
-    rsync = values["rsync"] if isinstance(values.get("rsync"), dict) else {}
+    rsync = _rsync(values)
     words = _shell(values, result.notes)
     for key, value in sorted(rsync.items()):
         if key == "binary":
@@ -339,6 +339,13 @@ def _options(result: _Sync, values: Mapping[str, Any]) -> None:
         result.own["extra"] = words
     if not hindrance(words):
         result.settings["rscope"] = "changes"
+
+
+def _rsync(values: Mapping[str, Any]) -> dict[Any, Any]:
+    """Return the rsync table of a sync. lsyncd 2.0 had a list of options instead."""
+    table = values["rsync"] if isinstance(values.get("rsync"), dict) else {}
+    old = [values[name] for name in _OLD if name in values]
+    return {"_extra": old[0], **table} if old else table
 
 
 def _needless(key: object, value: Any, *, archive: bool) -> bool:

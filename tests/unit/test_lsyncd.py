@@ -51,7 +51,7 @@ def mirrors(configs: list[Config], base: Path) -> list[tuple[str, str]]:
     ]
 
 
-# Ten shapes that are seen most
+# Shapes that are seen most
 
 ARCHIVE = """
 settings {
@@ -128,6 +128,19 @@ sync {
 """
 DIRECT = """
 sync { default.direct, source = "{t}/src/", target = "{t}/to/" }
+"""
+FILTER = """
+sync {
+    default.rsync, source = "{t}/src", target = "/to", delay = 3,
+    filter = { '+ /.zshrc', '+ /.vim/***', '- /**', }, exclude = "*.swp"
+}
+"""
+OLD = """
+settings = { logfile = "/var/log/lsyncd.log", insist = true, nodaemon = false }
+sync{ default.rsyncssh, source="{t}/src/www", host="b.example.org", targetdir="/var/www",
+      rsyncOps={"-ausOS", "--temp-dir=/tmp"}, delay=3 }
+sync{ default.rsyncssh, source="{t}/src/nginx", host="b.example.org", targetdir="/etc/nginx",
+      rsyncOps={"-ausOS", "--temp-dir=/tmp"}, delay=3 }
 """
 
 
@@ -206,6 +219,20 @@ def test_excludes_from_a_file(loaded: Callable[[str], list[Config]], tmp_path: P
     (config,) = loaded(EXCLUDE_FROM)
     assert config.sources[0].excludes == ("*.log", "+ keep.txt")
     assert (config.edelay, config.nodes[0].extra) == (0, ("--omit-dir-times",))
+
+
+def test_filters_in_order(loaded: Callable[[str], list[Config]]) -> None:
+    (config,) = loaded(FILTER)
+    assert config.sources[0].excludes == ("+ /.zshrc", "+ /.vim/***", "- /**", "*.swp")
+
+
+def test_a_config_of_lsyncd_2_0(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
+    configs = loaded(OLD)
+    assert mirrors(configs, tmp_path) == [
+        ("src/www/", "b.example.org:/var/www/"),
+        ("src/nginx/", "b.example.org:/etc/nginx/"),
+    ]
+    assert configs[0].nodes[0].extra == ("-ausOS", "--temp-dir=/tmp")
 
 
 def test_direct(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
