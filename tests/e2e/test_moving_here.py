@@ -266,9 +266,12 @@ def test_where_a_command_line_puts_it(
     assert ("has no /./ in it" in world.log()) == ("/./" not in line and line[0] != ".")
 
 
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="in a user's namespace an rsync daemon cannot set its groups"
+)
 def test_a_command_line_with_a_module(world: World, tmp_path: Path) -> None:
     (tmp_path / "webdata").mkdir()
-    ids = f"uid = {os.getuid()}\ngid = {os.getgid()}\n" if os.getuid() == 0 else ""
+    ids = "uid = 0\ngid = 0\n"
     settings = tmp_path / "rsyncd.conf"
     settings.write_text(
         f"use chroot = no\nlog file = {tmp_path}/rsyncd.log\n{ids}"
