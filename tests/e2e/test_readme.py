@@ -181,8 +181,8 @@ class Machine:
 
     def here(self, command: str) -> str:
         """Return a command as it is on this machine."""
-        for text, other in PLACES.items():
-            command = command.replace(text, other.format(self.folder))
+        places = "|".join(map(re.escape, PLACES))
+        command = re.sub(places, lambda found: PLACES[found[0]].format(self.folder), command)
         # The config that inosync looks for by itself.
         return re.sub(r"\binosync (?=-)", f"inosync -c {self.config} ", command)
 
