@@ -183,6 +183,7 @@ def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+_HOOKS = "hooks run programs of yours (docs/hooks.rst)"
 _STATUS = "ask inosync --status instead"
 #: What lsyncd's settings{} are here.
 _GENERAL = {
@@ -197,22 +198,25 @@ _GENERAL = {
     "nodaemon": "inosync stays in the foreground unless it is started with -d",
     "insist": "inosync always goes on when a node is down",
     "maxDelays": "a batch is carried after edelay, however many changes it has",
-    "onepass": "inosync stays; it makes a full pass at the start",
+    "onepass": "inosync --once makes one full pass and ends",
 }
 #: What else a sync{} may say.
 _NOT_HERE = {
     "maxDelays": _GENERAL["maxDelays"],
     "maxProcesses": "one run at a time for each source and node; rparallel limits all together",
-    "crontab": "rfull is the number of seconds between full passes",
-    "batchSizeLimit": "rbigsize gives big files runs of their own",
+    "crontab": "rfull is the seconds between full passes; at set times let cron run inosync --sync",
+    "batchSizeLimit": "bigger files have runs of their own, rbigdelay seconds apart",
     "tunnel": "let systemd or autossh keep the tunnel up, or mirror over ssh directly",
     "onepass": _GENERAL["onepass"],
-    "xargs": "a renamed file is sent again",
+    "xargs": "a renamed directory is linked on the node, a renamed file is sent again",
 }
+_OLD = ("rsyncOps", "rsyncOpts")
+#: What a sync{} may do itself, beside everything that begins with "on".
+_ACTIONS = {"action", "collect", "prepare"}
 #: Settings of a sync{} that say something to lsyncd alone.
-_INTERNAL = {"checkgauge", "prepare", "exitcodes", "name", "source", "target", "host", "targetdir"}
+_INTERNAL = {"checkgauge", "exitcodes", "name", "source", "target", "host", "targetdir"}
 _INTERNAL |= {"exclude", "excludeFrom", "filter", "filterFrom", "delete", "delay", "init"}
-_INTERNAL |= {"rsync", "ssh"}
+_INTERNAL |= {"rsync", "ssh", "subdirs", *_OLD}
 
 
 def _general(settings: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -234,27 +238,42 @@ def _general(settings: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
 def _sync(kind: str, values: dict[str, Any], general: Mapping[str, Any], cwd: str) -> _Sync:
     """Return a sync in our words. Raise ValueError, with what it does, if that cannot be."""
     if kind not in ("rsync", "rsyncssh", "direct"):
-        raise ValueError("builds upon none of lsyncd's defaults but has actions of its own")
+        raise ValueError(
+            f"builds upon none of lsyncd's defaults but has actions of its own; {_HOOKS}"
+        )
     source = _words(values.get("source"))
     if len(source) != 1:
         raise ValueError("names no source")
     node, path = _target(kind, values, cwd)
-    result = _Sync(posixpath.join(cwd, source[0]).rstrip("/") + "/", node, path)
+    # Not "/./", which would be a virtual root here.
+    watched = posixpath.normpath(posixpath.join(cwd, source[0]))
+    result = _Sync(watched.rstrip("/") + "/", node, path)
     result.settings = {"edelay": 1 if kind == "direct" else 15, **general}
     if isinstance(delay := values.get("delay"), int | float):
         result.settings["edelay"] = delay
     if values.get("init") is False:
         result.settings["init"] = False
-    for key, value in sorted(values.items()):
-        if key in _NOT_HERE:
-            result.notes.append(f"{key} = {_lua(value)}: {_NOT_HERE[key]}")
-        elif key not in _INTERNAL:
-            result.notes.append(f"{key}: an action or a value of lsyncd's own, left out")
+    if type(limit := values.get("batchSizeLimit")) is int and limit > 0:
+        result.settings["rbigsize"] = limit
+    result.notes += [
+        _note(key, value) for key, value in sorted(values.items()) if key not in _INTERNAL
+    ]
     result.excludes = _words(values.get("filter")) + _words(values.get("exclude"))
+    if values.get("subdirs") is False:
+        result.excludes.append("*/")
     files = _words(values.get("filterFrom")) + _words(values.get("excludeFrom"))
     result.exclude_files = [posixpath.join(cwd, file) for file in files]
     _options(result, values)
     return result
+
+
+def _note(key: str, value: Any) -> str:
+    """Return what to say of something in a sync{} that has no equivalent."""
+    if key in _NOT_HERE:
+        return f"{key} = {_lua(value)}: {_NOT_HERE[key]}"
+    if key in _ACTIONS or key.startswith("on"):
+        return f"{key}: left out; {_HOOKS}"
+    return f"{key}: a value of lsyncd's own, left out"
 
 
 def _target(kind: str, values: Mapping[str, Any], cwd: str) -> tuple[str, str]:
@@ -289,11 +308,15 @@ _OWN = {"bwlimit": "rspeed", "timeout": "rtimeout"}
 #: Options of rsync that every run has, and those that would change nothing.
 _ALWAYS = {"links", "times", "perms"}
 _NO_NEED = {*_ALWAYS, "recursive", "protect_args", "verbose", "quiet"}
+#: What archive = true stands for beside these.
+_ARCHIVE = {"group", "owner", "devices", "specials"}
+_PLAIN_SHELLS = ("ssh", "/usr/bin/ssh")
+_SHARED = "with these in ~/.ssh/config instead of extra, runs share one ssh connection"
 
 
 def _options(result: _Sync, values: Mapping[str, Any]) -> None:
     """Add what a sync says of rsync, ssh and deleting."""
-    rsync = values["rsync"] if isinstance(values.get("rsync"), dict) else {}
+    rsync = _rsync(values)
     words = _shell(values, result.notes)
     for key, value in sorted(rsync.items()):
         if key == "binary":
@@ -302,9 +325,10 @@ def _options(result: _Sync, values: Mapping[str, Any]) -> None:
             result.own[_OWN[key]] = value
         elif key == "dry_run":
             result.notes.append("rsync.dry_run: start inosync with -p instead")
-        elif key not in _NO_NEED or (value is False and key in _ALWAYS):
+        elif not _needless(key, value, archive=rsync.get("archive") is True):
             given = _words(value) if key == "_extra" else _option(str(key), value)
             words += _accepted(given, result.notes)
+            result.notes += [_SHARED] if key == "rsh" else []
     if rsync.get("perms") is None and not rsync.get("archive"):
         result.notes.append("permissions are mirrored; extra = '--no-perms' if that is not wanted")
     if values.get("delete", True) is not True:
@@ -315,6 +339,20 @@ def _options(result: _Sync, values: Mapping[str, Any]) -> None:
         result.own["extra"] = words
     if not hindrance(words):
         result.settings["rscope"] = "changes"
+
+
+def _rsync(values: Mapping[str, Any]) -> dict[Any, Any]:
+    """Return the rsync table of a sync. lsyncd 2.0 had a list of options instead."""
+    table = values["rsync"] if isinstance(values.get("rsync"), dict) else {}
+    old = [values[name] for name in _OLD if name in values]
+    return {"_extra": old[0], **table} if old else table
+
+
+def _needless(key: object, value: Any, *, archive: bool) -> bool:
+    """Return whether an option says only what is so anyway."""
+    if value is False:  # to lsyncd: not given, which says something only of what would be
+        return key not in _ALWAYS and not (archive and key in _ARCHIVE)
+    return key in _NO_NEED or (key == "rsh" and value in _PLAIN_SHELLS)
 
 
 def _option(key: str, value: Any) -> list[str]:
@@ -336,11 +374,11 @@ def _shell(values: Mapping[str, Any], notes: list[str]) -> list[str]:
     else:
         words += _words(options)
     words += _words(ssh.get("_extra"))
-    if words == ["ssh"]:
+    if len(words) == 1 and words[0] in _PLAIN_SHELLS:
         return []
     if "port" in ssh:
         words += ["-p", str(ssh["port"])]
-    notes.append("with these in ~/.ssh/config instead of extra, runs share one ssh connection")
+    notes.append(_SHARED)
     return [f"--rsh={shlex.join(words)}"]
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.daemon import PROJECT, Daemon, run_inosync
+from support.daemon import PROJECT, Daemon, inosync_command, inosync_environment, run_inosync
 from support.places import Place, wait_equal
 from support.trees import compare, snapshot, write
 from support.waiting import until, until_empty
@@ -97,6 +97,55 @@ def test_pretending_logs_the_classic_command(world: World) -> None:
     assert "--exclude=/localhost" in words
     assert words[-2:] == ["/var/www/", "c.mirror.com:/var/www/"]
     assert not world.host("c.mirror.com").exists()
+
+
+def test_where_the_config_is_looked_for(world: World) -> None:
+    etc = world.folder / "etc"
+    for name in ("passwd", "group", "nsswitch.conf"):
+        (etc / "inosync").mkdir(parents=True, exist_ok=True)
+        shutil.copy(f"/etc/{name}", etc)
+    script = 'mount --bind "$0" /etc && exec "$@"'
+    command = [*world.unshare, "sh", "-c", script, etc, *inosync_command("--explain", world.var)]
+
+    def lands() -> str:
+        ran = subprocess.run(
+            command, env=inosync_environment(), capture_output=True, text=True, check=False
+        )
+        return ran.stdout + ran.stderr
+
+    assert "no config: write /etc/inosync.py or /etc/inosync/default.py" in lands()
+    for name in ("inosync/default.py", "inosync.py"):  # the second one wins
+        (etc / name).write_text(f'wpath = "{world.var}/"\nrnodes = ["host:/from/{name}"]\n')
+        (etc / name).chmod(0o644)
+        (etc / name).parent.chmod(0o755)
+        assert f"host:/from/{name}" in lands()
+
+
+def test_excludes_from_a_file_and_one_file_alone(
+    inosync: Callable[..., Daemon], source: Path, local: Place, tmp_path: Path
+) -> None:
+    lines = 'open("/etc/excludes").read().splitlines()'
+    alone = 'rexcludes = ["+ /file", "*"]'
+    guide = " ".join(GUIDE.read_text().split())
+    assert f"``rexcludes = {lines}``" in guide
+    assert f"``{alone}``" in guide
+    excludes = tmp_path / "excludes"
+    excludes.write_text("*.bin\n/first\n")
+    text = f'wpath = "{source}/"\nrnodes = ["{local.root}/"]\nedelay = 0.1\n'
+    from_file = f"{text}rexcludes = {lines}".replace("/etc/excludes", str(excludes))
+    for name in ("movie.bin", "file", "other"):
+        write(source, name, "x")
+    daemon = inosync(from_file)
+    until(lambda: set(snapshot(local.root)) == {b".", b"file", b"other"}, what="two files")
+    excludes.write_text("*.bin\n")
+    daemon.hup()
+    until((local.root / "first").exists, what="what is excluded no longer", state=daemon.log)
+    assert not (local.root / "movie.bin").exists()
+    daemon.stop()
+    for path in local.root.iterdir():
+        path.unlink()
+    inosync(text + alone, name="alone")
+    until(lambda: set(snapshot(local.root)) == {b".", b"file"}, what="one file")
 
 
 # inorun
@@ -217,9 +266,12 @@ def test_where_a_command_line_puts_it(
     assert ("has no /./ in it" in world.log()) == ("/./" not in line and line[0] != ".")
 
 
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="in a user's namespace an rsync daemon cannot set its groups"
+)
 def test_a_command_line_with_a_module(world: World, tmp_path: Path) -> None:
     (tmp_path / "webdata").mkdir()
-    ids = f"uid = {os.getuid()}\ngid = {os.getgid()}\n" if os.getuid() == 0 else ""
+    ids = "uid = 0\ngid = 0\n"
     settings = tmp_path / "rsyncd.conf"
     settings.write_text(
         f"use chroot = no\nlog file = {tmp_path}/rsyncd.log\n{ids}"
@@ -245,6 +297,13 @@ def test_hard_links_and_owners_come_with_extra(
     wait_equal(source, local.root)
     one, two = (local.root / "first").stat(), (local.root / "second").stat()
     assert one.st_ino == two.st_ino
+    if os.geteuid() == 0:  # nobody else can give files away
+        os.chown(source / "first", 12345, 12346)
+        owner = (12345, 12346)
+        until(
+            lambda: ((found := (local.root / "first").stat()).st_uid, found.st_gid) == owner,
+            what="the new owner",
+        )
 
 
 # clsync and lsyncd
@@ -259,14 +318,44 @@ def blocks(title: str) -> list[str]:
 def test_the_translated_configs_of_clsync(
     inosync: Callable[..., Daemon], source: Path, local: Place
 ) -> None:
-    simple, instant = blocks("clsync")
+    simple, instant, slow, few = (
+        text.replace('"/tmp/todir', f'"{local.root}')
+        .replace('"backup:/home/user', f'"{local.root}')
+        .replace('"mirror:/home/user', f'"{local.root}')
+        .replace('"/tmp/fromdir', f'"{source}')
+        .replace('"/home/user', f'"{source}')
+        for text in blocks("clsync")
+    )
     assert "edelay = 30" in simple
-    text = simple.replace("/tmp/fromdir", str(source)).replace("/tmp/todir", str(local.root))
-    daemon = inosync(text + instant)
+    assert "edelay = 600" in slow
+    for number, text in enumerate((simple, slow)):
+        daemon = inosync(text + instant, name=f"daemon-{number}")
+        wait_equal(source, local.root)
+        write(source, f"new/{number}", "x")
+        wait_equal(source, local.root)
+        assert daemon.stop() == 0
+    for path in (".ssh/authorized_keys", ".ssh/id_rsa", "mail/in/box", "huge/tree"):
+        write(source, path, "x")
+    daemon = inosync(few + instant, name="few")
+    until((local.root / "mail/in/box").exists, what="few files", state=daemon.log)
+    write(source, "mail/in/new", "x")
+    until((local.root / "mail/in/new").exists, what="a change", state=daemon.log)
+    assert (local.root / ".ssh/authorized_keys").exists()
+    assert not (local.root / ".ssh/id_rsa").exists()
+    assert not (local.root / "huge").exists()
+
+
+def test_what_is_deleted_can_be_kept(
+    inosync: Callable[..., Daemon], source: Path, local: Place, tmp_path: Path
+) -> None:
+    assert '``extra = "--backup --backup-dir=..."``' in GUIDE.read_text()
+    kept = tmp_path / "kept"
+    extra = f"--backup --backup-dir={kept}"
+    inosync({"wpath": f"{source}/", "rnodes": [local.node], "extra": extra, "edelay": 0.1})
     wait_equal(source, local.root)
-    write(source, "new", "x")
+    (source / "first").unlink()
+    until((kept / "first").exists, what="what was deleted")
     wait_equal(source, local.root)
-    assert daemon.stop() == 0
 
 
 RULES = [
@@ -275,13 +364,26 @@ RULES = [
     (['"*.tmp"'], ["a/b.tmpx"], ["x.tmp", "a/b.tmp"]),
     (['".git"'], ["a/.gitignore"], [".git/x", "a/.git/x"]),
     (['"+ /a/", "+ /a/b/***", "*"'], ["a/b/c/d"], ["a/x", "x", "x/a"]),
+    (
+        ['rexcludes = ["+ /*/", "+ /*/.ssh/", "+ /*/.ssh/authorized_keys", "*"]'],
+        ["me/.ssh/authorized_keys"],
+        ["me/.ssh/id_rsa", "me/file", "file", "me/sub/.ssh/authorized_keys"],
+    ),
+    (
+        [
+            'rexcludes = ["+ /passwd", "+ /group", "+ /shadow", "+ /ssh/",',
+            '"+ /ssh/sshd_config", "*"]',
+        ],
+        ["passwd", "group", "shadow", "ssh/sshd_config"],
+        ["hosts", "ssh/ssh_host_rsa_key", "x/passwd"],
+    ),
 ]
 
 
 @pytest.mark.parametrize(("rules", "sent", "kept"), RULES, ids=[row[0][0] for row in RULES])
 def test_the_translated_rules_of_clsync(rules: list[str], sent: list[str], kept: list[str]) -> None:
     assert all(f"``{rule}``" in GUIDE.read_text() for rule in rules)
-    filters = compile_filters(tuple(re.findall('"([^"]+)"', rules[0])))
+    filters = compile_filters(tuple(re.findall('"([^"]+)"', " ".join(rules))))
 
     def mirrored(path: str) -> bool:
         parents = [str(parent) for parent in reversed(Path(path).parents)][1:]
@@ -386,7 +488,7 @@ def test_it_does_what_lsyncd_does(
 
 def test_the_guide_names_settings_that_exist() -> None:
     ours = {name for setting in SETTINGS for name in setting.names}
-    theirs = {"delete", "action"}
+    theirs = {"delete", "action", "subdirs"}
     code = re.findall("``([^`]+)``", GUIDE.read_text())
     named = {found[1] for text in code if (found := re.match(r"([a-z]+) = (?!\{)", text))}
     assert named >= {"edelay", "rscope", "extra", "eopen"}
@@ -404,7 +506,9 @@ THEIRS = {
     "lsyncd": "default.rsync default.rsyncssh default.direct -rsync -rsyncssh -direct source"
     " target host targetdir delay maxDelays maxProcesses init insist exclude excludeFrom filter"
     " filterFrom delete inotifyMode rsync ssh batchSizeLimit crontab onepass tunnel logfile -log"
-    " statusFile pidfile nodaemon HUP TERM 23 143 onCreate action",
+    " logident logfacility subdirs"
+    " statusFile statusInterval -onepass lpostcmd.lua pidfile nodaemon HUP TERM 23 143 onCreate"
+    " action",
 }
 
 

@@ -25,6 +25,7 @@ SHARED = (
     "share/inosync/examples/demo",
     "share/inosync/examples/inosync.service",
     "share/inosync/examples/inosync@.service",
+    "share/inosync/examples/inosync-user.service",
     "share/inosync/examples/hooks/purge-cdn",
 )
 
@@ -45,7 +46,7 @@ def run(*command: object, **more: object) -> str:
 
 @pytest.fixture
 def dist(tmp_path: Path) -> Path:
-    """Build both, from what a checkout holds."""
+    """Build the sdist from what a checkout holds, and the wheel from what the sdist holds."""
     folder = tmp_path / "release"
     folder.mkdir()
     ignore = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "dist")
@@ -53,9 +54,18 @@ def dist(tmp_path: Path) -> Path:
     pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
     run(*pip, "install", "--target", folder / "build", "setuptools>=68", "wheel")
     environment = os.environ | {"PYTHONPATH": str(folder / "build")}
-    for kind in ("sdist", "wheel"):
+
+    def build(kind: str, unpacked: Path) -> None:
         script = f"from setuptools import build_meta; build_meta.build_{kind}({str(folder)!r})"
-        run(sys.executable, "-c", script, cwd=folder / "inosync", env=environment)
+        run(sys.executable, "-c", script, cwd=unpacked, env=environment)
+
+    build("sdist", folder / "inosync")
+    (sdist,) = folder.glob("*.tar.gz")
+    (folder / "unpacked").mkdir()
+    run("tar", "-xzf", sdist, "-C", folder / "unpacked")
+    (unpacked,) = (folder / "unpacked").iterdir()
+    build("wheel", unpacked)
+    shutil.rmtree(folder / "unpacked")
     return folder
 
 
@@ -64,10 +74,11 @@ def test_the_demo_runs_from_the_wheel_alone(dist: Path) -> None:
     (wheel,) = dist.glob("*.whl")
     prefix = dist / "prefix"
     run(sys.executable, "-m", "venv", prefix)
-    run(prefix / "bin/python", "-m", "pip", "--quiet", "install", wheel)
+    # A checkout on the path would be "already satisfied".
+    environment = {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
+    run(prefix / "bin/python", "-m", "pip", "--quiet", "install", wheel, env=environment)
     shutil.rmtree(dist / "inosync")
     assert [name for name in SHARED if not (prefix / name).exists()] == []
-    environment = {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
     shown = run(prefix / "share/inosync/examples/demo", "--once", cwd="/", env=environment)
     assert "both mirrors are equal to the source" in shown
 

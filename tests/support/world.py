@@ -59,7 +59,8 @@ class World:
         hosts, unshare = shlex.quote(str(self._hosts)), shlex.join(self.unshare)
         shell.write_text(_REMOTE_SHELL.format(hosts=hosts, unshare=unshare))
         shell.chmod(0o755)
-        self.environment = {"RSYNC_RSH": str(shell)}
+        # Its own, for /run/inosync may be there and belong to the real root.
+        self.environment = {"RSYNC_RSH": str(shell), "RUNTIME_DIRECTORY": str(folder / "run")}
         self._process: subprocess.Popen[bytes] | None = None
 
     def host(self, name: str) -> Path:

@@ -51,7 +51,7 @@ def mirrors(configs: list[Config], base: Path) -> list[tuple[str, str]]:
     ]
 
 
-# Ten shapes that are seen most
+# Shapes that are seen most
 
 ARCHIVE = """
 settings {
@@ -129,6 +129,19 @@ sync {
 DIRECT = """
 sync { default.direct, source = "{t}/src/", target = "{t}/to/" }
 """
+FILTER = """
+sync {
+    default.rsync, source = "{t}/src", target = "/to", delay = 3,
+    filter = { '+ /.zshrc', '+ /.vim/***', '- /**', }, exclude = "*.swp"
+}
+"""
+OLD = """
+settings = { logfile = "/var/log/lsyncd.log", insist = true, nodaemon = false }
+sync{ default.rsyncssh, source="{t}/src/www", host="b.example.org", targetdir="/var/www",
+      rsyncOps={"-ausOS", "--temp-dir=/tmp"}, delay=3 }
+sync{ default.rsyncssh, source="{t}/src/nginx", host="b.example.org", targetdir="/etc/nginx",
+      rsyncOps={"-ausOS", "--temp-dir=/tmp"}, delay=3 }
+"""
 
 
 def test_archive(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
@@ -151,7 +164,7 @@ def test_an_ssh_port(loaded: Callable[[str], list[Config]], tmp_path: Path) -> N
     (config,) = loaded(SSH_PORT)
     assert mirrors([config], tmp_path) == [("src/", "root@192.0.2.40:/home/")]
     assert config.pairs[0].destination.port == 2222
-    assert config.nodes[0].extra == ("--archive", "--no-compress", "--no-whole-file")
+    assert config.nodes[0].extra == ("--archive",)
 
 
 def test_an_ssh_key(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
@@ -208,6 +221,20 @@ def test_excludes_from_a_file(loaded: Callable[[str], list[Config]], tmp_path: P
     assert (config.edelay, config.nodes[0].extra) == (0, ("--omit-dir-times",))
 
 
+def test_filters_in_order(loaded: Callable[[str], list[Config]]) -> None:
+    (config,) = loaded(FILTER)
+    assert config.sources[0].excludes == ("+ /.zshrc", "+ /.vim/***", "- /**", "*.swp")
+
+
+def test_a_config_of_lsyncd_2_0(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
+    configs = loaded(OLD)
+    assert mirrors(configs, tmp_path) == [
+        ("src/www/", "b.example.org:/var/www/"),
+        ("src/nginx/", "b.example.org:/etc/nginx/"),
+    ]
+    assert configs[0].nodes[0].extra == ("-ausOS", "--temp-dir=/tmp")
+
+
 def test_direct(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
     (config,) = loaded(DIRECT)
     assert mirrors([config], tmp_path) == [("src/", f"{tmp_path}/to/")]
@@ -243,6 +270,10 @@ def test_settings(
         ("copy_links = true", ("rscope", "tree")),
         ("links = false, protect_args = false, times = true", ("extra", ("--no-links",))),
         ("archive = true, group = false", ("extra", ("--archive", "--no-group"))),
+        # To lsyncd, false is "not given".
+        ("group = false, whole_file = false", ("extra", ())),
+        ('rsh = "/usr/bin/ssh"', ("extra", ())),
+        ('rsh = "ssh -p 3"', ("extra", ("--rsh=ssh -p 3",))),
         ('_extra = {"--info=progress2"}', ("extra", ())),
         ('_extra = {"-e", "ssh -p 3", "--exclude", "x"}', None),
         ('_extra = "--hard-links"', ("extra", ("--hard-links",))),
@@ -258,6 +289,35 @@ def test_options_of_rsync(
     (config,) = loaded(text)
     name, value = expected or ("extra", ("-e", "ssh -p 3", "--exclude", "x"))
     assert getattr(config.nodes[0], name) == value
+
+
+#: The options that lsyncd's rsync table has; a word where they need more than "true".
+OPTIONS = (
+    "acls append append_verify archive backup backup_dir=/b binary=/usr/bin/rsync bwlimit=1"
+    " checksum chmod=u+x chown=a:b compress copy_dirlinks copy_links cvs_exclude dry_run"
+    " executability existing group groupmap=*:x hard_links ignore_times inplace ipv4 ipv6"
+    " keep_dirlinks links omit_dir_times omit_link_times one_file_system owner"
+    " password_file=/p perms protect_args prune_empty_dirs quiet rsh=rsh rsync_path=/r"
+    " sparse suffix=x temp_dir=/t timeout=5 times update usermap=*:x verbose whole_file"
+    " xattrs"
+)
+
+
+@pytest.mark.parametrize("option", OPTIONS.split())
+def test_every_option_of_rsync_is_taken(loaded: Callable[[str], list[Config]], option: str) -> None:
+    name, _, word = option.partition("=")
+    value = word if word.isdigit() else f'"{word}"' if word else "true"
+    text = f'sync{{default.rsync, source="{{t}}/src", target="host:x", rsync={{{name}={value}}}}}'
+    (node,) = loaded(text)[0].nodes
+    flag = "--" + name.replace("_", "-")
+    known = {"binary", "bwlimit", "dry_run", "links", "perms", "protect_args", "quiet", "timeout"}
+    expected = () if name in known | {"times", "verbose"} else (f"{flag}={word}" if word else flag,)
+    assert node.extra == expected
+
+
+def test_top_level_alone(loaded: Callable[[str], list[Config]]) -> None:
+    (config,) = loaded('sync{default.rsync, source="{t}/src", target="h:/x", subdirs=false}')
+    assert config.sources[0].excludes == ("*/",)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +418,8 @@ def test_what_has_no_equivalent_is_in_comments() -> None:
     printed = convert(
         'settings {logfile = "/l", statusFile = "/s", insist = true, oops = 1}\n'
         'sync{default.rsync, source="a", target="b:/c", maxProcesses=4, crontab={"0 0 * * * *"},\n'
-        ' tunnel = tunnel{command={"ssh"}}, delete="startup", batchSizeLimit=5}\n'
+        ' tunnel = tunnel{command={"ssh"}}, delete="startup", batchSizeLimit=5, onepass=true,\n'
+        " collect=print, onMove=true, oops=1}\n"
         'sync{source="d", target="e", onCreate="cp ^source ^target"}\n',
         "conf",
         "/cwd",
@@ -366,10 +427,22 @@ def test_what_has_no_equivalent_is_in_comments() -> None:
     comments = [line for line in printed.splitlines() if line.startswith("#")]
     for word in (
         *("logfile", "statusFile", "insist", "oops", "maxProcesses", "crontab", "tunnel"),
-        *("batchSizeLimit", 'delete = "startup"', "sync number 2 is left out"),
+        *("batchSizeLimit", 'delete = "startup"', "onepass = true: inosync --once"),
+        *("collect: left out; hooks", "onMove: left out; hooks", "oops: a value of lsyncd's own"),
+        "sync number 2 is left out",
     ):
         assert [line for line in comments if word in line], word
     assert 'wpath = "/cwd/a/"' in printed
+    assert "rbigsize = 5" in printed
+
+
+@pytest.mark.parametrize("source", [".", "./", "{t}/.", "{t}/src/.."])
+def test_a_source_is_no_virtual_root(
+    loaded: Callable[[str], list[Config]], tmp_path: Path, source: str
+) -> None:
+    (config,) = loaded(f'sync{{default.rsync, source="{source}", target="h:/x"}} -- {{t}}/src')
+    assert config.sources[0].argument == f"{tmp_path}/"
+    assert not config.sources[0].relative
 
 
 @pytest.mark.parametrize(

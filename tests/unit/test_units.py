@@ -12,7 +12,8 @@ import pytest
 from support.daemon import run_inosync
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-UNITS = ("inosync.service", "inosync@.service")
+HARDENED = ("inosync.service", "inosync@.service")
+USERS = "inosync-user.service"
 
 
 def read(name: str) -> dict[str, dict[str, list[str]]]:
@@ -28,28 +29,30 @@ def read(name: str) -> dict[str, dict[str, list[str]]]:
     return sections
 
 
-@pytest.fixture(params=UNITS)
+@pytest.fixture(params=HARDENED)
 def unit(request: pytest.FixtureRequest) -> dict[str, dict[str, list[str]]]:
-    """Each unit in turn."""
+    """Each unit of the whole machine in turn."""
     return read(request.param)
 
 
-def test_the_service_tells_systemd_how_it_is(unit: dict[str, dict[str, list[str]]]) -> None:
+@pytest.mark.parametrize("name", [*HARDENED, USERS])
+def test_the_service_tells_systemd_how_it_is(name: str) -> None:
+    unit = read(name)
     service = unit["Service"]
     assert service["Type"] == ["notify"]
     assert int(service["WatchdogSec"][0]) >= 10
     assert service["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     assert service["Restart"] == ["on-failure"]
     assert int(service["RestartSec"][0]) >= 10  # a config that stays wrong fills no log
-    assert unit["Install"]["WantedBy"] == ["multi-user.target"]
+    target = "default.target" if name == USERS else "multi-user.target"
+    assert unit["Install"]["WantedBy"] == [target]
 
 
-def test_the_command_line_is_one_that_inosync_has(
-    unit: dict[str, dict[str, list[str]]], tmp_path: Path
-) -> None:
-    (line,) = unit["Service"]["ExecStart"]
+@pytest.mark.parametrize("name", [*HARDENED, USERS])
+def test_the_command_line_is_one_that_inosync_has(name: str, tmp_path: Path) -> None:
+    (line,) = read(name)["Service"]["ExecStart"]
     program, *arguments = shlex.split(line)
-    assert program == "/usr/bin/inosync"
+    assert program == ("%h/.local/bin/inosync" if name == USERS else "/usr/bin/inosync")
     options = [argument for argument in arguments if argument.startswith("-")]
     offered = run_inosync("--help", cwd=tmp_path)
     assert offered.returncode == 0, offered.stderr
@@ -66,6 +69,15 @@ def test_both_units_differ_in_the_config_alone() -> None:
     assert instance["Service"].pop("ExecStart") == ["/usr/bin/inosync -c /etc/inosync/%i.py"]
     assert plain["Service"] == instance["Service"]
     assert plain["Install"] == instance["Install"]
+
+
+def test_the_one_of_a_user_asks_for_nothing_that_a_user_has_not() -> None:
+    """A user's systemd starts no service with these settings, and has no network target."""
+    unit = read(USERS)
+    assert unit["Service"].keys() <= read(HARDENED[0])["Service"].keys()
+    sandbox = r"Protect|Private|Capabilit|Restrict|ReadWrite|SystemCall|User|Group|Runtime|Logs"
+    assert not [key for key in unit["Service"] if re.match(sandbox, key)]
+    assert not unit["Unit"].keys() & {"After", "Wants", "Requires"}
 
 
 def test_the_sandbox_leaves_what_mirroring_needs(unit: dict[str, dict[str, list[str]]]) -> None:
