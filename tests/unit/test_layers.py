@@ -34,7 +34,7 @@ LAYERS = (
     }
     | {"systemd"},
     {"runs", "hooks", "requests", "publish", "loop", "once", "service", "client", "lsyncd"}
-    | {"together"},
+    | {"together", "translation", "configtext"},
     {"check", "explain", "verify"},
     {"cli", "__main__", "__init__"},
 )
@@ -94,6 +94,9 @@ NEIGHBOURS = {
     ("service", "once"),
     ("service", "loop"),
     ("service", "runs"),
+    ("lsyncd", "configtext"),
+    ("lsyncd", "translation"),
+    ("configtext", "translation"),
     ("__main__", "cli"),
 }
 
