@@ -408,7 +408,8 @@ class Engine:
             else:
                 self.resync(state.source, reason, now)
         if state.untold is not None and not self.paused:
-            self._hook(changed(state.source, state.untold))
+            if self.config.on_change:  # in a flood it takes longer than all else of a turn
+                self._hook(changed(state.source, state.untold))
             state.untold = None
 
     def _hand_over(self, state: SourceState) -> None:
@@ -568,7 +569,9 @@ class Engine:
         if mirror.ailing:
             self._hook(recovered(mirror, mirror.ailing, now - mirror.ailing_since))
             mirror.ailing = ""
-        if flight is not None and (flight.count or mirror.last != NOTHING):
+        if flight is None or not self.config.on_success:
+            return
+        if flight.count or mirror.last != NOTHING:
             self._hook(succeeded(mirror, flight, mirror.last, seconds=took, now=now))
 
     def _end(self, mirror: Mirror, reason: str, now: float) -> None:
