@@ -81,7 +81,7 @@ def _findings(config: Config) -> Iterator[Finding]:
     yield Finding(OK, f"{config.file or 'the command line'}: {counts}")
     for warning in config.warnings:
         yield Finding(WARNING, warning)
-    version = preflight(config)
+    version = preflight(config).version
     dotted = ".".join(map(str, version))
     if version < _FRACTIONS:
         text = f"rsync {dotted} compares whole seconds, so that a file may stay stale; "

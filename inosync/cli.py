@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 
@@ -226,6 +225,8 @@ def _say(line: str) -> None:
 
 def _show(line: str) -> None:
     """Put a line on the terminal that the next one overwrites."""
+    import shutil
+
     line = line[: shutil.get_terminal_size().columns - 1]
     print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
 

@@ -293,8 +293,11 @@ class Engine:
 
     # ---- what the loop asks ---------------------------------------------------------------
 
-    def due(self, now: float) -> list[Action]:
-        """Return everything that is to be done at `now`, in order."""
+    def due(self, now: float, *, most: int | None = None) -> list[Action]:
+        """Return everything that is to be done at `now`, in order.
+
+        With `most`, no more runs are started than that; the next call starts others.
+        """
         if not self.stopping:
             for state in self.sources.values():
                 self._due_source(state, now)
@@ -312,7 +315,7 @@ class Engine:
                 self._say(WARNING, f"{mirror.name}: rsync did not end when told to: killed")
                 self._actions.append(Kill(mirror))
         if not self.stopping:
-            self._start(now)
+            self._start(now, most)
             self._compare(now)
         actions, self._actions = self._actions, []
         return actions
@@ -408,7 +411,8 @@ class Engine:
             else:
                 self.resync(state.source, reason, now)
         if state.untold is not None and not self.paused:
-            self._hook(changed(state.source, state.untold))
+            if self.config.on_change:  # in a flood it takes longer than all else of a turn
+                self._hook(changed(state.source, state.untold))
             state.untold = None
 
     def _hand_over(self, state: SourceState) -> None:
@@ -568,14 +572,16 @@ class Engine:
         if mirror.ailing:
             self._hook(recovered(mirror, mirror.ailing, now - mirror.ailing_since))
             mirror.ailing = ""
-        if flight is not None and (flight.count or mirror.last != NOTHING):
+        if flight is None or not self.config.on_success:
+            return
+        if flight.count or mirror.last != NOTHING:
             self._hook(succeeded(mirror, flight, mirror.last, seconds=took, now=now))
 
     def _end(self, mirror: Mirror, reason: str, now: float) -> None:
         mirror.end(reason, now, grace=GRACE)
         self._actions.append(Terminate(mirror))
 
-    def _start(self, now: float) -> None:
+    def _start(self, now: float, most: int | None) -> None:
         """Start the longest waiting mirrors while there is room.
 
         Mirrors that failed last time get half of the room at most: nodes that hang until they time
@@ -588,6 +594,7 @@ class Engine:
                 self._queue.append(mirror)
         busy = [mirror for mirror in self._busy() if not mirror.comparing]
         room = self.config.rparallel - len(busy)
+        room = room if most is None else min(room, most)
         trials = max(1, self.config.rparallel // 2)
         trials -= sum(1 for mirror in busy if mirror.backoff.failures)
         # Big files hold up nobody: half of the room stays for the others.

@@ -234,7 +234,8 @@ class Guard:
 
     def _look(self, path: bytes) -> os.stat_result | None:
         try:
-            return os.lstat(os.path.join(self._root, path))
+            # Not os.path.join, which takes longer than the call: plans look at thousands of files.
+            return os.lstat(b"%b/%b" % (self._root, path))
         except OSError:
             return None
 

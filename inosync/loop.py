@@ -129,9 +129,7 @@ class Loop:
         self._retry_sources(now)
         if self._requests is not None:
             self._requests.due(now)
-        while actions := self.engine.due(now):
-            for action in actions:
-                self._perform(action, now)
+        now = self._act(now)
         self.hooks.due(now)
         self._announce(now)
         if self.onlooker is not None:
@@ -242,6 +240,12 @@ class Loop:
         elif not paused and pace.until is not None:
             self.ignore(descriptor)
 
+    def _hear_more(self) -> None:
+        """Take what came in the last moments."""
+        for guard, pace in list(self._paces.items()):
+            if pace.until is None and guard.watcher is not None and guard.watcher.queued():
+                self._hear(guard)
+
     def _read(self, guard: Guard) -> None:
         """Take what one watcher has to say."""
         if guard.watcher is None:
@@ -301,6 +305,20 @@ class Loop:
                 self._open(guard)
 
     # ---- running --------------------------------------------------------------------------
+
+    def _act(self, now: float) -> float:
+        """Do what the engine wants done at `now`; return the time after that.
+
+        Runs are started one by one. What changes meanwhile goes with those that are not started
+        yet; it would need another run to each node otherwise.
+        """
+        while actions := self.engine.due(now, most=1):
+            for action in actions:
+                self._perform(action, now)
+            if any(isinstance(action, Start) for action in actions):
+                self._hear_more()
+                now = time.monotonic()
+        return now
 
     def _perform(self, action: Action, now: float) -> None:
         if isinstance(action, Say):

@@ -60,6 +60,13 @@ class Runs:
     pretend: bool = False
     ended: Callable[[Mirror, Outcome, Iterable[bytes]], None] = _unheard
     _children: dict[int, _Run] = field(default_factory=dict)
+    _environment: dict[bytes, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Once for all runs, and not for each.
+        self._environment = {
+            os.fsencode(name): os.fsencode(value) for name, value in self.environment.items()
+        }
 
     def start(self, action: Start, guard: Guard, now: float, *, wall: float) -> None:
         """Run rsync for a mirror whose source the `guard` has just vouched for.
@@ -69,8 +76,9 @@ class Runs:
         mirror = action.mirror
         spare = guard.lost()
         step = self._step(action, guard)
+        names: tuple[bytes, ...] | None = None
+        listed = False
         if isinstance(step, Relink):
-            names = None
             argv = self.command(action, relink=step)
         else:
             hide = mirror.stale if step is None and not action.rehearse else frozenset()
@@ -79,26 +87,34 @@ class Runs:
             leave = guard.files(self.engine.left_out(mirror, action.batch))
             listed = names is not None
             argv = self.command(action, spare=spare, hide=hide, leave=leave, listed=listed)
-        log.debug("%s: run for %s", mirror.name, _describe(action.batch))
-        if names == ():
+        if names == () or self.pretend:
+            log.debug("%s: run for %s", mirror.name, _describe(action.batch))
+            if names != ():
+                log.info("would execute: %s%s", _printf(names or ()), _shown(argv, names))
             self.engine.exited(mirror, Outcome(0, pretended=self.pretend), now)
             return
-        data = b"".join(name + b"\0" for name in names or ())
-        shown = shlex.join(argv) + (f" # {len(names)} names on standard input" if names else "")
-        if self.pretend:
-            log.info("would execute: %s%s", _printf(names or ()), shown)
-            self.engine.exited(mirror, Outcome(0, pretended=True), now)
-            return
-        log.debug("executing: %s", shown)
+        fault: OSError | None = None
         try:
-            child = Child(argv, environment=self.environment, data=data, nice=action.compare)
+            child = Child(
+                argv,
+                environment=self._environment,
+                data=b"".join(name + b"\0" for name in names or ()),
+                nice=action.compare,
+                brief=listed,
+            )
         except OSError as error:
-            status, reason = not_started(argv, error)
+            fault = error
+        # What is only told is told when the run is on its way.
+        shown = _shown(argv, names)
+        log.debug("%s: run for %s", mirror.name, _describe(action.batch))
+        log.debug("executing: %s", shown)
+        if fault is not None:
+            status, reason = not_started(argv, fault)
             outcome = Outcome(status, evidence=(reason,), command=shown)
             self.ended(mirror, outcome, ())
             self.engine.exited(mirror, outcome, now)
             return
-        self._children[child.pid] = _Run(child, mirror, shown, listed=names is not None, wall=wall)
+        self._children[child.pid] = _Run(child, mirror, shown, listed=listed, wall=wall)
 
     def _step(self, start: Start, guard: Guard) -> Step | None:
         """Return what is to be done for renames before the run itself; None: nothing more."""
@@ -212,6 +228,11 @@ def _drift(run: _Run) -> Drift:
         for difference in found
         if not changed(source, below(prefix, difference.path), run.wall)
     )
+
+
+def _shown(argv: Sequence[str], names: Sequence[bytes] | None) -> str:
+    """Return the command line as people read it."""
+    return shlex.join(argv) + (f" # {len(names)} names on standard input" if names else "")
 
 
 def _printf(names: Sequence[bytes]) -> str:

@@ -16,6 +16,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,14 @@ from inosync.lock import Lock, lock_path, runtime_directory, socket_path
 from inosync.loop import Loop
 from inosync.once import Once
 from inosync.process import capture, end_leftovers
-from inosync.rsync import OLDEST, chooses_shell, command, parse_version, patient
+from inosync.rsync import (
+    OLDEST,
+    chooses_shell,
+    command,
+    parse_checksum,
+    parse_version,
+    patient,
+)
 from inosync.runs import Runs
 from inosync.signals import Signals
 from inosync.systemd import Systemd
@@ -65,7 +73,7 @@ def run(
     """
     directory = Path.cwd()  # where relative paths belong, also after detaching and at reload
     config = load()
-    version = preflight(config, writes=not pretend)
+    program = preflight(config, writes=not pretend)
     with contextlib.ExitStack() as stack:
         runtime = runtime_directory()
         lock = None
@@ -107,7 +115,7 @@ def run(
                 load,
                 config,
                 directory=directory,
-                version=version,
+                program=program,
                 mark=mark,
                 control=control,
                 server=server,
@@ -125,7 +133,7 @@ def _serve(
     config: Config,
     *,
     directory: Path,
-    version: tuple[int, int, int],
+    program: Program,
     mark: str,
     control: str,
     server: Server | None,
@@ -148,7 +156,7 @@ def _serve(
     if mark:
         name, _, lock = mark.partition("=")
         environment[name] = lock
-    current = (config, version)
+    current = (config, program)
 
     def reload() -> Config:
         nonlocal current
@@ -161,7 +169,8 @@ def _serve(
         return command(
             patient(start.mirror.pair) if start.compare else start.mirror.pair,
             current[0],
-            version=current[1],
+            version=current[1].version,
+            checksum="" if "RSYNC_CHECKSUM_LIST" in environment else current[1].checksum,
             control=control,
             environment_shell="RSYNC_RSH" in environment,
             rehearse=start.rehearse or start.compare,
@@ -214,16 +223,25 @@ def _filter_warnings(config: Config) -> Iterator[str]:
 # ---- before anything starts ---------------------------------------------------------------
 
 
-def preflight(config: Config, *, writes: bool = True) -> tuple[int, int, int]:
-    """Return the version of the local rsync; raise ConfigError when something cannot work.
+@dataclass(frozen=True)
+class Program:
+    """What the local rsync says of itself: see ``rsync.command``."""
+
+    version: tuple[int, int, int]
+    checksum: str = ""
+
+
+def preflight(config: Config, *, writes: bool = True) -> Program:
+    """Return what the local rsync is like; raise ConfigError when something cannot work.
 
     Who only pretends does not write ``metricsfile`` and ``htmlfile``.
     """
     where = config.file or "inosync"
     problems = []
-    version = None
+    version, told = None, ""
     try:
-        version = parse_version(capture([config.rsync, "--version"], timeout=10))
+        told = capture([config.rsync, "--version"], timeout=10)
+        version = parse_version(told)
     except OSError as error:
         problems.append(f"{where}: rsync = {config.rsync!r}: cannot be run: {error}")
     else:
@@ -260,7 +278,7 @@ def preflight(config: Config, *, writes: bool = True) -> tuple[int, int, int]:
         ]
     if version is None or problems:
         raise ConfigError(problems)
-    return version
+    return Program(version, parse_checksum(told))
 
 
 def unwritable(config: Config, *, writes: bool = True) -> list[str]:

@@ -32,7 +32,7 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
     differs. Raise ConfigError, also for a node that does not exist.
     """
     pairs = pairs_on(config.pairs, node)
-    version = preflight(config)
+    version = preflight(config).version
     with contextlib.ExitStack() as stack:
         runtime = runtime_directory()
         control = stack.enter_context(control_directory(runtime, config))

@@ -270,6 +270,24 @@ def test_paths_count_from_the_source_whatever_its_form(
     assert lines_with(result.stdout, ": sub/deep: content")
 
 
+@pytest.mark.parametrize("allowed", ["", "md5"])
+def test_the_checksum_of_local_runs_is_rsyncs_own_choice(
+    ask: Callable, source: Path, local: Place, allowed: str
+) -> None:
+    environment = {"RSYNC_CHECKSUM_LIST": allowed} if allowed else {}
+    result = ask(settings(source, local.node), "--once", "-v", environment=environment)
+    assert result.returncode == 0, result.stderr
+    # rsync ends with 4 when it is told to take one that is not among those in the environment.
+    listed = rsync_lists_checksums()
+    assert ("--checksum-choice=" in result.stderr) == (listed and not allowed)
+
+
+def rsync_lists_checksums() -> bool:
+    """Return whether this rsync says which checksums it has; those before 3.2.0 do not."""
+    told = subprocess.run(["rsync", "--version"], capture_output=True, text=True, check=True)
+    return "Checksum list:" in told.stdout
+
+
 def test_once_shows_on_a_terminal_how_far_it_is(
     source: Path, local: Place, fakersync: FakeRsync, tmp_path: Path
 ) -> None:

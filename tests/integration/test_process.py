@@ -162,6 +162,17 @@ def test_output_goes_to_memory_when_no_disk_takes_it() -> None:
     child.close()
 
 
+def test_what_a_brief_child_writes_is_kept_in_memory_and_so_is_what_it_reads() -> None:
+    script = "cat; echo oh >&2; ls -l /proc/self/fd"
+    child = Child(["/bin/sh", "-c", script], environment=ENVIRONMENT, data=b"given\n", brief=True)
+    assert status(child) == 0
+    assert child.errors() == b"oh\n"
+    given, *files = child.output().splitlines()
+    assert given == b"given"
+    assert sum(b" -> /memfd:" in file for file in files) == 3
+    child.close()
+
+
 def test_leftovers_are_ended_and_nobody_else(tmp_path: Path) -> None:
     name = str(tmp_path)  # another run of these tests has another
     started = [

@@ -177,6 +177,20 @@ def test_a_dead_node_delays_no_other() -> None:
     assert starts(engine.due(NOW + 0.5)) == well
 
 
+def test_runs_that_are_started_one_by_one_carry_what_came_in_between() -> None:
+    engine = make_engine(3, edelay=0.0, rparallel=2)
+    (source,) = engine.config.sources
+    engine.changed(source, ONE, NOW)
+    assert starts(engine.due(NOW, most=1)) == engine.mirrors[:1]
+    engine.changed(source, [Change(b"g", Kind.ENTRY)], NOW + 1)
+    actions = engine.due(NOW + 1, most=1)
+    assert starts(actions) == engine.mirrors[1:2]
+    assert [a.batch.count for a in actions if isinstance(a, Start)] == [2]
+    assert engine.due(NOW + 1, most=1) == [], "there is room for two"
+    assert engine.mirrors[0].pending is not None
+    assert engine.mirrors[0].pending.count == 1
+
+
 def test_no_more_than_rparallel_run_and_the_longest_waiting_goes_first() -> None:
     engine = make_engine(5, rparallel=2)
     first = started(engine)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import os
+import subprocess
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -101,7 +103,7 @@ NEIGHBOURS = {
 }
 
 #: What a module that only decides may take from the standard library, and from `os`.
-PURE_LIBRARY = {"__future__", "collections", "dataclasses", "enum", "functools", "html"}
+PURE_LIBRARY = {"__future__", "collections", "dataclasses", "enum", "functools"}
 PURE_LIBRARY |= {"ipaddress", "itertools", "json", "math", "os", "re", "shlex", "stat", "string"}
 PURE_LIBRARY |= {"typing"}
 PURE_OS = {"fsdecode", "fsencode"}
@@ -126,6 +128,11 @@ DOORS = {
 
 #: Calls that start a shell or another program behind the door's back.
 FORBIDDEN_OS = {"system", "popen", "fork", "forkpty", "posix_spawn", "posix_spawnp"}
+
+#: What a running daemon has no use for: the rooms of other commands, and what takes much memory.
+NOT_RUNNING = {f"inosync.{room}" for room in ("check", "client", "explain", "lsyncd", "probe")}
+NOT_RUNNING |= {"inosync.together", "inosync.verify", "lupa", "rich"}
+NOT_RUNNING |= {"_hashlib", "_ssl", "asyncio", "email", "hashlib", "html", "http", "unittest"}
 
 MODULES = {path.stem: ast.parse(path.read_text()) for path in sorted(PACKAGE.glob("*.py"))}
 
@@ -182,6 +189,16 @@ def test_imports_go_down(module: str) -> None:
         if layer(room) >= layer(module) and (module, room) not in NEIGHBOURS
     }
     assert not upward
+
+
+def test_a_running_daemon_has_not_loaded_what_it_does_not_need() -> None:
+    script = "import sys, inosync.cli, inosync.service; print(*sys.modules)"
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    loaded = set(run.stdout.split())
+    assert {"inosync.loop", "pyinotify"} <= loaded
+    assert not loaded & NOT_RUNNING
 
 
 def test_neighbours_do_not_go_in_circles() -> None:

@@ -21,6 +21,7 @@ from inosync.rsync import (
     evidence,
     judge,
     pairs_on,
+    parse_checksum,
     parse_version,
     patient,
     progress,
@@ -75,6 +76,27 @@ def test_an_old_rsync_is_not_given_what_it_does_not_know() -> None:
     pair = make_pair(None, "/mirror")
     words = command(pair, make_config([pair]), version=(3, 1, 2))
     assert "--modify-window=-1" not in words
+
+
+def test_both_ends_of_a_local_run_need_not_find_out_on_which_checksum_they_agree() -> None:
+    word = "--checksum-choice=xxh128"
+    words = argv(checksum="xxh128", extra=("--checksum-choice=md5",))
+    assert words.index(word) < words.index("--checksum-choice=md5")  # the last one counts
+    for there in ("host:/mirror", "host::module/", "rsync://host/module/"):
+        assert word not in argv(there, checksum="xxh128")
+
+
+@pytest.mark.parametrize(
+    ("told", "checksum"),
+    [
+        ("rsync  version 3.1.3  protocol version 31\nCapabilities:\n", ""),
+        ("Checksum list:\n    xxh128 xxh3 xxh64 (xxhash) md5 md4 none\nCompress list:\n", "xxh128"),
+        ("Checksum list:\n    md5 md4 none\n", "md5"),
+        ("Checksum list:\nCompress list:\n    zstd\n", ""),
+    ],
+)
+def test_the_checksum_that_two_of_an_rsync_agree_on(told: str, checksum: str) -> None:
+    assert parse_checksum(told) == checksum
 
 
 def test_speed_and_timeout_are_the_nodes() -> None:
