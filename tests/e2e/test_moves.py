@@ -13,7 +13,10 @@ from support.fakersync import Call, FakeRsync
 from support.places import Place, wait_equal
 from support.waiting import until
 
+from inosync.movedfiles import PER_RUN
+
 SIZE = 40_000
+GIANT = 2 * PER_RUN
 FILES = 30
 
 
@@ -43,9 +46,9 @@ class Renaming:
     def calls(self) -> list[Call]:
         return self.fakersync.calls()[self.before :]
 
-    def sent(self) -> int:
-        """Return how many bytes the runs sent, by rsync's own log."""
-        return sum(map(int, re.findall(r"sent (\d+) bytes", self.logfile.read_text())))
+    def literal(self) -> int:
+        """Return how many bytes of files the runs sent, by rsync's own statistics."""
+        return sum(call.literal for call in self.calls())
 
     def files_sent(self) -> set[str]:
         """Return the names of the files that were sent, by rsync's own log."""
@@ -101,7 +104,7 @@ def test_a_renamed_directory_is_not_sent(renaming: Rename, place: Place, scope: 
     world.wait()
     assert len(relinked(world.calls())) == 1
     assert world.files_sent() == set()
-    assert world.sent() < SIZE
+    assert world.literal() == 0
     assert world.links() == {1}
 
 
@@ -173,3 +176,111 @@ def test_the_new_place_may_be_a_link_on_the_node(
     world.wait()
     assert len(relinked(world.calls())) == 1
     assert list(victim.iterdir()) == []
+
+
+@pytest.fixture
+def big_files(source: Path) -> Path:
+    """A directory with two files that are worth a step of their own.
+
+    Of different sizes: --fuzzy tells no files apart that have one size, and one time in seconds.
+    """
+    folder = source / "d"
+    folder.mkdir()
+    for size, name in enumerate(("a", "# b"), start=GIANT):
+        (folder / name).write_bytes(os.urandom(size))
+    return folder
+
+
+def fuzzy(calls: list[Call]) -> list[Call]:
+    return [call for call in calls if "--fuzzy" in call.argv]
+
+
+@pytest.mark.parametrize("scope", ["tree", "changes"])
+@pytest.mark.usefixtures("big_files")
+def test_a_file_with_a_new_name_is_not_sent(renaming: Rename, place: Place, scope: str) -> None:
+    world = renaming(place, rscope=scope)
+    folder = world.source / "d"
+    (folder / "a").rename(folder / "aa.old")
+    world.wait()
+    assert len(fuzzy(world.calls())) == 1
+    assert world.literal() == 0
+    assert world.links() == {1}
+
+
+@pytest.mark.parametrize("scope", ["tree", "changes"])
+@pytest.mark.usefixtures("big_files")
+def test_a_file_in_a_new_directory_is_not_sent(renaming: Rename, place: Place, scope: str) -> None:
+    world = renaming(place, rscope=scope)
+    for target in ("old/sub 0/a", "old/sub 0/# b"):
+        (world.source / "d" / target.rpartition("/")[2]).rename(world.source / target)
+    world.wait()
+    assert len(relinked(world.calls())) == 1
+    assert not fuzzy(world.calls())
+    assert world.literal() == 0
+    assert world.links() == {1}
+    # To the top, and from it.
+    (world.source / "old/sub 0/a").rename(world.source / "a")
+    world.wait()
+    (world.source / "a").rename(world.source / "d" / "a")
+    world.wait()
+    assert len(relinked(world.calls())) == 3
+    assert world.literal() == 0
+    assert world.links() == {1}
+
+
+@pytest.mark.usefixtures("big_files")
+def test_a_file_with_a_new_name_in_a_new_directory_is_sent(renaming: Rename, local: Place) -> None:
+    world = renaming(local)
+    (world.source / "d" / "a").rename(world.source / "old" / "b")
+    world.wait()
+    assert len(world.calls()) == 1
+    assert world.literal() == GIANT
+
+
+@pytest.mark.usefixtures("big_files")
+def test_of_a_log_that_is_rotated_only_the_new_one_is_sent(renaming: Rename, place: Place) -> None:
+    """Its old name is taken again at once."""
+    world = renaming(place, rscope="changes")
+    log = world.source / "d" / "a"
+    log.rename(f"{log}-20300101")
+    log.write_text("new")
+    world.wait()
+    assert len(fuzzy(world.calls())) == 1
+    assert world.literal() == len("new")
+
+
+@pytest.mark.usefixtures("big_files")
+def test_what_is_written_into_a_file_in_its_new_directory_is_sent(
+    renaming: Rename, local: Place
+) -> None:
+    """Also when neither size nor time tells of it."""
+    world = renaming(local)
+    new = world.source / "old" / "a"
+    before = (world.source / "d" / "a").rename(new).stat()
+    with open(new, "r+b") as file:
+        file.write(b"changed")
+    os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+    world.wait()
+    assert not relinked(world.calls())
+    assert world.literal() == GIANT
+
+
+@pytest.mark.usefixtures("big_files")
+def test_a_moved_file_is_not_one_with_what_takes_its_old_place(
+    renaming: Rename, local: Place
+) -> None:
+    """Neither then nor later do the modes of one become those of the other."""
+    world = renaming(local, rscope="changes")
+    old, new = world.source / "d" / "a", world.source / "old" / "a"
+    world.fakersync.always(hold=True, delegate=True)
+    old.rename(new)
+    held = world.fakersync.wait_for_calls(world.before + 1)
+    shutil.copy2(new, old)
+    old.chmod(0o600)
+    world.fakersync.release()
+    world.wait()
+    assert held
+    assert world.links() == {1}
+    new.chmod(0o444)
+    world.wait()
+    assert world.links() == {1}

@@ -16,7 +16,7 @@ LAYERS = (
     {"errors", "text"},
     {"filters", "destination", "extra", "events", "changes", "debounce", "backoff", "drift"},
     {"values", "script", "places", "settings", "reading", "nodes", "config", "rsync", "plan"}
-    | {"big", "settle", "moves"},
+    | {"big", "settle", "moves", "movedfiles", "steps"},
     {"mirror", "reports", "actions", "sources", "lanes", "telling", "comparing", "engine"}
     | {"status", "table", "probe", "history", "metrics", "page"},
     {"watcher", "watchtree", "mounts", "guard", "process", "signals", "log", "lock", "control"}
@@ -42,8 +42,11 @@ NEIGHBOURS = {
     ("rsync", "plan"),
     ("reports", "mirror"),
     ("settle", "big"),
-    ("rsync", "moves"),
+    ("rsync", "steps"),
     ("moves", "plan"),
+    ("moves", "movedfiles"),
+    ("moves", "steps"),
+    ("movedfiles", "steps"),
     ("actions", "mirror"),
     ("actions", "reports"),
     ("lanes", "mirror"),
