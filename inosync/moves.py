@@ -37,15 +37,15 @@ What rsync (3.5.0) does, to a local path, over ssh and to a daemon alike:
   in the source; but it keeps a link to the old place for one of the source's.
   So the old place must be deleted on the node, whatever has come in its place: a rule ``H /a/old``
   hides it from the ordinary run, first of all rules, until one has succeeded. It does not hide what
-  a list names. What excludes keep there survives, as ever. Where a run fails, it may do so for ever,
-  and rsync may delete nothing: so what has come there is sent with ``--ignore-times`` before the
-  next one. That makes new files, which share nothing.
+  a list names. What excludes keep there survives, as ever. Where a run fails, it may do so for
+  ever, and rsync may delete nothing: so what has come there is sent with ``--ignore-times`` before
+  the next one. That makes new files, which share nothing.
 - A symbolic link on the way to the old place would be followed, too; links to what is not deleted
   would stay. So a directory serves only when nothing took its place, or that of a directory above
   it, since the mirror was last right.
 - Size and time say that files are the same, but of two files of one size and time that exchange
-  names this is not true. So nothing is linked that a change of the same batch names; of a file, that
-  it came to its new path is one, so it must be the only thing that happened there.
+  names this is not true. So nothing is linked that a change of the same batch names. That a file
+  came to its new path is such a change, so it must be the only thing that happened there.
 
 A daemon that is killed between the two runs forgets the rule. Its first full pass deletes the old
 place, unless that has been made anew by then, of the same files with their times.

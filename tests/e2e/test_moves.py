@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -272,15 +273,46 @@ def test_a_moved_file_is_not_one_with_what_takes_its_old_place(
     """Neither then nor later do the modes of one become those of the other."""
     world = renaming(local, rscope="changes")
     old, new = world.source / "d" / "a", world.source / "old" / "a"
-    world.fakersync.always(hold=True, delegate=True)
+    world.fakersync.to(f"{local.root}/old/", hold=True, delegate=True)
     old.rename(new)
-    held = world.fakersync.wait_for_calls(world.before + 1)
+    until(lambda: relinked(world.calls()), what="the run that links")
     shutil.copy2(new, old)
     old.chmod(0o600)
     world.fakersync.release()
     world.wait()
-    assert held
+    assert len(relinked(world.calls())) == 1
     assert world.links() == {1}
     new.chmod(0o444)
     world.wait()
     assert world.links() == {1}
+
+
+@pytest.mark.usefixtures("big_files")
+@pytest.mark.parametrize("scope", ["tree", "changes"])
+def test_nor_when_runs_fail_for_ever(renaming: Rename, local: Place, scope: str) -> None:
+    """What cannot be sent keeps nothing else back."""
+    world = renaming(local, rexcludes=["*.own"], rscope=scope)
+    barred = world.source / "barred"
+    barred.mkdir()
+    world.wait()
+    (local.root / "barred" / "its.own").write_text("precious")
+    barred.rmdir()
+    barred.write_text("a file, where the node has a directory")
+    until(lambda: 23 in [call.code for call in world.calls()], what="a failure")
+    old, new = world.source / "d" / "a", world.source / "old" / "a"
+    world.fakersync.to(f"{local.root}/old/", hold=True, delegate=True)
+    old.rename(new)
+    until(lambda: relinked(world.calls()), what="the run that links")
+    shutil.copy2(new, old)
+    old.chmod(0o600)
+    world.fakersync.release()
+    mirrored = [local.root / path.relative_to(world.source) for path in (old, new)]
+
+    def right() -> bool:
+        modes = [stat.S_IMODE(path.stat().st_mode) for path in mirrored if path.exists()]
+        return modes == [0o600, stat.S_IMODE(new.stat().st_mode)]
+
+    until(right, what="both of them")
+    assert [path.stat().st_nlink for path in mirrored] == [1, 1]
+    assert any("--ignore-times" in call.argv for call in world.calls())
+    assert not (local.root / "barred").is_file()
