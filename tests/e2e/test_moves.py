@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.daemon import Daemon, run_inosync
 from support.fakersync import Call, FakeRsync
 from support.places import Place, wait_equal
 from support.waiting import until
@@ -36,7 +37,10 @@ def relinked(calls: list[Call]) -> list[Call]:
 class Renaming:
     """A daemon on a source in sync, and what its runs do from then on."""
 
-    def __init__(self, source: Path, place: Place, fakersync: FakeRsync, logfile: Path) -> None:
+    def __init__(
+        self, daemon: Daemon, source: Path, place: Place, fakersync: FakeRsync, logfile: Path
+    ) -> None:
+        self.daemon = daemon
         self.source = source
         self.mirror = place.root
         self.fakersync = fakersync
@@ -59,6 +63,11 @@ class Renaming:
     def wait(self) -> None:
         wait_equal(self.source, self.mirror)
         until(lambda: all(call.code is not None for call in self.calls()), what="the runs to end")
+
+    def wait_for_lanes(self) -> None:
+        """Wait until all mirrors have all, that of the big files as well."""
+        ask = ("-c", self.daemon.config_file, "--wait", "60")
+        assert run_inosync(*ask, cwd=self.daemon.folder).returncode == 0
 
     def links(self) -> set[int]:
         files = [path for path in self.mirror.rglob("*") if path.is_file()]
@@ -92,7 +101,7 @@ def renaming(
         )
         wait_equal(source, place.root)
         daemon.wait_for_log("in sync (first pass")
-        return Renaming(source, place, fakersync, logfile)
+        return Renaming(daemon, source, place, fakersync, logfile)
 
     return begin
 
@@ -316,3 +325,48 @@ def test_nor_when_runs_fail_for_ever(renaming: Rename, local: Place, scope: str)
     assert [path.stat().st_nlink for path in mirrored] == [1, 1]
     assert any("--ignore-times" in call.argv for call in world.calls())
     assert not (local.root / "barred").is_file()
+
+
+@pytest.mark.usefixtures("big_files")
+@pytest.mark.parametrize("scope", ["tree", "changes"])
+def test_giants_are_not_sent_by_their_lane_either(
+    renaming: Rename, place: Place, scope: str
+) -> None:
+    world = renaming(place, rscope=scope, rbigsize=100_000, rbigdelay=0.2)
+    world.wait_for_lanes()
+    status = run_inosync("-c", world.daemon.config_file, "--status", cwd=world.daemon.folder)
+    assert "(big files)" in status.stdout
+    world.before = len(world.fakersync.calls())
+    (world.source / "d" / "a").rename(world.source / "old" / "a")
+    world.wait()
+    world.wait_for_lanes()
+    (world.source / "old").rename(world.source / "new")
+    world.wait()
+    world.wait_for_lanes()
+    assert len(relinked(world.calls())) == 2
+    assert world.literal() == 0
+    assert world.links() == {1}
+
+
+def test_between_sources_it_is_sent(
+    inosync: Callable, tmp_path: Path, local: Place, fakersync: FakeRsync
+) -> None:
+    fakersync.always(delegate=True)
+    for name in ("one", "two"):
+        fill(tmp_path / name / "old")
+    (tmp_path / "one" / "big").write_bytes(os.urandom(GIANT))
+    daemon = inosync(
+        {
+            "edelay": 0.3,
+            "wpaths": [f"{tmp_path}/one", f"{tmp_path}/two"],
+            "rnodes": [local.node],
+            "rsync": str(fakersync.path),
+        }
+    )
+    daemon.wait_for_log("in sync (first pass", times=2)
+    for old, new in (("one/big", "two/big"), ("one/old", "two/new")):
+        (tmp_path / old).rename(tmp_path / new)
+    for name in ("one", "two"):
+        wait_equal(tmp_path / name, local.root / name)
+    assert not relinked(fakersync.calls())
+    assert not fuzzy(fakersync.calls())
