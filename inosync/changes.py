@@ -60,7 +60,7 @@ class Batch:
             sample=(self.sample + other.sample)[:SAMPLE],
             reason=self.reason or other.reason,
             changes=changes,
-            moves=chained((*_seen_again(self.moves, other), *other.moves)),
+            moves=_one_after_the_other(_seen_again(self.moves, other), other.moves),
         )
 
     def again(self) -> Batch:
@@ -87,12 +87,16 @@ def chained(moves: Iterable[Move]) -> tuple[Move, ...]:
     return (*directories[:MOST_MOVES], *files[:MOST_FILES])
 
 
-def _seen_again(moves: Sequence[Move], later: Batch) -> Sequence[Move]:
+def _one_after_the_other(one: tuple[Move, ...], other: tuple[Move, ...]) -> tuple[Move, ...]:
+    return chained((*one, *other)) if one and other else one or other
+
+
+def _seen_again(moves: tuple[Move, ...], later: Batch) -> tuple[Move, ...]:
     """Return them; not sure any more if something happened to their files in the `later` batch."""
     if not later.changes or not any(move.file for move in moves):
         return moves
     named = {change.path for change in later.changes if change.kind is not Kind.LEVEL}
-    return [m._replace(sure=False) if m.file and m.new in named else m for m in moves]
+    return tuple(m._replace(sure=False) if m.file and m.new in named else m for m in moves)
 
 
 def merged(one: Batch | None, other: Batch | None) -> Batch | None:

@@ -78,8 +78,8 @@ class Seen:
     vanished there are two, because they reach differently far. ``resync`` is why all
     must be compared, or "". ``problems`` are new directories that cannot be watched, a line each.
     ``root_lost``: the root was deleted, moved or unmounted; ask ``root_state()``. ``moves`` are the
-    directories that were found under another path than they had, in that order, and behind them the
-    files of which both halves of a rename were seen.
+    directories that were found under another path than they had, in that order, and behind them
+    files of which both halves of a rename were seen; not all of these.
     """
 
     events: tuple[Event, ...] = ()
@@ -190,7 +190,9 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
     def _half(self, wd: int, mask: int, name: bytes, cookie: int) -> None:
         """A file has left a name, or came to it: the two have the same cookie (inotify(7))."""
         if mask & IN_MOVED_FROM:
-            self._halves[cookie] = (wd, name)
+            # One that was made just now is no basis for anything: so programs save their files.
+            if not self.names.get(wd, {}).get(name, 0) & IN_CREATE:
+                self._halves[cookie] = (wd, name)
             return
         left = self._halves.pop(cookie, None) or self._old_halves.pop(cookie, None)
         if left is not None:
@@ -377,18 +379,20 @@ class Watcher:
                     yield event._replace(mask=event.mask | IN_ISDIR)
 
     def _renamed_files(self) -> Iterator[Move]:
-        """Yield the files that were renamed, and whether nothing else happened to these names."""
+        """Yield the files that were renamed within their directory, or without a further event."""
         names = self._notifier.names
         for left, came in self._notifier.pairs:
             old, new = (self._path(wd) for wd, _ in (left, came))
             if old is not None and new is not None:
                 masks = [names.get(wd, {}).get(name, 0) for wd, name in (left, came)]
-                yield Move(
+                move = Move(
                     Event(old, left[1].rstrip(b"\0"), 0).path,
                     Event(new, came[1].rstrip(b"\0"), 0).path,
                     file=True,
                     sure=not any(mask & ~_MOVED for mask in masks),
                 )
+                if old == new or move.sure:
+                    yield move
 
     def _path(self, wd: int) -> bytes | None:
         node = self._tree.nodes.get(wd)

@@ -207,16 +207,25 @@ class Renamed(World):
         self.write_unseen(rename(one, other), other % 2)
 
     def write_and_move(self, one: int, other: int) -> None:
-        self.write_unseen(self.file(one), other % 2)
-        (self.rename_file if other % 3 == 0 else self.move_file)(one, other)
+        path = self.file(one)
+        target = os.path.join(self.folder(other), os.path.basename(path))
+        if other % 3 == 0:
+            target = path + b".0"
+        self.write_unseen(path, 1, target)
+        if other % 2:
+            self.read()
+        self.move(path, target)
 
-    def write_unseen(self, path: bytes, unseen: int) -> None:
+    def write_unseen(self, path: bytes, unseen: int, target: bytes = b"") -> None:
+        """Write to a file that is, or will be, at `target`, perhaps without a new size or time."""
         before = os.stat(path)
+        # Under a path that the mirror knows, not even a full pass would see it.
+        known = os.path.relpath(target or path, self.root)
+        unseen = unseen and not os.path.lexists(os.path.join(self.mirror_root, known))
         self.count += 1
         with open(self.writing(path), "r+b") as file:
             file.write((b"%d " % self.count * 50)[: before.st_size])
-        # Under a path that the mirror knows, not even a full pass would see it.
-        if unseen and not os.path.lexists(os.path.join(self.mirror_root, self.relative(path))):
+        if unseen:
             os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
     def different(self, path: bytes, target: bytes) -> None:
@@ -303,9 +312,6 @@ class Renamed(World):
             for name in TWINS:
                 self.move(os.path.join(path, name), os.path.join(target, name))
             path = target
-
-    def relative(self, path: bytes) -> bytes:
-        return os.path.relpath(path, self.root)
 
     @property
     def mirror_root(self) -> bytes:
@@ -441,8 +447,8 @@ def test_renamed_directories_are_as_a_full_pass_makes_them(tmp_path: Path, seed:
     live(Renamed(tmp_path, case, "tree" if seed % 2 else "changes", None), case)
 
 
-# The last one fails where files are linked that were written after their rename.
-@pytest.mark.parametrize("seed", [*SEEDS, 122])
+# The last two fail where files are linked that were written after their rename, or before it.
+@pytest.mark.parametrize("seed", [*SEEDS, 122, 78])
 def test_renamed_files_are_as_a_full_pass_makes_them(tmp_path: Path, seed: int) -> None:
     case = invent(seed, FILE_ACTIONS, "exchange_twin_files")
     live(Renamed(tmp_path, case, "tree" if seed % 2 else "changes", None), case)
@@ -450,5 +456,13 @@ def test_renamed_files_are_as_a_full_pass_makes_them(tmp_path: Path, seed: int) 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_so_they_are_through_a_daemon(tmp_path: Path, rsync_daemon: RsyncDaemon, seed: int) -> None:
-    case = invent(seed, ACTIONS + FILE_ACTIONS)
+    case = invent(seed)
+    live(Renamed(tmp_path, case, "changes", rsync_daemon), case)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_so_are_files(tmp_path: Path, rsync_daemon: RsyncDaemon, seed: int) -> None:
+    # A daemon without chroot cuts off what leads out of its module.
+    actions = [action for action in FILE_ACTIONS if action != "become_link"]
+    case = invent(seed, actions, "exchange_twin_files")
     live(Renamed(tmp_path, case, "changes", rsync_daemon), case)
