@@ -61,6 +61,8 @@ _NEEDED = _APPEARED | _VANISHED | IN_MOVE_SELF | IN_ATTRIB
 # Events that say more than "something about this name": directories, and the watch itself.
 _STRUCTURE = IN_ISDIR | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED
 _ROOT_LOST = IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED
+_MOVED = IN_MOVED_FROM | IN_MOVED_TO
+_UNUSUAL = _STRUCTURE | _MOVED
 
 _HEADER = struct.Struct("iIII")  # struct inotify_event: wd, mask, cookie, length of the name
 _READ_LIMIT = 1 << 20  # bytes: more than the kernel's default queue of 16,384 events mostly takes
@@ -77,7 +79,8 @@ class Seen:
     vanished there are two, because they reach differently far. ``resync`` is why all
     must be compared, or "". ``problems`` are new directories that cannot be watched, a line each.
     ``root_lost``: the root was deleted, moved or unmounted; ask ``root_state()``. ``moves`` are the
-    directories that were found under another path than they had, in that order.
+    directories that were found under another path than they had, in that order, and behind them
+    files of which both halves of a rename were seen; not all of these.
     """
 
     events: tuple[Event, ...] = ()
@@ -125,12 +128,17 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
         self.events = 0
         self.taken = 0  # bytes
         self.overflows = 0
+        self._halves: dict[int, tuple[int, bytes]] = {}  # cookie -> wd and padded name of a file
+        self._old_halves: dict[int, tuple[int, bytes]] = {}  # of the last read
         self.clear()
 
     def clear(self) -> None:
         """Forget what was read so far."""
         self.names: dict[int, dict[bytes, int]] = {}  # wd -> name, padded with NUL -> mask
         self.directories: dict[tuple[int, bytes], int] = {}  # events with IN_ISDIR
+        self.pairs: list[tuple[tuple[int, bytes], tuple[int, bytes]]] = []  # renamed files
+        # The second half follows the first, but perhaps not in the same read.
+        self._old_halves, self._halves = self._halves, {}
         self.overflowed = False
         self.root_lost = False
 
@@ -146,14 +154,16 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
         unpack, header, names = _HEADER.unpack_from, _HEADER.size, self.names
         offset, end, count = 0, len(buffer), 0
         while offset < end:
-            wd, mask, _, length = unpack(buffer, offset)
+            wd, mask, cookie, length = unpack(buffer, offset)
             offset += header
             name = buffer[offset : offset + length]
             offset += length
             count += 1
-            if mask & _STRUCTURE:
-                self._structure(wd, mask, name.rstrip(b"\0"))
-                continue
+            if mask & _UNUSUAL:
+                if mask & _STRUCTURE:
+                    self._structure(wd, mask, name.rstrip(b"\0"))
+                    continue
+                self._half(wd, mask, name, cookie)
             try:
                 masks = names[wd]
             except KeyError:
@@ -178,6 +188,17 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
             self._directory(wd, mask, name)
         if wd == tree.root and mask & _ROOT_LOST:
             self.root_lost = True
+
+    def _half(self, wd: int, mask: int, name: bytes, cookie: int) -> None:
+        """A file has left a name, or came to it: the two have the same cookie (inotify(7))."""
+        if mask & IN_MOVED_FROM:
+            # One that was made just now is no basis for anything: so programs save their files.
+            if not self.names.get(wd, {}).get(name, 0) & IN_CREATE:
+                self._halves[cookie] = (wd, name)
+            return
+        left = self._halves.pop(cookie, None) or self._old_halves.pop(cookie, None)
+        if left is not None:
+            self.pairs.append((left, (wd, name)))
 
     def _directory(self, wd: int, mask: int, name: bytes) -> None:
         if mask & _APPEARED:
@@ -267,7 +288,7 @@ class Watcher:
             resync=_overflow() if notifier.overflowed else "",
             problems=self._problems(),
             root_lost=notifier.root_lost,
-            moves=tuple(self._tree.take_moves()),
+            moves=(*self._tree.take_moves(), *self._renamed_files()),
         )
         notifier.clear()
         return seen
@@ -360,6 +381,22 @@ class Watcher:
             if directory is not None:
                 for event in _both(directory, name, mask & emask):
                     yield event._replace(mask=event.mask | IN_ISDIR)
+
+    def _renamed_files(self) -> Iterator[Move]:
+        """Yield the files that were renamed within their directory, or without a further event."""
+        names = self._notifier.names
+        for left, came in self._notifier.pairs:
+            old, new = (self._path(wd) for wd, _ in (left, came))
+            if old is not None and new is not None:
+                masks = [names.get(wd, {}).get(name, 0) for wd, name in (left, came)]
+                move = Move(
+                    Event(old, left[1].rstrip(b"\0"), 0).path,
+                    Event(new, came[1].rstrip(b"\0"), 0).path,
+                    file=True,
+                    sure=not any(mask & ~_MOVED for mask in masks),
+                )
+                if old == new or move.sure:
+                    yield move
 
     def _path(self, wd: int) -> bytes | None:
         table = self._tree.table

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from inosync.changes import FEW, MOST, Batch, collect, full_pass, merged
+from inosync.changes import (
+    FEW,
+    MOST,
+    MOST_FILES,
+    Batch,
+    chained,
+    collect,
+    full_pass,
+    merged,
+)
 from inosync.events import Change, Kind, Move
 
 NOW = 10_000.0
@@ -105,3 +114,38 @@ def test_merged_takes_what_there_is() -> None:
     both = merged(batch, batch)
     assert both is not None
     assert both.count == 2
+
+
+FILE = Move(b"a", b"b", file=True)
+
+
+def test_a_file_that_is_written_after_its_rename_is_not_sure() -> None:
+    one = collect(entries(b"b"), NOW, moves=[FILE])
+    assert one is not None
+    for path, kind, sure in (
+        (b"b", Kind.ENTRY, False),
+        (b"b", Kind.WRITTEN, False),
+        (b"b", Kind.LEVEL, True),
+        (b"a", Kind.ENTRY, True),  # that is for others to judge
+    ):
+        later = collect([Change(path, kind)], NOW + 1)
+        assert later is not None
+        assert one.merge(later).moves == (FILE._replace(sure=sure),)
+    directory = collect(entries(b"b"), NOW, moves=[Move(b"a", b"b")])
+    again = collect(entries(b"b"), NOW)
+    assert directory is not None
+    assert again is not None
+    assert directory.merge(again).moves == (Move(b"a", b"b"),)
+    assert one.merge(full_pass("x", NOW)).moves == (FILE,)
+
+
+def test_renames_of_files_are_one_and_apart_from_directories() -> None:
+    further = Move(b"b", b"c", file=True)
+    assert chained([FILE, further]) == (Move(b"a", b"c", (b"b",), file=True),)
+    (unsure,) = chained([FILE._replace(sure=False), further])
+    assert not unsure.sure
+    (unsure,) = chained([FILE, further._replace(sure=False)])
+    assert not unsure.sure
+    assert chained([FILE, Move(b"b", b"c")]) == (Move(b"b", b"c"), FILE)
+    many = [Move(b"a%d" % n, b"b%d" % n, file=True) for n in range(MOST_FILES + 1)]
+    assert len(chained([*many, Move(b"x", b"y")])) == MOST_FILES + 1
