@@ -15,11 +15,22 @@ from inosync.filters import Filters, Rule, compile_filters, rsync_options
 def hidden(pattern: str, paths: str, *, directory: bool = False, prefix: bytes = b"") -> list[str]:
     """Return which of `paths`, separated by commas, a single exclude rule hides."""
     filters = compile_filters([pattern], prefix=prefix)
-    return [
+    found = [
         path
         for path in paths.split(",")
         if not filters.admits(path.encode("latin-1"), directory=directory)
     ]
+    assert found == [path for path in paths.split(",") if _hidden(filters, path, directory)]
+    return found
+
+
+def _hidden(filters: Filters, path: str, directory: bool) -> bool:
+    """Return whether a path is hidden, asked as for one of many names in its directory."""
+    hiding = filters.hiding(directories=directory)
+    above, _, name = path.encode("latin-1").rpartition(b"/")
+    if not path:
+        return not filters.admits(b"", directory=directory)
+    return hiding is not None and bool(hiding(above)(name))
 
 
 @pytest.mark.parametrize(
