@@ -19,6 +19,7 @@ import stat
 import struct
 import termios
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -35,8 +36,8 @@ from inosync.events import (
     IN_MOVED_TO,
     IN_Q_OVERFLOW,
     IN_UNMOUNT,
-    Event,
     Move,
+    Touched,
 )
 from inosync.filters import Filters
 from inosync.text import printable
@@ -62,7 +63,8 @@ _NEEDED = _APPEARED | _VANISHED | IN_MOVE_SELF | IN_ATTRIB
 _STRUCTURE = IN_ISDIR | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED
 _ROOT_LOST = IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED
 
-_HEADER = struct.Struct("iIII")  # struct inotify_event: wd, mask, cookie, length of the name
+# struct inotify_event: wd, mask, a cookie that nobody needs, length of the name
+_HEADER = struct.Struct("iI4xI")
 _READ_LIMIT = 1 << 20  # bytes: more than the kernel's default queue of 16,384 events mostly takes
 _SMALLEST_READ = _HEADER.size + 256  # inotify(7): NAME_MAX + 1
 _SLICE = 512  # directories: a few milliseconds
@@ -73,14 +75,15 @@ _MOST_PROBLEMS = 20
 class Seen:
     """What one read brought.
 
-    ``events`` with merged masks, reduced to the kinds that `emask` names. Of what appeared and
-    vanished there are two, because they reach differently far. ``resync`` is why all
-    must be compared, or "". ``problems`` are new directories that cannot be watched, a line each.
-    ``root_lost``: the root was deleted, moved or unmounted; ask ``root_state()``. ``moves`` are the
-    directories that were found under another path than they had, in that order.
+    ``files`` and ``directories`` are what events said about names of either, in directories that
+    are in the source now. ``resync`` is why all must be compared, or "". ``problems`` are new
+    directories that cannot be watched, a line each. ``root_lost``: the root was deleted, moved or
+    unmounted; ask ``root_state()``. ``moves`` are the directories that were found under another
+    path than they had, in that order.
     """
 
-    events: tuple[Event, ...] = ()
+    files: tuple[Touched, ...] = ()
+    directories: tuple[Touched, ...] = ()
     resync: str = ""
     problems: tuple[str, ...] = ()
     root_lost: bool = False
@@ -129,8 +132,9 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
 
     def clear(self) -> None:
         """Forget what was read so far."""
-        self.names: dict[int, dict[bytes, int]] = {}  # wd -> name, padded with NUL -> mask
-        self.directories: dict[tuple[int, bytes], int] = {}  # events with IN_ISDIR
+        # Of each wd the names, those of files padded with NULs, and of each name the mask.
+        self.files: defaultdict[int, dict[bytes, int]] = defaultdict(dict)
+        self.directories: defaultdict[int, dict[bytes, int]] = defaultdict(dict)
         self.overflowed = False
         self.root_lost = False
 
@@ -143,22 +147,23 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
             self._parse(buffer)
 
     def _parse(self, buffer: bytes) -> None:
-        unpack, header, names = _HEADER.unpack_from, _HEADER.size, self.names
-        offset, end, count = 0, len(buffer), 0
+        """Note what the events in a buffer say. Nothing else is done for every event."""
+        unpack, header, files = _HEADER.unpack_from, _HEADER.size, self.files
+        offset, end, count, last = 0, len(buffer), 0, None
         while offset < end:
-            wd, mask, _, length = unpack(buffer, offset)
+            wd, mask, length = unpack(buffer, offset)
             offset += header
-            name = buffer[offset : offset + length]
-            offset += length
+            stop = offset + length
+            name = buffer[offset:stop]
+            offset = stop
             count += 1
             if mask & _STRUCTURE:
                 self._structure(wd, mask, name.rstrip(b"\0"))
                 continue
-            try:
-                masks = names[wd]
-            except KeyError:
-                masks = names[wd] = {}
-            masks[name] = masks.get(name, 0) | mask
+            if wd != last:
+                masks = files[wd]
+                last = wd
+            masks[name] = masks[name] | mask if name in masks else mask
         self.events += count
 
     def _structure(self, wd: int, mask: int, name: bytes) -> None:
@@ -192,8 +197,8 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
 
     def report(self, wd: int, name: bytes, mask: int) -> None:
         """Note that something happened to a directory: `name` in that of `wd`, or that itself."""
-        key = (wd, name)
-        self.directories[key] = self.directories.get(key, 0) | mask | IN_ISDIR
+        masks = self.directories[wd]
+        masks[name] = masks.get(name, 0) | mask | IN_ISDIR
 
 
 class Watcher:
@@ -217,7 +222,6 @@ class Watcher:
         read_limit: int = _READ_LIMIT,
     ) -> None:
         self._root = os.fsencode(os.path.abspath(root))
-        self._emask = emask
         self._on_progress = on_progress
         self._manager = _open_inotify(self._root)
         try:
@@ -263,7 +267,8 @@ class Watcher:
             if parent := table.parent(wd):
                 notifier.report(parent, table.name(wd), _APPEARED)
         seen = Seen(
-            events=tuple(self._events()),
+            files=self._touched(notifier.files),
+            directories=self._touched(notifier.directories),
             resync=_overflow() if notifier.overflowed else "",
             problems=self._problems(),
             root_lost=notifier.root_lost,
@@ -344,22 +349,12 @@ class Watcher:
             if path is not None:
                 yield wd, path
 
-    def _events(self) -> Iterator[Event]:
-        """Yield what was noted, with the paths as they are known by now."""
-        emask = self._emask
-        for wd, masks in self._notifier.names.items():
-            directory = self._path(wd)
-            if directory is not None:
-                for name, mask in masks.items():
-                    if mask & _VANISHED and mask & _APPEARED:
-                        yield from _both(directory, name.rstrip(b"\0"), mask & emask)
-                    elif mask & emask:
-                        yield Event(directory, name.rstrip(b"\0"), mask & emask)
-        for (wd, name), mask in self._notifier.directories.items():
-            directory = self._path(wd)
-            if directory is not None:
-                for event in _both(directory, name, mask & emask):
-                    yield event._replace(mask=event.mask | IN_ISDIR)
+    def _touched(self, noted: Mapping[int, Mapping[bytes, int]]) -> tuple[Touched, ...]:
+        """Return what was noted, with the paths as they are known by now."""
+        known = self._path
+        return tuple(
+            [(path, masks) for wd, masks in noted.items() if (path := known(wd)) is not None]
+        )
 
     def _path(self, wd: int) -> bytes | None:
         table = self._tree.table
@@ -373,13 +368,6 @@ class Watcher:
                 f"... and {more} more directories below {printable(self._root)} cannot be watched"
             ]
         return tuple(problems)
-
-
-def _both(directory: bytes, name: bytes, mask: int) -> Iterator[Event]:
-    """Yield what vanished from, and what else happened under a name, one after the other."""
-    for part in (mask & _VANISHED, mask & ~_VANISHED):
-        if part:
-            yield Event(directory, name, part)
 
 
 def _overflow() -> str:

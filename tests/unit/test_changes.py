@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from inosync.changes import FEW, MOST, Batch, collect, full_pass, merged
-from inosync.events import Change, Kind, Move
+from inosync.changes import FEW, MOST, Batch, Gathering, collect, full_pass, merged
+from inosync.events import Change, Changes, Kind, Move
 
 NOW = 10_000.0
 
@@ -46,7 +46,7 @@ def test_too_many_changes_are_not_kept() -> None:
     one = collect(entries(b"x"), NOW, keep=True)
     assert one is not None
     assert batch.merge(one).changes is None
-    too_many = collect([*many, *entries(b"x")], NOW, keep=True)
+    too_many = collect(Changes.of([*many, *entries(b"x")]), NOW, keep=True)
     assert too_many is not None
     assert too_many.changes is None
 
@@ -59,12 +59,12 @@ def test_the_same_once_more() -> None:
     assert (again.since, again.count, again.sample) == (NOW, 1, (b"a",))
 
 
-def entries(*paths: bytes) -> list[Change]:
-    return [Change(path, Kind.ENTRY) for path in paths]
+def entries(*paths: bytes) -> Changes:
+    return Changes.of(Change(path, Kind.ENTRY) for path in paths)
 
 
 def test_nothing_collects_to_nothing() -> None:
-    assert collect([], NOW) is None
+    assert collect(Changes(), NOW) is None
 
 
 def test_a_batch_counts_and_remembers_a_few_names() -> None:
@@ -105,3 +105,44 @@ def test_merged_takes_what_there_is() -> None:
     both = merged(batch, batch)
     assert both is not None
     assert both.count == 2
+
+
+def test_a_gathering_stands_for_all_that_was_added_since_it_was_taken() -> None:
+    gathering = Gathering()
+    assert not gathering
+    assert gathering.take() is None
+    gathering.add(entries(b"a", b"b"), NOW, moves=[Move(b"x", b"y")])
+    gathering.add(Changes.of([Change(b"d", Kind.LEVEL)] * 2), NOW + 1)
+    gathering.add(entries(b"b"), NOW + 2, moves=[Move(b"y", b"z")])
+    assert gathering
+    first = gathering.take()
+    assert first is not None
+    assert first.changes == {*entries(b"a", b"b"), Change(b"d", Kind.LEVEL)}
+    assert (first.since, first.count, first.sample) == (NOW, 5, (b"a", b"b", b"d"))
+    assert first.moves == (Move(b"x", b"z", (b"y",)),)
+    assert not gathering
+    gathering.add(entries(b"c"), NOW + 9)
+    second = gathering.take()
+    assert second == Batch(NOW + 9, 1, (b"c",), changes=entries(b"c"))
+    assert first.changes == {*entries(b"a", b"b"), Change(b"d", Kind.LEVEL)}
+
+
+def test_what_is_added_to_a_gathering_is_left_as_it_is() -> None:
+    gathering = Gathering()
+    changes = entries(b"a")
+    gathering.add(changes, NOW)
+    gathering.add(entries(b"b"), NOW)
+    assert changes == entries(b"a")
+
+
+def test_a_gathering_is_bounded() -> None:
+    gathering = Gathering()
+    half = MOST // 2
+    for start in (0, half):
+        gathering.add(entries(*[b"%d" % (start + n) for n in range(half)]), NOW, keep=True)
+    gathering.add(entries(b"0"), NOW, keep=True)  # known already
+    gathering.add(entries(b"x"), NOW, keep=True)
+    gathering.add(entries(b"y"), NOW, keep=True)
+    batch = gathering.take()
+    assert batch is not None
+    assert (batch.count, batch.changes) == (MOST + 3, None)

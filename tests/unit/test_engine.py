@@ -25,13 +25,13 @@ from inosync.actions import (
 from inosync.changes import FEW
 from inosync.drift import Difference, Drift
 from inosync.engine import GRACE, Engine
-from inosync.events import Change, Kind, Move
+from inosync.events import Change, Changes, Kind, Move
 from inosync.mirror import Mirror, State
 from inosync.moves import Pave, Relink
 from inosync.rsync import Transferred
 
 NOW = 10_000.0
-ONE = [Change(b"f", Kind.ENTRY)]
+ONE = Changes.of([Change(b"f", Kind.ENTRY)])
 
 
 def steady() -> float:
@@ -71,7 +71,7 @@ def test_a_change_waits_for_edelay_and_then_runs_on_every_node() -> None:
 
 def test_no_changes_are_no_run() -> None:
     engine = make_engine()
-    engine.changed(engine.config.sources[0], [], NOW)
+    engine.changed(engine.config.sources[0], Changes(), NOW)
     assert engine.deadline() is None
 
 
@@ -384,8 +384,8 @@ def test_while_stopping_a_failure_is_not_told() -> None:
     assert said(engine.due(NOW + 1)) == []
 
 
-def written(*paths: bytes) -> list[Change]:
-    return [Change(path, Kind.WRITTEN) for path in paths]
+def written(*paths: bytes) -> Changes:
+    return Changes(written=dict.fromkeys(paths))
 
 
 def test_what_is_written_and_not_closed_goes_at_the_pace_of_eopen() -> None:
@@ -466,14 +466,14 @@ def changing(count: int = 1, **settings: object) -> Engine:
 
 def test_changes_are_remembered_for_nodes_that_want_them_named() -> None:
     engine = changing(2)
-    engine.changed(engine.config.sources[0], [*ONE, *written(b"log")], NOW)
+    engine.changed(engine.config.sources[0], Changes.of([*ONE, *written(b"log")]), NOW)
     actions = [a for a in engine.due(NOW + 10) if isinstance(a, Start)]
-    assert {a.batch.changes for a in actions} == {frozenset([*ONE, *written(b"log")])}
-    many = [Change(b"%d" % number, Kind.ENTRY) for number in range(FEW + 1)]
-    for engine, kept in ((changing(2), frozenset(many)), (make_engine(2), None)):
+    assert [a.batch.changes for a in actions] == [{*ONE, *written(b"log")}] * 2
+    many = Changes(entries={b"%d" % number: None for number in range(FEW + 1)})
+    for engine, kept in ((changing(2), many), (make_engine(2), None)):
         engine.changed(engine.config.sources[0], many, NOW)
         actions = [a for a in engine.due(NOW + 10) if isinstance(a, Start)]
-        assert {a.batch.changes for a in actions} == {kept}
+        assert [a.batch.changes for a in actions] == [kept] * 2
 
 
 PAVE = Pave((b"./new",))
@@ -667,7 +667,7 @@ def test_whatever_happens_the_promises_hold(seed: int) -> None:
         now += chance.choice([0.0, 0.1, 1.0, 30.0])
         what = chance.random()
         if what < 0.4:
-            engine.changed(source, ONE * chance.randint(1, 5), now)
+            engine.changed(source, Changes.of([*ONE] * chance.randint(1, 5)), now)
             for mirror in engine.mirrors:
                 owed[id(mirror)] += 1
         elif what < 0.9 and running:
