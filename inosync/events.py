@@ -51,10 +51,10 @@ _APPEARED = IN_CREATE | IN_MOVED_TO
 _VANISHED = IN_DELETE | IN_MOVED_FROM
 
 
-#: What inotify said about names in one directory: the path that this has now, relative to the
-#: source (``b""``: the source itself), and of each name the bits of all events about it, in one.
-#: Names may end in NULs, as the kernel pads them; ``b""`` is the directory itself.
-Touched = tuple[bytes, Mapping[bytes, int]]
+#: What inotify said: by the paths that directories have now, relative to the source (``b""``: the
+#: source itself), and by names in there, the bits of all events about a name, in one. Names may end
+#: in NULs, as the kernel pads them; ``b""`` is the directory itself.
+Touched = Mapping[bytes, Mapping[bytes, int]]
 
 
 class Kind(enum.Enum):
@@ -154,9 +154,7 @@ class Move(NamedTuple):
 _ENTRY, _LEVEL, _TREE, _WRITTEN = 1, 2, 4, 8
 
 
-def sift(
-    files: Iterable[Touched], directories: Iterable[Touched], emask: int, filters: Filters
-) -> Changes:
+def sift(files: Touched, directories: Touched, emask: int, filters: Filters) -> Changes:
     """Return the changes that events stand for; those that are none of our business are left out.
 
     That is what is not in `emask`, and what the exclude rules hide. `directories` are events about
@@ -172,11 +170,11 @@ def sift(
 
 
 def _sift(
-    touched: Iterable[Touched], found: Changes, reaches: Mapping[int, int], hiding: Hiding | None
+    touched: Touched, found: Changes, reaches: Mapping[int, int], hiding: Hiding | None
 ) -> None:
     """Add what is told of some names to `found`. The loop inside is run for every changed file."""
     entries, hides = found.entries, None
-    for directory, masks in touched:
+    for directory, masks in touched.items():
         lead = directory + b"/" if directory else b""
         if hiding is not None:
             hides = hiding(directory)

@@ -21,7 +21,7 @@ import termios
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inosync.errors import WatchError
 from inosync.events import (
@@ -82,8 +82,8 @@ class Seen:
     path than they had, in that order.
     """
 
-    files: tuple[Touched, ...] = ()
-    directories: tuple[Touched, ...] = ()
+    files: Touched = field(default_factory=dict)
+    directories: Touched = field(default_factory=dict)
     resync: str = ""
     problems: tuple[str, ...] = ()
     root_lost: bool = False
@@ -267,8 +267,8 @@ class Watcher:
             if parent := table.parent(wd):
                 notifier.report(parent, table.name(wd), _APPEARED)
         seen = Seen(
-            files=self._touched(notifier.files),
-            directories=self._touched(notifier.directories),
+            files=table.by_path(notifier.files),
+            directories=table.by_path(notifier.directories),
             resync=_overflow() if notifier.overflowed else "",
             problems=self._problems(),
             root_lost=notifier.root_lost,
@@ -348,17 +348,6 @@ class Watcher:
             path = self._tree.table.path(wd)
             if path is not None:
                 yield wd, path
-
-    def _touched(self, noted: Mapping[int, Mapping[bytes, int]]) -> tuple[Touched, ...]:
-        """Return what was noted, with the paths as they are known by now."""
-        known = self._path
-        return tuple(
-            [(path, masks) for wd, masks in noted.items() if (path := known(wd)) is not None]
-        )
-
-    def _path(self, wd: int) -> bytes | None:
-        table = self._tree.table
-        return table.path(wd) if wd in table else None
 
     def _problems(self) -> tuple[str, ...]:
         problems = self._tree.unwatched.take_problems()

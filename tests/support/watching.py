@@ -33,16 +33,16 @@ class Event(NamedTuple):
 
 def events(seen: Seen, emask: int = DEFAULT_EMASK) -> list[Event]:
     """Return what was told, name by name, of what `emask` names."""
-    told = [(touched, 0) for touched in seen.files]
-    told += [(touched, IN_ISDIR) for touched in seen.directories]
-    for (_, masks), kind in told:
-        assert all(mask & IN_ISDIR == kind for mask in masks.values())
-    return [
-        Event(directory, name.rstrip(b"\0"), mask & (emask | IN_ISDIR))
-        for (directory, masks), _ in told
-        for name, mask in masks.items()
-        if mask & emask
-    ]
+    told = []
+    for touched, kind in ((seen.files, 0), (seen.directories, IN_ISDIR)):
+        for directory, masks in touched.items():
+            assert all(mask & IN_ISDIR == kind for mask in masks.values())
+            told += [
+                Event(directory, name.rstrip(b"\0"), mask & (emask | IN_ISDIR))
+                for name, mask in masks.items()
+                if mask & emask
+            ]
+    return told
 
 
 class Observed:

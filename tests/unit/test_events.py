@@ -36,10 +36,10 @@ def told(
     rules: Filters = NONE,
 ) -> Changes:
     """Return the changes that these events about one name stand for."""
-    touched = [(directory, {name: mask})]
+    touched = {directory: {name: mask}}
     if mask & events.IN_ISDIR:
-        return sift((), touched, emask, rules)
-    return sift(touched, (), emask, rules)
+        return sift({}, touched, emask, rules)
+    return sift(touched, {}, emask, rules)
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,11 @@ def test_what_events_stand_for(mask: int, changes: set[Change]) -> None:
 
 
 def test_many_names_of_many_directories() -> None:
-    files = [
-        (b"", {b"a\0\0": events.IN_CREATE, b"b\0": events.IN_DELETE, b"x.tmp\0": events.IN_CREATE}),
-        (b"d", {b"c": events.IN_MODIFY, b"e": events.IN_DELETE, b"f": events.IN_DELETE}),
-    ]
-    directories = [(b"d", {b"new": events.IN_CREATE | DIRECTORY})]
+    files = {
+        b"": {b"a\0\0": events.IN_CREATE, b"b\0": events.IN_DELETE, b"x.tmp\0": events.IN_CREATE},
+        b"d": {b"c": events.IN_MODIFY, b"e": events.IN_DELETE, b"f": events.IN_DELETE},
+    }
+    directories = {b"d": {b"new": events.IN_CREATE | DIRECTORY}}
     found = sift(files, directories, CLASSIC, compile_filters(["*.tmp"]))
     assert list(found) == [
         Change(b"a", Kind.ENTRY),
