@@ -115,13 +115,16 @@ class Gathering:
         All are remembered to `keep` them for runs that name what they carry; else only a few, for
         which renames ask.
         """
+        if not changes:
+            return
         if not self._count:
             self._since = now
         self._count += changes.count
         if len(self._sample) < SAMPLE:
             paths = (change.path for change in islice(changes, SAMPLE))
             self._sample = (*self._sample, *paths)[:SAMPLE]
-        self._moves = chained((*self._moves, *moves))
+        if moves:
+            self._moves = chained((*self._moves, *moves))
         if len(changes) > (MOST if keep else FEW):
             self._changes = None
         if self._changes is not None:

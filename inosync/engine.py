@@ -99,7 +99,8 @@ class Engine:
         keep = self._names_changes(source)
         changes, large = without_unsettled(state.settling, changes, Changes.of(big), now)
         state.big.add(large, now, keep=True)
-        if closed := dataclasses.replace(changes, written={}):
+        closed = dataclasses.replace(changes, written={}) if changes.written else changes
+        if closed:
             state.batch.add(closed, now, keep=keep, moves=moves)
             state.debounce.touch(now)
         if self.config.eopen and changes.written:

@@ -148,22 +148,25 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
 
     def _parse(self, buffer: bytes) -> None:
         """Note what the events in a buffer say. Nothing else is done for every event."""
-        unpack, header, files = _HEADER.unpack_from, _HEADER.size, self.files
-        offset, end, count, last = 0, len(buffer), 0, None
+        unpack, header, structure = _HEADER.unpack_from, _HEADER.size, _STRUCTURE
+        files, masks, last = self.files, dict[bytes, int](), None
+        offset, end, count = 0, len(buffer), 0
         while offset < end:
             wd, mask, length = unpack(buffer, offset)
-            offset += header
-            stop = offset + length
-            name = buffer[offset:stop]
+            stop = offset + header + length
+            name = buffer[offset + header : stop]
             offset = stop
             count += 1
-            if mask & _STRUCTURE:
+            if mask & structure:
                 self._structure(wd, mask, name.rstrip(b"\0"))
                 continue
             if wd != last:
                 masks = files[wd]
                 last = wd
-            masks[name] = masks[name] | mask if name in masks else mask
+            if name in masks:
+                masks[name] |= mask
+            else:
+                masks[name] = mask
         self.events += count
 
     def _structure(self, wd: int, mask: int, name: bytes) -> None:
