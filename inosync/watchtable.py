@@ -95,13 +95,14 @@ class WatchTable:
         It takes little time when many of them lie in one directory.
         """
         found: dict[bytes, _Masks] = {}
-        leads: dict[object, bytes] = {}  # by the wd of a directory: what goes before a name in it
+        # By the wd of a directory, what goes before a name in it; never by 0, which has no path.
+        leads: dict[object, bytes] = {}
         for wd, masks in noted.items():
             block, slot = self._blocks.get(wd >> _BITS, _EMPTY), wd & _SLOT
-            parent, name = block[slot], block[_SIZE + slot]
+            parent = block[slot]
             lead = leads.get(parent)
-            if lead is not None and name is not None:
-                path: bytes | None = lead + name  # type: ignore[operator]
+            if lead is not None:
+                path: bytes | None = lead + block[_SIZE + slot]  # type: ignore[operator]
             elif path := self.path(wd):
                 leads[parent] = path[: path.rfind(b"/") + 1]
             if path is None:

@@ -399,6 +399,14 @@ def test_what_is_written_and_not_closed_goes_at_the_pace_of_eopen() -> None:
     assert engine.mirrors[0].runs == 4
 
 
+def test_without_eopen_what_is_not_closed_is_no_change() -> None:
+    engine = make_engine(eopen=0.0)
+    engine.changed(engine.config.sources[0], written(b"log"), NOW)
+    assert engine.deadline() is None
+    engine.flush()
+    assert starts(engine.due(NOW + 100)) == []
+
+
 def test_an_ordinary_run_carries_what_is_written_and_not_closed() -> None:
     engine = make_engine(eopen=60.0)
     source = engine.config.sources[0]
