@@ -124,7 +124,6 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
         super().__init__(manager, default_proc_fun=lambda event: None)
         self._tree = tree
         self._limit = max(limit, _SMALLEST_READ)
-        self._queued = manager.queued
         self.events = 0
         self.taken = 0  # bytes
         self.overflows = 0
@@ -140,11 +139,13 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
 
     def read_events(self) -> None:
         """Take what the kernel has queued, up to the limit. Never blocks."""
-        if queued := self._queued():
-            size = min(self._limit, max(queued, _SMALLEST_READ))
-            buffer = os.read(self._fd, size)
-            self.taken += len(buffer)
-            self._parse(buffer)
+        try:
+            # To ask how much there is would take the kernel a look at each event.
+            buffer = os.read(self._fd, self._limit)
+        except BlockingIOError:
+            return
+        self.taken += len(buffer)
+        self._parse(buffer)
 
     def _parse(self, buffer: bytes) -> None:
         """Note what the events in a buffer say. Nothing else is done for every event."""
