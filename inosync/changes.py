@@ -25,6 +25,9 @@ FEW = 1_000
 #: How many renamed directories a batch remembers, and how many names of each.
 MOST_MOVES = 32
 
+#: How many renamed files: no more changes are remembered where only renames ask for them.
+MOST_FILES = FEW
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -32,9 +35,9 @@ class Batch:
 
     ``since`` is when the oldest of them was seen (monotonic seconds); ``reason`` is why a full
     pass is owed (start-up, overflow, ...), or ``""`` when ordinary changes alone are. ``changes``
-    are these, or None when they are too many or not known. ``moves`` are directories that were
-    renamed, the first ones; these are changes besides. ``repeated``: a run that carried them has to
-    be made once more.
+    are these, or None when they are too many or not known. ``moves`` are directories and files that
+    were renamed, the first ones; these are changes besides. ``repeated``: a run that carried them
+    has to be made once more.
     """
 
     since: float
@@ -60,7 +63,7 @@ class Batch:
             sample=(self.sample + other.sample)[:SAMPLE],
             reason=self.reason or other.reason,
             changes=changes,
-            moves=chained((*self.moves, *other.moves)),
+            moves=_one_after_the_other(_seen_again(self.moves, other.changes), other.moves),
         )
 
     def again(self) -> Batch:
@@ -69,18 +72,34 @@ class Batch:
 
 
 def chained(moves: Iterable[Move]) -> tuple[Move, ...]:
-    """Return what renames, in their order, come to: those of the same directory become one."""
-    found: list[Move] = []
-    for move in moves:
-        before = next((known for known in reversed(found) if known.new == move.old), None)
-        if before is not None:
-            found.remove(before)
-            found.append(Move(before.old, move.new, (*before.via, before.new, *move.via)))
-        else:
-            found.append(move)
-        if found[-1].old == move.new or len(found[-1].via) >= MOST_MOVES:
-            found.pop()
-    return tuple(found[:MOST_MOVES])
+    """Return what renames, in their order, come to: those of the same thing become one."""
+    found: dict[int, Move] = {}
+    here: dict[tuple[bool, bytes], list[int]] = {}  # which of them have led to a path
+    for number, move in enumerate(moves):
+        led = here.get((move.file, move.old))
+        if led:
+            before = found.pop(led.pop())
+            way = (*before.via, before.new, *move.via)
+            sure = before.sure and move.sure
+            move = Move(before.old, move.new, way, move.file, sure)  # noqa: PLW2901
+        if move.old != move.new and len(move.via) < MOST_MOVES:
+            found[number] = move
+            here.setdefault((move.file, move.new), []).append(number)
+    directories = [move for move in found.values() if not move.file]
+    files = [move for move in found.values() if move.file]
+    return (*directories[:MOST_MOVES], *files[:MOST_FILES])
+
+
+def _one_after_the_other(one: tuple[Move, ...], other: tuple[Move, ...]) -> tuple[Move, ...]:
+    return chained((*one, *other)) if one and other else one or other
+
+
+def _seen_again(moves: tuple[Move, ...], later: Changes | None) -> tuple[Move, ...]:
+    """Return them; not sure any more if something happened to their files in `later` changes."""
+    if not later or not any(move.file for move in moves):
+        return moves
+    named = {*later.entries, *later.trees, *later.written}
+    return tuple(m._replace(sure=False) if m.file and m.new in named else m for m in moves)
 
 
 def merged(one: Batch | None, other: Batch | None) -> Batch | None:
@@ -123,8 +142,7 @@ class Gathering:
         if len(self._sample) < SAMPLE:
             paths = (change.path for change in islice(changes, SAMPLE))
             self._sample = (*self._sample, *paths)[:SAMPLE]
-        if moves:
-            self._moves = chained((*self._moves, *moves))
+        self._moves = _one_after_the_other(_seen_again(self._moves, changes), chained(moves))
         if len(changes) > (MOST if keep else FEW):
             self._changes = None
         if self._changes is not None:

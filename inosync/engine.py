@@ -35,9 +35,10 @@ from inosync.lanes import Lanes
 from inosync.mirror import Failure, Mirror, State
 from inosync.plan import hindrance
 from inosync.reports import Failed, Report, changed, failed, held, recovered, succeeded
-from inosync.rsync import NOTHING, SILENCE, VANISHED, Judgement, Verdict, judge
+from inosync.rsync import NOTHING, PARTIAL, SILENCE, VANISHED, Judgement, Verdict, judge
 from inosync.settle import Fresh, compile_rules
 from inosync.sources import SourceState, without_unsettled
+from inosync.steps import Renew
 
 #: Seconds between asking a run to end and killing it.
 GRACE = 5.0
@@ -141,6 +142,10 @@ class Engine:
         other = self._lanes.partner(mirror)
         alone = not mirror.big and (other is None or not other.busy)
         return alone and not self.left_out(mirror, batch)
+
+    def owed_beside(self, mirror: Mirror) -> frozenset[bytes] | None:
+        """Return which paths the lane beside that of `mirror` owes the node; None: any."""
+        return self._lanes.owes(mirror)
 
     def shortage(self, source: Source, short: bool, now: float) -> None:
         """Some directories of `source` have no watch (or all have again): passes stand in."""
@@ -456,7 +461,8 @@ class Engine:
         mirror.total += outcome.transferred
         if not well:
             self._say(DEBUG, f"{mirror.name}: renamed, to be sent again: {judgement.meaning}")
-        mirror.stepped(well=well)
+        partly = isinstance(mirror.steps[0], Renew) and outcome.returncode == PARTIAL
+        mirror.stepped(well=well or partly)
         self._perform(mirror, now)
         return True
 

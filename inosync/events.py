@@ -137,12 +137,15 @@ class Changes(Set[Change]):
 class Move(NamedTuple):
     """A directory of a source that was renamed within it: where it was, and where it is now.
 
-    ``via`` are the paths that it had in between.
+    ``via`` are the paths that it had in between. Or a `file`; `sure`: nothing else has happened to
+    it, nor under its old path before.
     """
 
     old: bytes
     new: bytes
     via: tuple[bytes, ...] = ()
+    file: bool = False
+    sure: bool = True
 
     @property
     def places(self) -> tuple[bytes, ...]:

@@ -17,9 +17,11 @@ from inosync.errors import WatchError
 from inosync.events import DEFAULT_EMASK, IN_MODIFY, Change, Changes, sift
 from inosync.filters import compile_filters
 from inosync.mounts import file_system, mounted_below
-from inosync.moves import LEAST, Relink, Step, holds, steps
+from inosync.movedfiles import PER_RUN
+from inosync.moves import LEAST, holds, steps
 from inosync.plan import Plan, longest_list, plan
 from inosync.settle import Fresh, compile_rules, fresh
+from inosync.steps import Relink, Step
 from inosync.text import printable
 from inosync.watcher import Seen, Watcher
 
@@ -62,6 +64,7 @@ class Guard:
         self.walked = False
         self.allow_empty = config.allow_empty
         self.least = LEAST  # bytes of a renamed directory that is linked anew
+        self.per_run = PER_RUN  # bytes of renamed files for which a run is worth it
         self._root = os.fsencode(source.path)
         self._emask = config.emask
         # What is not at rest shows by being written to.
@@ -135,7 +138,9 @@ class Guard:
         seen = self.watcher.read()
         return sift(seen.files, seen.directories, self._emask, self._filters), seen
 
-    def plan(self, changes: Iterable[Change], *, spare: Collection[bytes]) -> Plan:
+    def plan(
+        self, changes: Iterable[Change], *, spare: Collection[bytes], hide: Collection[bytes] = ()
+    ) -> Plan:
         """Return what a run has to name to carry `changes`, as the source is now."""
         return plan(
             changes,
@@ -143,6 +148,7 @@ class Guard:
             look=self._look,
             listing=self._listing,
             spare=spare,
+            hide=hide,
             longest=longest_list(self.watcher.watched if self.watcher is not None else 0),
         )
 
@@ -176,8 +182,11 @@ class Guard:
             if status is not None and not stat.S_ISDIR(status.st_mode)
         )
 
-    def steps(self, batch: Batch) -> tuple[Step, ...]:
-        """Return what goes before a run that carries `batch`: renamed directories, linked anew."""
+    def steps(self, batch: Batch, *, owed: Iterable[bytes], delta: bool) -> tuple[Step, ...]:
+        """Return what goes before a run that carries `batch`, for what was renamed.
+
+        See moves.py for the rest.
+        """
         if self.watcher is None or self.watcher.unwatched or ~self._emask & DEFAULT_EMASK:
             return ()  # not all that happens is seen
         if self.lost():
@@ -188,6 +197,10 @@ class Guard:
             look=self._look,
             listing=self._listing,
             least=self.least,
+            per_run=self.per_run,
+            owed=owed,
+            big=self._big,
+            delta=delta,
         )
 
     def holds(self, relink: Relink) -> bool:

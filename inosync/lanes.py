@@ -33,6 +33,14 @@ class Lanes:
         moving = mirror.pending is not None and bool(mirror.pending.moves)
         return lane.busy or (lane.since is not None and not moving)
 
+    def owes(self, mirror: Mirror) -> frozenset[bytes] | None:
+        """Return which paths the lane for big files has still to carry; None: that is not known."""
+        lane = self.partner(mirror)
+        owed = [] if lane is None else [b for b in (lane.flight, lane.pending) if b is not None]
+        if any(batch.reason or batch.changes is None for batch in owed):
+            return None
+        return frozenset(change.path for batch in owed for change in batch.changes or ())
+
     def waits(self, lane: Mirror) -> bool:
         """Return whether the `lane` for big files may not run now.
 

@@ -91,8 +91,7 @@ class Lock:
                 holder = os.pread(self.descriptor, 32, 0).decode("ascii", "replace").strip()
                 os.close(self.descriptor)
                 raise AlreadyRunningError(
-                    f"already running as process {holder or '(starting)'} "
-                    f"({path} is locked)"
+                    f"already running as process {holder or '(starting)'} ({path} is locked)"
                 ) from None
             if self._is_ours():
                 return

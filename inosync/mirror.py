@@ -28,8 +28,8 @@ from inosync.backoff import Backoff
 from inosync.changes import Batch, merged
 from inosync.config import Pair
 from inosync.drift import EQUAL, Drift
-from inosync.moves import Relink, Step
 from inosync.rsync import NOTHING, Judgement, Transferred, Verdict
+from inosync.steps import Relink, Renew, Step
 
 
 class State(enum.Enum):
@@ -225,6 +225,8 @@ class Mirror:
 
     def stepped(self, *, well: bool) -> None:
         """The first step has ended; when not `well`, the others are left out."""
+        if well and self.steps and isinstance(self.steps[0], Renew):
+            self.stale -= self.steps[0].paths
         self.steps = self.steps[1:] if self.steps and well else ()
 
     def perform(self, now: float, *, check_after: float) -> Batch:

@@ -157,16 +157,19 @@ def plan(
     look: Look,
     listing: Listing,
     spare: Collection[bytes] = (),
+    hide: Collection[bytes] = (),
     longest: int = LONGEST_LIST,
 ) -> Plan:
     """Return what carries `changes`, as the source is now; to be asked anew for every run.
 
     `filters` are the rules of the source, compiled with its prefix. `spare` are directories that
-    the run leaves alone, as ``rsync.command`` has them. The list has at most `longest` entries.
+    the run leaves alone, and `hide` paths that it is to delete, as ``rsync.command`` has them. The
+    list has at most `longest` entries.
     """
 
     def admits(path: bytes, *, directory: bool) -> bool:
-        return filters.admits(path, directory=directory) and not (directory and path in spare)
+        left = path in hide or (directory and path in spare)
+        return not left and filters.admits(path, directory=directory)
 
     if filters.left_to_rsync:
         return Plan(full="the exclude rules name merge files, which only rsync reads")

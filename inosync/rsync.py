@@ -20,8 +20,8 @@ from inosync.destination import Destination, Transport
 from inosync.errors import ConfigError
 from inosync.extra import options
 from inosync.filters import rsync_options
-from inosync.moves import Relink
 from inosync.plan import list_options, top
+from inosync.steps import Fuzzy, Relink, Renew, Step
 from inosync.text import printable
 
 #: Older ones lack options that every run needs (--protect-args with --info style statistics).
@@ -47,6 +47,16 @@ _ONLY_FILES = ("--no-links", "--no-devices", "--no-specials", "--info=nonreg0", 
 
 #: Options after which the lane must not be told to keep what was interrupted: rsync refuses both.
 _KEEPS_ITSELF = frozenset(("--inplace", "--append", "--append-verify", "--write-devices"))
+
+#: Of a list: a name that has vanished is no error, and ends in NUL. Like plan.list_options.
+_NAMED = ("--ignore-missing-args", "--from0", "--files-from=-")
+#: What steps do beside what a list does. --fuzzy takes a file with the same size and time, or with
+#: a similar name, for the content of the one beside it that the node lacks. It needs rsync's
+#: delta-transfer algorithm, which is off by default to a local path (rsync(1), --whole-file).
+_STEP_OPTIONS: dict[type, tuple[str, ...]] = {
+    Fuzzy: ("--ignore-existing", "--fuzzy", "--no-whole-file"),
+    Renew: ("--ignore-times",),
+}
 
 _SHARED_SSH = (
     "ssh -o BatchMode=yes -o ConnectTimeout={timeout} -o ServerAliveInterval=15 "
@@ -81,7 +91,7 @@ def command(
     big: bool = False,
     lenient: bool = False,
     hide: Iterable[bytes] = (),
-    relink: Relink | None = None,
+    step: Step | None = None,
 ) -> list[str]:
     """Return the argv of a pass over the whole source of `pair` to its node.
 
@@ -92,15 +102,16 @@ def command(
     remote shell, so that no ``-e`` may override it. To `rehearse` is to change nothing and tell
     what would be deleted; see ``deletions``. ``limit`` is how many files may be deleted; 0: any.
     ``spare`` are directories of the source that are to be left alone on the node, ``leave`` files,
-    and ``hide`` directories that are to be deleted there even if the source has them. To `compare`
-    is to look at contents, too, and to tell what differs (see drift.py). With a ``relink``, it is
-    the command of that step (see moves.py), and none of these counts.
+    and ``hide`` paths that are to be deleted there even if the source has them. To `compare` is to
+    look at contents, too, and to tell what differs (see drift.py). With a ``step``, it is the
+    command of that (see steps.py); for a Relink none of these counts.
 
     With ``config.rbigsize`` the run of the lane for `big` files carries what is larger, and any
     other what is not; one that is `lenient` spares the temporary files of that lane on the node.
     """
     node, destination = pair.node, pair.destination
-    argv = [config.rsync, *_mode(relink, listed=listed, big=big)]
+    relink = step if isinstance(step, Relink) else None
+    argv = [config.rsync, *_mode(step, listed=listed, big=big)]
     argv += ["--protect-args", "--stats", "--no-human-readable"]
     if version >= (3, 1, 3):
         # The quick check compares whole seconds unless told otherwise: a file rewritten with the
@@ -127,11 +138,12 @@ def command(
         return [*argv, "--", *_ends(pair, os.fsdecode(relink.new))]
     prefix = pair.source.prefix
     first = [*(_LENIENT if lenient else ())]
-    first += [f"--filter=H {_anchored(prefix, path)}/" for path in sorted(hide)]
+    first += [f"--filter=H {_anchored(prefix, path)}" for path in sorted(hide)]
     first += [f"--exclude={_anchored(prefix, path)}/" for path in sorted(spare)]
     first += [f"--exclude={_anchored(prefix, path)}" for path in sorted(leave)]
     argv += rsync_options(pair.source.excludes, first=first)
-    argv += _lane_options(node.extra, 0 if compare else config.rbigsize, big=big)
+    all_sizes = compare or isinstance(step, Renew)
+    argv += _lane_options(node.extra, 0 if all_sizes else config.rbigsize, big=big)
     argv += drift.OPTIONS if compare else ()
     if rehearse:
         argv += ["--dry-run", "--info=del"]
@@ -164,14 +176,17 @@ def _ends(pair: Pair, path: str) -> list[str]:
     source, text = pair.source, pair.destination.text
     landing = "/".join(part for part in (source.prefix, path) if part)
     between = "" if text.endswith(("/", ":")) else "/"
-    return [f"{source.path}/{path}/", f"{text}{between}{landing}/"]
+    there = f"{text}{between}{landing}/" if landing else text
+    return [f"{source.path}/{path}/" if path else f"{source.path}/", there]
 
 
-def _aim(relink: Relink | None) -> str:
-    """Return what a run over a tree does besides sending: it deletes, or it links."""
-    if relink is None:
-        return "--delete"
-    return "--link-dest=" + "../" * (relink.new.count(b"/") + 1) + os.fsdecode(relink.old)
+def _link_options(relink: Relink) -> list[str]:
+    """Return the words of a step that take the place of ``-ltrp --delete``."""
+    up = "../" * (relink.new.count(b"/") + 1) if relink.new else ""
+    link = f"--link-dest={up}{os.fsdecode(relink.old)}"
+    if not relink.names:
+        return ["-ltrp", link]
+    return ["-ltp", *_NAMED, "--ignore-existing", link]
 
 
 def _transport(destination: Destination, control: str, *, chosen: bool) -> list[str]:
@@ -193,10 +208,13 @@ def _anchored(prefix: str, path: bytes) -> str:
     return f"/{whole}"
 
 
-def _mode(relink: Relink | None, *, listed: bool, big: bool) -> list[str]:
+def _mode(step: Step | None, *, listed: bool, big: bool) -> list[str]:
     """Return the first words: how far a run reaches. Only the ordinary ones delete."""
-    words = list_options() if listed else ["-ltrp", _aim(relink)]
-    return [word for word in words if not (big and word == "--delete")]
+    if isinstance(step, Relink):
+        return _link_options(step)
+    more = _STEP_OPTIONS.get(type(step), ())
+    words = list_options() if listed else ["-ltrp", "--delete"]
+    return [*(word for word in words if not ((big or more) and word == "--delete")), *more]
 
 
 def _lane_options(extra: Sequence[str], size: int, *, big: bool) -> list[str]:
@@ -251,6 +269,8 @@ _OK = Verdict.OK
 _RETRY = Verdict.RETRY
 _SLOW = Verdict.SLOW
 
+#: Some files could not be transferred; all else was.
+PARTIAL = 23
 #: Files vanished before they were sent.
 VANISHED = 24
 
@@ -282,7 +302,11 @@ _EXITS: dict[int, tuple[Verdict, str, str]] = {
     20: (_RETRY, "rsync was told to stop", "nothing, unless it repeats"),
     21: (_RETRY, "waiting for a child process failed", "nothing, unless it repeats"),
     22: (_RETRY, "rsync could not allocate memory", "check the memory on both ends"),
-    23: (_RETRY, "some files could not be transferred", "see the lines below; all is sent again"),
+    PARTIAL: (
+        _RETRY,
+        "some files could not be transferred",
+        "see the lines below; all is sent again",
+    ),
     # The paths that vanished raise events of their own.
     VANISHED: (_OK, "some files vanished before they could be transferred", ""),
     25: (Verdict.HOLD, "the --max-delete limit stopped deletions", "check the source"),

@@ -19,9 +19,9 @@ from inosync.engine import Engine
 from inosync.events import Change, Kind
 from inosync.guard import Guard, changed
 from inosync.mirror import Mirror
-from inosync.moves import Relink, Step, prevented
 from inosync.process import Child, not_started
 from inosync.rsync import Progress, deletions, evidence, progress, transferred
+from inosync.steps import Relink, Renew, Step, prevented, whole_files
 from inosync.text import printable
 
 #: Paths of a comparison that are looked at: it is done while all else waits.
@@ -70,15 +70,21 @@ class Runs:
         spare = guard.lost()
         step = self._step(action, guard)
         if isinstance(step, Relink):
-            names = None
-            argv = self.command(action, relink=step)
+            names = step.names or None
+            argv = self.command(action, step=step)
         else:
             hide = mirror.stale if step is None and not action.rehearse else frozenset()
             mirror.hid = guard.has(hide)
             names = step.names if step else self._names(action, guard, spare, hide, now)
             leave = guard.files(self.engine.left_out(mirror, action.batch))
-            listed = names is not None
-            argv = self.command(action, spare=spare, hide=hide, leave=leave, listed=listed)
+            argv = self.command(
+                action,
+                spare=spare,
+                hide=hide,
+                leave=leave,
+                listed=names is not None,
+                step=step,
+            )
         log.debug("%s: run for %s", mirror.name, _describe(action.batch))
         if names == ():
             self.engine.exited(mirror, Outcome(0, pretended=self.pretend), now)
@@ -106,7 +112,7 @@ class Runs:
         if start.rehearse or start.compare:
             return None
         if mirror.steps is None:
-            mirror.step(self._steps(start, guard))
+            mirror.step((*self._renewals(mirror, guard), *self._steps(start, guard)))
         step = mirror.steps[0] if mirror.steps else None
         if isinstance(step, Relink):
             if not guard.holds(step):
@@ -115,15 +121,30 @@ class Runs:
             mirror.link(step)
         return step
 
+    def _renewals(self, mirror: Mirror, guard: Guard) -> tuple[Step, ...]:
+        """Return the step for what a run has hidden and could not delete: it failed.
+
+        It may fail for ever, for a file that nobody can read. That is to hold back nothing else.
+        """
+        again = frozenset(path for path in mirror.stale if guard.has((path,)))
+        if not again or not mirror.backoff.failures:
+            return ()
+        files = guard.files(again)
+        changes = [Change(path, Kind.ENTRY if path in files else Kind.TREE) for path in again]
+        names = guard.plan(changes, spare=guard.lost()).entries
+        return (Renew(again, names),) if names else ()
+
     def _steps(self, start: Start, guard: Guard) -> tuple[Step, ...]:
-        if not start.batch.moves or prevented(start.mirror.pair.node.extra):
+        extra = start.mirror.pair.node.extra
+        owed = self.engine.owed_beside(start.mirror)
+        if not start.batch.moves or owed is None or prevented(extra):
             return ()
         if not self.engine.has_the_node(start.mirror, start.batch):
             return ()
         # Older ones, which compare whole seconds, would take other files for these.
         if "--modify-window=-1" not in self.command(start):
             return ()
-        return guard.steps(start.batch)
+        return guard.steps(start.batch, owed=owed, delta=not whole_files(extra))
 
     def _names(
         self,
@@ -143,7 +164,7 @@ class Runs:
         elif pair.node.rscope == "tree":
             return None
         deleted = (Change(path.rpartition(b"/")[0], Kind.LEVEL) for path in hide)
-        plan = guard.plan(itertools.chain(changes, deleted), spare=spare | hide)
+        plan = guard.plan(itertools.chain(changes, deleted), spare=spare, hide=hide)
         if plan.linked:
             self.engine.linked(pair.source, now)
         if plan.full:

@@ -62,9 +62,12 @@ _NEEDED = _APPEARED | _VANISHED | IN_MOVE_SELF | IN_ATTRIB
 # Events that say more than "something about this name": directories, and the watch itself.
 _STRUCTURE = IN_ISDIR | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED
 _ROOT_LOST = IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED
+_MOVED = IN_MOVED_FROM | IN_MOVED_TO
+_UNUSUAL = _STRUCTURE | _MOVED
 
-# struct inotify_event: wd, mask, a cookie that nobody needs, length of the name
+# struct inotify_event: wd, mask, a cookie that only renames need, length of the name
 _HEADER = struct.Struct("iI4xI")
+_COOKIE, _COOKIE_AT = struct.Struct("I"), 8
 _READ_LIMIT = 1 << 20  # bytes: more than the kernel's default queue of 16,384 events mostly takes
 _SMALLEST_READ = _HEADER.size + 256  # inotify(7): NAME_MAX + 1
 _SLICE = 512  # directories: a few milliseconds
@@ -79,7 +82,8 @@ class Seen:
     are in the source now. ``resync`` is why all must be compared, or "". ``problems`` are new
     directories that cannot be watched, a line each. ``root_lost``: the root was deleted, moved or
     unmounted; ask ``root_state()``. ``moves`` are the directories that were found under another
-    path than they had, in that order.
+    path than they had, in that order, and behind them files of which both halves of a rename were
+    seen; not all of these.
     """
 
     files: Touched = field(default_factory=dict)
@@ -127,6 +131,8 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
         self.events = 0
         self.taken = 0  # bytes
         self.overflows = 0
+        self._halves: dict[int, tuple[int, bytes]] = {}  # cookie -> wd and padded name of a file
+        self._old_halves: dict[int, tuple[int, bytes]] = {}  # of the last read
         self.clear()
 
     def clear(self) -> None:
@@ -134,6 +140,9 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
         # Of each wd the names, those of files padded with NULs, and of each name the mask.
         self.files: defaultdict[int, dict[bytes, int]] = defaultdict(dict)
         self.directories: defaultdict[int, dict[bytes, int]] = defaultdict(dict)
+        self.pairs: list[tuple[tuple[int, bytes], tuple[int, bytes]]] = []  # renamed files
+        # The second half follows the first, but perhaps not in the same read.
+        self._old_halves, self._halves = self._halves, {}
         self.overflowed = False
         self.root_lost = False
 
@@ -149,18 +158,21 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
 
     def _parse(self, buffer: bytes) -> None:
         """Note what the events in a buffer say. Nothing else is done for every event."""
-        unpack, header, structure = _HEADER.unpack_from, _HEADER.size, _STRUCTURE
+        unpack, header, unusual = _HEADER.unpack_from, _HEADER.size, _UNUSUAL
         files, masks, last = self.files, dict[bytes, int](), None
         offset, end, count = 0, len(buffer), 0
         while offset < end:
             wd, mask, length = unpack(buffer, offset)
             stop = offset + header + length
             name = buffer[offset + header : stop]
-            offset = stop
             count += 1
-            if mask & structure:
-                self._structure(wd, mask, name.rstrip(b"\0"))
-                continue
+            if mask & unusual:
+                if mask & _STRUCTURE:
+                    offset = stop
+                    self._structure(wd, mask, name.rstrip(b"\0"))
+                    continue
+                self._half(wd, mask, name, *_COOKIE.unpack_from(buffer, offset + _COOKIE_AT))
+            offset = stop
             if wd != last:
                 masks = files[wd]
                 last = wd
@@ -187,6 +199,17 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
             self._directory(wd, mask, name)
         if wd == tree.root and mask & _ROOT_LOST:
             self.root_lost = True
+
+    def _half(self, wd: int, mask: int, name: bytes, cookie: int) -> None:
+        """A file has left a name, or came to it: the two have the same cookie (inotify(7))."""
+        if mask & IN_MOVED_FROM:
+            # One that was made just now is no basis for anything: so programs save their files.
+            if not self.files.get(wd, {}).get(name, 0) & IN_CREATE:
+                self._halves[cookie] = (wd, name)
+            return
+        left = self._halves.pop(cookie, None) or self._old_halves.pop(cookie, None)
+        if left is not None:
+            self.pairs.append((left, (wd, name)))
 
     def _directory(self, wd: int, mask: int, name: bytes) -> None:
         if mask & _APPEARED:
@@ -276,7 +299,7 @@ class Watcher:
             resync=_overflow() if notifier.overflowed else "",
             problems=self._problems(),
             root_lost=notifier.root_lost,
-            moves=tuple(self._tree.take_moves()),
+            moves=(*self._tree.take_moves(), *self._renamed_files()),
         )
         notifier.clear()
         return seen
@@ -353,6 +376,22 @@ class Watcher:
             if path is not None:
                 yield wd, path
 
+    def _renamed_files(self) -> Iterator[Move]:
+        """Yield the files that were renamed within their directory, or without a further event."""
+        files, path_of = self._notifier.files, self._tree.table.path
+        for left, came in self._notifier.pairs:
+            old, new = (path_of(wd) for wd, _ in (left, came))
+            if old is not None and new is not None:
+                masks = [files.get(wd, {}).get(name, 0) for wd, name in (left, came)]
+                move = Move(
+                    _join(old, left[1]),
+                    _join(new, came[1]),
+                    file=True,
+                    sure=not any(mask & ~_MOVED for mask in masks),
+                )
+                if old == new or move.sure:
+                    yield move
+
     def _problems(self) -> tuple[str, ...]:
         problems = self._tree.unwatched.take_problems()
         more = len(problems) - _MOST_PROBLEMS
@@ -361,6 +400,11 @@ class Watcher:
                 f"... and {more} more directories below {printable(self._root)} cannot be watched"
             ]
         return tuple(problems)
+
+
+def _join(directory: bytes, padded: bytes) -> bytes:
+    name = padded.rstrip(b"\0")
+    return b"%b/%b" % (directory, name) if directory else name
 
 
 def _overflow() -> str:

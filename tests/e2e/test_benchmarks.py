@@ -38,6 +38,23 @@ def test_small_ones(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_a_small_giant() -> None:
+    small = ["--megabytes=3", "--rate=2", "--changes=2", "--files=10"]
+    short = ["--pause=0.2", "--edelay=0.1", "--rbigdelay=0.2"]
+    done = subprocess.run(
+        [sys.executable, PROJECT / "benchmarks" / "giant", *small, *short],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    ages = [line.split() for line in done.stdout.splitlines() if line.startswith("their age")]
+    assert [float(words[-2]) > 0 for words in ages] == [True] * 3
+    assert "NOT EQUAL" not in done.stdout
+
+
 def test_each_name_has_its_module() -> None:
     folder = PROJECT / "benchmarks" / "bench" / "cases"
     assert sorted(CASES) == sorted(p.stem for p in folder.glob("*.py") if p.stem != "__init__")

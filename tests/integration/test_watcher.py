@@ -920,9 +920,63 @@ def test_what_leaves_or_comes_from_outside_is_no_rename(
     (source / "b").rename(source / "skip")
     (source / "skip").rename(source / "c")
     assert moves(observed) in ([], [Move(b"b", b"c")])
-    (source / "file").touch()
-    (source / "file").rename(source / "other")
+
+
+def test_renames_of_files_are_told_when_both_halves_are(
+    source: Path, tmp_path: Path, observe: Callable[..., Observed]
+) -> None:
+    (source / "a").mkdir()
+    (source / "b").mkdir()
+    for name in ("a/x", "a/y", "z"):
+        (source / name).touch()
+    observed = observe()
+    (source / "a/x").rename(source / "b/x")
+    assert moves(observed) == [Move(b"a/x", b"b/x", file=True)]
+    (source / "b/x").rename(source / "w")
+    (source / "w").rename(source / "a/w")
+    between = [Move(b"b/x", b"w", file=True), Move(b"w", b"a/w", file=True)]
+    assert moves(observed) == between
+    (source / "a/y").rename(tmp_path / "outside")
     assert moves(observed) == []
+    (tmp_path / "outside").rename(source / "b/y")
+    assert moves(observed) == []
+    # With the path that its directory has now, behind that.
+    (source / "z").rename(source / "a" / "z")
+    (source / "a").rename(source / "c")
+    assert moves(observed) == [Move(b"a", b"c"), Move(b"z", b"c/z", file=True)]
+
+
+def test_a_renamed_file_to_which_more_happened_is_not_sure(
+    source: Path, observe: Callable[..., Observed]
+) -> None:
+    (source / "x").touch()
+    observed = observe()
+    (source / "new").touch()
+    (source / "new").rename(source / "made")
+    assert moves(observed) == []
+    (source / "x").rename(source / "y")
+    (source / "y").chmod(0o600)
+    assert moves(observed) == [Move(b"x", b"y", file=True, sure=False)]
+    (source / "y").rename(source / "x")
+    (source / "y").touch()
+    assert moves(observed) == [Move(b"y", b"x", file=True, sure=False)]
+    (source / "d").mkdir()
+    assert moves(observed) == []
+    (source / "x").rename(source / "d" / "x")
+    (source / "d" / "x").chmod(0o644)
+    assert moves(observed) == []
+
+
+def test_a_rename_of_a_file_may_take_two_reads(
+    source: Path, observe: Callable[..., Observed]
+) -> None:
+    name = "n" * 240  # so that a read takes one event only
+    (source / "a").mkdir()
+    (source / name).touch()
+    observed = observe(read_limit=0)
+    (source / name).rename(source / "a" / name)
+    assert moves(observed) == [Move(name.encode(), b"a/" + name.encode(), file=True)]
+    assert len([seen for seen in observed.seen if events(seen)]) == 2
 
 
 def test_a_name_that_vanished_and_appeared_says_both(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -25,11 +26,20 @@ class Call(NamedTuple):
     started: float
     ended: float | None
     code: int | None
+    said: str
 
     @property
     def destination(self) -> str:
         """The last argument."""
         return self.argv[-1]
+
+    @property
+    def literal(self) -> int:
+        """How many bytes of files the run sent, by rsync's own statistics; 0: it told of none.
+
+        What the other end put together from what it had is no literal data (rsync(1), --stats).
+        """
+        return sum(map(int, re.findall(r"^Literal data: (\d+) bytes$", self.said, re.MULTILINE)))
 
 
 class FakeRsync:
@@ -78,7 +88,9 @@ class FakeRsync:
         path = self.folder / "calls"
         for line in path.read_text().splitlines() if path.exists() else ():
             record = json.loads(line)
-            records.setdefault(record.pop("run"), {"ended": None, "code": None}).update(record)
+            records.setdefault(record.pop("run"), {"ended": None, "code": None, "said": ""}).update(
+                record
+            )
         return [
             Call(
                 **record

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from inosync.changes import FEW, MOST, Batch, Gathering, collect, full_pass, merged
+from inosync.changes import (
+    FEW,
+    MOST,
+    MOST_FILES,
+    Batch,
+    Gathering,
+    chained,
+    collect,
+    full_pass,
+    merged,
+)
 from inosync.events import Change, Changes, Kind, Move
 
 NOW = 10_000.0
@@ -146,3 +156,47 @@ def test_a_gathering_is_bounded() -> None:
     batch = gathering.take()
     assert batch is not None
     assert (batch.count, batch.changes) == (MOST + 3, None)
+
+
+FILE = Move(b"a", b"b", file=True)
+
+
+def test_a_file_that_is_written_after_its_rename_is_not_sure() -> None:
+    one = collect(entries(b"b"), NOW, moves=[FILE])
+    assert one is not None
+    for path, kind, sure in (
+        (b"b", Kind.ENTRY, False),
+        (b"b", Kind.WRITTEN, False),
+        (b"b", Kind.LEVEL, True),
+        (b"a", Kind.ENTRY, True),  # that is for others to judge
+    ):
+        later = collect(Changes.of([Change(path, kind)]), NOW + 1)
+        assert later is not None
+        assert one.merge(later).moves == (FILE._replace(sure=sure),)
+    directory = collect(entries(b"b"), NOW, moves=[Move(b"a", b"b")])
+    again = collect(entries(b"b"), NOW)
+    assert directory is not None
+    assert again is not None
+    assert directory.merge(again).moves == (Move(b"a", b"b"),)
+    assert one.merge(full_pass("x", NOW)).moves == (FILE,)
+
+
+def test_renames_of_files_are_one_and_apart_from_directories() -> None:
+    further = Move(b"b", b"c", file=True)
+    assert chained([FILE, further]) == (Move(b"a", b"c", (b"b",), file=True),)
+    (unsure,) = chained([FILE._replace(sure=False), further])
+    assert not unsure.sure
+    (unsure,) = chained([FILE, further._replace(sure=False)])
+    assert not unsure.sure
+    assert chained([FILE, Move(b"b", b"c")]) == (Move(b"b", b"c"), FILE)
+    many = [Move(b"a%d" % n, b"b%d" % n, file=True) for n in range(MOST_FILES + 1)]
+    assert len(chained([*many, Move(b"x", b"y")])) == MOST_FILES + 1
+
+
+def test_a_gathering_doubts_renamed_files_that_change_later() -> None:
+    gathering = Gathering()
+    gathering.add(entries(b"b"), NOW, moves=[FILE, FILE._replace(old=b"c", new=b"d")])
+    gathering.add(entries(b"b"), NOW + 1)
+    batch = gathering.take()
+    assert batch is not None
+    assert [move.sure for move in batch.moves] == [False, True]

@@ -27,8 +27,8 @@ from inosync.drift import Difference, Drift
 from inosync.engine import GRACE, Engine
 from inosync.events import Change, Changes, Kind, Move
 from inosync.mirror import Mirror, State
-from inosync.moves import Pave, Relink
 from inosync.rsync import Transferred
+from inosync.steps import Pave, Relink, Renew
 
 NOW = 10_000.0
 ONE = Changes.of([Change(b"f", Kind.ENTRY)])
@@ -542,6 +542,16 @@ def test_a_step_that_hangs_is_not_tried_again_until_all_is_well() -> None:
     engine.exited(mirror, Outcome(0), NOW + 701)
     mirror.step((PAVE, RELINK))
     assert mirror.steps == (PAVE, RELINK)
+
+
+@pytest.mark.parametrize(("code", "left"), [(0, set()), (23, set()), (12, {b"old"})])
+def test_what_was_renewed_need_not_be_deleted(code: int, left: set[bytes]) -> None:
+    """Also when a part of it cannot be sent: nothing ever could."""
+    engine, mirror = stepping()
+    mirror.step((Renew(frozenset({b"old"}), (b"./old",)), PAVE))
+    engine.exited(mirror, Outcome(code), NOW + 1)
+    assert mirror.stale == left
+    assert mirror.steps == (() if left else (PAVE,))
 
 
 def test_steps_come_after_the_rehearsal_and_keep_its_limit() -> None:

@@ -433,3 +433,20 @@ def test_renamed_giants_are_linked_before_the_lane_sends_them() -> None:
     engine.exited(ordinary, RAN, NOW + 1)
     assert lane in starts(engine, NOW + 1)
     assert not engine.has_the_node(ordinary, batch)
+
+
+def test_what_a_lane_owes_is_known_to_the_other() -> None:
+    engine = make_engine()
+    ordinary, lane = engine.mirrors
+    assert engine.owed_beside(ordinary) == frozenset()
+    change(engine, BIG)
+    engine.due(NOW)
+    assert engine.owed_beside(ordinary) == {b"giant"}
+    other = [Change(b"other", Kind.ENTRY)]
+    engine.changed(engine.config.sources[0], Changes.of([SMALL]), NOW, big=other)
+    engine.due(NOW)
+    assert engine.owed_beside(ordinary) == {b"giant", b"other"}
+    lane.offer(Batch(NOW, 1, reason="x"))
+    assert engine.owed_beside(ordinary) is None
+    (alone,) = make_engine(rbigsize=0).mirrors
+    assert make_engine(rbigsize=0).owed_beside(alone) == frozenset()

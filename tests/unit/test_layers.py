@@ -17,7 +17,7 @@ LAYERS = (
     {"filters", "destination", "extra", "events", "changes", "debounce", "backoff", "drift"}
     | {"watchtable", "pace"},
     {"values", "script", "places", "settings", "reading", "nodes", "config", "rsync", "plan"}
-    | {"big", "settle", "moves"},
+    | {"big", "settle", "moves", "movedfiles", "steps"},
     {"mirror", "reports", "actions", "sources", "lanes", "telling", "comparing", "engine"}
     | {"status", "table", "probe", "history", "metrics", "page"},
     {
@@ -54,8 +54,11 @@ NEIGHBOURS = {
     ("rsync", "plan"),
     ("reports", "mirror"),
     ("settle", "big"),
-    ("rsync", "moves"),
+    ("rsync", "steps"),
     ("moves", "plan"),
+    ("moves", "movedfiles"),
+    ("moves", "steps"),
+    ("movedfiles", "steps"),
     ("actions", "mirror"),
     ("actions", "reports"),
     ("lanes", "mirror"),

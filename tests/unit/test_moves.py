@@ -11,7 +11,8 @@ import pytest
 from inosync.changes import MOST_MOVES, Batch, chained
 from inosync.events import Change, Changes, Kind, Move
 from inosync.filters import compile_filters
-from inosync.moves import Pave, Relink, Step, holds, prevented, steps
+from inosync.moves import holds, steps
+from inosync.steps import Pave, Relink, Step, prevented
 
 NOW = 10_000.0
 MOVE = Move(b"a/old", b"b/new")

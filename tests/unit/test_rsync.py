@@ -8,7 +8,6 @@ from support.configs import make_config, make_pair, make_source
 from inosync import drift
 from inosync.config import Source
 from inosync.errors import ConfigError
-from inosync.moves import Relink
 from inosync.plan import list_options
 from inosync.rsync import (
     Judgement,
@@ -26,6 +25,7 @@ from inosync.rsync import (
     progress,
     transferred,
 )
+from inosync.steps import Fuzzy, Pave, Relink, Renew
 
 NEW = (3, 2, 7)
 BASE = ["/usr/bin/rsync", "-ltrp", "--delete", "--protect-args", "--stats", "--no-human-readable"]
@@ -58,17 +58,53 @@ def test_a_local_mirror() -> None:
 )
 def test_a_renamed_directory_is_linked_anew(source, destination: str, ends: list[str]) -> None:
     relink = Relink(b"a/old", b"b/new", (b"f*", b"s/g"), ("*.tmp",), frozenset({b"a/old"}))
-    words = argv(destination, source=source, relink=relink, extra=("-z",), spare=[b"lost"])
+    words = argv(destination, source=source, step=relink, extra=("-z",), spare=[b"lost"])
     assert words[1:3] == ["-ltrp", "--link-dest=../../a/old"]
     assert not {"--delete", "--relative"} & set(words)
     rules = ["--exclude=/f\\*", "--exclude=/s/g", "--exclude=*.tmp", "-z", "--"]
     assert words[-7:] == [*rules, *ends]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "link", "ends"),
+    [
+        (b"a/x", b"b", "--link-dest=../a/x", ["/srv/www/b/", "/mirror/b/"]),
+        (b"", b"b/c", "--link-dest=../../", ["/srv/www/b/c/", "/mirror/b/c/"]),
+        (b"a", b"", "--link-dest=a", ["/srv/www/", "/mirror"]),
+    ],
+)
+def test_renamed_files_are_linked_anew(old: bytes, new: bytes, link: str, ends: list[str]) -> None:
+    relink = Relink(old, new, (), (), frozenset(), (b"./f",))
+    words = argv("/mirror", source=make_source(excludes=("x",)), step=relink, extra=("-z",))
+    assert words[1] == "-ltp"
+    assert {"--files-from=-", "--from0", "--ignore-existing", link} < set(words)
+    assert not {"--delete", "--exclude=x", "-r", "--relative"} & set(words)
+    assert words[-4:] == ["-z", "--", *ends]
+
+
+def test_the_top_of_a_home_directory_is_not_that_of_the_node() -> None:
+    relink = Relink(b"a", b"", (), (), frozenset(), (b"./f",))
+    assert argv("h:", step=relink)[-1] == "h:"
+
+
+def test_renamed_files_are_made_of_what_is_beside_them() -> None:
+    words = argv(source=make_source(excludes=("x",)), step=Fuzzy((b"./a",)), listed=True)
+    assert {"--fuzzy", "--no-whole-file", "--ignore-existing", "--exclude=x"} < set(words)
+    assert "--delete" not in words
+
+
+def test_what_is_renewed_is_sent_whatever_is_there() -> None:
+    config = make_config([make_pair()], rbigsize=100)
+    words = argv(step=Renew(frozenset({b"a"}), (b"./a",)), listed=True, config=config)
+    assert "--ignore-times" in words
+    assert not {"--delete", "--max-size=100"} & set(words)
+    assert "--max-size=100" in argv(step=Pave((b"./a",)), listed=True, config=config)
+
+
 def test_what_must_be_deleted_is_hidden_before_all_rules() -> None:
     source = make_source(argument="/srv/www", prefix="www", excludes=("+ *",))
     words = argv(source=source, hide=[b"a/o?d"], spare=[b"lost"])
-    assert words[-6:-3] == ["--filter=H /www/a/o\\?d/", "--exclude=/www/lost/", "--exclude=+ *"]
+    assert words[-6:-3] == ["--filter=H /www/a/o\\?d", "--exclude=/www/lost/", "--exclude=+ *"]
 
 
 def test_an_old_rsync_is_not_given_what_it_does_not_know() -> None:
