@@ -8,14 +8,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from inosync.events import Change, Kind, Move
+from inosync.events import Changes, Move
 
 #: How many paths a batch remembers for messages.
 SAMPLE = 3
 
 #: How many changes a batch remembers at the most. Far more than a run names (plan.LONGEST_LIST),
-#: since many of them fold into few names; at about 150 bytes each, 15 MB for a source.
+#: since many of them fold into few names; at about 120 bytes each, 12 MB for a source.
 MOST = 100_000
 
 #: How many changes are remembered where nothing but renames asks for them.
@@ -43,15 +44,17 @@ class Batch:
     count: int
     sample: tuple[bytes, ...] = ()
     reason: str = ""
-    changes: frozenset[Change] | None = None
+    changes: Changes | None = None
     repeated: bool = False
     moves: tuple[Move, ...] = ()
 
     def merge(self, other: Batch) -> Batch:
         """Return one batch that stands for both; `other` is the later one."""
-        changes = None
+        changes: Changes | None = None
         if self.changes is not None and other.changes is not None:
-            changes = self.changes | other.changes
+            changes = Changes()
+            changes.update(self.changes)
+            changes.update(other.changes)
             if len(changes) > MOST:
                 changes = None
         return Batch(
@@ -60,7 +63,7 @@ class Batch:
             sample=(self.sample + other.sample)[:SAMPLE],
             reason=self.reason or other.reason,
             changes=changes,
-            moves=_one_after_the_other(_seen_again(self.moves, other), other.moves),
+            moves=_one_after_the_other(_seen_again(self.moves, other.changes), other.moves),
         )
 
     def again(self) -> Batch:
@@ -91,11 +94,11 @@ def _one_after_the_other(one: tuple[Move, ...], other: tuple[Move, ...]) -> tupl
     return chained((*one, *other)) if one and other else one or other
 
 
-def _seen_again(moves: tuple[Move, ...], later: Batch) -> tuple[Move, ...]:
-    """Return them; not sure any more if something happened to their files in the `later` batch."""
-    if not later.changes or not any(move.file for move in moves):
+def _seen_again(moves: tuple[Move, ...], later: Changes | None) -> tuple[Move, ...]:
+    """Return them; not sure any more if something happened to their files in `later` changes."""
+    if not later or not any(move.file for move in moves):
         return moves
-    named = {change.path for change in later.changes if change.kind is not Kind.LEVEL}
+    named = {*later.entries, *later.trees, *later.written}
     return tuple(m._replace(sure=False) if m.file and m.new in named else m for m in moves)
 
 
@@ -106,19 +109,65 @@ def merged(one: Batch | None, other: Batch | None) -> Batch | None:
     return one.merge(other)
 
 
-def collect(
-    changes: Sequence[Change], now: float, *, keep: bool = False, moves: Sequence[Move] = ()
-) -> Batch | None:
-    """Return the batch that stands for `changes`, seen at `now`; None when there are none.
+class Gathering:
+    """What waits to become a batch. It grows in place, as often as something is read."""
 
-    It remembers them all to `keep` them for runs that name what they carry; else only a few, for
-    which renames ask. `moves` are those among the changes.
-    """
-    if not changes:
-        return None
-    kept = frozenset(changes) if len(changes) <= (MOST if keep else FEW) else None
-    sample = tuple(change.path for change in changes[:SAMPLE])
-    return Batch(now, len(changes), sample, changes=kept, moves=chained(moves))
+    def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        self._since = 0.0
+        self._count = 0
+        self._sample: tuple[bytes, ...] = ()
+        self._changes: Changes | None = Changes()
+        self._moves: tuple[Move, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return self._count > 0
+
+    def add(
+        self, changes: Changes, now: float, *, keep: bool = False, moves: Sequence[Move] = ()
+    ) -> None:
+        """Take in `changes`, seen at `now`; `moves` are the renames among them.
+
+        All are remembered to `keep` them for runs that name what they carry; else only a few, for
+        which renames ask.
+        """
+        if not changes:
+            return
+        if not self._count:
+            self._since = now
+        self._count += changes.count
+        if len(self._sample) < SAMPLE:
+            paths = (change.path for change in islice(changes, SAMPLE))
+            self._sample = (*self._sample, *paths)[:SAMPLE]
+        self._moves = _one_after_the_other(_seen_again(self._moves, changes), chained(moves))
+        if len(changes) > (MOST if keep else FEW):
+            self._changes = None
+        if self._changes is not None:
+            self._changes.update(changes)
+            if len(self._changes) > MOST:
+                self._changes = None
+
+    def take(self) -> Batch | None:
+        """Return the batch that stands for all, or None when there is nothing; forget it."""
+        batch = None
+        if self._count:
+            batch = Batch(
+                self._since, self._count, self._sample, changes=self._changes, moves=self._moves
+            )
+        self._forget()
+        return batch
+
+
+def collect(
+    changes: Changes, now: float, *, keep: bool = False, moves: Sequence[Move] = ()
+) -> Batch | None:
+    """Return the batch of what was seen at once: see :meth:`Gathering.add`."""
+    gathering = Gathering()
+    gathering.add(changes, now, keep=keep, moves=moves)
+    return gathering.take()
 
 
 def full_pass(reason: str, now: float) -> Batch:

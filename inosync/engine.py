@@ -30,7 +30,7 @@ from inosync.backoff import Backoff
 from inosync.changes import Batch, collect, full_pass, merged
 from inosync.config import Config, Pair, Source
 from inosync.debounce import Debounce
-from inosync.events import Change, Kind, Move
+from inosync.events import Change, Changes, Move
 from inosync.lanes import Lanes
 from inosync.mirror import Failure, Mirror, State
 from inosync.plan import hindrance
@@ -86,10 +86,10 @@ class Engine:
     def changed(
         self,
         source: Source,
-        changes: Sequence[Change],
+        changes: Changes,
         now: float,
         *,
-        big: Sequence[Change] = (),
+        big: Iterable[Change] = (),
         moves: Sequence[Move] = (),
     ) -> None:
         """These paths of `source` may differ on the mirrors from now on; `moves` say why.
@@ -98,19 +98,14 @@ class Engine:
         """
         state = self.sources[source.path]
         keep = self._names_changes(source)
-        changes, big = without_unsettled(state.settling, changes, big, now)
-        if not self.config.eopen:
-            changes = [change for change in changes if change.kind is not Kind.WRITTEN]
-        state.big = merged(state.big, collect(big, now, keep=True))
-        closed = [change for change in changes if change.kind is not Kind.WRITTEN]
-        batch = collect(closed, now, keep=keep, moves=moves)
-        if batch is not None:
-            state.batch = merged(state.batch, batch)
+        changes, large = without_unsettled(state.settling, changes, Changes.of(big), now)
+        state.big.add(large, now, keep=True)
+        closed = dataclasses.replace(changes, written={}) if changes.written else changes
+        if closed:
+            state.batch.add(closed, now, keep=keep, moves=moves)
             state.debounce.touch(now)
-        unclosed = [change for change in changes if change.kind is Kind.WRITTEN]
-        written = collect(unclosed, now, keep=keep)
-        if written is not None:
-            state.written = merged(state.written, written)
+        if self.config.eopen and changes.written:
+            state.written.add(Changes(written=changes.written), now, keep=keep)
             state.unclosed.touch(now)
 
     def resync(self, source: Source, reason: str, now: float) -> None:
@@ -140,7 +135,7 @@ class Engine:
         waiting = self.sources[mirror.pair.source.path].settling.paths
         if not waiting or batch.changes is None:
             return waiting
-        return waiting - {path for path, kind in batch.changes if kind is Kind.ENTRY}
+        return waiting.difference(batch.changes.entries)
 
     def has_the_node(self, mirror: Mirror, batch: Batch) -> bool:
         """Return whether nothing else is at work on the node, and `batch` is free to touch all."""
@@ -194,7 +189,7 @@ class Engine:
     def flush(self) -> None:
         """Let no batch wait for others any longer."""
         for state in self.sources.values():
-            if state.batch is not None or state.written is not None:
+            if state.batch or state.written:
                 self._hand_over(state)
 
     def settling(self, before: float) -> dict[str, int]:
@@ -422,8 +417,7 @@ class Engine:
 
     def _hand_over(self, state: SourceState) -> None:
         # A pass carries all of it: what is written and not closed need not go again soon.
-        batch, big = merged(state.batch, state.written), state.big
-        state.batch = state.written = state.big = None
+        batch, big = merged(state.batch.take(), state.written.take()), state.big.take()
         state.debounce.reset()
         state.unclosed.reset()
         assert batch is not None  # a timer is only touched with one
@@ -513,7 +507,7 @@ class Engine:
         quiet = {
             path
             for path, state in self.sources.items()
-            if state.open and state.batch is None and state.written is None
+            if state.open and not state.batch and not state.written
         }
         return [
             mirror
@@ -550,9 +544,9 @@ class Engine:
         """Hand on the files that have come to rest."""
         ready = state.settling.due(now)
         if ready:
-            changes = [Change(path, Kind.ENTRY) for path, _, _ in ready]
+            changes = Changes(entries=dict.fromkeys(path for path, _, _ in ready))
             batch = collect(changes, min(first for _, first, _ in ready), keep=True)
-            big = [Change(path, Kind.ENTRY) for path, _, big in ready if big]
+            big = Changes(entries=dict.fromkeys(path for path, _, big in ready if big))
             assert batch is not None  # there are changes
             state.untold = merged(state.untold, batch)
             self._offer(state.source, batch, collect(big, batch.since, keep=True))

@@ -66,6 +66,8 @@ _MERGE_RULE = re.compile(
 )
 
 _Match = Callable[[bytes], "re.Match[bytes] | None"]
+#: Given a directory, return what is true of the names in it that are hidden.
+Hiding = Callable[[bytes], Callable[[bytes], object]]
 #: Rules of one verdict, in a row: the verdict, and what matches a name and what a path.
 _Step = tuple[bool, _Match | None, _Match | None]
 
@@ -126,13 +128,26 @@ class Filters:
             if not self.prefix:
                 return True  # rsync never excludes the "." that a trailing slash sends
             subject = subject[:-1]
-        name = subject[subject.rindex(b"/") + 1 :]
-        for include, match_name, match_path in steps:
-            if match_name is not None and match_name(name):
-                return include
-            if match_path is not None and match_path(subject):
-                return include
-        return True
+        return _taken(steps, subject[subject.rindex(b"/") + 1 :], subject)
+
+    def hiding(self, *, directories: bool) -> Hiding | None:
+        """Return what :meth:`admits` does not admit, to be asked about many names.
+
+        None when it admits all, else a function: given a directory, it returns one that is true of
+        the names in there that are hidden.
+        """
+        steps = self._directory_steps if directories else self._file_steps
+        if not steps:
+            return None
+        _, match_name, match_path = steps[0]
+        if len(steps) == 1 and match_path is None and match_name is not None:
+            return lambda _: match_name  # the last step always excludes
+
+        def hiding(directory: bytes) -> Callable[[bytes], object]:
+            lead = self._lead + directory + b"/" if directory else self._lead
+            return lambda name: not _taken(steps, name, lead + name)
+
+        return hiding
 
     def admits_path(self, path: bytes, *, directory: bool) -> bool:
         """Return whether rsync would come to `path` and take it.
@@ -444,6 +459,16 @@ def _steps(rules: Sequence[Rule], *, directory: bool) -> tuple[_Step, ...]:
     while steps and steps[-1][0]:
         steps.pop()  # what nothing excludes is included anyway
     return tuple(steps)
+
+
+def _taken(steps: Iterable[_Step], name: bytes, subject: bytes) -> bool:
+    """Return the verdict on a path; `name` is the last component of it."""
+    for include, match_name, match_path in steps:
+        if match_name is not None and match_name(name):
+            return include
+        if match_path is not None and match_path(subject):
+            return include
+    return True
 
 
 def _joined(expressions: Iterable[bytes | None]) -> _Match | None:

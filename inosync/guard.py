@@ -14,7 +14,7 @@ from inosync.big import below, big_changes, outermost
 from inosync.changes import Batch
 from inosync.config import Config, Source
 from inosync.errors import WatchError
-from inosync.events import DEFAULT_EMASK, IN_MODIFY, Change, Kind, admit
+from inosync.events import DEFAULT_EMASK, IN_MODIFY, Change, Changes, sift
 from inosync.filters import compile_filters
 from inosync.mounts import file_system, mounted_below
 from inosync.movedfiles import PER_RUN
@@ -131,17 +131,12 @@ class Guard:
         self.walked |= done
         return not done
 
-    def read(self) -> tuple[list[Change], Seen]:
+    def read(self) -> tuple[Changes, Seen]:
         """Return the changes that the kernel has reported and the rules admit."""
         if self.watcher is None:
             raise AssertionError(f"{self.source.path}: read without a watcher")
         seen = self.watcher.read()
-        changes = [
-            change
-            for event in seen.events
-            if (change := admit(event, self._emask, self._filters)) is not None
-        ]
-        return changes, seen
+        return sift(seen.files, seen.directories, self._emask, self._filters), seen
 
     def plan(
         self, changes: Iterable[Change], *, spare: Collection[bytes], hide: Collection[bytes] = ()
@@ -169,12 +164,11 @@ class Guard:
             listing=self._listing,
         )
 
-    def fresh(self, changes: Iterable[Change], *, wall: float) -> Iterator[Fresh]:
+    def fresh(self, changes: Changes, *, wall: float) -> Iterator[Fresh]:
         """Give the files in new directories that have not settled at `wall`, the time of day."""
         if not self._rules:
             return
-        directories = {change.path for change in changes if change.kind is Kind.TREE}
-        for directory in outermost(directories):
+        for directory in outermost(changes.trees):
             names = below(directory, filters=self._filters, listing=self._listing)
             files = (name for name, is_directory in names if not is_directory)
             yield from fresh(files, rules=self._rules, look=self._look, wall=wall, size=self._big)

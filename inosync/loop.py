@@ -11,7 +11,7 @@ import logging
 import os
 import selectors
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from signal import Signals as Signal
@@ -23,7 +23,7 @@ from inosync.config import Config, Source
 from inosync.control import Server
 from inosync.engine import Engine
 from inosync.errors import ConfigError
-from inosync.events import Change, Kind
+from inosync.events import Changes
 from inosync.guard import Guard
 from inosync.hooks import Hooks
 from inosync.mirror import State
@@ -44,7 +44,7 @@ log = logging.getLogger("inosync")
 _RETRY_SOURCE = 2.0
 
 #: The change that stands for a whole source.
-_ALL = (Change(b"", Kind.TREE),)
+_ALL = Changes(trees={b"": None})
 
 
 class Supervisor(Protocol):
@@ -221,7 +221,7 @@ class Loop:
         self._look_for_fresh(guard, _ALL, now)
         self.engine.resume(guard.source, now)
 
-    def _look_for_fresh(self, guard: Guard, changes: Sequence[Change], now: float) -> None:
+    def _look_for_fresh(self, guard: Guard, changes: Changes, now: float) -> None:
         """Let the files wait that changed just now, where events do not tell (``rsettle``)."""
         self.engine.unsettled(guard.source, guard.fresh(changes, wall=time.time()), now)
 

@@ -172,7 +172,7 @@ class _Survey:
             for path, _ in _upwards(move.old):
                 self._bases.setdefault(path, set()).add(move)
 
-    def consider(self, changes: frozenset[Change]) -> None:
+    def consider(self, changes: Iterable[Change]) -> None:
         """Take note of what else has changed."""
         for path, moves in self._places.items():
             self._spoil(self._above.get(path, set()) - moves, wholly=True)

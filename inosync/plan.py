@@ -176,7 +176,7 @@ def plan(
     if not filters.admits(b"", directory=True):
         return Plan(full="the exclude rules hide the source itself")
     survey = _Survey(admits, look)
-    for change in set(changes):
+    for change in changes:
         survey.add(change)
     if not survey.walk(listing, longest):
         return Plan(full="there is too much in new directories")

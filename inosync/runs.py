@@ -176,8 +176,8 @@ class Runs:
             changes = guard.big(changes)
         elif pair.node.rscope == "tree":
             return None
-        deleted = {Change(path.rpartition(b"/")[0], Kind.LEVEL) for path in hide}
-        plan = guard.plan({*changes, *deleted}, spare=spare, hide=hide)
+        deleted = (Change(path.rpartition(b"/")[0], Kind.LEVEL) for path in hide)
+        plan = guard.plan(itertools.chain(changes, deleted), spare=spare, hide=hide)
         if plan.linked:
             self.engine.linked(pair.source, now)
         if plan.full:

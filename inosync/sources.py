@@ -5,14 +5,15 @@ Pure values; the engine decides what follows from them.
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from inosync.changes import Batch
+from inosync.changes import Batch, Gathering
 from inosync.config import Source
 from inosync.debounce import Debounce
-from inosync.events import Change, Kind
+from inosync.events import Changes
 from inosync.settle import Settling
 
 
@@ -23,9 +24,11 @@ class SourceState:
     source: Source
     debounce: Debounce
     unclosed: Debounce  # the same for files that are written and not closed
-    batch: Batch | None = None  # what the debounce timer holds back
-    written: Batch | None = None  # what the timer for unclosed files holds back
-    big: Batch | None = None  # what of both the lanes for big files have to carry
+    # What the debounce timer holds back, what that for unclosed files does, and what of both the
+    # lanes for big files have to carry.
+    batch: Gathering = field(default_factory=Gathering)
+    written: Gathering = field(default_factory=Gathering)
+    big: Gathering = field(default_factory=Gathering)
     settling: Settling = field(default_factory=Settling)  # files that are not to be sent yet
     watched: bool = False  # the watches stand
     short: bool = False  # some directories have no watch
@@ -43,20 +46,22 @@ class SourceState:
 
 
 def without_unsettled(
-    settling: Settling, changes: Sequence[Change], big: Sequence[Change], now: float
-) -> tuple[list[Change], list[Change]]:
+    settling: Settling, changes: Changes, big: Changes, now: float
+) -> tuple[Changes, Changes]:
     """Let the changed files that have to settle wait, and return the other changes, of both."""
     if not settling.rules:
-        return list(changes), list(big)
-    large = {path for path, kind in big if kind is Kind.ENTRY}
+        return changes, big
     waiting = {
         path
-        for path, kind in changes
-        if kind in (Kind.ENTRY, Kind.WRITTEN)
-        and path
-        and settling.touch(path, now, big=path in large)
+        for path in (*changes.entries, *changes.written)
+        if path and settling.touch(path, now, big=path in big.entries)
     }
-    return (
-        [c for c in changes if c.path not in waiting or c.kind in (Kind.LEVEL, Kind.TREE)],
-        [c for c in big if c.path not in waiting],
+    return _without(changes, waiting), _without(big, waiting)
+
+
+def _without(changes: Changes, files: Collection[bytes]) -> Changes:
+    return dataclasses.replace(
+        changes,
+        entries={path: None for path in changes.entries if path not in files},
+        written={path: None for path in changes.written if path not in files},
     )

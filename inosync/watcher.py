@@ -19,8 +19,9 @@ import stat
 import struct
 import termios
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inosync.errors import WatchError
 from inosync.events import (
@@ -35,8 +36,8 @@ from inosync.events import (
     IN_MOVED_TO,
     IN_Q_OVERFLOW,
     IN_UNMOUNT,
-    Event,
     Move,
+    Touched,
 )
 from inosync.filters import Filters
 from inosync.text import printable
@@ -64,7 +65,9 @@ _ROOT_LOST = IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED
 _MOVED = IN_MOVED_FROM | IN_MOVED_TO
 _UNUSUAL = _STRUCTURE | _MOVED
 
-_HEADER = struct.Struct("iIII")  # struct inotify_event: wd, mask, cookie, length of the name
+# struct inotify_event: wd, mask, a cookie that only renames need, length of the name
+_HEADER = struct.Struct("iI4xI")
+_COOKIE, _COOKIE_AT = struct.Struct("I"), 8
 _READ_LIMIT = 1 << 20  # bytes: more than the kernel's default queue of 16,384 events mostly takes
 _SMALLEST_READ = _HEADER.size + 256  # inotify(7): NAME_MAX + 1
 _SLICE = 512  # directories: a few milliseconds
@@ -75,15 +78,16 @@ _MOST_PROBLEMS = 20
 class Seen:
     """What one read brought.
 
-    ``events`` with merged masks, reduced to the kinds that `emask` names. Of what appeared and
-    vanished there are two, because they reach differently far. ``resync`` is why all
-    must be compared, or "". ``problems`` are new directories that cannot be watched, a line each.
-    ``root_lost``: the root was deleted, moved or unmounted; ask ``root_state()``. ``moves`` are the
-    directories that were found under another path than they had, in that order, and behind them
-    files of which both halves of a rename were seen; not all of these.
+    ``files`` and ``directories`` are what events said about names of either, in directories that
+    are in the source now. ``resync`` is why all must be compared, or "". ``problems`` are new
+    directories that cannot be watched, a line each. ``root_lost``: the root was deleted, moved or
+    unmounted; ask ``root_state()``. ``moves`` are the directories that were found under another
+    path than they had, in that order, and behind them files of which both halves of a rename were
+    seen; not all of these.
     """
 
-    events: tuple[Event, ...] = ()
+    files: Touched = field(default_factory=dict)
+    directories: Touched = field(default_factory=dict)
     resync: str = ""
     problems: tuple[str, ...] = ()
     root_lost: bool = False
@@ -124,7 +128,6 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
         super().__init__(manager, default_proc_fun=lambda event: None)
         self._tree = tree
         self._limit = max(limit, _SMALLEST_READ)
-        self._queued = manager.queued
         self.events = 0
         self.taken = 0  # bytes
         self.overflows = 0
@@ -134,8 +137,9 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
 
     def clear(self) -> None:
         """Forget what was read so far."""
-        self.names: dict[int, dict[bytes, int]] = {}  # wd -> name, padded with NUL -> mask
-        self.directories: dict[tuple[int, bytes], int] = {}  # events with IN_ISDIR
+        # Of each wd the names, those of files padded with NULs, and of each name the mask.
+        self.files: defaultdict[int, dict[bytes, int]] = defaultdict(dict)
+        self.directories: defaultdict[int, dict[bytes, int]] = defaultdict(dict)
         self.pairs: list[tuple[tuple[int, bytes], tuple[int, bytes]]] = []  # renamed files
         # The second half follows the first, but perhaps not in the same read.
         self._old_halves, self._halves = self._halves, {}
@@ -144,31 +148,38 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
 
     def read_events(self) -> None:
         """Take what the kernel has queued, up to the limit. Never blocks."""
-        if queued := self._queued():
-            size = min(self._limit, max(queued, _SMALLEST_READ))
-            buffer = os.read(self._fd, size)
-            self.taken += len(buffer)
-            self._parse(buffer)
+        try:
+            # To ask how much there is would take the kernel a look at each event.
+            buffer = os.read(self._fd, self._limit)
+        except BlockingIOError:
+            return
+        self.taken += len(buffer)
+        self._parse(buffer)
 
     def _parse(self, buffer: bytes) -> None:
-        unpack, header, names = _HEADER.unpack_from, _HEADER.size, self.names
+        """Note what the events in a buffer say. Nothing else is done for every event."""
+        unpack, header, unusual = _HEADER.unpack_from, _HEADER.size, _UNUSUAL
+        files, masks, last = self.files, dict[bytes, int](), None
         offset, end, count = 0, len(buffer), 0
         while offset < end:
-            wd, mask, cookie, length = unpack(buffer, offset)
-            offset += header
-            name = buffer[offset : offset + length]
-            offset += length
+            wd, mask, length = unpack(buffer, offset)
+            stop = offset + header + length
+            name = buffer[offset + header : stop]
             count += 1
-            if mask & _UNUSUAL:
+            if mask & unusual:
                 if mask & _STRUCTURE:
+                    offset = stop
                     self._structure(wd, mask, name.rstrip(b"\0"))
                     continue
-                self._half(wd, mask, name, cookie)
-            try:
-                masks = names[wd]
-            except KeyError:
-                masks = names[wd] = {}
-            masks[name] = masks.get(name, 0) | mask
+                self._half(wd, mask, name, *_COOKIE.unpack_from(buffer, offset + _COOKIE_AT))
+            offset = stop
+            if wd != last:
+                masks = files[wd]
+                last = wd
+            if name in masks:
+                masks[name] |= mask
+            else:
+                masks[name] = mask
         self.events += count
 
     def _structure(self, wd: int, mask: int, name: bytes) -> None:
@@ -193,7 +204,7 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
         """A file has left a name, or came to it: the two have the same cookie (inotify(7))."""
         if mask & IN_MOVED_FROM:
             # One that was made just now is no basis for anything: so programs save their files.
-            if not self.names.get(wd, {}).get(name, 0) & IN_CREATE:
+            if not self.files.get(wd, {}).get(name, 0) & IN_CREATE:
                 self._halves[cookie] = (wd, name)
             return
         left = self._halves.pop(cookie, None) or self._old_halves.pop(cookie, None)
@@ -213,8 +224,8 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
 
     def report(self, wd: int, name: bytes, mask: int) -> None:
         """Note that something happened to a directory: `name` in that of `wd`, or that itself."""
-        key = (wd, name)
-        self.directories[key] = self.directories.get(key, 0) | mask | IN_ISDIR
+        masks = self.directories[wd]
+        masks[name] = masks.get(name, 0) | mask | IN_ISDIR
 
 
 class Watcher:
@@ -238,7 +249,6 @@ class Watcher:
         read_limit: int = _READ_LIMIT,
     ) -> None:
         self._root = os.fsencode(os.path.abspath(root))
-        self._emask = emask
         self._on_progress = on_progress
         self._manager = _open_inotify(self._root)
         try:
@@ -284,7 +294,8 @@ class Watcher:
             if parent := table.parent(wd):
                 notifier.report(parent, table.name(wd), _APPEARED)
         seen = Seen(
-            events=tuple(self._events()),
+            files=table.by_path(notifier.files),
+            directories=table.by_path(notifier.directories),
             resync=_overflow() if notifier.overflowed else "",
             problems=self._problems(),
             root_lost=notifier.root_lost,
@@ -365,42 +376,21 @@ class Watcher:
             if path is not None:
                 yield wd, path
 
-    def _events(self) -> Iterator[Event]:
-        """Yield what was noted, with the paths as they are known by now."""
-        emask = self._emask
-        for wd, masks in self._notifier.names.items():
-            directory = self._path(wd)
-            if directory is not None:
-                for name, mask in masks.items():
-                    if mask & _VANISHED and mask & _APPEARED:
-                        yield from _both(directory, name.rstrip(b"\0"), mask & emask)
-                    elif mask & emask:
-                        yield Event(directory, name.rstrip(b"\0"), mask & emask)
-        for (wd, name), mask in self._notifier.directories.items():
-            directory = self._path(wd)
-            if directory is not None:
-                for event in _both(directory, name, mask & emask):
-                    yield event._replace(mask=event.mask | IN_ISDIR)
-
     def _renamed_files(self) -> Iterator[Move]:
         """Yield the files that were renamed within their directory, or without a further event."""
-        names = self._notifier.names
+        files, path_of = self._notifier.files, self._tree.table.path
         for left, came in self._notifier.pairs:
-            old, new = (self._path(wd) for wd, _ in (left, came))
+            old, new = (path_of(wd) for wd, _ in (left, came))
             if old is not None and new is not None:
-                masks = [names.get(wd, {}).get(name, 0) for wd, name in (left, came)]
+                masks = [files.get(wd, {}).get(name, 0) for wd, name in (left, came)]
                 move = Move(
-                    Event(old, left[1].rstrip(b"\0"), 0).path,
-                    Event(new, came[1].rstrip(b"\0"), 0).path,
+                    _join(old, left[1]),
+                    _join(new, came[1]),
                     file=True,
                     sure=not any(mask & ~_MOVED for mask in masks),
                 )
                 if old == new or move.sure:
                     yield move
-
-    def _path(self, wd: int) -> bytes | None:
-        table = self._tree.table
-        return table.path(wd) if wd in table else None
 
     def _problems(self) -> tuple[str, ...]:
         problems = self._tree.unwatched.take_problems()
@@ -412,11 +402,9 @@ class Watcher:
         return tuple(problems)
 
 
-def _both(directory: bytes, name: bytes, mask: int) -> Iterator[Event]:
-    """Yield what vanished from, and what else happened under a name, one after the other."""
-    for part in (mask & _VANISHED, mask & ~_VANISHED):
-        if part:
-            yield Event(directory, name, part)
+def _join(directory: bytes, padded: bytes) -> bytes:
+    name = padded.rstrip(b"\0")
+    return b"%b/%b" % (directory, name) if directory else name
 
 
 def _overflow() -> str:

@@ -5,7 +5,7 @@ Owns that table, in few bytes for each directory. Knows nothing of inotify or a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 #: A directory is a slot in a block: 8 bytes for the parent's wd, 8 for the name, and no object of
 #: its own. The kernel gives out each wd once, in rising order (idr_alloc_cyclic() in
@@ -16,6 +16,8 @@ _SIZE = 1 << _BITS
 _SLOT = _SIZE - 1
 
 _Block = list[int | bytes | None]  # the parents of a block, then the names
+_Masks = dict[bytes, int]  # of names in a directory
+_EMPTY: _Block = [0] * _SIZE + [None] * _SIZE
 
 
 class WatchTable:
@@ -87,8 +89,38 @@ class WatchTable:
         parts.reverse()
         return b"/".join(parts)  # type: ignore[arg-type]
 
+    def by_path(self, noted: Mapping[int, _Masks]) -> dict[bytes, _Masks]:
+        """Return what was noted by the wds of directories by their paths, without what is cut off.
+
+        It takes little time when many of them lie in one directory.
+        """
+        found: dict[bytes, _Masks] = {}
+        # By the wd of a directory, what goes before a name in it; never by 0, which has no path.
+        leads: dict[object, bytes] = {}
+        for wd, masks in noted.items():
+            block, slot = self._blocks.get(wd >> _BITS, _EMPTY), wd & _SLOT
+            parent = block[slot]
+            lead = leads.get(parent)
+            if lead is not None:
+                path: bytes | None = lead + block[_SIZE + slot]  # type: ignore[operator]
+            elif path := self.path(wd):
+                leads[parent] = path[: path.rfind(b"/") + 1]
+            if path is None:
+                continue
+            if path not in found:
+                found[path] = masks
+            else:
+                # Which of the two has left is not known yet.
+                _merge(found[path], masks)
+        return found
+
     def within(self, wd: int, other: int) -> bool:
         """Return whether the directory of `wd` is that of `other` or lies below it."""
         while wd and wd != other:
             wd = self.parent(wd)
         return wd != 0
+
+
+def _merge(masks: _Masks, others: _Masks) -> None:
+    for name, mask in others.items():
+        masks[name] = masks.get(name, 0) | mask

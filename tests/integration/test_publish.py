@@ -17,7 +17,7 @@ from support.configs import make_config, make_pair
 from inosync.actions import Outcome
 from inosync.config import scratch
 from inosync.engine import Engine
-from inosync.events import Change, Kind
+from inosync.events import Change, Changes, Kind
 from inosync.publish import EVERY, RETRY, SETTLE, Publisher, replace
 from inosync.rsync import Transferred
 from inosync.service import unwritable
@@ -40,7 +40,7 @@ class Daemon:
 
     def change(self, now: float) -> None:
         source = self.engine.config.sources[0]
-        self.engine.changed(source, [FILE], now)
+        self.engine.changed(source, Changes.of([FILE]), now)
         self.engine.flush()
         self.engine.due(now)
 

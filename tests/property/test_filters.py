@@ -222,6 +222,11 @@ def judged(tree: Tree, source: str, filters: Filters) -> set[bytes]:
         for path, kind in tree.plan.items()
         if filters.admits_path(os.fsencode(path), directory=kind == "d")
     }
+    for path, kind in tree.plan.items():
+        hiding = filters.hiding(directories=kind == "d")
+        above, _, last = os.fsencode(path).rpartition(b"/")
+        hidden = hiding is not None and bool(hiding(above)(last))
+        assert hidden is not filters.admits(os.fsencode(path), directory=kind == "d"), path
     if filters.admits_path(b"", directory=True):
         names.add(lead or b"./")
         if prefix == b"a/b":

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from inosync import events
 from inosync.control import Client
-from inosync.events import DEFAULT_EMASK, admit
+from inosync.events import DEFAULT_EMASK, sift
 from inosync.filters import compile_filters
 from inosync.watcher import Watcher
 
@@ -88,8 +88,7 @@ def test_what_the_kernel_might_say(records: list[tuple[int, int, int, bytes]]) -
             buffer += struct.pack("iIII", wd, mask & 0xFFFFFFFF, cookie, len(padded)) + padded
         watcher._notifier._parse(buffer)
         seen = watcher.read()
-        for event in seen.events:
-            admit(event, DEFAULT_EMASK, compile_filters(["*.tmp"]))
+        list(sift(seen.files, seen.directories, DEFAULT_EMASK, compile_filters(["*.tmp"])))
         watcher.reconcile()
         for _ in range(20):
             watcher.read()

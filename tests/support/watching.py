@@ -6,15 +6,43 @@ import contextlib
 import os
 import re
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from inosync.events import DEFAULT_EMASK, Change, Event, Kind, admit
+from inosync.events import DEFAULT_EMASK, IN_ISDIR, Change, Kind, sift
 from inosync.filters import compile_filters
 from inosync.watcher import Seen, Watcher
 
 #: What a mirror holds of a path: a file's content, a symlink's target, None for a directory.
 Content = bytes | None
+
+
+class Event(NamedTuple):
+    """What a watcher told of one name in one directory, ``b""`` being that itself."""
+
+    directory: bytes
+    name: bytes
+    mask: int
+
+    @property
+    def path(self) -> bytes:
+        """The path relative to the source."""
+        return os.path.join(self.directory, self.name) if self.name else self.directory
+
+
+def events(seen: Seen, emask: int = DEFAULT_EMASK) -> list[Event]:
+    """Return what was told, name by name, of what `emask` names."""
+    told = []
+    for touched, kind in ((seen.files, 0), (seen.directories, IN_ISDIR)):
+        for directory, masks in touched.items():
+            assert all(mask & IN_ISDIR == kind for mask in masks.values())
+            told += [
+                Event(directory, name.rstrip(b"\0"), mask & (emask | IN_ISDIR))
+                for name, mask in masks.items()
+                if mask & emask
+            ]
+    return told
 
 
 class Observed:
@@ -70,10 +98,8 @@ class Observed:
         with self.identity():
             seen = self.watcher.read()
         self.seen.append(seen)
-        for event in seen.events:
-            change = admit(event, self.emask, self.filters)
-            if change is not None:
-                self.copy(change)
+        for change in self.changes([seen]):
+            self.copy(change)
         if seen.resync:
             self.copy(Change(b"", Kind.TREE))
         return seen
@@ -85,13 +111,17 @@ class Observed:
 
     def drain(self, limit: int = 64) -> list[Event]:
         """Read and walk until nothing is left to be read or to be done; return the events."""
+        return [event for seen in self.settle(limit) for event in events(seen, self.emask)]
+
+    def settle(self, limit: int = 64) -> list[Seen]:
+        """Read and walk until nothing is left to be read or to be done; return all that came."""
         begin = len(self.seen)
         idle = False
         while not idle:
             idle = self.walk(limit)
             self.read()
             idle &= not self.watcher.unfinished and not self.watcher.unread and not self.queued()
-        return [event for seen in self.seen[begin:] for event in seen.events]
+        return self.seen[begin:]
 
     def lose(self) -> None:
         """Do what an overflow of the kernel's queue does: events are gone, all is compared."""
@@ -104,10 +134,12 @@ class Observed:
         """Return whether the kernel has something to say."""
         return bool(select.select([self.watcher.fileno()], [], [], 0)[0])
 
-    def changes(self, events: list[Event]) -> set[Change]:
-        """Return the changes that events stand for."""
-        found = (admit(event, self.emask, self.filters) for event in events)
-        return {change for change in found if change is not None}
+    def changes(self, reads: Iterable[Seen]) -> set[Change]:
+        """Return the changes that were told."""
+        found: set[Change] = set()
+        for seen in reads:
+            found |= sift(seen.files, seen.directories, self.emask, self.filters)
+        return found
 
     # ---- the truth ------------------------------------------------------------------------
 

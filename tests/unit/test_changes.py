@@ -7,12 +7,13 @@ from inosync.changes import (
     MOST,
     MOST_FILES,
     Batch,
+    Gathering,
     chained,
     collect,
     full_pass,
     merged,
 )
-from inosync.events import Change, Kind, Move
+from inosync.events import Change, Changes, Kind, Move
 
 NOW = 10_000.0
 
@@ -55,7 +56,7 @@ def test_too_many_changes_are_not_kept() -> None:
     one = collect(entries(b"x"), NOW, keep=True)
     assert one is not None
     assert batch.merge(one).changes is None
-    too_many = collect([*many, *entries(b"x")], NOW, keep=True)
+    too_many = collect(Changes.of([*many, *entries(b"x")]), NOW, keep=True)
     assert too_many is not None
     assert too_many.changes is None
 
@@ -68,12 +69,12 @@ def test_the_same_once_more() -> None:
     assert (again.since, again.count, again.sample) == (NOW, 1, (b"a",))
 
 
-def entries(*paths: bytes) -> list[Change]:
-    return [Change(path, Kind.ENTRY) for path in paths]
+def entries(*paths: bytes) -> Changes:
+    return Changes.of(Change(path, Kind.ENTRY) for path in paths)
 
 
 def test_nothing_collects_to_nothing() -> None:
-    assert collect([], NOW) is None
+    assert collect(Changes(), NOW) is None
 
 
 def test_a_batch_counts_and_remembers_a_few_names() -> None:
@@ -116,6 +117,47 @@ def test_merged_takes_what_there_is() -> None:
     assert both.count == 2
 
 
+def test_a_gathering_stands_for_all_that_was_added_since_it_was_taken() -> None:
+    gathering = Gathering()
+    assert not gathering
+    assert gathering.take() is None
+    gathering.add(entries(b"a", b"b"), NOW, moves=[Move(b"x", b"y")])
+    gathering.add(Changes.of([Change(b"d", Kind.LEVEL)] * 2), NOW + 1)
+    gathering.add(entries(b"b"), NOW + 2, moves=[Move(b"y", b"z")])
+    assert gathering
+    first = gathering.take()
+    assert first is not None
+    assert first.changes == {*entries(b"a", b"b"), Change(b"d", Kind.LEVEL)}
+    assert (first.since, first.count, first.sample) == (NOW, 5, (b"a", b"b", b"d"))
+    assert first.moves == (Move(b"x", b"z", (b"y",)),)
+    assert not gathering
+    gathering.add(entries(b"c"), NOW + 9)
+    second = gathering.take()
+    assert second == Batch(NOW + 9, 1, (b"c",), changes=entries(b"c"))
+    assert first.changes == {*entries(b"a", b"b"), Change(b"d", Kind.LEVEL)}
+
+
+def test_what_is_added_to_a_gathering_is_left_as_it_is() -> None:
+    gathering = Gathering()
+    changes = entries(b"a")
+    gathering.add(changes, NOW)
+    gathering.add(entries(b"b"), NOW)
+    assert changes == entries(b"a")
+
+
+def test_a_gathering_is_bounded() -> None:
+    gathering = Gathering()
+    half = MOST // 2
+    for start in (0, half):
+        gathering.add(entries(*[b"%d" % (start + n) for n in range(half)]), NOW, keep=True)
+    gathering.add(entries(b"0"), NOW, keep=True)  # known already
+    gathering.add(entries(b"x"), NOW, keep=True)
+    gathering.add(entries(b"y"), NOW, keep=True)
+    batch = gathering.take()
+    assert batch is not None
+    assert (batch.count, batch.changes) == (MOST + 3, None)
+
+
 FILE = Move(b"a", b"b", file=True)
 
 
@@ -128,7 +170,7 @@ def test_a_file_that_is_written_after_its_rename_is_not_sure() -> None:
         (b"b", Kind.LEVEL, True),
         (b"a", Kind.ENTRY, True),  # that is for others to judge
     ):
-        later = collect([Change(path, kind)], NOW + 1)
+        later = collect(Changes.of([Change(path, kind)]), NOW + 1)
         assert later is not None
         assert one.merge(later).moves == (FILE._replace(sure=sure),)
     directory = collect(entries(b"b"), NOW, moves=[Move(b"a", b"b")])
@@ -149,3 +191,12 @@ def test_renames_of_files_are_one_and_apart_from_directories() -> None:
     assert chained([FILE, Move(b"b", b"c")]) == (Move(b"b", b"c"), FILE)
     many = [Move(b"a%d" % n, b"b%d" % n, file=True) for n in range(MOST_FILES + 1)]
     assert len(chained([*many, Move(b"x", b"y")])) == MOST_FILES + 1
+
+
+def test_a_gathering_doubts_renamed_files_that_change_later() -> None:
+    gathering = Gathering()
+    gathering.add(entries(b"b"), NOW, moves=[FILE, FILE._replace(old=b"c", new=b"d")])
+    gathering.add(entries(b"b"), NOW + 1)
+    batch = gathering.take()
+    assert batch is not None
+    assert [move.sure for move in batch.moves] == [False, True]

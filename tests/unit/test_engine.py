@@ -25,13 +25,13 @@ from inosync.actions import (
 from inosync.changes import FEW
 from inosync.drift import Difference, Drift
 from inosync.engine import GRACE, Engine
-from inosync.events import Change, Kind, Move
+from inosync.events import Change, Changes, Kind, Move
 from inosync.mirror import Mirror, State
 from inosync.rsync import Transferred
 from inosync.steps import Pave, Relink, Renew
 
 NOW = 10_000.0
-ONE = [Change(b"f", Kind.ENTRY)]
+ONE = Changes.of([Change(b"f", Kind.ENTRY)])
 
 
 def steady() -> float:
@@ -71,7 +71,7 @@ def test_a_change_waits_for_edelay_and_then_runs_on_every_node() -> None:
 
 def test_no_changes_are_no_run() -> None:
     engine = make_engine()
-    engine.changed(engine.config.sources[0], [], NOW)
+    engine.changed(engine.config.sources[0], Changes(), NOW)
     assert engine.deadline() is None
 
 
@@ -182,7 +182,7 @@ def test_runs_that_are_started_one_by_one_carry_what_came_in_between() -> None:
     (source,) = engine.config.sources
     engine.changed(source, ONE, NOW)
     assert starts(engine.due(NOW, most=1)) == engine.mirrors[:1]
-    engine.changed(source, [Change(b"g", Kind.ENTRY)], NOW + 1)
+    engine.changed(source, Changes.of([Change(b"g", Kind.ENTRY)]), NOW + 1)
     actions = engine.due(NOW + 1, most=1)
     assert starts(actions) == engine.mirrors[1:2]
     assert [a.batch.count for a in actions if isinstance(a, Start)] == [2]
@@ -398,8 +398,8 @@ def test_while_stopping_a_failure_is_not_told() -> None:
     assert said(engine.due(NOW + 1)) == []
 
 
-def written(*paths: bytes) -> list[Change]:
-    return [Change(path, Kind.WRITTEN) for path in paths]
+def written(*paths: bytes) -> Changes:
+    return Changes(written=dict.fromkeys(paths))
 
 
 def test_what_is_written_and_not_closed_goes_at_the_pace_of_eopen() -> None:
@@ -411,6 +411,14 @@ def test_what_is_written_and_not_closed_goes_at_the_pace_of_eopen() -> None:
             engine.exited(mirror, Outcome(0), NOW + second)
     # The first write of each minute's batch opens it; 60 seconds later it goes.
     assert engine.mirrors[0].runs == 4
+
+
+def test_without_eopen_what_is_not_closed_is_no_change() -> None:
+    engine = make_engine(eopen=0.0)
+    engine.changed(engine.config.sources[0], written(b"log"), NOW)
+    assert engine.deadline() is None
+    engine.flush()
+    assert starts(engine.due(NOW + 100)) == []
 
 
 def test_an_ordinary_run_carries_what_is_written_and_not_closed() -> None:
@@ -480,14 +488,14 @@ def changing(count: int = 1, **settings: object) -> Engine:
 
 def test_changes_are_remembered_for_nodes_that_want_them_named() -> None:
     engine = changing(2)
-    engine.changed(engine.config.sources[0], [*ONE, *written(b"log")], NOW)
+    engine.changed(engine.config.sources[0], Changes.of([*ONE, *written(b"log")]), NOW)
     actions = [a for a in engine.due(NOW + 10) if isinstance(a, Start)]
-    assert {a.batch.changes for a in actions} == {frozenset([*ONE, *written(b"log")])}
-    many = [Change(b"%d" % number, Kind.ENTRY) for number in range(FEW + 1)]
-    for engine, kept in ((changing(2), frozenset(many)), (make_engine(2), None)):
+    assert [a.batch.changes for a in actions] == [{*ONE, *written(b"log")}] * 2
+    many = Changes(entries={b"%d" % number: None for number in range(FEW + 1)})
+    for engine, kept in ((changing(2), many), (make_engine(2), None)):
         engine.changed(engine.config.sources[0], many, NOW)
         actions = [a for a in engine.due(NOW + 10) if isinstance(a, Start)]
-        assert {a.batch.changes for a in actions} == {kept}
+        assert [a.batch.changes for a in actions] == [kept] * 2
 
 
 PAVE = Pave((b"./new",))
@@ -691,7 +699,7 @@ def test_whatever_happens_the_promises_hold(seed: int) -> None:
         now += chance.choice([0.0, 0.1, 1.0, 30.0])
         what = chance.random()
         if what < 0.4:
-            engine.changed(source, ONE * chance.randint(1, 5), now)
+            engine.changed(source, Changes.of([*ONE] * chance.randint(1, 5)), now)
             for mirror in engine.mirrors:
                 owed[id(mirror)] += 1
         elif what < 0.9 and running:

@@ -15,11 +15,22 @@ from inosync.filters import Filters, Rule, compile_filters, rsync_options
 def hidden(pattern: str, paths: str, *, directory: bool = False, prefix: bytes = b"") -> list[str]:
     """Return which of `paths`, separated by commas, a single exclude rule hides."""
     filters = compile_filters([pattern], prefix=prefix)
-    return [
+    found = [
         path
         for path in paths.split(",")
         if not filters.admits(path.encode("latin-1"), directory=directory)
     ]
+    assert found == [path for path in paths.split(",") if _hidden(filters, path, directory)]
+    return found
+
+
+def _hidden(filters: Filters, path: str, directory: bool) -> bool:
+    """Return whether a path is hidden, asked as for one of many names in its directory."""
+    hiding = filters.hiding(directories=directory)
+    above, _, name = path.encode("latin-1").rpartition(b"/")
+    if not path:
+        return not filters.admits(b"", directory=directory)
+    return hiding is not None and bool(hiding(above)(name))
 
 
 @pytest.mark.parametrize(
@@ -192,10 +203,9 @@ def test_three_stars_are_the_directory_and_its_content(
 
 def test_the_first_rule_that_matches_decides_and_none_admits() -> None:
     filters = compile_filters(["+ keep.o", "*.o", "+ *.c", "- /x*", "+ x"])
-    verdicts = {
-        name: filters.admits(name, directory=False)
-        for name in (b"keep.o", b"a.o", b"x.c", b"xy", b"x", b"d/x", b"other")
-    }
+    names = (b"keep.o", b"a.o", b"x.c", b"xy", b"x", b"d/x", b"other")
+    verdicts = {name: filters.admits(name, directory=False) for name in names}
+    assert verdicts == {name: not _hidden(filters, name.decode(), False) for name in names}
     assert verdicts == {
         b"keep.o": True,
         b"a.o": False,
@@ -205,6 +215,14 @@ def test_the_first_rule_that_matches_decides_and_none_admits() -> None:
         b"d/x": True,
         b"other": True,
     }
+
+
+def test_names_that_are_included_are_not_hidden() -> None:
+    filters = compile_filters(["+ keep.o", "*.o"])
+    assert not _hidden(filters, "d/keep.o", False)
+    assert _hidden(filters, "d/a.o", False)
+    assert compile_filters(["+ keep.o"]).hiding(directories=False) is None
+    assert compile_filters(["cache/"]).hiding(directories=False) is None
 
 
 def test_only_what_is_included() -> None:

@@ -11,7 +11,7 @@ from support.configs import make_config, make_pair
 from inosync.actions import Action, Outcome, Start, Terminate
 from inosync.changes import Batch
 from inosync.engine import Engine
-from inosync.events import Change, Kind, Move
+from inosync.events import Change, Changes, Kind, Move
 from inosync.mirror import Mirror, State
 from inosync.rsync import Transferred
 from inosync.settle import Fresh
@@ -33,7 +33,7 @@ def make_engine(count: int = 1, *, node: dict | None = None, **settings: object)
 
 def change(engine: Engine, *changes: Change, now: float = NOW) -> None:
     source = engine.config.sources[0]
-    engine.changed(source, changes, now, big=[c for c in changes if c is BIG])
+    engine.changed(source, Changes.of(changes), now, big=[c for c in changes if c is BIG])
 
 
 def begun(actions: Iterable[Action]) -> list[Start]:
@@ -376,7 +376,7 @@ def test_without_eopen_what_is_written_counts_for_these_files_alone() -> None:
 def test_a_big_file_that_has_settled_travels_in_its_lane() -> None:
     engine = settling(rbigsize=1_000_000)
     _, lane = engine.mirrors
-    engine.changed(engine.config.sources[0], [ISO], NOW, big=[ISO])
+    engine.changed(engine.config.sources[0], Changes.of([ISO]), NOW, big=[ISO])
     assert starts(engine, NOW) == []
     actions = begun(engine.due(NOW + 10))
     assert [action.mirror for action in actions] == engine.mirrors
@@ -425,7 +425,7 @@ def test_renamed_giants_are_linked_before_the_lane_sends_them() -> None:
     ordinary, lane = engine.mirrors
     moves = [Move(b"old", b"new")]
     source = engine.config.sources[0]
-    engine.changed(source, [SMALL], NOW, big=[BIG], moves=moves)
+    engine.changed(source, Changes.of([SMALL]), NOW, big=[BIG], moves=moves)
     assert starts(engine, NOW) == [ordinary]
     batch = Batch(NOW, 1, moves=tuple(moves))
     assert engine.has_the_node(ordinary, batch)
@@ -442,7 +442,8 @@ def test_what_a_lane_owes_is_known_to_the_other() -> None:
     change(engine, BIG)
     engine.due(NOW)
     assert engine.owed_beside(ordinary) == {b"giant"}
-    engine.changed(engine.config.sources[0], [SMALL], NOW, big=[Change(b"other", Kind.ENTRY)])
+    other = [Change(b"other", Kind.ENTRY)]
+    engine.changed(engine.config.sources[0], Changes.of([SMALL]), NOW, big=other)
     engine.due(NOW)
     assert engine.owed_beside(ordinary) == {b"giant", b"other"}
     lane.offer(Batch(NOW, 1, reason="x"))

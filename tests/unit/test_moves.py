@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from inosync.changes import MOST_MOVES, Batch, chained
-from inosync.events import Change, Kind, Move
+from inosync.events import Change, Changes, Kind, Move
 from inosync.filters import compile_filters
 from inosync.moves import holds, steps
 from inosync.steps import Pave, Relink, Step, prevented
@@ -61,7 +61,7 @@ def ask(
     reason: str = "",
 ) -> tuple[Step, ...]:
     tree = tree or Tree(*TREE)
-    batch = Batch(NOW, len(changes), (), reason, frozenset(changes), moves=moves or (MOVE,))
+    batch = Batch(NOW, len(changes), (), reason, Changes.of(changes), moves=moves or (MOVE,))
     return steps(
         batch,
         filters=compile_filters(rules, prefix=prefix),
@@ -91,7 +91,7 @@ def test_what_is_not_known_speaks_against_it() -> None:
     assert batch.changes is None
     known = {"filters": compile_filters(()), "look": tree.look, "listing": tree.listing}
     assert steps(batch, **known) == ()  # type: ignore[arg-type]
-    assert steps(Batch(NOW, 1, changes=frozenset(TOLD)), **known) == ()  # type: ignore[arg-type]
+    assert steps(Batch(NOW, 1, changes=Changes.of(TOLD)), **known) == ()  # type: ignore[arg-type]
 
 
 def test_small_directories_are_sent() -> None:

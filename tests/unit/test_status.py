@@ -14,7 +14,7 @@ from support.configs import make_config, make_pair
 from inosync.actions import Outcome
 from inosync.drift import Difference, Drift
 from inosync.engine import Engine
-from inosync.events import Change, Kind
+from inosync.events import Change, Changes, Kind
 from inosync.mirror import Mirror
 from inosync.rsync import Progress, Transferred
 from inosync.status import (
@@ -245,7 +245,7 @@ def test_a_pause_and_a_daemon_without_a_config_file() -> None:
 
 def test_changes_that_wait_and_a_node_without_a_name() -> None:
     engine = Engine(make_config([make_pair(None, "a:/m")]), lambda: 0.0)
-    engine.changed(engine.config.sources[0], [Change(b"f", Kind.ENTRY)], NOW)
+    engine.changed(engine.config.sources[0], Changes.of([Change(b"f", Kind.ENTRY)]), NOW)
     engine.flush()
     now = take(engine, NOW + 1)
     now["mirrors"][0]["node"] = ""
@@ -280,7 +280,7 @@ def test_lanes_and_files_that_are_not_at_rest() -> None:
     config = make_config([make_pair(None, "a:/m")], rbigsize=5, rsettle=(("*.iso", 60.0),))
     engine = Engine(config, lambda: 0.0)
     engine.watched(engine.config.sources[0], NOW, reason="")
-    engine.changed(engine.config.sources[0], [Change(b"a.iso", Kind.ENTRY)], NOW)
+    engine.changed(engine.config.sources[0], Changes.of([Change(b"a.iso", Kind.ENTRY)]), NOW)
     now = take(engine, NOW)
     assert lines(now) == [
         "source /srv/www: watched, 12 directories, 34 events, 1 overflows, 1 files not at rest",

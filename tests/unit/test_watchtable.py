@@ -74,3 +74,39 @@ def test_any_sequence_is_kept_as_a_dictionary_would() -> None:
         assert (wd in table) == (wd in known)
         assert len(table) == len(known)
     assert {wd: (table.parent(wd), table.name(wd)) for wd in table} == known
+
+
+def test_what_was_noted_by_path() -> None:
+    table = tree()
+    table.put(300, 1, b"c")
+    table.cut_off(300)
+    table.put(301, 300, b"d")
+    table.put(201, 200, b"b2")
+    noted = {wd: {b"%d" % wd: wd} for wd in (1, 100_000, 201, 200, 300, 301, 5000, -1, 0)}
+    assert table.by_path(noted) == {
+        b"": {b"1": 1},
+        b"a": {b"200": 200},
+        b"a/b": {b"100000": 100_000},
+        b"a/b2": {b"201": 201},
+    }
+
+
+def test_paths_of_many_are_those_of_each() -> None:
+    dice = random.Random(20261122)
+    table = WatchTable(1)
+    for wd in range(2, 500):
+        table.put(wd, dice.randrange(1, wd), b"%d" % wd)
+    for wd in dice.sample(range(2, 500), 40):
+        dice.choice((table.drop, table.cut_off))(wd)
+    wds = dice.sample(range(500), 500)
+    told = {table.path(wd): {b"": wd} for wd in wds if table.path(wd) is not None}
+    assert len(told) > 100
+    assert table.by_path({wd: {b"": wd} for wd in wds}) == told
+
+
+def test_two_directories_that_seem_to_have_one_path_share_what_was_noted() -> None:
+    """One has left, and the other has come in its place; which one will be known later."""
+    table = tree()
+    table.put(201, 1, b"a")
+    noted = {200: {b"f": 1, b"g": 1}, 201: {b"g": 2, b"h": 2}}
+    assert table.by_path(noted) == {b"a": {b"f": 1, b"g": 3, b"h": 2}}
