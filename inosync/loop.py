@@ -243,7 +243,7 @@ class Loop:
     def _hear_more(self) -> None:
         """Take what came in the last moments."""
         for guard, pace in list(self._paces.items()):
-            if pace.until is None and guard.watcher is not None and guard.watcher.queued():
+            if pace.until is None and guard.watcher is not None and guard.watcher.waiting():
                 self._hear(guard)
 
     def _read(self, guard: Guard) -> None:

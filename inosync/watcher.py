@@ -15,6 +15,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import select
 import stat
 import struct
 import termios
@@ -105,6 +106,8 @@ class _Manager(pyinotify.WatchManager):  # type: ignore[misc]
         self._add = libc.inotify_add_watch
         self._remove = libc.inotify_rm_watch
         self._pending = array.array("i", [0])
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLIN)
 
     def add(self, path: bytes, mask: int) -> int:
         """Watch a path; return its wd, or the errno negated."""
@@ -115,8 +118,12 @@ class _Manager(pyinotify.WatchManager):  # type: ignore[misc]
         """Give up a watch; one that the kernel has dropped already is no error."""
         self._remove(self._fd, wd)
 
+    def waiting(self) -> bool:
+        """Return whether the kernel has queued anything."""
+        return bool(self._poll.poll(0))
+
     def queued(self) -> int:
-        """Return how many bytes of events the kernel has queued."""
+        """Return how many bytes of events the kernel has queued, for which it looks at each."""
         fcntl.ioctl(self._fd, termios.FIONREAD, self._pending)
         return self._pending[0]
 
@@ -258,7 +265,7 @@ class Watcher:
                 mask=emask | _NEEDED,
                 add=self._manager.add,
                 remove=self._manager.remove,
-                queued=self._manager.queued,
+                waiting=self._manager.waiting,
             )
         except OSError as error:
             self._manager.close()
@@ -329,6 +336,10 @@ class Watcher:
         if code == errno.ESTALE:
             return "is another directory now"
         return f"cannot be reached: {reason(code)}" if code else ""
+
+    def waiting(self) -> bool:
+        """Return whether events wait to be read."""
+        return self._manager.waiting()
 
     def queued(self) -> int:
         """Return how many bytes of events wait to be read."""

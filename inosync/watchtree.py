@@ -2,7 +2,7 @@
 
 Owns which directory has which watch descriptor (wd), what it is called and in which directory it
 lies. Knows nothing of buffers, of what an event means to a mirror, or of who asks. Its door to
-inotify(7) are three functions, `add`, `remove` and `queued`.
+inotify(7) are three functions, `add`, `remove` and `waiting`.
 
 What keeps it exact, however late the events are read:
 
@@ -67,8 +67,8 @@ class WatchTree:
     """The watches of one source. OSError when its root cannot be watched.
 
     ``add(path, mask)`` is inotify_add_watch(2) and returns the wd, or the errno negated;
-    ``remove(wd)`` is inotify_rm_watch(2), for which an unknown wd is no error; ``queued()`` is how
-    many bytes of events wait to be read. ``prefix`` is the root's path. Everything else is done in
+    ``remove(wd)`` is inotify_rm_watch(2), for which an unknown wd is no error; ``waiting()`` is
+    whether events wait to be read. ``prefix`` is the root's path. Everything else is done in
     :meth:`advance`; the other methods only take notes.
     """
 
@@ -80,7 +80,7 @@ class WatchTree:
         mask: int,
         add: Callable[[bytes, int], int],
         remove: Callable[[int], object],
-        queued: Callable[[], int],
+        waiting: Callable[[], bool],
     ) -> None:
         # With a slash at its end, a path that is a symlink is followed: the root may be one.
         self._prefix = prefix.rstrip(b"/") + b"/"
@@ -90,7 +90,7 @@ class WatchTree:
         self._mask = mask | _ONLYDIR | _DONT_FOLLOW | _MASK_ADD
         self._add = add
         self._remove = remove
-        self._queued = queued
+        self._waiting = waiting
         self.unwatched = Unwatched()
         self._tasks: dict[int, _Task] = {}
         self._later: dict[int, _Task] = {}  # of directories whose path leads elsewhere
@@ -302,7 +302,7 @@ class WatchTree:
             elif task.deep:
                 self._leave_out(wd, name)
         if self._met:
-            if self._queued():
+            if self._waiting():
                 self._make_sure()
             self._met.clear()
         if task.names:

@@ -52,7 +52,7 @@ class Raced:
             mask=MASK | IN_MOVE_SELF,
             add=self._add,
             remove=lambda wd: _LIBC.inotify_rm_watch(self._queue.fileno(), wd),
-            queued=self._queued,
+            waiting=self._waiting,
         )
 
     def close(self) -> None:
@@ -65,17 +65,17 @@ class Raced:
             self.after.pop(path)()
         return wd if wd >= 0 else -ctypes.get_errno()
 
-    def _queued(self) -> int:
+    def _waiting(self) -> bool:
         if self.at_the_end is not None:
             at_the_end, self.at_the_end = self.at_the_end, None
             at_the_end()
         with contextlib.suppress(BlockingIOError):
             self._buffer += self._queue.read(1 << 16) or b""
-        return len(self._buffer)
+        return bool(self._buffer)
 
     def settle(self) -> None:
         """Walk, and do what the events ask for, until there is nothing left to do."""
-        while not self.tree.advance(100) or self._queued():
+        while not self.tree.advance(100) or self._waiting():
             buffer, self._buffer = self._buffer, b""
             for wd, mask, name in _parse(buffer):
                 assert not mask & IN_Q_OVERFLOW
