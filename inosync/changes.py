@@ -37,7 +37,7 @@ class Batch:
     pass is owed (start-up, overflow, ...), or ``""`` when ordinary changes alone are. ``changes``
     are these, or None when they are too many or not known. ``moves`` are directories and files that
     were renamed, the first ones; these are changes besides. ``repeated``: a run that carried them
-    has to be made once more.
+    has to be made once more. ``contents``: a full pass is to compare what is in the files, too.
     """
 
     since: float
@@ -47,6 +47,7 @@ class Batch:
     changes: Changes | None = None
     repeated: bool = False
     moves: tuple[Move, ...] = ()
+    contents: bool = False
 
     def merge(self, other: Batch) -> Batch:
         """Return one batch that stands for both; `other` is the later one."""
@@ -64,6 +65,7 @@ class Batch:
             reason=self.reason or other.reason,
             changes=changes,
             moves=_one_after_the_other(_seen_again(self.moves, other.changes), other.moves),
+            contents=self.contents or other.contents,
         )
 
     def again(self) -> Batch:
@@ -170,6 +172,6 @@ def collect(
     return gathering.take()
 
 
-def full_pass(reason: str, now: float) -> Batch:
+def full_pass(reason: str, now: float, *, contents: bool = False) -> Batch:
     """Return the batch that demands a pass over the whole source, and says why."""
-    return Batch(now, 0, (), reason)
+    return Batch(now, 0, (), reason, contents=contents)

@@ -198,21 +198,37 @@ def _alone(options: argparse.Namespace) -> int:
         return verify(_load(options), node=options.node, say=_say)
     from inosync import once, service
 
-    return service.run(
-        lambda: once.once(_load(options), node=options.node, mend=options.verify),
-        detach=False,
-        pretend=options.pretend,
-        verbose=options.verbose,
-        once=once.Once(_say, _show if sys.stderr.isatty() else None, mend=options.verify),
-    )
+    try:
+        return service.run(
+            lambda: once.once(_load(options), node=options.node, mend=options.verify),
+            detach=False,
+            pretend=options.pretend,
+            verbose=options.verbose,
+            once=once.Once(_say, _show if sys.stderr.isatty() else None, mend=options.verify),
+        )
+    except AlreadyRunningError:
+        if not options.repair:
+            raise
+    return _repair(options)
+
+
+def _repair(options: argparse.Namespace) -> int:
+    """Say what differs, and have the daemon that runs mend it."""
+    from inosync import client, lock
+    from inosync.verify import DRIFT, verify
+
+    config = _load(options)
+    status = verify(config, node=options.node, say=_say)
+    if status != DRIFT:
+        return status
+    path = lock.socket_path(lock.runtime_directory(), config)
+    return client.repair(path, node=options.node)
 
 
 def _instead(options: argparse.Namespace) -> str:
     """Return what to do when a daemon is in the way."""
     if options.once:
         return "; ask it for a full pass with --sync"
-    if options.repair:
-        return "; stop it first, or use --sync, which mends all that shows in size, time or mode"
     return ""
 
 

@@ -26,6 +26,9 @@ OK, FAILED, USAGE, NOT_IN_SYNC = 0, 1, 2, 5
 #: Seconds that --wait waits when it is not told.
 WAIT = 60.0
 
+#: Seconds that --repair waits for the daemon: both ends read every file.
+_REPAIR = 86400.0
+
 #: Seconds between pictures of --top.
 _EVERY = 1.0
 
@@ -59,13 +62,19 @@ def top(path: str) -> int:
                 return OK
 
 
-def wait(path: str, *, seconds: float, node: str) -> int:
-    """Return OK as soon as all that changed until now is on the nodes, or on `node`."""
-    answer = _ask(path, "wait", timeout=seconds + 30, seconds=seconds, node=node)
+def wait(path: str, *, seconds: float, node: str, impatient: bool = False) -> int:
+    """Return OK as soon as all that changed until now is on the nodes, or on `node`.
+
+    Who is `impatient` waits for no mirror that has failed or is held.
+    """
+    answer = _ask(
+        path, "wait", timeout=seconds + 30, seconds=seconds, node=node, impatient=impatient
+    )
     if answer["synced"]:
         return OK
     for line in answer["lagging"]:
-        print(f"inosync: not in sync after {seconds:g} s: {line}", file=sys.stderr)
+        after = answer["seconds"] if impatient else seconds
+        print(f"inosync: not in sync after {after:g} s: {line}", file=sys.stderr)
     return NOT_IN_SYNC
 
 
@@ -75,6 +84,17 @@ def sync(path: str, *, node: str) -> int:
     later = " when --resume ends the pause" if answer["paused"] else ""
     print(f"full pass of {answer['mirrors']} mirrors begins{later}")
     return OK
+
+
+def repair(path: str, *, node: str) -> int:
+    """Have the daemon compare contents and mend what differs; return OK when all is well."""
+    answer = _ask(path, "repair", node=node)
+    later = " when --resume ends the pause" if answer["paused"] else ""
+    print(f"the daemon mends it: {answer['mirrors']} full passes by contents begin{later}")
+    result = wait(path, seconds=_REPAIR, node=node, impatient=True)
+    if result == OK:
+        print("mended")
+    return result
 
 
 def pause(path: str) -> int:

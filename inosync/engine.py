@@ -186,6 +186,13 @@ class Engine:
             mirror.release(approve=True)
         return released
 
+    def repair(self, now: float, *, node: str = "") -> list[Mirror]:
+        """A person wants full passes that compare contents; free no holds. Return the mirrors."""
+        asked = [m for m in self.mirrors if node in ("", m.pair.node.name)]
+        for mirror in asked:
+            mirror.offer(full_pass("repair", now, contents=True))
+        return asked
+
     def flush(self) -> None:
         """Let no batch wait for others any longer."""
         for state in self.sources.values():
@@ -250,7 +257,7 @@ class Engine:
         """Answer to ``Look``: `amount` is any number that grows while the run does something."""
         if mirror.state is not State.RUNNING:
             return
-        limit = mirror.pair.node.rtimeout * (SILENCE if mirror.comparing else 1)
+        limit = mirror.pair.node.rtimeout * (SILENCE if mirror.thorough else 1)
         if amount != mirror.activity:
             mirror.activity = amount
             mirror.active_at = now

@@ -137,6 +137,11 @@ class Mirror:
         if self.state is State.IDLE:
             self.state = State.PENDING
 
+    @property
+    def thorough(self) -> bool:
+        """Whether its run reads whole files to compare them, and may be silent for long."""
+        return self.comparing or (self.flight is not None and self.flight.contents)
+
     def start(self, now: float, *, check_after: float, rehearse: bool = False) -> Batch:
         """Go from pending to running with all that is owed; return it.
 

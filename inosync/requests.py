@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from inosync.control import Client, Server
 from inosync.engine import Engine
-from inosync.mirror import Mirror
+from inosync.mirror import Mirror, State
 from inosync.status import Snapshot
 from inosync.text import printable
 
@@ -57,7 +57,10 @@ class Selecting(Protocol):
 
 @dataclass
 class _Conversation:
-    """One client. ``until`` is when it is dropped, or told that its wait was in vain."""
+    """One client. ``until`` is when it is dropped, or told that its wait was in vain.
+
+    When it is ``impatient`` it is told as soon as a mirror that it waits for has failed or is held.
+    """
 
     client: Client
     descriptor: int
@@ -66,6 +69,7 @@ class _Conversation:
     node: str = ""
     owed: list[tuple[Mirror, int]] | None = None  # None: what is queued is not known yet
     since: float = 0.0
+    impatient: bool = False
 
 
 @dataclass
@@ -132,6 +136,7 @@ class Requests:
         commands: dict[str, Callable[[_Conversation, Mapping[str, Any], float], None]] = {
             "status": self._status,
             "sync": self._sync,
+            "repair": self._repair,
             "wait": self._wait,
             "pause": self._pause,
             "resume": self._resume,
@@ -154,6 +159,12 @@ class Requests:
         if node is not None:
             count = self.daemon.release(now, node)
             conversation.client.answer(mirrors=count, paused=self.daemon.engine.paused)
+
+    def _repair(self, conversation: _Conversation, request: Mapping[str, Any], now: float) -> None:
+        node = self._node(conversation, request)
+        if node is not None:
+            mirrors = self.daemon.engine.repair(now, node=node)
+            conversation.client.answer(mirrors=len(mirrors), paused=self.daemon.engine.paused)
 
     def _pause(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:
         self.daemon.engine.paused = True
@@ -192,6 +203,7 @@ class Requests:
         self.daemon.catch_up(now)
         conversation.waiting = True
         conversation.node, conversation.since = node, now
+        conversation.impatient = bool(request.get("impatient"))
         conversation.until = now + seconds
         self._look(conversation, now)
 
@@ -202,7 +214,8 @@ class Requests:
             self.daemon.engine.flush()
             conversation.owed = self.daemon.engine.owed(conversation.node)
         lagging = self._lagging(conversation)
-        if lagging and now < conversation.until:
+        hopeful = not (conversation.impatient and _stuck(conversation))
+        if lagging and hopeful and now < conversation.until:
             return
         conversation.waiting = False
         conversation.until = now + PATIENCE
@@ -229,3 +242,9 @@ class Requests:
             for mirror, number in conversation.owed
             if mirror.done < number and mirror in engine.mirrors
         ]
+
+
+def _stuck(conversation: _Conversation) -> bool:
+    """Return whether a mirror that is waited for has failed, or is held for a person to decide."""
+    waited_for = (mirror for mirror, number in conversation.owed or () if mirror.done < number)
+    return any(mirror.state in (State.BACKOFF, State.HELD) for mirror in waited_for)

@@ -153,7 +153,7 @@ def command(
     first += [f"--exclude={_anchored(prefix, path)}/" for path in sorted(spare)]
     first += [f"--exclude={_anchored(prefix, path)}" for path in sorted(leave)]
     argv += rsync_options(pair.source.excludes, first=first)
-    all_sizes = compare or isinstance(step, Renew)
+    all_sizes = (compare and rehearse) or isinstance(step, Renew)
     argv += _lane_options(node.extra, 0 if all_sizes else config.rbigsize, big=big)
     argv += drift.OPTIONS if compare else ()
     if rehearse:

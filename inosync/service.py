@@ -166,8 +166,9 @@ def _serve(
         return fresh
 
     def argv(start: Start, **what: Any) -> list[str]:
+        thorough = start.compare or start.batch.contents
         return command(
-            patient(start.mirror.pair) if start.compare else start.mirror.pair,
+            patient(start.mirror.pair) if thorough else start.mirror.pair,
             current[0],
             version=current[1].version,
             checksum="" if "RSYNC_CHECKSUM_LIST" in environment else current[1].checksum,
@@ -175,7 +176,7 @@ def _serve(
             environment_shell="RSYNC_RSH" in environment,
             rehearse=start.rehearse or start.compare,
             limit=start.limit,
-            compare=start.compare or (once is not None and once.compare),
+            compare=thorough or (once is not None and once.compare),
             big=start.mirror.big,
             lenient=start.lenient,
             **what,

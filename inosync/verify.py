@@ -24,6 +24,9 @@ from inosync.together import Ended, Job, together
 #: Seconds that a running daemon is given to carry a change, after ``edelay``.
 _CARRY = 2.0
 
+#: The exit status when a mirror differs.
+DRIFT = 5
+
 
 def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
     """Compare all mirrors, or those on `node`, and `say` what differs; change nothing.
@@ -64,7 +67,7 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
             failed |= not whole
     if failed:
         return 1
-    return 5 if drifted else 0
+    return DRIFT if drifted else 0
 
 
 def _report(ended: Ended[Pair], since: float, say: Callable[[str], None]) -> tuple[int, bool]:

@@ -6,6 +6,7 @@ import os
 import pty
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -212,17 +213,48 @@ def test_they_know_of_a_running_daemon(
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return run_inosync("-c", daemon.config_file, *arguments, cwd=daemon.folder)
 
-    for command in (["--once"], ["--verify", "--repair"]):
-        refused = run(*command)
-        assert refused.returncode == 3
-        assert "already running" in refused.stderr
-        assert "--sync" in refused.stderr
+    refused = run("--once")
+    assert refused.returncode == 3
+    assert "already running" in refused.stderr
+    assert "--sync" in refused.stderr
     daemon.wait_for_log("in sync")
     (local.root / "first").chmod(0o600)
     os.utime(source / "first", ns=(OLD, OLD))  # what the daemon is about to carry is no drift
     assert run("--verify").returncode in (0, 5)
     assert run("--check").returncode == 0
     assert run("--explain", str(source / "first")).returncode == 0
+
+
+def test_a_running_daemon_mends_what_verify_finds(
+    inosync: Callable, source: Path, local: Place, tmp_path: Path
+) -> None:
+    age(source)
+    other = tmp_path / "other"
+    daemon = inosync(
+        settings(source, local.node, f"{other}/", rmaxdelete=1, edelay=0.1, emaxdelay=0.1)
+    )
+    daemon.wait_for_log("in sync (first pass", times=2)
+    repair = ("-c", daemon.config_file, "--verify", "--repair")
+    equal = run_inosync(*repair, cwd=daemon.folder)
+    assert (equal.returncode, "mended" in equal.stdout) == (0, False)
+    status = (source / "first").stat()
+    until(lambda: time.time() - status.st_ctime > 2.5, what="a change that was long ago")
+    for root in (local.root, other):
+        (root / "first").write_bytes(b"?" * status.st_size)
+        os.utime(root / "first", ns=(status.st_mtime_ns, status.st_mtime_ns))
+    mended = run_inosync(*repair, "--node", local.node, cwd=daemon.folder)
+    assert mended.returncode == 0
+    assert f"{local.node}: first: content" in mended.stdout
+    assert mended.stdout.endswith("the daemon mends it: 1 full passes by contents begin\nmended\n")
+    assert (local.root / "first").read_bytes() == (source / "first").read_bytes()
+    assert (other / "first").read_bytes() != (source / "first").read_bytes()
+    # It is no --sync: what is held back stays so.
+    for name in ("a", "b"):
+        write(other, name, "x")
+    held = run_inosync(*repair, "--node", f"{other}/", cwd=daemon.folder)
+    assert held.returncode == 5
+    assert "rmaxdelete" in held.stderr
+    assert (other / "a").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

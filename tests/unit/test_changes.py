@@ -18,6 +18,16 @@ from inosync.events import Change, Changes, Kind, Move
 NOW = 10_000.0
 
 
+def test_contents_are_compared_when_either_batch_says_so() -> None:
+    plain, thorough = full_pass("rfull", 1.0), full_pass("repair", 2.0, contents=True)
+    assert [b.contents for b in (plain, plain.merge(thorough), thorough.merge(plain))] == [
+        False,
+        True,
+        True,
+    ]
+    assert thorough.again().contents
+
+
 def test_changes_are_kept_when_somebody_wants_them() -> None:
     batch = collect(entries(b"a", b"b", b"a"), NOW, keep=True)
     assert batch is not None

@@ -440,6 +440,23 @@ def test_a_new_config_takes_over_what_is_written_and_not_closed() -> None:
     assert starts(engine.due(NOW + 1)) == engine.mirrors
 
 
+def test_to_repair_is_to_compare_contents_and_frees_no_hold() -> None:
+    engine = make_engine(2)
+    first, second = started(engine)
+    for mirror in (first, second):
+        engine.exited(mirror, Outcome(0), NOW)
+    second.hold("would delete 2 files")
+    assert engine.repair(NOW, node=first.pair.node.name) == [first]
+    (start,) = (a for a in engine.due(NOW) if isinstance(a, Start))
+    assert (start.mirror, start.batch.contents, start.batch.reason) == (first, True, "repair")
+    for times in (0, 5):  # both ends read a large file
+        engine.activity(first, 7, NOW + times * first.pair.node.rtimeout)
+        assert first.state is State.RUNNING
+    engine.exited(first, Outcome(0), NOW + 60)
+    assert engine.repair(NOW + 60) == [first, second]
+    assert second.state is State.HELD
+
+
 def test_a_repairing_full_pass_comes_after_rfull() -> None:
     engine = make_engine(rfull=1000.0)
     engine.resync(engine.config.sources[0], "start-up", NOW)
