@@ -113,8 +113,8 @@ def steps(
 
     `filters` are the rules of the source, compiled with its prefix; `least` is how many bytes a
     directory must have to be worth it, and `per_run` the same for each run that is only for files.
-    `owed` is what the lane for files above `big` bytes has still
-    to carry. `delta` says that rsync may make a file of one that is there.
+    `owed` is what the lane for files above `big` bytes has still to carry. `delta` says that rsync
+    may make a file of one that is there.
     """
     if not batch.moves or batch.reason or batch.changes is None or filters.left_to_rsync:
         return ()
@@ -192,7 +192,10 @@ class _Survey:
             self._doubt(path, renamed=False)
 
     def _doubt(self, path: bytes, *, renamed: bool = True) -> None:
-        """This path is not what the node has; not `renamed`: unless it is one of a new place."""
+        """Take note that the node has this path otherwise.
+
+        Not `renamed`: that is said of the time before the renames, so of no new place.
+        """
         for above, inner in _upwards(path):
             for move in self._places.get(above, ()):
                 if above == move.new and not (renamed and inner):
