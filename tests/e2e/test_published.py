@@ -36,7 +36,7 @@ def test_a_dead_node_lags_more_and_more_and_the_others_do_not(
     assert value(metrics, "mirror_sent_files_total", local.node) == 1
     first = value(metrics, "mirror_lag_seconds", dead)
     assert first > 0
-    assert "1 of 2 mirrors in sync" in page.read_text()
+    until(lambda: "1 of 2 mirrors in sync" in page.read_text(), what="the page")
     assert daemon.stop() == 0
     assert value(metrics, "running", dead) == 0
     assert value(metrics, "mirror_lag_seconds", dead) > first
