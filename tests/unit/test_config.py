@@ -514,7 +514,7 @@ def test_what_is_watched(script: Script) -> None:
     assert "is given, and so is wpaths" in script.problem("wpath = www\nwpaths = [etc]", base=base)
     assert script.load("wpaths = (www,)", base=base).sources[0].path == str(script.www)
     for text, problem in (
-        ("wpaths = www", f"must be a list, not a string; write ['{script.www}/']"),
+        ("wpaths = www", f"must be a list, not a string; write {shown([f'{script.www}/'])}"),
         ("wpaths = []", 'is empty; write ["/var/www/"]'),
         ("wpath = [www]", "must be a string"),
         ("import pathlib; wpath = pathlib.Path(www)", "must be a string"),
