@@ -104,6 +104,8 @@ class Guard:
             if wrong := self._incomplete():
                 return wrong
             self.watcher = Watcher(self.source.path, filters=self._filters, emask=self._mask)
+        except FileNotFoundError:
+            return "is gone"  # as the watcher calls it
         except OSError as error:
             return f"cannot be reached: {error.strerror}"
         except WatchError as error:

@@ -208,7 +208,8 @@ class Loop:
         source = guard.source
         state = self.engine.sources[source.path]
         if guard.empty():
-            self.engine.hold(source, "is empty (SIGUSR2 mirrors it as it is)", now)
+            reason = guard.fault() or "is empty (SIGUSR2 mirrors it as it is)"
+            self.engine.hold(source, reason, now)
         elif state.held:
             self._resume(guard, now)
         elif not state.watched:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -167,8 +168,11 @@ def test_a_source_that_is_held_delays_no_other(
     daemon.wait_for_log(HELD)
     write(second, "goes on", "x")
     wait_equal(second, tmp_path / "mirror 2")
+    begun = time.monotonic()
+    until(lambda: time.monotonic() - begun > 2.5, what="another look at the source")
     status = run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder)
     assert f"source {source}: held: is gone" in status.stdout
+    assert daemon.log().count(HELD) == 1
     assert f"source {second}: watched" in status.stdout
 
 
