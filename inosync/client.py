@@ -81,16 +81,14 @@ def wait(path: str, *, seconds: float, node: str, impatient: bool = False) -> in
 def sync(path: str, *, node: str) -> int:
     """Ask for a full pass."""
     answer = _ask(path, "sync", node=node)
-    later = " when --resume ends the pause" if answer["paused"] else ""
-    print(f"full pass of {answer['mirrors']} mirrors begins{later}")
+    print(f"full pass of {answer['mirrors']} mirrors begins{_later(answer)}")
     return OK
 
 
 def repair(path: str, *, node: str) -> int:
     """Have the daemon compare contents and mend what differs; return OK when all is well."""
     answer = _ask(path, "repair", node=node)
-    later = " when --resume ends the pause" if answer["paused"] else ""
-    print(f"the daemon mends it: {answer['mirrors']} full passes by contents begin{later}")
+    print(f"the daemon mends it: {answer['mirrors']} full passes by contents begin{_later(answer)}")
     result = wait(path, seconds=_REPAIR, node=node, impatient=True)
     if result == OK:
         print("mended")
@@ -118,6 +116,11 @@ def reload(path: str) -> int:
         print(f"inosync: {problem}", file=sys.stderr)
     print("the old config stays in force" if problems else "config loaded again")
     return USAGE if problems else OK
+
+
+def _later(answer: dict[str, Any]) -> str:
+    """Return what to add to what begins: when, if the daemon is paused."""
+    return " when --resume ends the pause" if answer["paused"] else ""
 
 
 class RefusedError(InosyncError):

@@ -37,9 +37,6 @@ class Unwatched:
     def __bool__(self) -> bool:
         return bool(self._codes)
 
-    def __contains__(self, parent: int) -> bool:
-        return parent in self._codes
-
     def __iter__(self) -> Iterator[tuple[int, dict[bytes, int]]]:
         """Yield each parent, and its names with an errno for each."""
         yield from self._codes.items()
