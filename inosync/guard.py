@@ -250,7 +250,7 @@ class Guard:
 
     def _listing(self, path: bytes) -> Iterator[tuple[bytes, bool]]:
         try:
-            with os.scandir(os.path.join(self._root, path)) as entries:
+            with os.scandir(b"%b/%b" % (self._root, path)) as entries:
                 for entry in entries:
                     yield entry.name, entry.is_dir(follow_symlinks=False)
         except OSError:

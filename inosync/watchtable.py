@@ -5,19 +5,22 @@ Owns that table, in few bytes for each directory. Knows nothing of inotify or a 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 
-#: A directory is a slot in a block: 8 bytes for the parent's wd, 8 for the name, and no object of
-#: its own. The kernel gives out each wd once, in rising order (idr_alloc_cyclic() in
-#: fs/notify/inotify/inotify_user.c), so blocks are full at first and thin out in years; then a
-#: small one wastes little.
-_BITS = 4
+#: A directory is a slot in a block, which is one bytes object: in 4 bytes each the parent's wd of
+#: all slots, then the names, with a slash between two. The kernel gives out each wd once, in rising
+#: order (idr_alloc_cyclic() in fs/notify/inotify/inotify_user.c), so blocks are full at first and
+#: thin out in years; then a small one wastes little.
+_BITS = 5
 _SIZE = 1 << _BITS
 _SLOT = _SIZE - 1
+_PARENTS = struct.Struct(f"{_SIZE}i")
+_PARENT = struct.Struct("i")
 
-_Block = list[int | bytes | None]  # the parents of a block, then the names
+_NOBODY = b"\0"  # in place of a name: that slot is free; no name has a NUL
+_FREE = bytes(_PARENTS.size) + b"/".join([_NOBODY] * _SIZE)
 _Masks = dict[bytes, int]  # of names in a directory
-_EMPTY: _Block = [0] * _SIZE + [None] * _SIZE
 
 
 class WatchTable:
@@ -25,43 +28,68 @@ class WatchTable:
 
     def __init__(self, root: int) -> None:
         self.root = root
-        self._blocks: dict[int, _Block] = {}
+        self._blocks: dict[int, bytes] = {}
         self._count = 0
+        # The block that was changed last is spread out: most often, it is the next one as well.
+        self._spread = root >> _BITS
+        self._parents = [0] * _SIZE
+        self._names = [_NOBODY] * _SIZE
         self.put(root, 0, b"")
 
     def __len__(self) -> int:
         return self._count
 
     def __contains__(self, wd: int) -> bool:
-        block = self._blocks.get(wd >> _BITS)
-        return block is not None and block[_SIZE + (wd & _SLOT)] is not None
+        return self._name(wd) is not _NOBODY
 
     def __iter__(self) -> Iterator[int]:
-        for number, block in self._blocks.items():
-            for slot in range(_SIZE):
-                if block[_SIZE + slot] is not None:
+        for number in (*self._blocks, self._spread):
+            for slot, name in enumerate(self._all_names(number)):
+                if name != _NOBODY:
                     yield number << _BITS | slot
+
+    def _all_names(self, number: int) -> list[bytes]:
+        if number == self._spread:
+            return self._names
+        return self._blocks[number][_PARENTS.size :].split(b"/")
+
+    def _name(self, wd: int) -> bytes:
+        """Return the name of a directory, or the very object _NOBODY."""
+        number = wd >> _BITS
+        if number == self._spread:
+            return self._names[wd & _SLOT]
+        block = self._blocks.get(number)
+        if block is None:
+            return _NOBODY
+        name = block[_PARENTS.size :].split(b"/", (wd & _SLOT) + 1)[wd & _SLOT]
+        return _NOBODY if name == _NOBODY else name
+
+    def _spread_out(self, number: int) -> None:
+        """Make a block the one that can be changed."""
+        if any(name is not _NOBODY for name in self._names):
+            packed = _PARENTS.pack(*self._parents) + b"/".join(self._names)
+            self._blocks[self._spread] = packed
+        block = self._blocks.pop(number, _FREE)
+        names = block[_PARENTS.size :].split(b"/")
+        self._spread = number
+        self._parents = list(_PARENTS.unpack_from(block))
+        self._names = [_NOBODY if name == _NOBODY else name for name in names]
 
     def put(self, wd: int, parent: int, name: bytes) -> None:
         """Take note that the directory of `wd` is called `name` and lies in that of `parent`."""
-        block = self._blocks.get(wd >> _BITS)
-        if block is None:
-            block = self._blocks[wd >> _BITS] = [0] * _SIZE + [None] * _SIZE
+        if wd >> _BITS != self._spread:
+            self._spread_out(wd >> _BITS)
         slot = wd & _SLOT
-        self._count += block[_SIZE + slot] is None
-        block[slot] = parent
-        block[_SIZE + slot] = name
+        self._count += self._names[slot] is _NOBODY
+        self._parents[slot] = parent
+        self._names[slot] = name
 
     def drop(self, wd: int) -> None:
         """Forget a directory, if it is known; what lies in it is cut off."""
         if wd not in self:
             return
-        block = self._blocks[wd >> _BITS]
-        block[wd & _SLOT] = 0
-        block[_SIZE + (wd & _SLOT)] = None
+        self.put(wd, 0, _NOBODY)
         self._count -= 1
-        if not any(name is not None for name in block[_SIZE:]):
-            del self._blocks[wd >> _BITS]
 
     def cut_off(self, wd: int) -> None:
         """Take note that a directory lies in no other, as far as is known."""
@@ -69,25 +97,30 @@ class WatchTable:
 
     def parent(self, wd: int) -> int:
         """Return the wd of the directory in which that of `wd` lies; 0 when there is none."""
-        block = self._blocks.get(wd >> _BITS)
-        return block[wd & _SLOT] if block is not None else 0  # type: ignore[return-value]
+        number = wd >> _BITS
+        if number == self._spread:
+            return self._parents[wd & _SLOT]
+        block = self._blocks.get(number)
+        if block is None:
+            return 0
+        parent: int = _PARENT.unpack_from(block, (wd & _SLOT) * _PARENT.size)[0]
+        return parent
 
     def name(self, wd: int) -> bytes:
         """Return the name of a known directory, ``b""`` for the root."""
-        return self._blocks[wd >> _BITS][_SIZE + (wd & _SLOT)]  # type: ignore[return-value]
+        return self._name(wd)
 
     def path(self, wd: int) -> bytes | None:
         """Return the path relative to the root, ``b""`` for the root; None when cut off from it."""
         parts = []
         while wd != self.root:
-            block = self._blocks.get(wd >> _BITS)
-            name = block[_SIZE + (wd & _SLOT)] if block is not None else None
-            if block is None or name is None:
+            name = self._name(wd)
+            if name is _NOBODY:
                 return None
             parts.append(name)
-            wd = block[wd & _SLOT]  # type: ignore[assignment]
+            wd = self.parent(wd)
         parts.reverse()
-        return b"/".join(parts)  # type: ignore[arg-type]
+        return b"/".join(parts)
 
     def by_path(self, noted: Mapping[int, _Masks]) -> dict[bytes, _Masks]:
         """Return what was noted by the wds of directories by their paths, without what is cut off.
@@ -96,13 +129,12 @@ class WatchTable:
         """
         found: dict[bytes, _Masks] = {}
         # By the wd of a directory, what goes before a name in it; never by 0, which has no path.
-        leads: dict[object, bytes] = {}
+        leads: dict[int, bytes] = {}
         for wd, masks in noted.items():
-            block, slot = self._blocks.get(wd >> _BITS, _EMPTY), wd & _SLOT
-            parent = block[slot]
+            parent = self.parent(wd)
             lead = leads.get(parent)
             if lead is not None:
-                path: bytes | None = lead + block[_SIZE + slot]  # type: ignore[operator]
+                path: bytes | None = lead + self._name(wd)
             elif path := self.path(wd):
                 leads[parent] = path[: path.rfind(b"/") + 1]
             if path is None:
@@ -119,6 +151,18 @@ class WatchTable:
         while wd and wd != other:
             wd = self.parent(wd)
         return wd != 0
+
+    def strays(self) -> list[int]:
+        """Return what is not below the root any more."""
+        below = {self.root: True}  # of the directories in which others lie
+        found = []
+        for wd in self:
+            parent = self.parent(wd)
+            if parent not in below:
+                below[parent] = self.within(parent, self.root)
+            if not below[parent] and wd != self.root:
+                found.append(wd)
+        return found
 
 
 def _merge(masks: _Masks, others: _Masks) -> None:

@@ -98,7 +98,10 @@ class WatchTree:
         self._unproved: set[int] | None = None  # while all is listed anew: not found yet
         self._once_more = False  # list all anew after that
         self._met: list[tuple[int, bytes]] = []  # in the directory that is entered; not sure yet
-        self._new: list[int] = []  # to be reported when all below is watched
+        # To be reported when all below is watched. With the new that is when no more tasks are left
+        # than there were before, since the newest are done first.
+        self._new: list[tuple[int, int]] = []  # so many tasks, and a wd
+        self._replaced: list[int] = []  # known ones in a new place: when no task is left
         self._reports: list[int] = []
         self._moves: list[Move] = []
         self._unmounted: list[tuple[int, bytes]] = []
@@ -228,6 +231,8 @@ class WatchTree:
         if self._stirred:
             self._stirred = False
             self._retry_later()
+        if not self._tasks and not self._settle():
+            return True  # as nearly always
         with _elsewhere():
             while self._tasks or self._settle():
                 if limit <= 0:
@@ -235,6 +240,8 @@ class WatchTree:
                 # The newest first: what events name comes before what is left of a long walk.
                 wd, task = self._tasks.popitem()
                 limit -= self._run(wd, task, limit)
+                while self._new and self._new[-1][0] >= len(self._tasks):
+                    self._reports.append(self._new.pop()[1])
         return True
 
     def _plan(self, wd: int, *names: bytes, fresh: bool = False, deep: bool = False) -> None:
@@ -273,8 +280,8 @@ class WatchTree:
             if parent in self.table:
                 self._failed(parent, name, UNMOUNTED)
         self._unmounted.clear()
-        self._reports += self._new
-        self._new.clear()
+        self._reports += self._replaced
+        self._replaced.clear()
         if self._once_more:
             self._once_more = False
             self.reconcile()
@@ -375,7 +382,7 @@ class WatchTree:
         self.table.put(wd, parent, name)
         self._met.append((wd, name))
         if not fresh:
-            self._new.append(wd)
+            self._new.append((len(self._tasks), wd))
         if not leaf:
             self._tasks[wd] = _Task({_ITSELF}, fresh=True)
 
@@ -415,7 +422,7 @@ class WatchTree:
             if before and after and before != after:
                 self._moves.append(Move(before, after))
             self._placed = True
-            self._new.append(wd)
+            self._replaced.append(wd)
             deep |= self._judges_paths
             if self.unwatched:
                 self._unlocked.add(wd)
@@ -448,7 +455,7 @@ class WatchTree:
     def _drop_cut_off(self) -> None:
         """Remove the watches of everything that is not below the root any more."""
         self._left = False
-        for wd in [wd for wd in self.table if not self.table.within(wd, self.root)]:
+        for wd in self.table.strays():
             self.ignored(wd)
             self._remove(wd)
 

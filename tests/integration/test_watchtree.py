@@ -185,3 +185,21 @@ def test_it_is_replaced_by_a_new_one(raced: Raced) -> None:
     raced.after[b"leaf0"] = lambda: (leaf.rmdir(), leaf.mkdir())
     raced.settle()
     assert raced.known() == raced.actual()
+
+
+def test_what_is_complete_is_reported_while_a_long_walk_goes_on(raced: Raced) -> None:
+    raced.settle()
+    raced.tree.take_reports()
+    for number in range(300):
+        (raced.root / f"long/{number}").mkdir(parents=True)
+    raced.tree.appeared(raced.tree.root, b"long")
+    assert not raced.tree.advance(100)
+    (raced.root / "short/inner").mkdir(parents=True)
+    raced.tree.appeared(raced.tree.root, b"short")
+    assert not raced.tree.advance(10)
+    reports = raced.tree.take_reports()
+    assert [raced.tree.table.path(wd) for wd in reports] == [b"short"]
+    assert len(raced.tree.table) < 300
+    raced.settle()
+    assert b"long" in {raced.tree.table.path(wd) for wd in raced.tree.take_reports()}
+    assert raced.known() == raced.actual()

@@ -107,7 +107,18 @@ NEIGHBOURS = {
 
 #: What a module that only decides may take from the standard library, and from `os`.
 PURE_LIBRARY = {"__future__", "collections", "dataclasses", "enum", "functools"}
-PURE_LIBRARY |= {"ipaddress", "itertools", "json", "math", "os", "re", "shlex", "stat", "string"}
+PURE_LIBRARY |= {
+    "ipaddress",
+    "itertools",
+    "json",
+    "math",
+    "os",
+    "re",
+    "shlex",
+    "stat",
+    "string",
+    "struct",
+}
 PURE_LIBRARY |= {"typing"}
 PURE_OS = {"fsdecode", "fsencode"}
 READERS_LIBRARY = PURE_LIBRARY | {"difflib", "grp", "pathlib", "pwd", "reprlib"}

@@ -49,7 +49,7 @@ def test_what_lies_in_a_directory_that_is_gone_has_no_path() -> None:
     table.drop(200)
     assert table.path(100_000) is None
     assert not table.within(100_000, 1)
-    assert list(table) == [1, 100_000]
+    assert sorted(table) == [1, 100_000]
 
 
 def test_within() -> None:
@@ -58,6 +58,27 @@ def test_within() -> None:
     assert table.within(100_000, 100_000)
     assert not table.within(1, 100_000)
     assert not table.within(200, 7)
+
+
+def test_what_was_dropped_takes_no_room() -> None:
+    table = tree()
+    table.drop(100_000)
+    table.put(300, 1, b"c")
+    table.drop(300)
+    table.put(1, 0, b"")
+    assert sorted(table) == [1, 200]
+    assert len(table._blocks) == 1
+
+
+def test_strays_are_cut_off_or_lie_in_what_is() -> None:
+    table = tree()
+    table.put(300, 1, b"c")
+    table.put(301, 300, b"d")
+    assert table.strays() == []
+    table.cut_off(200)
+    assert sorted(table.strays()) == [200, 100_000]
+    table.drop(300)
+    assert sorted(table.strays()) == [200, 301, 100_000]
 
 
 def test_any_sequence_is_kept_as_a_dictionary_would() -> None:
