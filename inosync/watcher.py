@@ -66,9 +66,12 @@ _ROOT_LOST = IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED
 _MOVED = IN_MOVED_FROM | IN_MOVED_TO
 _UNUSUAL = _STRUCTURE | _MOVED
 
-# struct inotify_event: wd, mask, a cookie that only renames need, length of the name
-_HEADER = struct.Struct("iI4xI")
-_COOKIE, _COOKIE_AT = struct.Struct("I"), 8
+# struct inotify_event: wd, mask, a cookie for renames, length of the name; and what most names
+# take: the kernel pads them with NULs to a multiple of this (round_event_name_len() in
+# fs/notify/inotify/inotify_user.c).
+_SHORT = 16
+_HEADER = struct.Struct("iIII")
+_EVENT = struct.Struct(f"iIII{_SHORT}s")
 _READ_LIMIT = 1 << 20  # bytes: more than the kernel's default queue of 16,384 events mostly takes
 _SMALLEST_READ = _HEADER.size + 256  # inotify(7): NAME_MAX + 1
 _SLICE = 512  # directories: a few milliseconds
@@ -165,21 +168,21 @@ class _Notifier(pyinotify.Notifier):  # type: ignore[misc]
 
     def _parse(self, buffer: bytes) -> None:
         """Note what the events in a buffer say. Nothing else is done for every event."""
-        unpack, header, unusual = _HEADER.unpack_from, _HEADER.size, _UNUSUAL
+        unpack, header, unusual = _EVENT.unpack_from, _HEADER.size, _UNUSUAL
         files, masks, last = self.files, dict[bytes, int](), None
         offset, end, count = 0, len(buffer), 0
+        buffer += bytes(_SHORT)  # the last may have no name
         while offset < end:
-            wd, mask, length = unpack(buffer, offset)
-            stop = offset + header + length
-            name = buffer[offset + header : stop]
+            wd, mask, cookie, length, name = unpack(buffer, offset)
+            offset += header + length
+            if length != _SHORT:
+                name = buffer[offset - length : offset]
             count += 1
             if mask & unusual:
                 if mask & _STRUCTURE:
-                    offset = stop
                     self._structure(wd, mask, name.rstrip(b"\0"))
                     continue
-                self._half(wd, mask, name, *_COOKIE.unpack_from(buffer, offset + _COOKIE_AT))
-            offset = stop
+                self._half(wd, mask, name, cookie)
             if wd != last:
                 masks = files[wd]
                 last = wd

@@ -6,7 +6,7 @@ Owns that table, in few bytes for each directory. Knows nothing of inotify or a 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 #: A directory is a slot in a block, which is one bytes object: in 4 bytes each the parent's wd of
 #: all slots, then the names, with a slash between two. The kernel gives out each wd once, in rising
@@ -44,14 +44,16 @@ class WatchTable:
 
     def __iter__(self) -> Iterator[int]:
         for number in (*self._blocks, self._spread):
-            for slot, name in enumerate(self._all_names(number)):
+            for slot, name in enumerate(self._block(number)[1]):
                 if name != _NOBODY:
                     yield number << _BITS | slot
 
-    def _all_names(self, number: int) -> list[bytes]:
+    def _block(self, number: int) -> tuple[Sequence[int], Sequence[bytes]]:
+        """Return the parents and the names of all slots."""
         if number == self._spread:
-            return self._names
-        return self._blocks[number][_PARENTS.size :].split(b"/")
+            return self._parents, self._names
+        block = self._blocks.get(number, _FREE)
+        return _PARENTS.unpack_from(block), block[_PARENTS.size :].split(b"/")
 
     def _name(self, wd: int) -> bytes:
         """Return the name of a directory, or the very object _NOBODY."""
@@ -69,10 +71,10 @@ class WatchTable:
         if any(name is not _NOBODY for name in self._names):
             packed = _PARENTS.pack(*self._parents) + b"/".join(self._names)
             self._blocks[self._spread] = packed
-        block = self._blocks.pop(number, _FREE)
-        names = block[_PARENTS.size :].split(b"/")
+        parents, names = self._block(number)
+        self._blocks.pop(number, None)
         self._spread = number
-        self._parents = list(_PARENTS.unpack_from(block))
+        self._parents = list(parents)
         self._names = [_NOBODY if name == _NOBODY else name for name in names]
 
     def put(self, wd: int, parent: int, name: bytes) -> None:
@@ -130,13 +132,17 @@ class WatchTable:
         found: dict[bytes, _Masks] = {}
         # By the wd of a directory, what goes before a name in it; never by 0, which has no path.
         leads: dict[int, bytes] = {}
+        blocks: dict[int, tuple[Sequence[int], Sequence[bytes]]] = {}
         for wd, masks in noted.items():
-            parent = self.parent(wd)
-            lead = leads.get(parent)
+            number, slot = wd >> _BITS, wd & _SLOT
+            if number not in blocks:
+                blocks[number] = self._block(number)
+            parents, names = blocks[number]
+            lead = leads.get(parents[slot])
             if lead is not None:
-                path: bytes | None = lead + self._name(wd)
+                path: bytes | None = lead + names[slot]
             elif path := self.path(wd):
-                leads[parent] = path[: path.rfind(b"/") + 1]
+                leads[parents[slot]] = path[: path.rfind(b"/") + 1]
             if path is None:
                 continue
             if path not in found:
