@@ -332,6 +332,9 @@ _EXITS: dict[int, tuple[Verdict, str, str]] = {
     255: (_RETRY, "ssh failed", "try 'ssh {host} true' as the user that runs inosync"),
 }
 
+#: Other cures where ssh carries it: when that fails, rsync may be the first to notice.
+_OVER_SSH = {12: "try 'ssh {host} rsync --version' as the user that runs inosync"}
+
 
 def judge(returncode: int, destination: Destination) -> Judgement:
     """Return the judgement on a run that ended with `returncode` (negative: by a signal)."""
@@ -342,6 +345,8 @@ def judge(returncode: int, destination: Destination) -> Judgement:
     verdict, meaning, cure = _EXITS.get(
         returncode, (Verdict.SLOW, "unknown exit status", "see the lines below")
     )
+    if destination.transport is Transport.SSH:
+        cure = _OVER_SSH.get(returncode, cure)
     return Judgement(
         verdict,
         meaning,

@@ -115,7 +115,7 @@ def test_a_failed_batch_is_carried_again_after_the_wait() -> None:
     engine.exited(mirror, Outcome(12, evidence=("oops",), command="rsync x"), NOW)
     assert said(engine.due(NOW)) == [
         "/srv/www -> n0:/m: exit 12: error in the rsync protocol stream; "
-        "check that rsync is installed on n0; next try in 1.0 s",
+        "try 'ssh n0 rsync --version' as the user that runs inosync; next try in 1.0 s",
         "  command: rsync x",
         "  oops",
     ]

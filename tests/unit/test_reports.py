@@ -134,7 +134,7 @@ def test_a_failure_is_reported_once_for_each_kind_and_its_end() -> None:
     assert {key: report[key] for key in list(report)[7:]} == {
         "state": "backoff",
         "meaning": "error in the rsync protocol stream",
-        "cure": "check that rsync is installed on n0",
+        "cure": "try 'ssh n0 rsync --version' as the user that runs inosync",
         "exit": 12,
         "lines": ["oops"],
         "next_try": 1.0,

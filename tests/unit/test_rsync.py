@@ -365,6 +365,8 @@ def test_the_judgement_of_every_exit_status(verdict: Verdict, codes: list[int]) 
 def test_a_cure_names_the_host_and_a_local_one_this_host() -> None:
     assert judge(127, make_pair(None, "web7:/p").destination).cure == "install rsync on web7"
     assert judge(127, make_pair(None, "/p").destination).cure == "install rsync on this host"
+    assert "'ssh web7 rsync --version'" in judge(12, make_pair(None, "web7:/p").destination).cure
+    assert "rsync is installed on web7" in judge(12, make_pair(None, "web7::m").destination).cure
 
 
 def test_a_judgement_names_the_signal() -> None:
