@@ -16,8 +16,8 @@ from inosync.events import Changes, Move
 SAMPLE = 3
 
 #: How many changes a batch remembers at the most. Far more than a run names (plan.LONGEST_LIST),
-#: since many of them fold into few names; at about 120 bytes each, 12 MB for a source.
-MOST = 100_000
+#: since many of them fold into few names; at some 160 bytes each, 8 MB for a source.
+MOST = 50_000
 
 #: How many changes are remembered where nothing but renames asks for them.
 FEW = 1_000
