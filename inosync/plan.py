@@ -49,7 +49,7 @@ CROWDED = 2
 #: and for 0.2 s when they are all new.
 LONGEST_LIST = 10_000
 #: In a bigger tree it may have as many entries as there are directories, which a pass would read
-#: each, and at the most this many, in some 16 MB while the run is prepared.
+#: each, and never more than this.
 LONGEST_OF_ALL = 100_000
 
 _NAMES = 5  # for each entry that a list may have: so many names in new directories are looked at
