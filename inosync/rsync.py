@@ -128,7 +128,11 @@ def command(
         # The quick check compares whole seconds unless told otherwise: a file rewritten with the
         # same size within one second would stay stale for ever. rsync(1), --modify-window.
         argv.append("--modify-window=-1")
-    if node.rtimeout:
+    short = listed and not big
+    # Both ends of a local run wait for one that has ended already, in steps of 20 ms
+    # (wait_process_with_flush() in main.c); with a timeout the one in front mostly comes too late
+    # for the other's and takes two. The daemon sees for itself whether it does nothing.
+    if node.rtimeout and not (destination.transport is Transport.LOCAL and short):
         argv.append(f"--timeout={node.rtimeout}")
     if node.rspeed:
         argv.append(f"--bwlimit={node.rspeed}")
@@ -138,7 +142,7 @@ def command(
         argv.append("--relative")
     chosen = environment_shell or chooses_shell(node.extra)
     argv += _transport(destination, control, chosen=chosen, checksum=checksum)
-    if destination.transport is Transport.DAEMON and listed and not big and node.rtimeout:
+    if destination.transport is Transport.DAEMON and short and node.rtimeout:
         # A daemon that is told of a timeout answers so with a small packet of its own, and what it
         # says next waits 40 ms for our acknowledgement: longer than the rest of a short run takes.
         # Its own configuration and keepalive end what is left there of a connection that broke.

@@ -60,13 +60,13 @@ class Job:
 Commands = Callable[[Path, Job], list[list[str]]]
 
 
-def _inosync(scope: str) -> Commands:
+def _inosync(scope: str, delay: float = 0) -> Commands:
     def commands(folder: Path, job: Job) -> list[list[str]]:
         nodes = [{"node": n.ours, "rspeed": n.speed} if n.speed else n.ours for n in job.nodes]
         settings = {
             "wpath": f"{job.source}/",
             "rnodes": nodes,
-            "edelay": 0,
+            "edelay": delay,
             "rscope": scope,
             "rparallel": max(8, job.parallel),
             "rsync": job.rsync,
@@ -122,6 +122,7 @@ def _clsync(folder: Path, job: Job) -> list[list[str]]:
 DAEMONS: dict[str, Commands] = {
     "inosync": _inosync("changes"),
     "inosync, tree": _inosync("tree"),
+    "inosync, edelay 0.5": _inosync("changes", 0.5),
     "lsyncd": _lsyncd,
     "clsync": _clsync,
 }

@@ -284,6 +284,13 @@ def test_an_rsync_daemon_is_told_of_no_timeout_in_a_short_run() -> None:
     assert told not in argv("h::module/path", listed=True, rtimeout=0)
 
 
+def test_a_short_run_to_a_local_node_has_no_timeout_of_its_own() -> None:
+    assert "--timeout=300" not in argv("/mirror", listed=True)
+    assert "--timeout=300" in argv("/mirror")
+    assert "--timeout=300" in argv("/mirror", listed=True, big=True)
+    assert "--timeout=300" in argv("h:/p", listed=True)
+
+
 def test_ssh_shares_its_connections() -> None:
     words = argv("ssh://u@h:2222/p", control="/run/inosync/ssh-x")
     shell = words[words.index("-e") + 1]

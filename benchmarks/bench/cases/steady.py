@@ -13,7 +13,9 @@ from bench.report import Result, Target
 from bench.waiting import LIMIT, Never, content
 from bench.world import Bench
 
-CONTENDERS = ("inosync", "inosync, tree", "lsyncd", "clsync")
+# One that waits, too: clsync, even with no waits at all, does nothing twice within a second.
+_WAITS = "inosync, edelay 0.5"
+CONTENDERS = ("inosync", _WAITS, "inosync, tree", "lsyncd", "clsync")
 _RATE = 50
 
 
@@ -44,7 +46,9 @@ def run(bench: Bench) -> Result:
             for (metric, unit), figure in zip(_METRICS, figures, strict=True):
                 result.add(metric, unit, contender, figure)
     result.targets += [
-        Target(metric, 1.0, theirs) for metric, _ in _METRICS for theirs in ("lsyncd", "clsync")
+        Target(metric, 1.0, theirs, ours)
+        for metric, _ in _METRICS
+        for ours, theirs in (("inosync", "lsyncd"), (_WAITS, "clsync"))
     ]
     result.notes.append(f"each round {seconds:g} s; a change counts with equal content")
     return result
