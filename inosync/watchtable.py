@@ -40,7 +40,7 @@ class WatchTable:
         return self._count
 
     def __contains__(self, wd: int) -> bool:
-        return self._name(wd) is not _NOBODY
+        return self.name(wd) != _NOBODY
 
     def __iter__(self) -> Iterator[int]:
         for number in (*self._blocks, self._spread):
@@ -55,34 +55,23 @@ class WatchTable:
         block = self._blocks.get(number, _FREE)
         return _PARENTS.unpack_from(block), block[_PARENTS.size :].split(b"/")
 
-    def _name(self, wd: int) -> bytes:
-        """Return the name of a directory, or the very object _NOBODY."""
-        number = wd >> _BITS
-        if number == self._spread:
-            return self._names[wd & _SLOT]
-        block = self._blocks.get(number)
-        if block is None:
-            return _NOBODY
-        name = block[_PARENTS.size :].split(b"/", (wd & _SLOT) + 1)[wd & _SLOT]
-        return _NOBODY if name == _NOBODY else name
-
     def _spread_out(self, number: int) -> None:
         """Make a block the one that can be changed."""
-        if any(name is not _NOBODY for name in self._names):
+        if any(name != _NOBODY for name in self._names):
             packed = _PARENTS.pack(*self._parents) + b"/".join(self._names)
             self._blocks[self._spread] = packed
         parents, names = self._block(number)
         self._blocks.pop(number, None)
         self._spread = number
         self._parents = list(parents)
-        self._names = [_NOBODY if name == _NOBODY else name for name in names]
+        self._names = list(names)
 
     def put(self, wd: int, parent: int, name: bytes) -> None:
         """Take note that the directory of `wd` is called `name` and lies in that of `parent`."""
         if wd >> _BITS != self._spread:
             self._spread_out(wd >> _BITS)
         slot = wd & _SLOT
-        self._count += self._names[slot] is _NOBODY
+        self._count += self._names[slot] == _NOBODY
         self._parents[slot] = parent
         self._names[slot] = name
 
@@ -102,22 +91,24 @@ class WatchTable:
         number = wd >> _BITS
         if number == self._spread:
             return self._parents[wd & _SLOT]
-        block = self._blocks.get(number)
-        if block is None:
-            return 0
+        block = self._blocks.get(number, _FREE)
         parent: int = _PARENT.unpack_from(block, (wd & _SLOT) * _PARENT.size)[0]
         return parent
 
     def name(self, wd: int) -> bytes:
-        """Return the name of a known directory, ``b""`` for the root."""
-        return self._name(wd)
+        """Return the name of a directory: ``b""`` for the root, a NUL when it is not known."""
+        number, slot = wd >> _BITS, wd & _SLOT
+        if number == self._spread:
+            return self._names[slot]
+        block = self._blocks.get(number, _FREE)
+        return block[_PARENTS.size :].split(b"/", slot + 1)[slot]
 
     def path(self, wd: int) -> bytes | None:
         """Return the path relative to the root, ``b""`` for the root; None when cut off from it."""
         parts = []
         while wd != self.root:
-            name = self._name(wd)
-            if name is _NOBODY:
+            name = self.name(wd)
+            if name == _NOBODY:
                 return None
             parts.append(name)
             wd = self.parent(wd)

@@ -107,19 +107,8 @@ NEIGHBOURS = {
 
 #: What a module that only decides may take from the standard library, and from `os`.
 PURE_LIBRARY = {"__future__", "collections", "dataclasses", "enum", "functools"}
-PURE_LIBRARY |= {
-    "ipaddress",
-    "itertools",
-    "json",
-    "math",
-    "os",
-    "re",
-    "shlex",
-    "stat",
-    "string",
-    "struct",
-}
-PURE_LIBRARY |= {"typing"}
+PURE_LIBRARY |= {"ipaddress", "itertools", "json", "math", "os", "re", "shlex", "stat", "string"}
+PURE_LIBRARY |= {"struct", "typing"}
 PURE_OS = {"fsdecode", "fsencode"}
 READERS_LIBRARY = PURE_LIBRARY | {"difflib", "grp", "pathlib", "pwd", "reprlib"}
 READERS_LIBRARY |= {"posixpath", "traceback", "types"}
