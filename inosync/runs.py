@@ -74,7 +74,7 @@ class Runs:
         `wall` is the time as files have it.
         """
         mirror = action.mirror
-        spare = guard.lost()
+        spare = guard.lost(mirror.pair.node.name)
         step = self._step(action, guard)
         names: tuple[bytes, ...] | None = None
         listed = False
@@ -144,7 +144,7 @@ class Runs:
             return ()
         files = guard.files(again)
         changes = [Change(path, Kind.ENTRY if path in files else Kind.TREE) for path in again]
-        names = guard.plan(changes, spare=guard.lost()).entries
+        names = guard.plan(changes, spare=guard.lost(mirror.pair.node.name)).entries
         return (Renew(again, names),) if names else ()
 
     def _steps(self, start: Start, guard: Guard) -> tuple[Step, ...]:
@@ -157,7 +157,8 @@ class Runs:
         # Older ones, which compare whole seconds, would take other files for these.
         if "--modify-window=-1" not in self.command(start):
             return ()
-        return guard.steps(start.batch, owed=owed, delta=not whole_files(extra))
+        node = start.mirror.pair.node.name
+        return guard.steps(start.batch, node=node, owed=owed, delta=not whole_files(extra))
 
     def _names(
         self,

@@ -418,7 +418,7 @@ def live(world: Renamed, case: Case) -> None:
     try:
         while world.guard.walk():
             pass
-        world.guard.vouch()
+        world.guard.vouch(world.guard.nodes)
         world.engine.watched(world.source, world.now, reason="")
         for batch in case.batches:
             for step in batch.work:
