@@ -647,7 +647,7 @@ class Engine:
             trials -= trial
             lanes -= mirror.big
             mirror.lenient = self._lanes.lenient(mirror)
-            rehearse = self.config.rmaxdelete > 0 and not (mirror.approved or mirror.big)
+            rehearse = self.config.rmaxdelete > 0 and not mirror.approved
             look = mirror.pair.node.rtimeout / _LOOKS
             batch = mirror.start(now, check_after=look, rehearse=rehearse)
             self._actions.append(Start(mirror, batch, rehearse=rehearse, lenient=mirror.lenient))

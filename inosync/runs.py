@@ -20,7 +20,15 @@ from inosync.events import Change, Kind
 from inosync.guard import Guard, changed
 from inosync.mirror import Mirror
 from inosync.process import Child, not_started
-from inosync.rsync import Progress, deletions, evidence, progress, transferred
+from inosync.rsync import (
+    Progress,
+    deletions,
+    evidence,
+    exit_status,
+    progress,
+    rehearsed,
+    transferred,
+)
 from inosync.steps import Relink, Renew, Step, prevented, whole_files
 from inosync.text import printable
 
@@ -193,11 +201,12 @@ class Runs:
             if status is None:
                 continue
             del self._children[pid]
-            output = run.child.output()
+            output, errors = run.child.output(), run.child.errors()
+            count = rehearsed if run.mirror.rehearsing else transferred
             outcome = Outcome(
-                status,
-                transferred=transferred(output),
-                evidence=evidence(run.child.errors()),
+                exit_status(status, errors),
+                transferred=count(output),
+                evidence=evidence(errors),
                 deletions=deletions(output) if run.mirror.rehearsing else (),
                 drift=_drift(run) if run.mirror.comparing else EQUAL,
                 command=run.shown,
