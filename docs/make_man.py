@@ -1,7 +1,7 @@
 """Make the man pages and the shell completions: ``python docs/make_man.py``.
 
 The prose is in ``docs/*.rst``; the options come from the parser of the command line, the settings
-from README.rst's table, so that none can say something else. What is made is kept in git: to
+from docs/settings.rst, so that none can say something else. What is made is kept in git: to
 install needs no docutils.
 """
 
@@ -62,18 +62,18 @@ def _escaped(text: str) -> str:
 
 
 def settings() -> str:
-    """Return the settings as a definition list, from README.rst's table."""
+    """Return the settings as a definition list, from docs/settings.rst."""
     lines: list[str] = []
-    for names, default, meaning in rows((ROOT / "README.rst").read_text()):
+    for names, default, meaning in rows((ROOT / "docs/settings.rst").read_text()):
         lines += [f"{names} (default: {default})", f"    {meaning}", ""]
     text = "\n".join(lines).replace("(default: (required))", "(required)")
     return text.replace("(default: none)", "(default: not set)").rstrip()
 
 
-def rows(readme: str) -> Iterator[tuple[str, str, str]]:
+def rows(text: str) -> Iterator[tuple[str, str, str]]:
     """Give names, default and meaning of each row of the table of settings."""
-    found = re.search(r"^(=+) (=+) (=+)\nsetting .*\n\1 \2 \3\n((?:.*\n)*?)\1", readme, re.M)
-    assert found, "README.rst has no table of settings"
+    found = re.search(r"^(=+) (=+) (=+)\nsetting .*\n\1 \2 \3\n((?:.*\n)*?)\1", text, re.M)
+    assert found, "docs/settings.rst has no table of settings"
     first, second = len(found[1]), len(found[1]) + 1 + len(found[2])
     row = ["", "", ""]
     for line in found[4].splitlines():
