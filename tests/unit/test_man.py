@@ -17,7 +17,7 @@ from inosync.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("inosync.8", "inosync.conf.5")
-AGAIN = "; run: python docs/make_man.py"
+AGAIN = "; run: python scripts/make_man.py"
 
 
 def _load(path: Path) -> ModuleType:
@@ -29,7 +29,7 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-make_man = _load(ROOT / "docs/make_man.py")
+make_man = _load(ROOT / "scripts/make_man.py")
 
 
 def option_names() -> set[str]:

@@ -1,4 +1,4 @@
-"""Make the man pages and the shell completions: ``python docs/make_man.py``.
+"""Make the man pages and the shell completions: ``python scripts/make_man.py``.
 
 The prose is in ``docs/*.rst``; the options come from the parser of the command line, the settings
 from docs/settings.rst, so that none can say something else. What is made is kept in git: to
@@ -106,7 +106,7 @@ def bash() -> str:
     actions = options(cli.parser())
     names = " ".join(name for action in actions for name in action.option_strings)
     return f"""\
-# bash completion for inosync. Made by docs/make_man.py.
+# bash completion for inosync. Made by scripts/make_man.py.
 _inosync() {{
     local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}}
     COMPREPLY=()
@@ -151,7 +151,7 @@ def zsh() -> str:
         for name in action.option_strings:
             quoted = f"{name}[{text}]{value}".replace("'", "'\\''")
             lines.append(f"    '{quoted}' \\\n")
-    head = "#compdef inosync\n# zsh completion for inosync. Made by docs/make_man.py.\n"
+    head = "#compdef inosync\n# zsh completion for inosync. Made by scripts/make_man.py.\n"
     return f"{head}_arguments \\\n{''.join(lines)}    '*:directory:_files -/'\n"
 
 
