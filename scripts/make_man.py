@@ -1,8 +1,9 @@
 """Make the man pages and the shell completions: ``python scripts/make_man.py``.
 
-The prose is in ``docs/*.rst``; the options come from the parser of the command line, the settings
-from docs/settings.rst, so that none can say something else. What is made is kept in git: to
-install needs no docutils.
+The sources of the man pages are ``docs/inosync*.rst``. The commands in them are those of
+docs/commands.rst, the settings those of docs/settings.rst, so that none can say something else; the
+options of the completions are those of the parser. What is made is kept in git: to install needs no
+docutils.
 """
 
 from __future__ import annotations
@@ -30,35 +31,13 @@ def options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     return [action for action in actions if action.help != argparse.SUPPRESS]
 
 
-def usage(parser: argparse.ArgumentParser) -> str:
-    """Return the synopsis."""
-    lines = parser.format_usage().removeprefix("usage: ").rstrip().splitlines()
-    return "::\n\n" + "\n".join(f"    {line.strip()}" for line in lines)
-
-
-def option_list(parser: argparse.ArgumentParser) -> str:
-    """Return the options as a definition list, each group under its title."""
-    lines: list[str] = []
-    for group in parser._action_groups:
-        actions = [action for action in group._group_actions if action in options(parser)]
-        if actions and group.title not in ("options", "positional arguments"):
-            lines += [f"{str(group.title).capitalize()}:", ""]
-        for action in actions:
-            names = ", ".join(_with_value(action, name) for name in action.option_strings)
-            text = " ".join(str(action.help).split())
-            lines += [names, f"    {_escaped(text)}", ""]
-    return "\n".join(lines).rstrip()
-
-
-def _with_value(action: argparse.Action, name: str) -> str:
-    if action.nargs == 0:
-        return f"**{name}**"
-    value = f"*{action.metavar or action.dest.upper()}*"
-    return f"**{name}** [{value}]" if action.nargs == "?" else f"**{name}** {value}"
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([*`|_\\])", r"\\\1", text)
+def section(name: str, title: str) -> str:
+    """Return what stands under a title of a page in docs, with links as plain words."""
+    text = (ROOT / "docs" / name).read_text()
+    _, found, text = text.partition(f"\n{title}\n{'=' * len(title)}\n\n")
+    assert found, f"docs/{name} has no section {title}"
+    text = re.split(r"\n[^\n]+\n={3,}\n\n", text)[0].rstrip()
+    return re.sub(r"`([^`<]+?)\s+<[^`>]+>`_", r"*\1*", text)
 
 
 def settings() -> str:
@@ -92,13 +71,13 @@ def page(name: str) -> str:
     """Return a man page as roff: `name` is ``inosync.8`` or ``inosync.conf.5``."""
     from docutils.core import publish_string  # noqa: PLC0415 - needed for this alone
 
-    parser = cli.parser()
     text = (ROOT / f"docs/{name}.rst").read_text()
     text = text.replace(":Manual section:", f":Version: inosync {__version__}\n:Manual section:")
-    text = text.replace(".. USAGE", usage(parser)).replace(".. OPTIONS", option_list(parser))
+    text = re.sub(r"^\.\. FROM (\S+): (.+)$", lambda at: section(at[1], at[2]), text, flags=re.M)
     text = text.replace(".. SETTINGS", settings())
     overrides = {"output_encoding": "unicode", "report_level": 2, "halt_level": 2}
-    return str(publish_string(text, writer="manpage", settings_overrides=overrides))
+    made = str(publish_string(text, writer="manpage", settings_overrides=overrides))
+    return made.replace("\n.SH Name\n", "\n.SH NAME\n")
 
 
 def bash() -> str:
