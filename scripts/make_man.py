@@ -1,8 +1,9 @@
-"""Make the man pages and the shell completions: ``python docs/make_man.py``.
+"""Make the man pages and the shell completions: ``python scripts/make_man.py``.
 
-The prose is in ``docs/*.rst``; the options come from the parser of the command line, the settings
-from README.rst's table, so that none can say something else. What is made is kept in git: to
-install needs no docutils.
+The sources of the man pages are ``docs/inosync*.rst``. The commands in them are those of
+docs/commands.rst, the settings those of docs/settings.rst, so that none can say something else; the
+options of the completions are those of the parser. What is made is kept in git: to install needs no
+docutils.
 """
 
 from __future__ import annotations
@@ -30,50 +31,28 @@ def options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     return [action for action in actions if action.help != argparse.SUPPRESS]
 
 
-def usage(parser: argparse.ArgumentParser) -> str:
-    """Return the synopsis."""
-    lines = parser.format_usage().removeprefix("usage: ").rstrip().splitlines()
-    return "::\n\n" + "\n".join(f"    {line.strip()}" for line in lines)
-
-
-def option_list(parser: argparse.ArgumentParser) -> str:
-    """Return the options as a definition list, each group under its title."""
-    lines: list[str] = []
-    for group in parser._action_groups:
-        actions = [action for action in group._group_actions if action in options(parser)]
-        if actions and group.title not in ("options", "positional arguments"):
-            lines += [f"{str(group.title).capitalize()}:", ""]
-        for action in actions:
-            names = ", ".join(_with_value(action, name) for name in action.option_strings)
-            text = " ".join(str(action.help).split())
-            lines += [names, f"    {_escaped(text)}", ""]
-    return "\n".join(lines).rstrip()
-
-
-def _with_value(action: argparse.Action, name: str) -> str:
-    if action.nargs == 0:
-        return f"**{name}**"
-    value = f"*{action.metavar or action.dest.upper()}*"
-    return f"**{name}** [{value}]" if action.nargs == "?" else f"**{name}** {value}"
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([*`|_\\])", r"\\\1", text)
+def section(name: str, title: str) -> str:
+    """Return what stands under a title of a page in docs, with links as plain words."""
+    text = (ROOT / "docs" / name).read_text()
+    _, found, text = text.partition(f"\n{title}\n{'=' * len(title)}\n\n")
+    assert found, f"docs/{name} has no section {title}"
+    text = re.split(r"\n[^\n]+\n={3,}\n\n", text)[0].rstrip()
+    return re.sub(r"`([^`<]+?)\s+<[^`>]+>`_", r"*\1*", text)
 
 
 def settings() -> str:
-    """Return the settings as a definition list, from README.rst's table."""
+    """Return the settings as a definition list, from docs/settings.rst."""
     lines: list[str] = []
-    for names, default, meaning in rows((ROOT / "README.rst").read_text()):
+    for names, default, meaning in rows((ROOT / "docs/settings.rst").read_text()):
         lines += [f"{names} (default: {default})", f"    {meaning}", ""]
     text = "\n".join(lines).replace("(default: (required))", "(required)")
     return text.replace("(default: none)", "(default: not set)").rstrip()
 
 
-def rows(readme: str) -> Iterator[tuple[str, str, str]]:
+def rows(text: str) -> Iterator[tuple[str, str, str]]:
     """Give names, default and meaning of each row of the table of settings."""
-    found = re.search(r"^(=+) (=+) (=+)\nsetting .*\n\1 \2 \3\n((?:.*\n)*?)\1", readme, re.M)
-    assert found, "README.rst has no table of settings"
+    found = re.search(r"^(=+) (=+) (=+)\nsetting .*\n\1 \2 \3\n((?:.*\n)*?)\1", text, re.M)
+    assert found, "docs/settings.rst has no table of settings"
     first, second = len(found[1]), len(found[1]) + 1 + len(found[2])
     row = ["", "", ""]
     for line in found[4].splitlines():
@@ -92,13 +71,13 @@ def page(name: str) -> str:
     """Return a man page as roff: `name` is ``inosync.8`` or ``inosync.conf.5``."""
     from docutils.core import publish_string  # noqa: PLC0415 - needed for this alone
 
-    parser = cli.parser()
     text = (ROOT / f"docs/{name}.rst").read_text()
     text = text.replace(":Manual section:", f":Version: inosync {__version__}\n:Manual section:")
-    text = text.replace(".. USAGE", usage(parser)).replace(".. OPTIONS", option_list(parser))
+    text = re.sub(r"^\.\. FROM (\S+): (.+)$", lambda at: section(at[1], at[2]), text, flags=re.M)
     text = text.replace(".. SETTINGS", settings())
     overrides = {"output_encoding": "unicode", "report_level": 2, "halt_level": 2}
-    return str(publish_string(text, writer="manpage", settings_overrides=overrides))
+    made = str(publish_string(text, writer="manpage", settings_overrides=overrides))
+    return made.replace("\n.SH Name\n", "\n.SH NAME\n")
 
 
 def bash() -> str:
@@ -106,7 +85,7 @@ def bash() -> str:
     actions = options(cli.parser())
     names = " ".join(name for action in actions for name in action.option_strings)
     return f"""\
-# bash completion for inosync. Made by docs/make_man.py.
+# bash completion for inosync. Made by scripts/make_man.py.
 _inosync() {{
     local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}}
     COMPREPLY=()
@@ -151,7 +130,7 @@ def zsh() -> str:
         for name in action.option_strings:
             quoted = f"{name}[{text}]{value}".replace("'", "'\\''")
             lines.append(f"    '{quoted}' \\\n")
-    head = "#compdef inosync\n# zsh completion for inosync. Made by docs/make_man.py.\n"
+    head = "#compdef inosync\n# zsh completion for inosync. Made by scripts/make_man.py.\n"
     return f"{head}_arguments \\\n{''.join(lines)}    '*:directory:_files -/'\n"
 
 
