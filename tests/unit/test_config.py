@@ -96,8 +96,10 @@ def test_every_setting_has_a_field_and_every_field_a_setting() -> None:
     consumed = {"wpath", "wpaths", "rpath", "rpaths", "rnodes", "rexcludes"}
     per_node = {row.name for row in SETTINGS if row.per_node}
     own = {"file", "sources", "nodes", "pairs", "warnings"}
-    assert fields(Config) == own | (set(ROWS) - consumed - per_node)
-    assert fields(Node) == {"name"} | per_node
+    lonely = fields(Config) ^ (own | (set(ROWS) - consumed - per_node))
+    assert lonely == set(), "a row needs a field of its name in Config, a field of Config a row"
+    lonely = fields(Node) ^ ({"name"} | per_node)
+    assert lonely == set(), "a per_node row needs a field of its name in Node, and a field a row"
 
 
 def test_no_two_settings_share_a_name() -> None:
