@@ -1,9 +1,9 @@
 """Make the man pages and the shell completions: ``python scripts/make_man.py``.
 
 The sources of the man pages are ``docs/inosync*.rst``. The commands in them are those of
-docs/commands.rst, the settings those of docs/settings.rst, so that none can say something else; the
-options of the completions are those of the parser. What is made is kept in git: to install needs no
-docutils.
+docs/commands.rst, the settings those of the table in inosync/settings.py, so that none can say
+something else; the options of the completions are those of the parser. What is made is kept in git:
+to install needs no docutils.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+import make_settings  # noqa: E402 - beside this file's folder
 
 from inosync import __version__, cli  # noqa: E402 - this checkout's, whatever is installed
 
@@ -40,33 +41,6 @@ def section(name: str, title: str) -> str:
     return re.sub(r"`([^`<]+?)\s+<[^`>]+>`_", r"*\1*", text)
 
 
-def settings() -> str:
-    """Return the settings as a definition list, from docs/settings.rst."""
-    lines: list[str] = []
-    for names, default, meaning in rows((ROOT / "docs/settings.rst").read_text()):
-        lines += [f"{names} (default: {default})", f"    {meaning}", ""]
-    text = "\n".join(lines).replace("(default: (required))", "(required)")
-    return text.replace("(default: none)", "(default: not set)").rstrip()
-
-
-def rows(text: str) -> Iterator[tuple[str, str, str]]:
-    """Give names, default and meaning of each row of the table of settings."""
-    found = re.search(r"^(=+) (=+) (=+)\nsetting .*\n\1 \2 \3\n((?:.*\n)*?)\1", text, re.M)
-    assert found, "docs/settings.rst has no table of settings"
-    first, second = len(found[1]), len(found[1]) + 1 + len(found[2])
-    row = ["", "", ""]
-    for line in found[4].splitlines():
-        cells = [line[:first], line[first + 1 : second], line[second + 1 :]]
-        cells = [cell.strip() for cell in cells]
-        if cells[0] and row[0] and not row[0].endswith(","):
-            yield row[0], row[1], row[2]
-            row = ["", "", ""]
-        for number, cell in enumerate(cells):
-            glue = "" if row[number].endswith("/") or not row[number] or not cell else " "
-            row[number] += glue + cell
-    yield row[0], row[1], row[2]
-
-
 def page(name: str) -> str:
     """Return a man page as roff: `name` is ``inosync.8`` or ``inosync.conf.5``."""
     from docutils.core import publish_string  # noqa: PLC0415 - needed for this alone
@@ -74,7 +48,7 @@ def page(name: str) -> str:
     text = (ROOT / f"docs/{name}.rst").read_text()
     text = text.replace(":Manual section:", f":Version: inosync {__version__}\n:Manual section:")
     text = re.sub(r"^\.\. FROM (\S+): (.+)$", lambda at: section(at[1], at[2]), text, flags=re.M)
-    text = text.replace(".. SETTINGS", settings())
+    text = text.replace(".. SETTINGS", make_settings.reference("-"))
     overrides = {"output_encoding": "unicode", "report_level": 2, "halt_level": 2}
     made = str(publish_string(text, writer="manpage", settings_overrides=overrides))
     return made.replace("\n.SH Name\n", "\n.SH NAME\n")
