@@ -16,7 +16,7 @@ from inosync.errors import AlreadyRunningError, ConfigError, InosyncError, NotRu
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this room
 if TYPE_CHECKING:
-    from inosync.config import Config
+    from inosync.config.load import Config
 
 OK, FAILED, USAGE, RUNNING, NOT_RUNNING, NOT_IN_SYNC = 0, 1, 2, 3, 4, 5
 
@@ -169,7 +169,7 @@ def _run(options: argparse.Namespace) -> int:
     modes = _modes(options)
     if modes:
         return _ask(options) if modes[0] in _ASKING else _alone(options)
-    from inosync import service
+    from inosync.service import service
 
     return service.run(
         lambda: _load(options),
@@ -184,19 +184,20 @@ def _alone(options: argparse.Namespace) -> int:
     if options.from_lsyncd is not None:
         return _from_lsyncd(options)
     if options.check:
-        from inosync.check import check
+        from inosync.commands.check import check
 
         return check(lambda: _load(options), say=_say)
     if options.explain is not None:
-        from inosync.explain import explain
+        from inosync.commands.explain import explain
 
         print(*explain(_load(options), options.explain), sep="\n")
         return OK
     if options.verify and not options.repair:
-        from inosync.verify import verify
+        from inosync.commands.verify import verify
 
         return verify(_load(options), node=options.node, say=_say)
-    from inosync import once, service
+    from inosync.commands import once
+    from inosync.service import service
 
     try:
         return service.run(
@@ -214,8 +215,9 @@ def _alone(options: argparse.Namespace) -> int:
 
 def _repair(options: argparse.Namespace) -> int:
     """Say what differs, and have the daemon that runs mend it."""
-    from inosync import client, lock
-    from inosync.verify import DRIFT, verify
+    from inosync.commands import ask as client
+    from inosync.commands.verify import DRIFT, verify
+    from inosync.system import lock
 
     config = _load(options)
     status = verify(config, node=options.node, say=_say)
@@ -249,7 +251,8 @@ def _show(line: str) -> None:
 
 def _ask(options: argparse.Namespace) -> int:
     """Put a question to the running daemon and print its answer."""
-    from inosync import client, lock
+    from inosync.commands import ask as client
+    from inosync.system import lock
 
     runtime = lock.runtime_directory()
     try:
@@ -277,7 +280,7 @@ def _ask(options: argparse.Namespace) -> int:
 
 
 def _from_lsyncd(options: argparse.Namespace) -> int:
-    from inosync import lsyncd
+    from inosync.lsyncd import lua as lsyncd
 
     text = lsyncd.read(options.from_lsyncd)
     print(lsyncd.convert(text, options.from_lsyncd, os.getcwd()), end="")
@@ -285,7 +288,7 @@ def _from_lsyncd(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> Config:
-    from inosync import config
+    from inosync.config import load as config
 
     if options.paths:
         return config.from_arguments(options.paths[0], options.paths[1:])
@@ -294,7 +297,7 @@ def _load(options: argparse.Namespace) -> Config:
 
 def _file(options: argparse.Namespace) -> str:
     """Return the config file that is meant. Raise ConfigError when there is none."""
-    from inosync import config
+    from inosync.config import load as config
 
     found = options.file or next(
         (name for name in config.DEFAULT_FILES if os.path.exists(name)), ""

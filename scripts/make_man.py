@@ -1,9 +1,9 @@
 """Make the man pages and the shell completions: ``python scripts/make_man.py``.
 
 The sources of the man pages are ``docs/inosync*.rst``. The commands in them are those of
-docs/commands.rst, the settings those of the table in inosync/settings.py, so that none can say
-something else; the options of the completions are those of the parser. What is made is kept in git:
-to install needs no docutils.
+docs/commands.rst, the settings those of the table in inosync/config/settings.py, so that none can
+say something else; the options of the completions are those of the parser. What is made is kept in
+git: to install needs no docutils.
 """
 
 from __future__ import annotations

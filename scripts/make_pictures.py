@@ -24,8 +24,8 @@ from rich.text import Text  # noqa: E402
 from support.chromium import Chromium  # noqa: E402
 from support.scene import scene_history, scene_snapshot  # noqa: E402
 
-from inosync.client import _picture  # noqa: E402
-from inosync.page import page  # noqa: E402
+from inosync.commands.ask import _picture  # noqa: E402
+from inosync.status.page import page  # noqa: E402
 
 
 def local(at: float) -> str:

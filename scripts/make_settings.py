@@ -1,7 +1,7 @@
 """Make what tells people of the settings: ``python scripts/make_settings.py``.
 
-From the table in inosync/settings.py: the lines of ``inosync.conf.example``, the reference in
-``docs/settings.rst``, and with it the man page. What stands above the part that is made is kept.
+From the table in inosync/config/settings.py: the lines of ``inosync.conf.example``, the reference
+in ``docs/settings.rst``, and with it the man page. What stands above the part that is made is kept.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from inosync.settings import SECTIONS, Section, Setting  # noqa: E402 - this checkout's
+from inosync.config.settings import SECTIONS, Section, Setting  # noqa: E402 - this checkout's
 
 EXAMPLE = "inosync.conf.example"
 PAGE = "docs/settings.rst"
@@ -25,7 +25,7 @@ NOT_SET = "default: not set"
 
 #: How the part that is made begins in each of them.
 _EXAMPLE_FROM = "# ---- "
-_PAGE_FROM = ".. Made by scripts/make_settings.py from inosync/settings.py, to the end.\n"
+_PAGE_FROM = ".. Made by scripts/make_settings.py from inosync/config/settings.py, to the end.\n"
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 def inosync_reader(root: str) -> Callable[[], int]:
     """Return what reads events into the engine's pending set."""
-    from inosync.config import load
-    from inosync.engine import Engine
-    from inosync.guard import Guard
+    from inosync.config.load import load
+    from inosync.engine.engine import Engine
+    from inosync.watch.guard import Guard
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "inosync.conf"

@@ -15,7 +15,7 @@ from support.fakersync import Call, FakeRsync
 from support.places import Place, wait_equal
 from support.waiting import until
 
-from inosync.movedfiles import PER_RUN
+from inosync.planning.renamed_files import PER_RUN
 
 SIZE = 40_000
 GIANT = 2 * PER_RUN

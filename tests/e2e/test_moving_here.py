@@ -21,8 +21,8 @@ from support.trees import compare, snapshot, write
 from support.waiting import until, until_empty
 from support.world import World
 
-from inosync.filters import compile_filters
-from inosync.settings import SETTINGS
+from inosync.config.settings import SETTINGS
+from inosync.rsync.filters import compile_filters
 
 CLASSIC = PROJECT / "tests/data/classic"
 GUIDE = PROJECT / "docs/moving-here.rst"

@@ -25,7 +25,7 @@ from support.places import wait_equal
 from support.trees import write
 from support.waiting import until
 
-from inosync.config import Config, load
+from inosync.config.load import Config, load
 
 T = TypeVar("T", bound=nodes.Node)
 

@@ -12,7 +12,7 @@ import pytest
 from support.chromium import NAMES, Chromium
 from support.scene import scene_history, scene_snapshot
 
-from inosync.page import page
+from inosync.status.page import page
 
 CHROMIUM = Chromium.find()
 

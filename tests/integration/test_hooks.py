@@ -13,12 +13,12 @@ import pytest
 from support.configs import make_config, make_pair, make_source
 from support.waiting import until
 
-from inosync.backoff import Backoff
-from inosync.config import Source
-from inosync.engine import GRACE
-from inosync.hooks import MOST, Hooks
-from inosync.mirror import Mirror
-from inosync.reports import failed, held, recovered
+from inosync.config.load import Source
+from inosync.engine.backoff import Backoff
+from inosync.engine.engine import GRACE
+from inosync.engine.mirror import Mirror
+from inosync.engine.reports import failed, held, recovered
+from inosync.service.hooks import MOST, Hooks
 
 NOW = 10_000.0
 SOURCE = make_source()

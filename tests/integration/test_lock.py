@@ -14,7 +14,7 @@ from support.daemon import inosync_environment
 from support.waiting import until
 
 from inosync.errors import AlreadyRunningError, ConfigError
-from inosync.lock import Lock, lock_path, runtime_directory
+from inosync.system.lock import Lock, lock_path, runtime_directory
 
 
 def test_the_lock_holds_the_pid_and_is_removed_at_the_end(tmp_path: Path) -> None:
@@ -39,7 +39,8 @@ def test_a_second_holder_is_told_who_has_it(tmp_path: Path) -> None:
 def test_a_pid_file_left_by_a_killed_process_blocks_nobody(tmp_path: Path) -> None:
     path = tmp_path / "inosync.pid"
     script = (
-        "import sys, time; from inosync.lock import Lock; Lock(sys.argv[1]).write(); time.sleep(99)"
+        "import sys, time; import inosync.system.lock as lock; "
+        "lock.Lock(sys.argv[1]).write(); time.sleep(99)"
     )
     holder = subprocess.Popen([sys.executable, "-c", script, str(path)], env=inosync_environment())
     until(lambda: path.read_text() == f"{holder.pid}\n", what="the other's lock")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from inosync.mounts import Mounts, file_system, mounted_below
+from inosync.watch.mounts import Mounts, file_system, mounted_below
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root may mount")
 

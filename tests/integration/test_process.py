@@ -13,7 +13,7 @@ import pytest
 from support import processes
 from support.waiting import until
 
-from inosync.process import Child, capture, end_leftovers
+from inosync.system.process import Child, capture, end_leftovers
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "GREETING": "hello"}
 

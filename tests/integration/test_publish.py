@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from support.configs import make_config, make_pair
 
-from inosync.actions import Outcome
-from inosync.config import scratch
-from inosync.engine import Engine
-from inosync.events import Change, Changes, Kind
-from inosync.publish import EVERY, RETRY, SETTLE, Publisher, replace
-from inosync.rsync import Transferred
-from inosync.service import unwritable
-from inosync.status import Facts, Snapshot, snapshot
+from inosync.changes.changes import Change, Changes, Kind
+from inosync.config.load import scratch
+from inosync.engine.actions import Outcome
+from inosync.engine.engine import Engine
+from inosync.planning.command import Transferred
+from inosync.service.publisher import EVERY, RETRY, SETTLE, Publisher, replace
+from inosync.service.service import unwritable
+from inosync.status.snapshot import Facts, Snapshot, snapshot
 
 NOW = 10_000.0
 WALL = 1_700_000_040.0

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from inosync.signals import HANDLED, Signals
+from inosync.system.signals import HANDLED, Signals
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from support.servers import RsyncDaemon, SshServer, program
 from support.trees import write
 from support.waiting import until
 
-from inosync import lock
+from inosync.system import lock
 
 
 def push(

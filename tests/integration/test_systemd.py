@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inosync.systemd import Systemd
+from inosync.system.systemd import Systemd
 
 
 @pytest.mark.parametrize("abstract", [False, True])

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from support import processes
 
+from inosync.commands.side_by_side import Ended, Job, together
 from inosync.errors import InosyncError
-from inosync.together import Ended, Job, together
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 

@@ -17,9 +17,7 @@ import pytest
 from support import namespaces
 from support.watching import Event, Observed, events
 
-from inosync import watcher as watcher_module
-from inosync.errors import WatchError
-from inosync.events import (
+from inosync.changes.changes import (
     DEFAULT_EMASK,
     IN_ATTRIB,
     IN_CLOSE_WRITE,
@@ -31,8 +29,10 @@ from inosync.events import (
     Kind,
     Move,
 )
-from inosync.filters import compile_filters
-from inosync.watcher import Seen, Watcher
+from inosync.errors import WatchError
+from inosync.rsync.filters import compile_filters
+from inosync.watch import watcher as watcher_module
+from inosync.watch.watcher import Seen, Watcher
 
 NOBODY = 65534
 
@@ -627,9 +627,9 @@ IN_NAMESPACE = """
     import errno, os, subprocess, sys
     from pathlib import Path
     from inosync.errors import WatchError
-    from inosync.events import DEFAULT_EMASK
-    from inosync.filters import compile_filters
-    from inosync.watcher import Watcher
+    from inosync.changes.changes import DEFAULT_EMASK
+    from inosync.rsync.filters import compile_filters
+    from inosync.watch.watcher import Watcher
     from support.watching import events
 
     source = Path(sys.argv[1])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support.watching import Observed
 
-from inosync import watcher as watcher_module
+from inosync.watch import watcher as watcher_module
 
 DEEP = os.environ.get("INOSYNC_PROFILE") == "deep"
 SEEDS = range(400 if DEEP else 6)

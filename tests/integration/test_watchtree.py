@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from inosync.events import DEFAULT_EMASK as MASK
-from inosync.events import (
+from inosync.changes.changes import DEFAULT_EMASK as MASK
+from inosync.changes.changes import (
     IN_CREATE,
     IN_IGNORED,
     IN_ISDIR,
@@ -24,8 +24,8 @@ from inosync.events import (
     IN_MOVED_TO,
     IN_Q_OVERFLOW,
 )
-from inosync.filters import compile_filters
-from inosync.watchtree import WatchTree
+from inosync.rsync.filters import compile_filters
+from inosync.watch.tree import WatchTree
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _HEADER = struct.Struct("iIII")

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from inosync.config import Config, from_arguments, load
-from inosync.destination import Transport
+from inosync.config.load import Config, from_arguments, load
+from inosync.config.settings import SETTINGS
 from inosync.errors import ConfigError
-from inosync.settings import SETTINGS
+from inosync.rsync.destination import Transport
 
 #: A load that takes longer hangs: the slowest here take some milliseconds.
 SOON = 5.0

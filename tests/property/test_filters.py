@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from inosync.filters import Filters, compile_filters, rsync_options
+from inosync.rsync.filters import Filters, compile_filters, rsync_options
 
 RSYNC = shutil.which("rsync") or ""
 needs_rsync = pytest.mark.skipif(not RSYNC, reason="rsync is not installed")

@@ -18,13 +18,13 @@ from support.configs import make_config, make_pair
 from support.servers import RsyncDaemon, Server
 from support.waiting import until
 
-from inosync.actions import Say, Start
-from inosync.engine import Engine
-from inosync.guard import Guard
-from inosync.mirror import State
-from inosync.rsync import command
-from inosync.runs import Runs
-from inosync.steps import Relink
+from inosync.engine.actions import Say, Start
+from inosync.engine.engine import Engine
+from inosync.engine.mirror import State
+from inosync.planning.command import command
+from inosync.planning.steps import Relink
+from inosync.service.runs import Runs
+from inosync.watch.guard import Guard
 
 pytestmark = pytest.mark.skipif(not RSYNC, reason="rsync is not installed")
 

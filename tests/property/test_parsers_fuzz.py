@@ -11,11 +11,11 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from inosync import events
-from inosync.control import Client
-from inosync.events import DEFAULT_EMASK, sift
-from inosync.filters import compile_filters
-from inosync.watcher import Watcher
+from inosync.changes import changes as events
+from inosync.changes.changes import DEFAULT_EMASK, sift
+from inosync.rsync.filters import compile_filters
+from inosync.system.control import Client
+from inosync.watch.watcher import Watcher
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

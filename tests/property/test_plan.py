@@ -22,11 +22,11 @@ from support.configs import make_config, make_pair
 from support.servers import RsyncDaemon, Server, SshServer
 from support.trees import HOSTILE_NAMES, Entry, difference, remove, snapshot
 
-from inosync.config import Source
-from inosync.events import Change, Kind
-from inosync.filters import compile_filters, rsync_options
-from inosync.guard import Guard
-from inosync.plan import Plan, list_options, plan, top
+from inosync.changes.changes import Change, Kind
+from inosync.config.load import Source
+from inosync.planning.file_list import Plan, list_options, plan, top
+from inosync.rsync.filters import compile_filters, rsync_options
+from inosync.watch.guard import Guard
 
 RSYNC = shutil.which("rsync") or ""
 pytestmark = pytest.mark.skipif(not RSYNC, reason="rsync is not installed")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from inosync.config import Config, Node, Pair, Source
-from inosync.destination import parse_destination
-from inosync.events import DEFAULT_EMASK
+from inosync.changes.changes import DEFAULT_EMASK
+from inosync.config.load import Config, Node, Pair, Source
+from inosync.rsync.destination import parse_destination
 
 
 def make_source(path: str = "/srv/www", **settings: Any) -> Source:

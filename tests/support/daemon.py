@@ -89,7 +89,7 @@ class Daemon:
         folder.chmod(0o755)  # a config in a directory that others may write is refused
         self.folder = folder
         self.config_file = folder / "inosync.conf"
-        self.log_file = folder / "inosync.log"
+        self.log_file = folder / "inosync.system.log"
         self.arguments = arguments
         self.prefix = prefix  # of the command: what runs it elsewhere, and becomes it
         self.exit_code: int | None = None

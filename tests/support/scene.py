@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from inosync.history import History
-from inosync.status import (
+from inosync.status.history import History
+from inosync.status.snapshot import (
     SCHEMA,
     DaemonStatus,
     DriftStatus,

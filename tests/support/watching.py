@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from inosync.events import DEFAULT_EMASK, IN_ISDIR, Change, Kind, sift
-from inosync.filters import compile_filters
-from inosync.watcher import Seen, Watcher
+from inosync.changes.changes import DEFAULT_EMASK, IN_ISDIR, Change, Kind, sift
+from inosync.rsync.filters import compile_filters
+from inosync.watch.watcher import Seen, Watcher
 
 #: What a mirror holds of a path: a file's content, a symlink's target, None for a directory.
 Content = bytes | None

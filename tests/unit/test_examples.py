@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from inosync import events
-from inosync.config import Config, load
+from inosync.changes import changes as events
+from inosync.config.load import Config, load
+from inosync.config.settings import SETTINGS, Setting
 from inosync.errors import ConfigError
-from inosync.settings import SETTINGS, Setting
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSIC = ROOT / "tests" / "data" / "classic"
@@ -30,7 +30,7 @@ WATCHED = ("/var/www", "/etc/nginx")
 
 _LOAD = """
 import pickle, sys
-from inosync.config import load
+from inosync.config.load import load
 sys.stdout.buffer.write(pickle.dumps(load(sys.argv[1])))
 """
 _PRIVATE = """

@@ -7,138 +7,92 @@ import graphlib
 import os
 import subprocess
 import sys
-from itertools import combinations
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "inosync"
 
-LAYERS = (
+#: Folders, and the modules beside them: each imports from rows above it here, none from its own.
+ROWS = (
     {"errors", "text"},
-    {"filters", "destination", "extra", "events", "changes", "debounce", "backoff", "drift"}
-    | {"watchtable", "pace"},
-    {"values", "value_lists", "script", "places", "settings", "reading", "nodes", "config"}
-    | {"rsync", "plan"}
-    | {"big", "settle", "moves", "movedfiles", "steps"},
-    {"mirror", "reports", "actions", "sources", "lanes", "telling", "comparing", "engine"}
-    | {"status", "table", "probe", "history", "metrics", "page"},
-    {
-        "watcher",
-        "watchtree",
-        "unwatched",
-        "mounts",
-        "guard",
-        "process",
-        "signals",
-        "log",
-        "lock",
-        "control",
-    }
-    | {"systemd"},
-    {"runs", "hooks", "requests", "publish", "loop", "once", "service", "client", "lsyncd"}
-    | {"together", "translation", "configtext"},
-    {"check", "explain", "verify"},
-    {"cli", "__main__", "__init__"},
+    {"changes"},
+    {"rsync"},
+    {"config", "lsyncd"},
+    {"planning", "watch", "system"},
+    {"engine"},
+    {"status"},
+    {"service"},
+    {"commands"},
+    {"cli"},
+    {"__main__"},
 )
-#: Together these read the config, and may ask about paths, users and groups; each may know those
-#: before it. All else below the adapters is pure.
-READERS = ("values", "value_lists", "script", "places", "settings", "reading", "nodes", "config")
-PURE = set().union(*LAYERS[:4]) - set(READERS)
-
-#: Neighbours of one layer that may know each other: (who, whom).
-NEIGHBOURS = {
-    ("events", "filters"),
-    ("changes", "events"),
-    *combinations(reversed(READERS), 2),
-    ("rsync", "config"),
-    ("plan", "places"),
-    ("nodes", "plan"),
-    ("rsync", "plan"),
-    ("reports", "mirror"),
-    ("settle", "big"),
-    ("rsync", "steps"),
-    ("moves", "plan"),
-    ("moves", "movedfiles"),
-    ("moves", "steps"),
-    ("movedfiles", "steps"),
-    ("actions", "mirror"),
-    ("actions", "reports"),
-    ("lanes", "mirror"),
-    ("telling", "actions"),
-    ("telling", "mirror"),
-    ("comparing", "actions"),
-    ("comparing", "mirror"),
-    ("comparing", "telling"),
-    ("engine", "comparing"),
-    ("engine", "lanes"),
-    ("engine", "sources"),
-    ("engine", "telling"),
-    ("engine", "reports"),
-    ("engine", "actions"),
-    ("engine", "mirror"),
-    ("status", "engine"),
-    ("status", "sources"),
-    ("status", "mirror"),
-    ("table", "status"),
-    ("metrics", "mirror"),
-    ("metrics", "status"),
-    ("page", "history"),
-    ("page", "status"),
-    ("page", "table"),
-    ("watcher", "watchtree"),
-    ("watcher", "unwatched"),
-    ("watchtree", "unwatched"),
-    ("guard", "watcher"),
-    ("guard", "mounts"),
-    ("loop", "publish"),
-    ("loop", "requests"),
-    ("loop", "runs"),
-    ("loop", "hooks"),
-    ("service", "hooks"),
-    ("once", "runs"),
-    ("service", "once"),
-    ("service", "loop"),
-    ("service", "runs"),
-    ("lsyncd", "configtext"),
-    ("lsyncd", "translation"),
-    ("configtext", "translation"),
-    ("__main__", "cli"),
-}
 
 #: What a module that only decides may take from the standard library, and from `os`.
-PURE_LIBRARY = {"__future__", "collections", "dataclasses", "enum", "functools"}
-PURE_LIBRARY |= {"ipaddress", "itertools", "json", "math", "os", "re", "shlex", "stat", "string"}
-PURE_LIBRARY |= {"struct", "typing"}
+LIBRARY = {
+    "__future__",
+    "collections",
+    "dataclasses",
+    "enum",
+    "functools",
+    "ipaddress",
+    "itertools",
+}
+LIBRARY |= {"json", "math", "os", "re", "shlex", "stat", "string", "struct", "typing"}
+PURE = {"errors", "text", "changes", "rsync", "planning", "engine", "status"}
 PURE_OS = {"fsdecode", "fsencode"}
-READERS_LIBRARY = PURE_LIBRARY | {"difflib", "grp", "pathlib", "pwd", "reprlib"}
-READERS_LIBRARY |= {"posixpath", "traceback", "types"}
+#: Those that read the config may also ask about paths, users and groups.
+READERS_LIBRARY = LIBRARY | {"difflib", "grp", "pathlib", "posixpath", "pwd", "reprlib"}
+READERS_LIBRARY |= {"traceback", "types"}
 
 #: The only modules that may import these; nobody may import what has no module.
 DOORS = {
-    "pyinotify": {"watcher", "watchtree"},
-    "subprocess": {"process"},
-    "daemon": {"service"},
-    "lupa": {"lsyncd"},
-    "selectors": {"loop"},
-    "time": {"loop", "client", "together", "check", "verify"},
-    "rich": {"client"},
-    "socket": {"control", "signals", "systemd", "log"},
+    "pyinotify": {"watch.watcher"},
+    "subprocess": {"system.process"},
+    "daemon": {"service.service"},
+    "lupa": {"lsyncd.lua"},
+    "selectors": {"service.loop"},
+    "time": {"service.loop", *(f"commands.{name}" for name in ("ask", "check", "side_by_side"))},
+    "rich": {"commands.ask"},
+    "socket": {"system.control", "system.signals", "system.systemd", "system.log"},
     "threading": set(),
     "asyncio": set(),
     "multiprocessing": set(),
     "concurrent": set(),
 }
+DOORS["time"].add("commands.verify")
+
+#: What is still to be taken apart.
+NOT_YET = {
+    ("changes.changes", "rsync.filters"),
+    ("config.nodes", "planning.file_list"),
+    ("lsyncd.translate", "planning.file_list"),
+    ("service.service", "commands.once"),
+    *(
+        ("watch.guard", f"planning.{name}")
+        for name in (
+            "big_files",
+            "file_list",
+            "renamed_files",
+            "renames",
+            "resting_files",
+            "steps",
+        )
+    ),
+}
 
 #: Calls that start a shell or another program behind the door's back.
 FORBIDDEN_OS = {"system", "popen", "fork", "forkpty", "posix_spawn", "posix_spawnp"}
 
-#: What a running daemon has no use for: the rooms of other commands, and what takes much memory.
-NOT_RUNNING = {f"inosync.{room}" for room in ("check", "client", "explain", "lsyncd", "probe")}
-NOT_RUNNING |= {"inosync.together", "inosync.verify", "lupa", "rich"}
-NOT_RUNNING |= {"_hashlib", "_ssl", "asyncio", "email", "hashlib", "html", "http", "unittest"}
+#: What an idle daemon has no use for, beside the folders of other errands.
+NOT_RUNNING = {"_hashlib", "_ssl", "asyncio", "email", "hashlib", "html", "http", "lupa", "rich"}
+NOT_RUNNING |= {"unittest"}
 
-MODULES = {path.stem: ast.parse(path.read_text()) for path in sorted(PACKAGE.glob("*.py"))}
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text())
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.name != "__init__.py"
+}
 
 
 def imported(tree: ast.Module) -> set[str]:
@@ -149,15 +103,15 @@ def imported(tree: ast.Module) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
-            prefix = str(node.module)
-            names |= {f"{prefix}.{alias.name}" for alias in node.names}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
 def rooms(tree: ast.Module) -> set[str]:
     """Return the modules of the package that a module imports; the version is anybody's."""
-    parts = [name.split(".") for name in imported(tree)]
-    return {part[1] for part in parts if part[0] == "inosync" and part[1:] != ["__version__"]}
+    ours = {name.removeprefix("inosync.") for name in imported(tree) if name.startswith("inosync.")}
+    ours.discard("__version__")
+    return {name if name in MODULES else name.rpartition(".")[0] for name in ours}
 
 
 def outside(tree: ast.Module) -> set[str]:
@@ -176,47 +130,41 @@ def os_attributes(tree: ast.Module) -> list[tuple[str, int]]:
     ]
 
 
-def layer(module: str) -> int:
-    """Return the number of a module's layer."""
-    return next(number for number, names in enumerate(LAYERS) if module in names)
+def folder(module: str) -> str:
+    return module.partition(".")[0]
 
 
-def test_every_module_has_a_layer() -> None:
-    assert set(MODULES) <= set().union(*LAYERS)
+def row(module: str) -> int:
+    """Return the number of a module's row."""
+    return next(number for number, names in enumerate(ROWS) if folder(module) in names)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_go_down(module: str) -> None:
-    upward = {
-        room
-        for room in rooms(MODULES[module])
-        if layer(room) >= layer(module) and (module, room) not in NEIGHBOURS
-    }
-    assert not upward
+    others = {room for room in rooms(MODULES[module]) if folder(room) != folder(module)}
+    upward = {room for room in others if row(room) >= row(module)}
+    assert not {room for room in upward if (module, room) not in NOT_YET}
 
 
-def test_a_running_daemon_has_not_loaded_what_it_does_not_need() -> None:
-    script = "import sys, inosync.cli, inosync.service; print(*sys.modules)"
-    command = [sys.executable, "-W", "ignore", "-c", script]
-    environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
-    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    loaded = set(run.stdout.split())
-    assert {"inosync.loop", "pyinotify"} <= loaded
-    assert not loaded & NOT_RUNNING
-
-
-def test_neighbours_do_not_go_in_circles() -> None:
+def test_there_is_no_circle() -> None:
     graph = {module: rooms(tree) for module, tree in MODULES.items()}
     assert len(list(graphlib.TopologicalSorter(graph).static_order())) >= len(MODULES)
 
 
-@pytest.mark.parametrize("module", sorted(PURE & set(MODULES)))
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*/__init__.py")), ids=lambda p: p.parent.name)
+def test_a_folder_says_what_it_owns_and_imports_nothing(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree)
+    assert len(tree.body) == 1
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if folder(name) in PURE])
 def test_deciding_modules_are_pure(module: str) -> None:
-    assert outside(MODULES[module]) <= PURE_LIBRARY
+    assert outside(MODULES[module]) <= LIBRARY
     assert {name for name, _ in os_attributes(MODULES[module])} <= PURE_OS
 
 
-@pytest.mark.parametrize("module", sorted(set(READERS) & set(MODULES)))
+@pytest.mark.parametrize("module", [name for name in MODULES if folder(name) == "config"])
 def test_the_config_is_read_with_few_means(module: str) -> None:
     assert outside(MODULES[module]) <= READERS_LIBRARY
 
@@ -226,6 +174,18 @@ def test_each_outside_thing_has_one_door(module: str) -> None:
     names = outside(MODULES[module])
     assert not {name for name in names if module not in DOORS.get(name, {module})}
     assert names - set(DOORS) <= sys.stdlib_module_names
+
+
+def test_an_idle_daemon_has_not_loaded_what_it_does_not_need() -> None:
+    script = "import sys, inosync.cli, inosync.service.service; print(*sys.modules)"
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    loaded = set(run.stdout.split())
+    assert {"inosync.service.loop", "pyinotify"} <= loaded
+    assert not loaded & NOT_RUNNING
+    others = {name for name in loaded if name.startswith(("inosync.commands", "inosync.lsyncd"))}
+    assert others <= {"inosync.commands", "inosync.commands.once"}
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 from inosync import cli
-from inosync.settings import SETTINGS
+from inosync.config.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("inosync.8", "inosync.conf.5")

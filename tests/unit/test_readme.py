@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from inosync import cli
-from inosync.destination import parse_destination
-from inosync.mirror import State
-from inosync.rsync import Verdict, judge
+from inosync.engine.mirror import State
+from inosync.planning.command import Verdict, judge
+from inosync.rsync.destination import parse_destination
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.rst").read_text()

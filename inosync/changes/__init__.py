@@ -1,0 +1,1 @@
+"""What has changed, and how it gathers. Imports nothing of inosync but errors and text."""

@@ -1,0 +1,177 @@
+"""What a mirror still owes its node: batches of changes, and how they merge.
+
+Pure. Bounded: a batch remembers single changes up to a number; beyond it is just "everything".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from inosync.changes.changes import Changes, Move
+
+#: How many paths a batch remembers for messages.
+SAMPLE = 3
+
+#: How many changes a batch remembers at the most. Far more than a run names (plan.LONGEST_LIST),
+#: since many of them fold into few names; at some 160 bytes each, 8 MB for a source.
+MOST = 50_000
+
+#: How many changes are remembered where nothing but renames asks for them.
+FEW = 1_000
+
+#: How many renamed directories a batch remembers, and how many names of each.
+MOST_MOVES = 32
+
+#: How many renamed files: no more changes are remembered where only renames ask for them.
+MOST_FILES = FEW
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Changes that travel together.
+
+    ``since`` is when the oldest of them was seen (monotonic seconds); ``reason`` is why a full
+    pass is owed (start-up, overflow, ...), or ``""`` when ordinary changes alone are. ``changes``
+    are these, or None when they are too many or not known. ``moves`` are directories and files that
+    were renamed, the first ones; these are changes besides. ``repeated``: a run that carried them
+    has to be made once more. ``contents``: a full pass is to compare what is in the files, too.
+    """
+
+    since: float
+    count: int
+    sample: tuple[bytes, ...] = ()
+    reason: str = ""
+    changes: Changes | None = None
+    repeated: bool = False
+    moves: tuple[Move, ...] = ()
+    contents: bool = False
+
+    def merge(self, other: Batch) -> Batch:
+        """Return one batch that stands for both; `other` is the later one."""
+        changes: Changes | None = None
+        if self.changes is not None and other.changes is not None:
+            changes = Changes()
+            changes.update(self.changes)
+            changes.update(other.changes)
+            if len(changes) > MOST:
+                changes = None
+        return Batch(
+            since=min(self.since, other.since),
+            count=self.count + other.count,
+            sample=(self.sample + other.sample)[:SAMPLE],
+            reason=self.reason or other.reason,
+            changes=changes,
+            moves=_one_after_the_other(_seen_again(self.moves, other.changes), other.moves),
+            contents=self.contents or other.contents,
+        )
+
+    def again(self) -> Batch:
+        """Return the batch that carries the same once more."""
+        return dataclasses.replace(self, repeated=True, moves=())
+
+
+def chained(moves: Iterable[Move]) -> tuple[Move, ...]:
+    """Return what renames, in their order, come to: those of the same thing become one."""
+    found: dict[int, Move] = {}
+    here: dict[tuple[bool, bytes], list[int]] = {}  # which of them have led to a path
+    for number, move in enumerate(moves):
+        led = here.get((move.file, move.old))
+        if led:
+            before = found.pop(led.pop())
+            way = (*before.via, before.new, *move.via)
+            sure = before.sure and move.sure
+            move = Move(before.old, move.new, way, move.file, sure)  # noqa: PLW2901
+        if move.old != move.new and len(move.via) < MOST_MOVES:
+            found[number] = move
+            here.setdefault((move.file, move.new), []).append(number)
+    directories = [move for move in found.values() if not move.file]
+    files = [move for move in found.values() if move.file]
+    return (*directories[:MOST_MOVES], *files[:MOST_FILES])
+
+
+def _one_after_the_other(one: tuple[Move, ...], other: tuple[Move, ...]) -> tuple[Move, ...]:
+    return chained((*one, *other)) if one and other else one or other
+
+
+def _seen_again(moves: tuple[Move, ...], later: Changes | None) -> tuple[Move, ...]:
+    """Return them; not sure any more if something happened to their files in `later` changes."""
+    if not later or not any(move.file for move in moves):
+        return moves
+    named = {*later.entries, *later.trees, *later.written}
+    return tuple(m._replace(sure=False) if m.file and m.new in named else m for m in moves)
+
+
+def merged(one: Batch | None, other: Batch | None) -> Batch | None:
+    """Return the merger of two batches of which either may be missing."""
+    if one is None or other is None:
+        return one or other
+    return one.merge(other)
+
+
+class Gathering:
+    """What waits to become a batch. It grows in place, as often as something is read."""
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        self._since = 0.0
+        self._count = 0
+        self._sample: tuple[bytes, ...] = ()
+        self._changes: Changes | None = Changes()
+        self._moves: tuple[Move, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return self._count > 0
+
+    def add(
+        self, changes: Changes, now: float, *, keep: bool = False, moves: Sequence[Move] = ()
+    ) -> None:
+        """Take in `changes`, seen at `now`; `moves` are the renames among them.
+
+        All are remembered to `keep` them for runs that name what they carry; else only a few, for
+        which renames ask.
+        """
+        if not changes:
+            return
+        if not self._count:
+            self._since = now
+        self._count += changes.count
+        if len(self._sample) < SAMPLE:
+            paths = (change.path for change in islice(changes, SAMPLE))
+            self._sample = (*self._sample, *paths)[:SAMPLE]
+        self._moves = _one_after_the_other(_seen_again(self._moves, changes), chained(moves))
+        if len(changes) > (MOST if keep else FEW):
+            self._changes = None
+        if self._changes is not None:
+            self._changes.update(changes)
+            if len(self._changes) > MOST:
+                self._changes = None
+
+    def take(self) -> Batch | None:
+        """Return the batch that stands for all, or None when there is nothing; forget it."""
+        batch = None
+        if self._count:
+            batch = Batch(
+                self._since, self._count, self._sample, changes=self._changes, moves=self._moves
+            )
+        self._forget()
+        return batch
+
+
+def collect(
+    changes: Changes, now: float, *, keep: bool = False, moves: Sequence[Move] = ()
+) -> Batch | None:
+    """Return the batch of what was seen at once: see :meth:`Gathering.add`."""
+    gathering = Gathering()
+    gathering.add(changes, now, keep=keep, moves=moves)
+    return gathering.take()
+
+
+def full_pass(reason: str, now: float, *, contents: bool = False) -> Batch:
+    """Return the batch that demands a pass over the whole source, and says why."""
+    return Batch(now, 0, (), reason, contents=contents)

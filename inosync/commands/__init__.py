@@ -1,0 +1,1 @@
+"""What ``inosync --X`` does: with the running daemon, or without one."""

@@ -1,0 +1,203 @@
+"""The commands that ask the running daemon, as a person at a terminal meets them.
+
+Prints, and returns exit statuses. What the daemon answers is the business of requests.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import sys
+import termios
+import time
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from inosync.errors import InosyncError, NotRunningError
+from inosync.status import table
+from inosync.status.snapshot import Snapshot
+from inosync.system import control
+
+OK, FAILED, USAGE, NOT_IN_SYNC = 0, 1, 2, 5
+
+#: Seconds that --wait waits when it is not told.
+WAIT = 60.0
+
+#: Seconds that --repair waits for the daemon: both ends read every file.
+_REPAIR = 86400.0
+
+#: Seconds between pictures of --top.
+_EVERY = 1.0
+
+_CLEAR, _HIDE, _SHOW = "\x1b[H\x1b[2J", "\x1b[?25l", "\x1b[?25h"
+
+
+def status(path: str, *, as_json: bool) -> int:
+    """Print the state of everything; return NOT_IN_SYNC unless all mirrors have everything."""
+    now = _status(path)
+    if as_json:
+        print(json.dumps(now, indent=2))
+    else:
+        print(_picture(now, colours=sys.stdout.isatty()))
+    return OK if now["synced"] else NOT_IN_SYNC
+
+
+def top(path: str) -> int:
+    """Show the state live until q or Ctrl-C is pressed."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print("inosync: --top needs a terminal; use --status", file=sys.stderr)
+        return USAGE
+    with _keys() as pressed:
+        while True:
+            try:
+                picture = _picture(_status(path), colours=True)
+            except NotRunningError as error:
+                picture = str(error)
+            rows = shutil.get_terminal_size().lines - 1
+            print(_CLEAR + "\n".join(picture.splitlines()[:rows]), end="", flush=True)
+            if pressed(_EVERY) in ("q", "Q", "\x03", "\x04"):
+                return OK
+
+
+def wait(path: str, *, seconds: float, node: str, impatient: bool = False) -> int:
+    """Return OK as soon as all that changed until now is on the nodes, or on `node`.
+
+    Who is `impatient` waits for no mirror that has failed or is held.
+    """
+    answer = _ask(
+        path, "wait", timeout=seconds + 30, seconds=seconds, node=node, impatient=impatient
+    )
+    if answer["synced"]:
+        return OK
+    for line in answer["lagging"]:
+        after = answer["seconds"] if impatient else seconds
+        print(f"inosync: not in sync after {after:g} s: {line}", file=sys.stderr)
+    return NOT_IN_SYNC
+
+
+def sync(path: str, *, node: str) -> int:
+    """Ask for a full pass."""
+    answer = _ask(path, "sync", node=node)
+    print(f"full pass of {answer['mirrors']} mirrors begins{_later(answer)}")
+    return OK
+
+
+def repair(path: str, *, node: str) -> int:
+    """Have the daemon compare contents and mend what differs; return OK when all is well."""
+    answer = _ask(path, "repair", node=node)
+    print(f"the daemon mends it: {answer['mirrors']} full passes by contents begin{_later(answer)}")
+    result = wait(path, seconds=_REPAIR, node=node, impatient=True)
+    if result == OK:
+        print("mended")
+    return result
+
+
+def pause(path: str) -> int:
+    """Let nothing start until --resume."""
+    answer = _ask(path, "pause")
+    print(f"paused: changes are collected, nothing is started; {answer['running']} runs go on")
+    return OK
+
+
+def resume(path: str) -> int:
+    """End a pause."""
+    _ask(path, "resume")
+    print("resumed")
+    return OK
+
+
+def reload(path: str) -> int:
+    """Have the config read again."""
+    problems = _ask(path, "reload")["problems"]
+    for problem in problems:
+        print(f"inosync: {problem}", file=sys.stderr)
+    print("the old config stays in force" if problems else "config loaded again")
+    return USAGE if problems else OK
+
+
+def _later(answer: dict[str, Any]) -> str:
+    """Return what to add to what begins: when, if the daemon is paused."""
+    return " when --resume ends the pause" if answer["paused"] else ""
+
+
+class RefusedError(InosyncError):
+    """The daemon would not do what it was asked: there is no such node, or the like."""
+
+
+def _ask(path: str, command: str, *, timeout: float = 30, **arguments: Any) -> dict[str, Any]:
+    try:
+        answer = control.ask(path, command, timeout=timeout, **arguments)
+    except TimeoutError as error:
+        raise NotRunningError(
+            f"the daemon at {path} has not answered for {timeout:g} s: it is stopped, or hangs"
+        ) from error
+    if not answer["ok"]:
+        raise RefusedError(answer["error"])
+    return answer
+
+
+def _status(path: str) -> Snapshot:
+    now: Snapshot = _ask(path, "status")["status"]
+    return now
+
+
+def _picture(now: Snapshot, *, colours: bool) -> str:
+    """Return the table; with colours and lines where the package rich is installed."""
+    if colours and "NO_COLOR" not in os.environ:
+        try:
+            return _rich(now)
+        except ImportError:
+            pass
+    return "\n".join(table.plain(now))
+
+
+def _rich(now: Snapshot) -> str:
+    from rich.console import Console
+    from rich.text import Text
+
+    # No table of rich's: it cuts names short, and folds what a node said into a narrow column.
+    console = Console(highlight=False)
+    with console.capture() as captured:
+        good = "bold green" if now["synced"] else "bold red"
+        console.print(Text(table.summary(now), style=good))
+        console.print(Text(table.heading(now), style="dim"))
+        for section in table.sections(now):
+            console.print()
+            console.print(Text(section.title, style="bold red" if section.held else "bold"))
+            header, *cells = table.aligned(section)
+            console.print(Text("    " + "  ".join(header).rstrip(), style="dim"))
+            for row, (node, state, *more) in zip(section.rows, cells, strict=True):
+                colour = table.COLOURS.get(row.state, "")
+                line = Text.assemble("    ", node, "  ", (state, colour), "  ", "  ".join(more))
+                console.print(line)
+                for note in row.notes:
+                    console.print(Text(f"      {note}", style="dim"))
+    return captured.get()
+
+
+@contextmanager
+def _keys() -> Iterator[Any]:
+    """Provide a function that waits so many seconds for a key and returns it, or ""."""
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+
+    def pressed(seconds: float) -> str:
+        end = time.monotonic() + seconds
+        ready = select.select([descriptor], [], [], max(0.0, end - time.monotonic()))[0]
+        return os.read(descriptor, 1).decode("ascii", "replace") if ready else ""
+
+    try:
+        tty.setraw(descriptor)
+        # Line ends and Ctrl-C as usual: only single keys are wanted, without their echo.
+        mode = termios.tcgetattr(descriptor)
+        mode[1] = before[1]
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, mode)
+        print(_HIDE, end="", flush=True)
+        yield pressed
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        print(_SHOW)

@@ -1,0 +1,179 @@
+"""``--explain PATH``: which rule decides about a path, whether it is watched, where it lands.
+
+Looks at the path and its parents with lstat; asks no daemon and no node.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from inosync.config.load import Config, Pair, Source
+from inosync.errors import ConfigError
+from inosync.rsync.destination import Destination
+from inosync.rsync.filters import Filters, Rule, compile_filters
+from inosync.rsync.options import options
+from inosync.text import printable
+
+#: Options in ``extra`` that keep more from a node than the exclude rules do.
+_HIDING = frozenset(
+    """
+    -f --filter -F --exclude --exclude-from --include --include-from -C --cvs-exclude --max-size
+    --min-size -x --one-file-system -m --prune-empty-dirs -u --update --existing --ignore-existing
+    """.split()  # noqa: SIM905 - read as a sentence
+)
+#: Options that send what a symbolic link points to.
+_FOLLOWING = frozenset(["-L", "--copy-links", "--copy-unsafe-links", "-k", "--copy-dirlinks"])
+
+#: What rsync only sends with these options, by the type of a file.
+_SPECIAL = {
+    stat.S_IFIFO: ("a FIFO", "--specials"),
+    stat.S_IFSOCK: ("a socket", "--specials"),
+    stat.S_IFCHR: ("a device", "--devices"),
+    stat.S_IFBLK: ("a device", "--devices"),
+}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A path in a source. ``link`` is a symbolic link on the way; mode 0: there is no such file."""
+
+    source: Source
+    relative: bytes
+    mode: int
+    link: bytes | None
+
+    @property
+    def directory(self) -> bool:
+        return stat.S_ISDIR(self.mode)
+
+    def shown(self, relative: bytes) -> str:
+        """Return a path below the source for people."""
+        return printable(os.path.join(os.fsencode(self.source.path), relative).rstrip(b"/"))
+
+
+def explain(config: Config, path: str) -> list[str]:
+    """Return what `config` makes of `path`, a line each. A slash at the end says "directory".
+
+    Raise ConfigError if the path lies in no source.
+    """
+    place = _find(config, path)
+    source = place.source
+    filters = compile_filters(source.excludes, prefix=os.fsencode(source.prefix))
+    decided, rule, admitted = filters.decision(place.relative, directory=place.directory)
+    lines = [f"{place.shown(place.relative)}: {_verdict(place, decided, rule, admitted)}"]
+    if not _exists(place):
+        kind = "directory" if place.directory else "file"
+        lines.append(f"  it does not exist: judged as a {kind} of this name")
+    lines.append(f"  source: {printable(source.path)}")
+    lines += _undecided(filters, source)
+    if place.link is not None:
+        lines.append("  the link itself is mirrored, and what is behind it is not even watched")
+    lines.append(f"  watched: {_watched(place, admitted)}")
+    for pair in config.pairs:
+        if pair.source.path == source.path:
+            lines += _landing(place, pair, admitted)
+    return lines
+
+
+def _find(config: Config, path: str) -> _Place:
+    """Return where in which source `path` is."""
+    whole = os.path.abspath(path)
+    # The same place by another way: the parents may be reached through symbolic links.
+    real = os.path.join(os.path.realpath(os.path.dirname(whole)), os.path.basename(whole))
+    for candidate, resolved in ((whole, False), (real, True)):
+        for source in config.sources:
+            top = os.path.realpath(source.path) if resolved else source.path
+            if candidate == top or candidate.startswith(top + "/"):
+                relative = os.fsencode(candidate[len(top) + 1 :])
+                return _look(source, relative, slash=path.endswith("/"))
+    watched = ", ".join(printable(source.path) for source in config.sources)
+    raise ConfigError(
+        [f"--explain {printable(path)}: lies in no source; give a path below {watched}"]
+    )
+
+
+def _look(source: Source, relative: bytes, *, slash: bool) -> _Place:
+    root = os.fsencode(source.path)
+    parts = relative.split(b"/") if relative else []
+    for count in range(1, len(parts)):
+        parent = b"/".join(parts[:count])
+        if os.path.islink(os.path.join(root, parent)):
+            return _Place(source, relative, stat.S_IFREG, parent)
+    try:
+        mode = os.lstat(os.path.join(root, relative)).st_mode
+    except OSError:
+        mode = stat.S_IFDIR if slash else 0
+    return _Place(source, relative, mode, None)
+
+
+def _exists(place: _Place) -> bool:
+    return os.path.lexists(os.path.join(os.fsencode(place.source.path), place.relative))
+
+
+def _verdict(place: _Place, decided: bytes, rule: Rule | None, admitted: bool) -> str:
+    if place.link is not None:
+        return f"not mirrored: {place.shown(place.link)} is a symbolic link"
+    if rule is None:
+        return "included: no rule matches it"
+    # The first of equal entries decides; those before a "!" are forgotten.
+    entries = place.source.excludes
+    begin = max((i + 1 for i, text in enumerate(entries) if text == "!"), default=0)
+    name = f"{place.source.excludes_from}[{entries.index(rule.text, begin)}] = {rule.text!r}"
+    if admitted:
+        return f"included by {name}"
+    if decided == place.relative:
+        return f"excluded by {name}"
+    return f"excluded: {name} hides {place.shown(decided)} and all below it"
+
+
+def _undecided(filters: Filters, source: Source) -> Iterator[str]:
+    for text in filters.left_to_rsync:
+        yield f"  rsync alone applies {source.excludes_from} {text!r}, which may decide otherwise"
+
+
+def _watched(place: _Place, admitted: bool) -> str:
+    if not admitted:
+        return "no: what is excluded starts no run"
+    if place.link is not None:
+        return "no"
+    if place.directory:
+        return "yes"
+    return f"yes, by its directory {place.shown(os.path.dirname(place.relative))}"
+
+
+def _landing(place: _Place, pair: Pair, admitted: bool) -> Iterator[str]:
+    """Say what becomes of the path on one node."""
+    given = options(pair.node.extra)
+    where = printable(landing(pair, place.relative))
+    if not admitted:
+        fate = "left alone there"
+        if "--delete-excluded" in given:
+            fate = "deleted there (--delete-excluded)"
+        yield f"  not sent, and {fate}: {where}"
+        return
+    if place.link is not None and not given & _FOLLOWING:
+        yield f"  not sent: {where}"
+        return
+    kind, option = _SPECIAL.get(stat.S_IFMT(place.mode), ("", ""))
+    if kind and not given & {option, "-D", "-a", "--archive"}:
+        yield f"  not sent, since it is {kind} (extra = {option!r} sends it): {where}"
+        return
+    yield f"  lands at {where}"
+    for name in sorted(given & _HIDING):
+        yield f"    unless {name} in extra keeps it back"
+
+
+def landing(pair: Pair, relative: bytes) -> str:
+    """Return where the path `relative` of a source lands on a node: a whole destination."""
+    parts = [part for part in (pair.source.prefix, os.fsdecode(relative)) if part]
+    return _below(pair.destination, "/".join(parts))
+
+
+def _below(destination: Destination, path: str) -> str:
+    shown = destination.shown
+    if not path:
+        return shown
+    return shown + path if shown.endswith((":", "/")) else f"{shown}/{path}"

@@ -1,0 +1,230 @@
+"""How a node is asked whether it would do, without leaving a trace, and what its answers mean.
+
+Decides only: returns command lines, reads what came of them. Three questions: a dry run of rsync
+with a few names (reachable? allowed? a module that may be written to?), a small shell script where
+the remote shell is ours to use (may the user write there? whose machine is it? its clock?), and a
+second dry run that finds out whether the mirror keeps fractions of seconds.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from inosync.config.load import Pair, Source
+from inosync.planning.command import OLDEST, chooses_shell, judge, parse_version, ssh_command
+from inosync.rsync.destination import Destination, Transport
+from inosync.rsync.differences import differences
+from inosync.rsync.options import options
+
+#: Seconds by which clocks may differ; the question itself takes some time.
+CLOCK = 5
+
+#: What a person should do, or know. A problem keeps a mirror from working.
+PROBLEM, WARNING, OK = "problem", "warning", "ok"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report, with its cure where it needs one."""
+
+    level: str
+    text: str
+
+
+_MARK = "inosync:"  # what a login shell prints of its own does not begin so
+
+# Only reads. "place" is the directory that is there or, when that is to be made, its parent.
+_SCRIPT = r"""
+d=@PATH@
+p=$d
+[ -d "$p" ] || p=$(dirname -- "$p")
+w=no; [ -d "$p" ] && [ -w "$p" ] && [ -x "$p" ] && w=yes
+t=no; [ -e "$d" ] && t=file; [ -d "$d" ] && t=yes; [ -d "$p" ] || t=lost
+echo inosync:there $t
+echo inosync:writable $w
+echo inosync:place "$(cd -P -- "$p" 2>/dev/null && pwd -P)"
+echo inosync:room "$(df -Pk -- "$p" 2>/dev/null | tail -n 1 | awk '{print $4}')"
+echo inosync:boot "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
+echo inosync:source "$(stat -c %d:%i -- @SOURCE@ 2>/dev/null)"
+echo inosync:version "$(rsync --version 2>/dev/null | head -n 1)"
+echo inosync:time "$(date +%s)"
+"""
+
+
+def script(pair: Pair, control: str, *, environment_shell: bool) -> list[str]:
+    """Return the argv that asks an ssh node; empty when the remote shell is not ours to use."""
+    destination = pair.destination
+    if destination.transport is not Transport.SSH:
+        return []
+    if environment_shell or chooses_shell(pair.node.extra):
+        return []
+    text = _SCRIPT.replace("@PATH@", shlex.quote(destination.path or "."))
+    text = text.replace("@SOURCE@", shlex.quote(pair.source.path))
+    who = (f"{destination.user}@" if destination.user else "") + destination.host
+    return [
+        *shlex.split(ssh_command(destination, control)),
+        "--",
+        who,
+        f"sh -c {shlex.quote(text)}",
+    ]
+
+
+def answers(lines: Iterable[bytes]) -> dict[str, str]:
+    """Return what the script has said, by its words; empty when it could not run."""
+    found = {}
+    for line in lines:
+        word, _, value = line.decode("utf-8", "surrogateescape").rstrip("\r\n").partition(" ")
+        if word.startswith(_MARK):
+            found[word[len(_MARK) :]] = value
+    return found
+
+
+def rehearsal(argv: Sequence[str], *more: str) -> list[str]:
+    """Return the argv of a dry run, from that of a run, that tells what would be sent."""
+    return [*argv[:-3], "--8-bit-output", "--out-format=%i %n", *more, *argv[-3:]]
+
+
+def refusal(pair: Pair, status: int | None, errors: bytes, seconds: float) -> Finding | None:
+    """Return what is wrong when a dry run ended so (None: not in time); None when it went well."""
+    if status in (0, 24):
+        return None
+    if status is None:
+        return Finding(
+            PROBLEM,
+            f"no answer within {seconds:.0f} s; check that the node is up, and its firewall",
+        )
+    text = errors.decode("utf-8", "replace")
+    if "module is read only" in text:
+        return Finding(
+            PROBLEM, "the module is read only; set 'read only = no' in rsyncd.conf there"
+        )
+    judgement = judge(status, pair.destination)
+    said = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    said = f" ({said})" if said else ""
+    return Finding(PROBLEM, f"exit {status}: {judgement.meaning}{said}; {judgement.cure}")
+
+
+def missing(lines: Iterable[bytes]) -> bool:
+    """Return whether a dry run has found that the destination is yet to be made."""
+    return any(line.startswith(b"created directory ") for line in lines)
+
+
+def parent(pair: Pair) -> Destination | None:
+    """Return the directory in a module that has to be there already; None for the module itself."""
+    destination = pair.destination
+    if destination.transport is not Transport.DAEMON or "--mkpath" in options(pair.node.extra):
+        return None
+    module, _, path = destination.path.strip("/").partition("/")
+    if "/" not in path:
+        return None
+    above = f"{module}/{path.rpartition('/')[0]}"
+    text = destination.text.rstrip("/")
+    text = text[: text.rindex("/")]
+    return Destination(text, Transport.DAEMON, destination.host, destination.user, 0, above)
+
+
+def imprecise(before: Iterable[bytes], after: Iterable[bytes], names: int) -> bool:
+    """Return whether the mirror keeps no fractions of seconds.
+
+    ``before`` are the lines of a dry run that compares them, ``after`` those of one that does not.
+    Files that differ in nothing but their time must have vanished from the list, and no file of the
+    mirror may have been equal: a single one that was rewritten lately proves nothing.
+    """
+    first = {found.path: found.what for found in differences(before)}
+    second = {found.path for found in differences(after)}
+    times = {path for path, what in first.items() if what == "times" and not path.endswith(b"/")}
+    there = names - sum(what == "missing" for what in first.values())
+    return bool(times) and len(times) >= there and not times & second
+
+
+def place(pair: Pair, told: Mapping[str, str]) -> list[Finding]:
+    """Return what the script's answers say about the directory of the mirror."""
+    where = pair.destination.shown
+    there, writable = told.get("there"), told.get("writable") == "yes"
+    mkpath = "--mkpath" in options(pair.node.extra)
+    found = []
+    if there == "file":
+        found.append(Finding(PROBLEM, f"{where} is no directory there; move the file away"))
+    elif there == "lost" and not mkpath:
+        text = "the parent directory does not exist there; create it (rsync makes one level only)"
+        found.append(Finding(PROBLEM, text))
+    elif not writable and not mkpath:
+        user = pair.destination.user or "the user"
+        what = "the directory" if there == "yes" else "the parent directory"
+        text = f"{what} cannot be written to by {user} there; change its owner or mode"
+        found.append(Finding(PROBLEM, text))
+    if told.get("room") == "0":
+        found.append(Finding(PROBLEM, "no room is left on its file system there; make some"))
+    return found
+
+
+def programs(pair: Pair, told: Mapping[str, str], now: float) -> list[Finding]:
+    """Return what the script's answers say about rsync and the clock there."""
+    found = []
+    version = parse_version(told.get("version", ""))
+    if "--rsync-path" not in options(pair.node.extra):
+        if version is None:
+            found.append(Finding(PROBLEM, "rsync is not installed there; install it"))
+        elif version < OLDEST:
+            text = f"its rsync is {_dotted(version)}; install {_dotted(OLDEST)} or later there"
+            found.append(Finding(PROBLEM, text))
+    if re.fullmatch(r"\d+", told.get("time", "")):
+        ahead = int(told["time"]) - now
+        if abs(ahead) > CLOCK:
+            how = "ahead of" if ahead > 0 else "behind"
+            text = f"its clock is {abs(ahead):.0f} s {how} ours; let NTP set both"
+            found.append(Finding(WARNING, text))
+    return found
+
+
+def here(pair: Pair, told: Mapping[str, str], *, boot: str, source: str) -> Destination | None:
+    """Return where on this machine an ssh mirror lies; None when it is on another.
+
+    It is this machine when the kernel has started as often (``boot``: its boot_id) and the source's
+    path leads to the same directory (``source``: device and inode); a container has other ones.
+    """
+    if not told.get("place") or told.get("boot") != boot or told.get("source") != source:
+        return None
+    path = told["place"]
+    if told.get("there") != "yes":
+        path = f"{path.rstrip('/')}/{pair.destination.path.rstrip('/').rpartition('/')[2]}"
+    return Destination(path, Transport.LOCAL, "", "", 0, path)
+
+
+def names_us(host: str, own: str) -> bool:
+    """Return whether a host name means this machine, called `own`, as far as a name tells."""
+    host = host.lower()
+    mine = {"localhost", "::1", own.lower(), own.lower().partition(".")[0]}
+    return host in mine or host.startswith("127.")
+
+
+def limits(directories: int, sources: Sequence[Source], values: Mapping[str, int]) -> list[Finding]:
+    """Return what inotify's limits (proc(5), ``values`` by their names) mean for so many."""
+    found = []
+    watches = values.get("max_user_watches")
+    wanted = max(2 * directories, 65536)
+    cure = f"sysctl fs.inotify.max_user_watches={wanted}, and put it into /etc/sysctl.d/"
+    if watches is not None and directories > watches:
+        text = f"{directories} directories need a watch each, and max_user_watches is {watches}; "
+        found.append(Finding(PROBLEM, text + cure))
+    elif watches is not None and directories > 0.8 * watches:
+        text = f"{directories} directories take most of the {watches} watches that a user has; "
+        found.append(Finding(WARNING, text + cure))
+    instances = values.get("max_user_instances")
+    if instances is not None and len(sources) > instances:
+        text = f"{len(sources)} sources need an inotify instance each, and a user has {instances}; "
+        text += "sysctl fs.inotify.max_user_instances=1024"
+        found.append(Finding(PROBLEM, text))
+    queue = values.get("max_queued_events")
+    if queue is not None and queue < min(16384, 2 * directories):
+        text = f"the kernel's queue holds {queue} events, fewer than one change of the whole tree "
+        text += "makes, and each overflow costs a full pass; sysctl fs.inotify.max_queued_events="
+        found.append(Finding(WARNING, text + "16384"))
+    return found
+
+
+def _dotted(version: tuple[int, int, int]) -> str:
+    return ".".join(map(str, version))

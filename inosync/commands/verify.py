@@ -1,0 +1,98 @@
+"""``--verify``: what differs between the sources and their mirrors, contents included.
+
+Runs rsync without writing anything (``--dry-run --checksum``); needs no daemon and minds none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from inosync.commands.side_by_side import Ended, Job, together
+from inosync.config.load import Config, Pair
+from inosync.planning.command import VANISHED, command, evidence, judge, pairs_on, patient
+from inosync.rsync.differences import below, counted, differences, line
+from inosync.service.service import become, control_directory, preflight, run_environment
+from inosync.system.lock import runtime_directory, socket_path
+from inosync.text import printable
+from inosync.watch.guard import changed
+
+#: Seconds that a running daemon is given to carry a change, after ``edelay``.
+_CARRY = 2.0
+
+#: The exit status when a mirror differs.
+DRIFT = 5
+
+
+def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
+    """Compare all mirrors, or those on `node`, and `say` what differs; change nothing.
+
+    Return the exit status: 0 when all are equal, 1 when one could not be compared, 5 when any
+    differs. Raise ConfigError, also for a node that does not exist.
+    """
+    pairs = pairs_on(config.pairs, node)
+    version = preflight(config).version
+    with contextlib.ExitStack() as stack:
+        runtime = runtime_directory()
+        control = stack.enter_context(control_directory(runtime, config))
+        # What a daemon has still to send is no drift.
+        running = Path(socket_path(runtime, config)).exists()
+        delay = config.emaxdelay + _CARRY if running else 0.0
+        become(config)
+        environment = run_environment()
+        since = time.time() - delay
+        jobs = [
+            Job(
+                pair,
+                command(
+                    patient(pair),
+                    config,
+                    version=version,
+                    control=control,
+                    environment_shell="RSYNC_RSH" in environment,
+                    rehearse=True,
+                    compare=True,
+                ),
+            )
+            for pair in pairs
+        ]
+        drifted = failed = False
+        for ended in together(jobs, parallel=config.rparallel, environment=environment, nice=True):
+            count, whole = _report(ended, since, say)
+            drifted |= count > 0
+            failed |= not whole
+    if failed:
+        return 1
+    return DRIFT if drifted else 0
+
+
+def _report(ended: Ended[Pair], since: float, say: Callable[[str], None]) -> tuple[int, bool]:
+    """Say what a comparison found; return how many paths differ, and whether it saw everything."""
+    pair, prefix = ended.key, os.fsencode(ended.key.source.prefix)
+    name = f"{printable(pair.source.path)} -> {pair.destination.shown}"
+    count = moving = 0
+    for difference in differences(ended.lines):
+        if changed(pair.source, below(prefix, difference.path), since):
+            moving += 1
+            continue
+        count += 1
+        say(f"{name}: {line(prefix, difference)}")
+    whole = ended.status in (0, VANISHED)
+    total = counted(count) if count else "equal"
+    if moving:
+        total += f"; changed just now and not counted: {moving}"
+    if whole:
+        say(f"{name}: {total}")
+        return count, True
+    judgement = judge(ended.status or 0, pair.destination)
+    say(
+        f"{name}: COULD NOT BE COMPARED: exit {ended.status}: {judgement.meaning}; {judgement.cure}"
+        + (f" ({total} as far as it came)" if count else "")
+    )
+    for text in (f"command: {shlex.join(ended.argv)}", *evidence(ended.errors)):
+        say(f"  {text}")
+    return count, False

@@ -1,0 +1,257 @@
+"""The config: from a script, or from the command line, to frozen values.
+
+Owns ``Config`` and how it is put together. After ``load`` nobody sees the script again. Reads the
+config file and looks at the paths that the config names; starts nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from inosync.changes.changes import IN_CREATE, IN_MOVED_TO, MASK_BITS
+from inosync.config import script
+from inosync.config.nodes import read_nodes, read_pairs
+from inosync.config.reader import Reading
+from inosync.config.sources import (
+    Node,
+    Pair,
+    Source,
+    mirror_holding,
+    read_argument,
+    read_source,
+    source_holding,
+    source_overlaps,
+)
+from inosync.config.values import did_you_mean, shown, text
+from inosync.errors import ConfigError
+from inosync.rsync.destination import is_prefix
+from inosync.text import printable
+
+__all__ = ["DEFAULT_FILES", "Config", "Node", "Pair", "Source", "from_arguments", "load"]
+
+#: Where a config is looked for when none is named; the second is where inosync 0.2 had it.
+DEFAULT_FILES = ("/etc/inosync.py", "/etc/inosync/default.py")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a config says. Times are in seconds.
+
+    ``file`` is an absolute path, or ``""`` for a config from the command line. ``emask`` holds bits
+    of inotify(7). What is not set is ``""`` where it is a name or a path.
+    ``warnings`` are lines to say once at the start.
+    """
+
+    file: str
+    sources: tuple[Source, ...]
+    nodes: tuple[Node, ...]
+    pairs: tuple[Pair, ...]
+    emask: int
+    edelay: float
+    emaxdelay: float
+    eopen: float
+    init: bool
+    rfull: float
+    rverify: float
+    rmaxdelete: int
+    wmarker: str
+    allow_empty: bool
+    rbigsize: int
+    rbigdelay: float
+    rsettle: tuple[tuple[str, float], ...]
+    rparallel: int
+    rsync: str
+    logfile: str
+    user: str
+    group: str
+    umask: int
+    pidfile: str
+    socket: str
+    on_change: tuple[str, ...]
+    on_success: tuple[str, ...]
+    on_failure: tuple[str, ...]
+    on_recover: tuple[str, ...]
+    hooktimeout: int
+    metricsfile: str
+    htmlfile: str
+    warnings: tuple[str, ...]
+
+
+def load(path: str, *, insecure: bool = False) -> Config:
+    """Run the config script at `path` and return what it says.
+
+    `insecure` accepts a script that others can write to, with a warning. Relative paths are taken
+    from the current directory. Raise ConfigError, which names all problems at once, each with
+    file, setting, value and what is accepted.
+    """
+    cwd = _current_directory()
+    ran = script.run(path, insecure=insecure)
+    return _config(Reading(ran.file, ran.names, cwd, ran.warnings))
+
+
+def scratch(path: str) -> str:
+    """Return where the next ``metricsfile`` or ``htmlfile`` grows, beside the one at `path`."""
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.tmp")
+
+
+def from_arguments(source: str, destinations: Sequence[str]) -> Config:
+    """Return the config of ``inosync SRC DEST [DEST...]``: one source, defaults for the rest.
+
+    SRC follows pylsyncd's rule of the virtual root: see ``places.read_argument``.
+    Raise ConfigError as :func:`load` does; its lines speak of SRC and DEST.
+    """
+    names: dict[str, object] = {"wpath": source, "rnodes": list(destinations)}
+    config = _config(Reading("", names, _current_directory()))
+    (found,) = config.sources
+    if not found.relative or "/./" in source:
+        return config
+    kept = printable(found.path)
+    whole = f"has no /./ in it, so it goes to DEST{kept}; {kept}/./ puts what is in it into DEST"
+    return dataclasses.replace(
+        config, warnings=(*config.warnings, f"SRC = {shown(source)}: {whole}")
+    )
+
+
+def _current_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed; only relative paths miss it
+        return ""
+
+
+def _config(reading: Reading) -> Config:
+    """Return what `reading` holds. Raise ConfigError if there is any problem with it."""
+    entries = read_nodes(reading)
+    sources = _read_sources(reading)
+    pairs = read_pairs(reading, entries, sources)
+    _check_together(reading, [source for source in sources if source is not None])
+    _check_published(reading, [source for source in sources if source is not None], pairs)
+    reading.check_names(rpath_needed=any(is_prefix(entry.text) for entry in entries))
+    if reading.problems:
+        raise ConfigError(list(dict.fromkeys(reading.problems)))
+    wanted = {field.name for field in dataclasses.fields(Config)}
+    return Config(
+        file=reading.file,
+        sources=tuple(source for source in sources if source is not None),
+        nodes=tuple(entry.node for entry in entries),
+        pairs=tuple(pairs),
+        warnings=tuple(reading.warnings),
+        **{name: value for name, value in reading.values.items() if name in wanted},
+    )
+
+
+def _wpaths(reading: Reading) -> dict[str, Any]:
+    """Return the watched paths by the setting, or part of one, that names them."""
+    if "wpaths" in reading.given:
+        several = reading.values.get("wpaths", ())
+        return {f"wpaths[{index}]": path for index, path in enumerate(several)}
+    return {"wpath": reading.values["wpath"]} if "wpath" in reading.values else {}
+
+
+def _read_sources(reading: Reading) -> list[Source | None]:
+    """Return the sources in order, None for each that is refused."""
+    wpaths = _wpaths(reading)
+    excludes = reading.values.get("rexcludes", ())
+    if isinstance(excludes, dict):
+        excludes_by_setting = _divide(reading, excludes, wpaths)
+    else:
+        label = reading.given.get("rexcludes", "rexcludes")
+        excludes_by_setting = dict.fromkeys(wpaths, (label, excludes))
+    sources: dict[str, Source | None] = dict.fromkeys(wpaths)
+    read = read_source if reading.file else read_argument
+    for setting, path in wpaths.items():
+        try:
+            source = read(text(path), reading.cwd)
+        except ValueError as error:
+            reading.refuse(setting, path, error)
+            continue
+        label, patterns = excludes_by_setting.get(setting, ("rexcludes", ()))
+        sources[setting] = dataclasses.replace(source, excludes=patterns, excludes_from=label)
+    found = {setting: source for setting, source in sources.items() if source is not None}
+    for index, what in source_overlaps(list(found.values())):
+        setting = list(found)[index]
+        reading.refuse(setting, wpaths[setting], what)
+        sources[setting] = None  # its mirrors would overlap as well, which is no news
+    return list(sources.values())
+
+
+def _divide(
+    reading: Reading, excludes: Mapping[str, tuple[str, ...]], wpaths: Mapping[str, Any]
+) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return the excludes, and where the config has them, by the setting that names their source.
+
+    A source may be named as ``wpath`` has it, or by the same path written otherwise.
+    """
+    result: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for key, patterns in excludes.items():
+        label = f"{reading.given['rexcludes']}[{printable(repr(key))}]"
+        paths = {setting: path for setting, path in wpaths.items() if isinstance(path, str)}
+        wanted = os.path.normpath(key)
+        matching = [name for name, path in paths.items() if os.path.normpath(path) == wanted]
+        if not matching:
+            hint = did_you_mean(key, list(paths.values()))
+            reading.refuse(label, list(patterns), f"is for no watched directory; {hint}")
+        elif matching[0] in result:
+            reading.refuse(label, list(patterns), "is a second list for one directory; join them")
+        else:
+            result[matching[0]] = (label, patterns)
+    return result
+
+
+def _check_together(reading: Reading, sources: Sequence[Source]) -> None:
+    """Check the settings that limit one another."""
+    edelay = reading.values.get("edelay", 0.0)
+    longest = reading.values.setdefault("emaxdelay", edelay)
+    if longest < edelay:
+        what = f"must not be below edelay, which is {edelay:g} seconds"
+        reading.refuse("emaxdelay", longest, what)
+    appearing = IN_CREATE | IN_MOVED_TO
+    emask = reading.values.get("emask", appearing)
+    if emask & appearing != appearing:
+        names = [name for name, bit in MASK_BITS.items() if emask & bit]
+        reading.warn(
+            "emask",
+            names,
+            "without IN_CREATE and IN_MOVED_TO a new directory and what is in it only travel with "
+            "some other change",
+        )
+    if reading.values.get("rbigsize") and reading.values.get("rparallel") == 1:
+        what = "leaves no room beside a big file (rbigsize); write 2 or more"
+        reading.refuse("rparallel", 1, what)
+    logfile = reading.values.get("logfile")
+    if logfile and (source := source_holding(sources, logfile)):
+        reading.refuse(
+            "logfile",
+            logfile,
+            f"lies in the source {printable(source.path)}, so that each run would start the next; "
+            "write a place outside, or exclude it",
+        )
+
+
+def _check_published(reading: Reading, sources: Sequence[Source], pairs: Sequence[Pair]) -> None:
+    """Check the files that the daemon keeps up to date: nothing may start or delete them."""
+    for setting in ("metricsfile", "htmlfile"):
+        path = reading.values.get(setting)
+        if not path:
+            continue
+        files = (path, scratch(path))
+        source = next(filter(None, (source_holding(sources, file) for file in files)), None)
+        pair = next(filter(None, (mirror_holding(pairs, file) for file in files)), None)
+        what = ""
+        if source is not None:
+            where = printable(source.path)
+            what = f"lies in the source {where}, so that each run would start the next"
+        elif pair is not None:
+            what = f"lies in the mirror {pair.destination.shown}, whose runs would delete it"
+        if what:
+            name = printable(os.path.basename(scratch(path)))
+            reading.refuse(
+                setting, path, f"{what}; write a place outside, or exclude it and {name}"
+            )
+        elif setting == "htmlfile" and path == reading.values.get("metricsfile"):
+            reading.refuse(setting, path, "is the metricsfile already; write another path")

@@ -1,0 +1,290 @@
+"""What one value of a config may be: each function here reads one sort of value.
+
+Given whatever a script holds, return what the program uses, or raise ValueError with what is wrong
+and what is accepted. Also how a value is shown to a person. Knows no setting. The only looks at the
+system are at the rsync program, at directories that files are to be written to, and at the users
+and groups.
+"""
+
+from __future__ import annotations
+
+import difflib
+import grp
+import os
+import pwd
+import re
+import reprlib
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from inosync.rsync.destination import mask
+from inosync.text import printable
+
+#: Longer times are mistakes: a wait of a year is already "never" to the person who set it.
+YEAR = 366 * 86400
+
+
+#: Where in a value, the wrong part, and what is wrong with it.
+Fault = tuple[str, object, str]
+
+
+class Faults(ValueError):
+    """Several faults in one value."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(text for _, _, text in faults))
+
+
+class _Shortened(reprlib.Repr):
+    """repr() that is short, masks passwords and survives whatever a script holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = 60
+        self.maxlevel = 3
+
+    def repr_str(self, text: str, level: int) -> str:
+        return super().repr_str(mask(text), level)
+
+
+_SHORTENED = _Shortened()
+
+
+def shown(value: object) -> str:
+    """Return `value` for a message: one short line, without passwords. Never fails."""
+    try:
+        text = printable(_SHORTENED.repr(value))
+    except Exception:  # noqa: BLE001 - a script's object may do anything when asked for its repr
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 64 else f"{text[:60]}..."
+
+
+def faults_of(value: object, error: ValueError) -> tuple[Fault, ...]:
+    """Return what `error` found in `value`: where in it, the wrong part, and what is wrong."""
+    return error.faults if isinstance(error, Faults) else (("", value, str(error)),)
+
+
+def text(value: object) -> str:
+    """Return `value` if it is a string that the system can take, not empty."""
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
+    if not value:
+        raise ValueError("is empty")
+    if "\0" in value:
+        raise ValueError("holds a NUL character, which no path or name can")
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        raise ValueError("holds a character that no file name can have") from None
+    return value
+
+
+def members(value: Any, example: str, *kinds: type[Any]) -> tuple[Any, ...]:
+    """Return the items, as they are, of a list or tuple (or of one of `kinds`)."""
+    items: Collection[Any] = value
+    if isinstance(value, str):
+        raise ValueError(f"must be a list, not a string; write [{shown(value)}]")
+    if not isinstance(value, (list, tuple, *kinds)):
+        raise ValueError(f"must be a list; write {example}")
+    return tuple(items)
+
+
+def each(
+    value: object, parse: Callable[[Any], Any], example: str, *kinds: type[Any]
+) -> tuple[Any, ...]:
+    """Return the parsed items of a list or tuple (or of one of `kinds`), all faults together."""
+    items: list[Any] = []
+    faults: list[Fault] = []
+    for index, item in enumerate(members(value, example, *kinds)):
+        try:
+            items.append(parse(item))
+        except ValueError as error:
+            faults.append((f"[{index}]", item, str(error)))
+    if faults:
+        raise Faults(faults)
+    return tuple(items)
+
+
+def nearest(name: str, known: Collection[str], *, likeness: float = 0.8) -> list[str]:
+    """Return the names in `known` that are as like `name` as any, and like enough to be meant."""
+    scores: dict[str, float] = {}
+    matcher = difflib.SequenceMatcher(b=name[:200].lower())
+    for other in known:
+        matcher.set_seq1(other.lower())
+        # The quick one is an upper bound: it spares the real one for most names.
+        if matcher.quick_ratio() >= likeness and matcher.ratio() >= likeness:
+            scores[other] = matcher.ratio()
+    return sorted(other for other in scores if scores[other] == max(scores.values()))
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """Return "did you mean X?", or what is known."""
+    if near := nearest(name, known, likeness=0.6):
+        return f"did you mean {printable(' or '.join(near[:3]))}?"
+    more = ", ..." if len(known) > 12 else ""
+    return f"known are {printable(', '.join(list(known)[:12]))}{more}"
+
+
+def whole(low: int, high: int, unit: str, example: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"must be a whole number{unit}, such as {example}")
+        if not low <= value <= high:
+            raise ValueError(f"must be a whole number{unit} from {low} to {high}")
+        return value
+
+    return parse
+
+
+def speed(value: object) -> int:
+    """0.2 took negative numbers for "unlimited", too."""
+    if isinstance(value, int) and value < 0:
+        return 0
+    return whole(0, 2**31 - 1, " of KB/s (0: unlimited)", 1000)(value)
+
+
+def seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number of seconds, such as 10 or 0.5")
+    if not 0 <= value <= YEAR:  # neither inf nor nan is
+        raise ValueError("must be a number of seconds from 0 to one year (31622400)")
+    return float(value)
+
+
+def retry(value: object) -> tuple[float, float]:
+    wanted = "must be the first wait and the longest, in seconds, such as (1, 300)"
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError(wanted)
+    first, ceiling = each(value, seconds, wanted)
+    if not 0 < first <= ceiling:
+        raise ValueError(f"{wanted}; the first is above 0 and not above the longest")
+    return first, ceiling
+
+
+def one_of(*words: str) -> Callable[[object], str]:
+    """Return the reader of a setting that is one of some words."""
+
+    def parse(value: object) -> str:
+        if value not in words:
+            raise ValueError(f"must be {' or '.join(map(repr, words))}")
+        return str(value)
+
+    return parse
+
+
+def flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be True or False")
+    return value
+
+
+def optional(parse: Callable[[object], str]) -> Callable[[object], str]:
+    """``""`` says "not set"."""
+    return lambda value: "" if isinstance(value, str) and not value else parse(value)
+
+
+def absolute_path(value: object) -> str:
+    path = text(value)
+    if not os.path.isabs(path):
+        raise ValueError("must be an absolute path, beginning with /")
+    return path
+
+
+def path_inside(value: object) -> str:
+    """A path below a source."""
+    path = text(value)
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError('must be a path inside the source, such as ".mounted"')
+    return path
+
+
+def file_to_write(value: object) -> str:
+    path = absolute_path(value)
+    directory = os.path.dirname(path)
+    if path.endswith("/") or os.path.isdir(path):
+        raise ValueError("is a directory; write the path of a file")
+    if not os.path.isdir(directory):
+        raise ValueError(f"lies in {shown(directory)}, which is no directory; create it")
+    return path
+
+
+def file_to_replace(value: object) -> str:
+    """A file that is replaced by new ones: nothing but a file may stand there."""
+    path = file_to_write(value)
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise ValueError("is no ordinary file, and would be replaced by one; write another path")
+    return path
+
+
+def program(value: object) -> str:
+    path = absolute_path(value)
+    if not os.path.exists(path):
+        raise ValueError("does not exist; install rsync or write its absolute path")
+    if not os.path.isfile(path) or not os.access(path, os.X_OK):
+        raise ValueError("is no program that can be run; write the absolute path of rsync")
+    return path
+
+
+def _argument(value: object) -> str:
+    return value if isinstance(value, str) and not value else text(value)
+
+
+def _hook(value: object) -> str:
+    path = absolute_path(value)
+    if not os.path.isfile(path) or not os.access(path, os.X_OK):
+        raise ValueError("is no program that can be run; write the absolute path of one")
+    return path
+
+
+def arguments(value: object) -> tuple[str, ...]:
+    """Return a command: a program and its arguments. No shell splits or reads it."""
+    example = '["/usr/local/bin/program", "argument"]'
+    items = list(members(value, example))
+    faults: list[Fault] = []
+    for index, item in enumerate(items):
+        try:
+            items[index] = _argument(item) if index else _hook(item)
+        except ValueError as error:
+            faults.append((f"[{index}]", item, str(error)))
+    if faults:
+        raise Faults(faults)
+    return tuple(items)
+
+
+_ROOT_ONLY = "can only be set by root; remove it or start inosync as root"
+
+
+def user(value: object) -> str:
+    """Who is that user already may say so: a daemon that reads its config again is."""
+    name = text(value)
+    try:
+        account = pwd.getpwnam(name)
+    except KeyError:
+        raise ValueError("is no user of this system; create it") from None
+    if os.geteuid() not in (0, account.pw_uid):
+        raise ValueError(_ROOT_ONLY)
+    return name
+
+
+def group(value: object) -> str:
+    name = text(value)
+    try:
+        entry = grp.getgrnam(name)
+    except KeyError:
+        raise ValueError("is no group of this system; create it") from None
+    if os.geteuid() != 0 and entry.gr_gid not in (os.getegid(), *os.getgroups()):
+        raise ValueError(_ROOT_ONLY)
+    return name
+
+
+def umask(value: object) -> int:
+    """A string is octal, as in every other place where people write a umask."""
+    wanted = 'must be an octal number from 0 to 0o777, such as 0o022 or "022"'
+    if isinstance(value, str):
+        if not re.fullmatch("(0o)?[0-7]{1,4}", value):
+            raise ValueError(wanted)
+        value = int(value, 8)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0o777:
+        raise ValueError(wanted)
+    return value

@@ -1,0 +1,1 @@
+"""Which mirror runs when. Pure: told with times, answers with actions."""

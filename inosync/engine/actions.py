@@ -1,0 +1,95 @@
+"""What the engine and the loop say to each other: actions one way, outcomes the other.
+
+Plain values; nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inosync.changes.batch import Batch
+from inosync.config.load import Source
+from inosync.engine.mirror import Mirror
+from inosync.engine.reports import Report
+from inosync.planning.command import NOTHING, Transferred
+from inosync.rsync.differences import EQUAL, Drift
+
+#: How urgent a line for the log is, as in the standard library's logging.
+DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
+
+
+@dataclass(frozen=True)
+class Start:
+    """Run rsync for this mirror, to carry this batch; then call ``exited``.
+
+    ``rehearse``: only find out what it would delete. ``limit``: delete no more files than this (0:
+    as many as it takes). ``compare``: send nothing, only find out what differs, contents included.
+    ``lenient``: leave alone what the lane for big files is at.
+    """
+
+    mirror: Mirror
+    batch: Batch
+    rehearse: bool = False
+    limit: int = 0
+    compare: bool = False
+    lenient: bool = False
+
+
+@dataclass(frozen=True)
+class Terminate:
+    """Ask the mirror's run to end."""
+
+    mirror: Mirror
+
+
+@dataclass(frozen=True)
+class Kill:
+    """End the mirror's run for certain."""
+
+    mirror: Mirror
+
+
+@dataclass(frozen=True)
+class Look:
+    """See how much the mirror's run has done so far; then call ``activity``."""
+
+    mirror: Mirror
+
+
+@dataclass(frozen=True)
+class Rewatch:
+    """Try to watch the directories of this source that could not be watched."""
+
+    source: Source
+
+
+@dataclass(frozen=True)
+class Say:
+    """Log this line; ``level`` is one of the above."""
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Hook:
+    """Let the program that the config names for this event have the report."""
+
+    report: Report
+
+
+Action = Start | Terminate | Kill | Look | Rewatch | Say | Hook
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: what the process left behind."""
+
+    returncode: int
+    transferred: Transferred = NOTHING
+    evidence: tuple[str, ...] = ()
+    deletions: tuple[str, ...] = ()  # a few names that a rehearsal would have deleted
+    drift: Drift = EQUAL  # what a comparison has found
+    command: str = ""
+    pretended: bool = False  # nothing ran, so nothing may be claimed
+    listed: bool = False  # the run carried named changes only

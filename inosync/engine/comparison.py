@@ -1,0 +1,61 @@
+"""Comparing mirrors on schedule (``rverify``): which one is due, and what its end means.
+
+Pure: time is an argument in monotonic seconds. A comparison is a run that carries nothing and gives
+way to everything else. Starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from inosync.engine.actions import WARNING, Outcome, Say
+from inosync.engine.messages import drift
+from inosync.engine.mirror import Mirror, State
+from inosync.planning.command import Verdict, judge
+
+#: Seconds until a comparison that came to no end is tried again.
+AGAIN = 600.0
+
+
+def schedule(mirrors: Iterable[Mirror], every: float, now: float) -> None:
+    """Let each mirror be compared `every` so many seconds; 0: never."""
+    for mirror in mirrors:
+        if not every:
+            mirror.compare_at = None
+        elif mirror.compare_at is None:
+            mirror.compare_at = now + every
+        else:
+            mirror.compare_at = min(mirror.compare_at, now + every)
+
+
+def idle(mirror: Mirror, lane: Mirror | None) -> bool:
+    """Return whether there is nothing to send to a node but this: by neither of its lanes."""
+    rests = lane is None or lane.state is State.IDLE
+    return mirror.compare_at is not None and mirror.state is State.IDLE and not mirror.big and rests
+
+
+def longest_due(mirrors: Iterable[Mirror], now: float) -> Mirror | None:
+    """Return the one of `mirrors` whose comparison has been due for longest, if any is."""
+    due = [(m.compare_at, m) for m in mirrors if m.compare_at is not None and now >= m.compare_at]
+    return min(due, key=lambda entry: entry[0])[1] if due else None
+
+
+def ended(mirror: Mirror, outcome: Outcome, every: float, now: float) -> list[Say]:
+    """Take note of what a comparison found, or that it was ended; return what is to be said."""
+    stopped = mirror.state is State.STOPPING
+    mirror.compare_ended()
+    if outcome.pretended:
+        mirror.compare_at = now + every
+        return []
+    judgement = judge(outcome.returncode, mirror.pair.destination)
+    if stopped or judgement.verdict is not Verdict.OK:
+        mirror.compare_at = now + min(every, AGAIN)
+        if stopped or mirror.doubt == judgement.meaning:
+            return []
+        mirror.doubt = judgement.meaning
+        text = f"could not be compared: {judgement.meaning}; {judgement.cure}"
+        return [Say(WARNING, f"{mirror.name}: {text}")]
+    mirror.compare_at = now + every
+    before, mirror.drift = mirror.drift, outcome.drift
+    mirror.compared, mirror.doubt = now, ""
+    return drift(mirror, before)

@@ -1,0 +1,74 @@
+"""The two lanes of a mirror (``rbigsize``): when one must take care of the other.
+
+Pure. Owns who shares a node's directory with whom: an ordinary mirror, and the lane for big files
+beside it, which is a mirror of its own. Starts nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from itertools import permutations
+
+from inosync.changes.batch import merged
+from inosync.engine.mirror import Mirror, State
+
+
+class Lanes:
+    """The pairs of lanes. Without ``rbigsize`` there are none, and nobody has a partner."""
+
+    def __init__(self, pairs: Iterable[tuple[Mirror, ...]]) -> None:
+        self._partners = {id(m): other for pair in pairs for m, other in permutations(pair, 2)}
+
+    def partner(self, mirror: Mirror) -> Mirror | None:
+        """Return the other lane."""
+        return self._partners.get(id(mirror))
+
+    def lenient(self, mirror: Mirror) -> bool:
+        """Return whether a run that `mirror` begins now has to spare what its lane is at."""
+        lane = self.partner(mirror)
+        if lane is None or mirror.big:
+            return False
+        # Renamed giants are linked by this run, so the lane lets it go first.
+        moving = mirror.pending is not None and bool(mirror.pending.moves)
+        return lane.busy or (lane.since is not None and not moving)
+
+    def owes(self, mirror: Mirror) -> frozenset[bytes] | None:
+        """Return which paths the lane for big files has still to carry; None: that is not known."""
+        lane = self.partner(mirror)
+        owed = [] if lane is None else [b for b in (lane.flight, lane.pending) if b is not None]
+        if any(batch.reason or batch.changes is None for batch in owed):
+            return None
+        return frozenset(change.path for batch in owed for change in batch.changes or ())
+
+    def waits(self, lane: Mirror) -> bool:
+        """Return whether the `lane` for big files may not run now.
+
+        Not beside a run that would delete its temporary files, nor while a person is to look.
+        """
+        other = self._partners[id(lane)]
+        strict = other.busy and not other.lenient
+        return strict or other.state is State.HELD or lane.rests_until is not None
+
+    def beside(self, mirror: Mirror) -> Mirror | None:
+        """Return the lane for big files if the run of `mirror` did not have the node for itself.
+
+        A run of that lane may take hours. What was deleted meanwhile, or got another time, it may
+        bring back, and its temporary files were spared. So what has been carried beside it is
+        carried once more when it has ended well.
+        """
+        lane = self.partner(mirror)
+        if lane is None or mirror.big:
+            return None
+        # One that failed, or was cut off before the start, may have left what it was at.
+        tried = lane.backoff.failures or (lane.since is not None and not lane.synced)
+        return lane if lane.busy or tried else None
+
+    def ended(self, lane: Mirror, now: float, *, rest: float) -> None:
+        """The `lane` has done its work: it rests so many seconds, and the other one tidies up."""
+        if rest:
+            lane.rests_until = now + rest
+        other = self._partners[id(lane)]
+        owed, lane.beside = merged(lane.beside, other.flight), None
+        if owed is not None:
+            other.offer(dataclasses.replace(owed, since=now))

@@ -1,0 +1,303 @@
+"""The state machine of one mirror: a source on a node, and what it still owes that node.
+
+Pure: time is an argument in monotonic seconds. Knows batches and verdicts; knows neither processes
+nor rsync's options.
+
+    state     leaves by
+    idle      a batch is offered                       -> pending
+              a comparison is started                  -> running
+    pending   started                                  -> running
+    running   ended well                               -> idle, or pending when more came meanwhile
+              ended with a failure that may pass       -> backoff, the batch merged back
+              ended with one that a person must see    -> held, the batch merged back
+              told to end                              -> stopping
+              a comparison ended, in whatever way      -> idle, or pending when more came meanwhile
+    stopping  ended, in whatever way                   -> backoff, the batch merged back
+    backoff   its wait is over                         -> pending
+    held      released by a person                     -> pending
+
+A mirror of a source that is itself held stays pending: its source says why.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from inosync.changes.batch import Batch, merged
+from inosync.config.load import Pair
+from inosync.engine.backoff import Backoff
+from inosync.planning.command import NOTHING, Judgement, Transferred, Verdict
+from inosync.planning.steps import Relink, Renew, Step
+from inosync.rsync.differences import EQUAL, Drift
+
+
+class State(enum.Enum):
+    """The words an operator reads."""
+
+    IDLE = "idle"
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    BACKOFF = "backoff"
+    HELD = "held"
+
+
+#: States in which a run exists.
+BUSY = (State.RUNNING, State.STOPPING)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a run failed, and when (monotonic seconds)."""
+
+    at: float
+    returncode: int
+    meaning: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass
+class Mirror:
+    """One mirror. ``pending`` waits, ``flight`` travels; neither is ever dropped.
+
+    Batches are numbered as they are offered: all up to ``done`` are on the node.
+
+    With ``rbigsize`` there are two of a pair: the lane for the `big` files and the one for all
+    else, which makes the deletions for both.
+    """
+
+    pair: Pair
+    backoff: Backoff
+    big: bool = False  # this is the lane for big files
+    state: State = State.IDLE
+    pending: Batch | None = None
+    flight: Batch | None = None
+    reason: str = ""  # why it lags, in words; "" while all is well
+    retry_at: float | None = None
+    kill_at: float | None = None  # a run that was told to end is killed then
+    check_at: float | None = None  # when to look whether the run still moves
+    activity: int | None = None  # what that look saw last
+    active_at: float = 0.0  # when it last moved
+    started: float | None = None
+    synced: bool = False  # has been in sync at least once
+    runs: int = 0
+    failures: int = 0
+    retries: int = 0
+    rehearsing: bool = False  # the run only asks what it would delete
+    approved: bool = False  # a person said go on: the next run deletes what it must
+    limited: bool = False  # it is held because a rehearsal found too much to delete
+    last: Transferred = NOTHING
+    total: Transferred = NOTHING
+    succeeded: float | None = None  # when a run ended well last
+    failure: Failure | None = None  # the last one
+    ailing: str = ""  # what is wrong since ``ailing_since``, until a run ends well
+    ailing_since: float = 0.0
+    comparing: bool = False  # the run only looks what differs: it carries nothing
+    compare_at: float | None = None  # when to do so next
+    compared: float | None = None  # when that was done last
+    drift: Drift = EQUAL  # what it found
+    doubt: str = ""  # why the last comparison failed
+    offered: int = 0
+    carries: int = 0  # what the flight carries, all up to this
+    done: int = 0
+    lenient: bool = False  # the run leaves alone what the lane for big files is at
+    rests_until: float | None = None  # the lane: when it may run again (rbigdelay)
+    beside: Batch | None = None  # the lane: what was carried beside its run, to be carried again
+    # What goes before the run, for renames; the first is at work. None: that is not decided yet.
+    steps: tuple[Step, ...] | None = None
+    stale: frozenset[bytes] = frozenset()  # what must not outlive the next run on the node
+    hid: bool = False  # this run kept something back because of that
+    wary: bool = False  # such a step had to be ended: none until all is well
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        lane = " (big files)" if self.big else ""
+        return f"{self.pair.source.path} -> {self.pair.destination.shown}{lane}"
+
+    @property
+    def lane(self) -> str:
+        """What programs call its lane: "big", or "" for the ordinary one."""
+        return "big" if self.big else ""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run exists."""
+        return self.state in BUSY
+
+    @property
+    def since(self) -> float | None:
+        """When the oldest change that is not on the node yet was seen, or None when in sync."""
+        return min((batch.since for batch in (self.flight, self.pending) if batch), default=None)
+
+    def offer(self, batch: Batch) -> None:
+        """Add a batch to what is owed."""
+        self.offered += 1
+        self.pending = merged(self.pending, batch)
+        if self.state is State.IDLE:
+            self.state = State.PENDING
+
+    @property
+    def thorough(self) -> bool:
+        """Whether its run reads whole files to compare them, and may be silent for long."""
+        return self.comparing or (self.flight is not None and self.flight.contents)
+
+    def start(self, now: float, *, check_after: float, rehearse: bool = False) -> Batch:
+        """Go from pending to running with all that is owed; return it.
+
+        ``check_after`` seconds from now somebody looks whether the run moves; 0: never. A run may
+        have to `rehearse` first, to be followed by ``perform``.
+        """
+        if self.state is not State.PENDING or self.pending is None:
+            raise AssertionError(f"{self.name}: start while {self.state.value}")
+        self.flight, self.pending = self.pending, None
+        self.carries = self.offered
+        self.state = State.RUNNING
+        self.rehearsing = rehearse
+        self.steps = None
+        self.hid = False
+        self.started = self.active_at = now
+        self.activity = None
+        self.check_at = now + check_after if check_after else None
+        self.retry_at = None
+        self.runs += 1
+        if self.backoff.failures:
+            self.retries += 1
+        return self.flight
+
+    def compare(self, now: float, *, check_after: float) -> None:
+        """Go from idle to running with nothing to carry: find out what differs on the node."""
+        if self.state is not State.IDLE:
+            raise AssertionError(f"{self.name}: compare while {self.state.value}")
+        self.state = State.RUNNING
+        self.comparing = True
+        self.started = self.active_at = now
+        self.activity = None
+        self.check_at = now + check_after if check_after else None
+
+    def compare_ended(self) -> None:
+        """The comparison is over, in whatever way: what came meanwhile goes on."""
+        self.comparing = False
+        self.started = self.kill_at = self.check_at = None
+        self.reason = ""
+        self.state = State.PENDING if self.pending else State.IDLE
+
+    def ended(
+        self, judgement: Judgement, now: float, *, complete: bool = True, sure: bool = True
+    ) -> float:
+        """Take the end of the run; return the seconds until the next try (0: none is due).
+
+        Not `complete`: it went well, and what it carried has to travel once more all the same. Not
+        `sure`: what was to be deleted may still be there.
+        """
+        flight, self.flight = self.flight, None
+        stopped = self.state is State.STOPPING
+        self.rehearsing = False
+        self.wary |= stopped and bool(self.steps)
+        self.started = self.kill_at = self.check_at = None
+        if judgement.verdict is Verdict.OK and not stopped:
+            self.backoff.reset()
+            self.reason = ""
+            self.synced = True
+            self.succeeded = now
+            if complete:
+                self.done = self.carries
+            self.approved = False
+            self.wary = False
+            if sure:
+                self.stale = frozenset()
+            self.state = State.PENDING if self.pending else State.IDLE
+            return 0.0
+        self.pending = merged(flight, self.pending)
+        self.failures += 1
+        if not stopped:
+            self.reason = judgement.meaning
+        if judgement.verdict is Verdict.HOLD:
+            self.state = State.HELD
+            return 0.0
+        wait = self.backoff.failed(slowly=judgement.verdict is Verdict.SLOW)
+        self.state = State.BACKOFF
+        self.retry_at = now + wait
+        return wait
+
+    def step(self, steps: tuple[Step, ...]) -> None:
+        """Let these go before the run itself; each is to be followed by ``stepped``."""
+        self.steps = () if self.wary else steps
+
+    def link(self, relink: Relink) -> None:
+        """This step begins: from now on the old place must be deleted on the node."""
+        self.stale |= relink.gone
+
+    def stepped(self, *, well: bool) -> None:
+        """The first step has ended; when not `well`, the others are left out."""
+        if well and self.steps and isinstance(self.steps[0], Renew):
+            self.stale -= self.steps[0].paths
+        self.steps = self.steps[1:] if self.steps and well else ()
+
+    def perform(self, now: float, *, check_after: float) -> Batch:
+        """Go on from what went before to the run itself, or the next step; return what it carries.
+
+        That is after a rehearsal that went well, or after a step.
+        """
+        if self.flight is None:
+            raise AssertionError(f"{self.name}: perform without a flight")
+        self.rehearsing = False
+        self.active_at = now
+        self.activity = None
+        self.check_at = now + check_after if check_after else None
+        return self.flight
+
+    def hold(self, reason: str) -> None:
+        """Keep what is owed until a person says go on."""
+        self.pending, self.flight = merged(self.flight, self.pending), None
+        self.state = State.HELD
+        self.reason = reason
+        self.limited = True
+        self.rehearsing = False
+        self.started = self.kill_at = self.check_at = None
+
+    def withdraw(self) -> None:
+        """Undo a start that was not carried out: the batch is owed again, nothing is counted."""
+        if self.comparing:
+            self.compare_ended()
+            return
+        self.pending, self.flight = merged(self.flight, self.pending), None
+        self.state = State.PENDING
+        self.started = self.check_at = None
+        self.runs -= 1
+
+    def end(self, reason: str, now: float, *, grace: float) -> None:
+        """Note that the run is told to end, and is to be killed ``grace`` seconds later."""
+        self.state = State.STOPPING
+        self.reason = reason
+        self.kill_at = now + grace
+        self.check_at = None
+
+    def ready(self, now: float) -> None:
+        """Go from backoff to pending, and end the rest, when the wait is over."""
+        if self.state is State.BACKOFF and self.retry_at is not None and now >= self.retry_at:
+            self.state = State.PENDING
+            self.retry_at = None
+        if self.rests_until is not None and now >= self.rests_until:
+            self.rests_until = None
+
+    def hurry(self) -> None:
+        """No wait any more. What is held stays so."""
+        self.backoff.reset()
+        self.rests_until = None
+        if self.state is State.BACKOFF:
+            self._free()
+
+    def release(self, *, approve: bool = False) -> None:
+        """No hold and no wait any more; with `approve`, what it was held for may happen once."""
+        self.hurry()
+        self.approved |= approve and self.state is State.HELD
+        if self.state is State.HELD:
+            self._free()
+
+    def _free(self) -> None:
+        self.retry_at = None
+        self.reason = ""
+        self.limited = False
+        self.state = State.PENDING if self.pending else State.IDLE

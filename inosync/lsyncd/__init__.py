@@ -1,0 +1,1 @@
+"""lsyncd's config, said in ours. Runs Lua in lua alone."""

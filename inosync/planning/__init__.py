@@ -1,0 +1,1 @@
+"""What one run carries, and the command line that does it. Pure."""

@@ -1,0 +1,300 @@
+"""What a run names when it carries some changes only: the list for rsync's ``--files-from``.
+
+Owns what an entry of that list means, the options that go with it, and how changes become entries.
+Pure: sees the source through two functions that it is handed, at the moment it is called. Knows
+neither mirrors nor processes; the rest of a command line is the business of rsync.py.
+
+What rsync (3.5.0) makes of the list, each held by a test:
+
+- ``dir/`` sends one level of a directory and deletes what vanished there; ``dir/file`` sends that
+  file, and ``dir`` the attributes of a directory. The directories on the way are sent with their
+  times and modes; with ``./`` before the path, the top of the transfer is as well. Nothing else is
+  touched. In whatever a name has turned (file, link, full directory), that replaces what was there.
+- A slash at the end follows a symbolic link, and so does a link on the way. The mirror would get a
+  directory instead of the link. So only what is named through real directories is named at all.
+- Exclude rules are asked about an entry itself, anchored at the top of the transfer, never about
+  the directories on the way: a file in an excluded directory would be sent. What they exclude on a
+  mirror is spared as in a full pass. Rules in merge files are not read for an entry. The top that
+  ``./`` stands for is hidden by a rule that matches ``.``, such as ``.*``, and would keep its time.
+- An entry that does not exist is exit 23 ("link_stat ... failed: No such file or directory"), and
+  with ``--ignore-missing-args`` nothing. One that has no directory on its way ("Not a directory",
+  "Too many levels of symbolic links") is exit 23 with either, and then nothing is deleted. What
+  vanishes later, while rsync is at it, is exit 24 (rsync(1)), or, when it was a directory that has
+  become something else, now and then exit 2 ("ABORTING due to invalid path from sender"). All of
+  these are races that were lost: a new plan is due, for the same changes.
+- An entry of 4096 bytes or more is cut off there without a word.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+from inosync.changes.changes import Change, Kind
+from inosync.config.sources import Source
+from inosync.rsync.filters import Filters
+from inosync.rsync.options import options
+
+#: From this many changed names of one directory on, the whole directory may be named instead.
+CROWD = 100
+#: That is done when it has at most this many times as many names. Measured with 10,000 of each, an
+#: entry costs both ends together 10 microseconds of processor time, a name in a named directory 5.
+CROWDED = 2
+#: The longest list. 10,000 files of one directory cost 0.10 s of processor time, like a full pass
+#: over 20,000; each in a directory of its own, 0.26 s. 10,000 directories with four files each cost
+#: 0.6 s, where a full pass over these takes 0.35. To plan that keeps us from all else for 0.1 s,
+#: and for 0.2 s when they are all new.
+LONGEST_LIST = 10_000
+#: In a bigger tree it may have as many entries as there are directories, which a pass would read
+#: each, and never more than this.
+LONGEST_OF_ALL = 100_000
+
+_NAMES = 5  # for each entry that a list may have: so many names in new directories are looked at
+_LONGEST_ENTRY = 4095  # rsync's MAXPATHLEN, without the NUL
+
+#: Options that make a run over a list differ from a full pass where it matters, and why.
+_HINDRANCES = {
+    "its rules do not hold for what lies below an excluded directory; write them as rexcludes": (
+        "-f --filter -F --exclude --exclude-from --include --include-from -C --cvs-exclude"
+    ),
+    "what is behind a symbolic link changes without an event": (
+        "-L --copy-links --copy-unsafe-links -k --copy-dirlinks"
+    ),
+    "directories whose content is not named would be taken for empty": "-m --prune-empty-dirs",
+    "it does not hold for what is named": "-x --one-file-system",
+    "directories would keep their old times and modes": "--no-implied-dirs --no-i-d",
+    "directories would be left out": "--no-dirs --no-d --old-dirs --old-d",
+}
+_WHY_NOT = {option: why for why, row in _HINDRANCES.items() for option in row.split()}
+
+
+class Status(Protocol):
+    """What counts of lstat(2)'s answer; an ``os.stat_result`` is one."""
+
+    @property
+    def st_mode(self) -> int:
+        """Type and permissions."""
+
+    @property
+    def st_nlink(self) -> int:
+        """How many names it has."""
+
+
+#: Given a path relative to the source, return lstat(2)'s answer; None when there is none, for
+#: whatever reason.
+Look = Callable[[bytes], Status | None]
+
+#: Given the path of a directory (``b""``: the source), give each name in it and whether that is a
+#: directory itself, which a symbolic link is not. Gives nothing when it cannot be read.
+Listing = Callable[[bytes], Iterable[tuple[bytes, bool]]]
+
+
+class _Admits(Protocol):
+    """What :meth:`Filters.admits` is, without what a run is to leave alone."""
+
+    def __call__(self, path: bytes, *, directory: bool) -> bool:
+        """Return whether a run that has come to the parent of `path` takes `path`."""
+
+
+def longest_list(directories: int) -> int:
+    """Return how many entries a list may have in a tree with so many directories."""
+    return min(LONGEST_OF_ALL, max(LONGEST_LIST, directories))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run has to name.
+
+    ``entries`` are the names for ``--files-from``, relative to :func:`top`, to be ended by a NUL
+    each. ``full`` is why only a full pass will do, or ``""``; then there are no entries. Neither:
+    there is nothing to carry. ``linked`` says that a file with more names than one has changed:
+    under the others it has done so without an event, and only a full pass finds them. That stays
+    unknown when the name by which it was changed is gone before it is looked at.
+    """
+
+    entries: tuple[bytes, ...] = ()
+    full: str = ""
+    linked: bool = False
+
+
+def hindrance(extra: Sequence[str]) -> str:
+    """Return which of a node's options demands full passes.
+
+    That is, in words, what and why; ``""`` when none does.
+    """
+    for option in sorted(options(extra)):
+        if option in _WHY_NOT:
+            return f"{option}: {_WHY_NOT[option]}"
+    return ""
+
+
+def list_options(list_file: str = "-") -> list[str]:
+    """Return the words of an argv that take the place of ``-ltrp --delete``, before any excludes.
+
+    The list is read from a file, from standard input by default. A name that has vanished since it
+    was planned is no error: its own event follows, and the source guard vouches for the source.
+    """
+    words = ["-ltp", "--dirs", "--delete", "--ignore-missing-args", "--include=/./"]
+    return [*words, "--from0", f"--files-from={list_file}"]
+
+
+def top(source: Source) -> str:
+    """Return the directory that entries are relative to: the source argument of such a run."""
+    if source.relative:
+        return source.argument.partition("/./")[0] + "/"
+    if source.prefix:
+        return source.argument.rpartition("/")[0] + "/"
+    return source.argument
+
+
+def plan(
+    changes: Iterable[Change],
+    *,
+    filters: Filters,
+    look: Look,
+    listing: Listing,
+    spare: Collection[bytes] = (),
+    hide: Collection[bytes] = (),
+    longest: int = LONGEST_LIST,
+) -> Plan:
+    """Return what carries `changes`, as the source is now; to be asked anew for every run.
+
+    `filters` are the rules of the source, compiled with its prefix. `spare` are paths that
+    the run leaves alone, and `hide` paths that it is to delete, as ``rsync.command`` has them. The
+    list has at most `longest` entries.
+    """
+
+    def admits(path: bytes, *, directory: bool) -> bool:
+        return path not in hide and path not in spare and filters.admits(path, directory=directory)
+
+    if filters.left_to_rsync:
+        return Plan(full="the exclude rules name merge files, which only rsync reads")
+    if not filters.admits(b"", directory=True):
+        return Plan(full="the exclude rules hide the source itself")
+    survey = _Survey(admits, look)
+    for change in changes:
+        survey.add(change)
+    if not survey.walk(listing, longest):
+        return Plan(full="there is too much in new directories")
+    levels = survey.levels
+    paths = _fold(levels, survey.entries, listing)
+    if len(paths) + len(levels) > longest:
+        return Plan(full=f"more than {longest} paths have changed")
+    lead = filters.prefix + b"/" if filters.prefix else b"./"
+    names = [lead + path for path in paths]
+    names += [lead + path + b"/" if path else lead for path in levels]
+    if any(len(name) > _LONGEST_ENTRY for name in names):
+        return Plan(full="a path is too long to be named")
+    # Sorted, each directory on the way is sent only once.
+    return Plan(tuple(sorted(names)), linked=survey.linked)
+
+
+class _Survey:
+    """What changes name, after a look at what is there.
+
+    ``entries`` maps a directory to what is named in it; ``levels`` and ``trees`` are directories.
+    """
+
+    def __init__(self, admits: _Admits, look: Look) -> None:
+        self.entries: dict[bytes, set[bytes]] = {}
+        self.levels: set[bytes] = set()
+        self.trees: set[bytes] = set()
+        self.linked = False
+        self._admits = admits
+        self._look = look
+        self._directories = {b"": True}  # which paths are directories that runs come to
+
+    def add(self, change: Change) -> None:
+        """Take note of what carries a change."""
+        path, kind = change
+        if not path or kind in (Kind.LEVEL, Kind.TREE):
+            home = self._deepest(path)
+            (self.trees if kind is Kind.TREE and home == path else self.levels).add(home)
+            return
+        parent = path.rpartition(b"/")[0]
+        home = self._deepest(parent)
+        status = self._look(path) if home == parent else None
+        if status is None or not self._admits(path, directory=stat.S_ISDIR(status.st_mode)):
+            # One level of what is left deletes the rest on the mirror, or puts a link in its place.
+            self.levels.add(home)
+            return
+        self.linked |= _has_more_names(status)
+        self.entries.setdefault(parent, set()).add(path)
+
+    def walk(self, listing: Listing, longest: int) -> bool:
+        """Make levels of the trees; return False when there is too much in them."""
+        walked: set[bytes] = set()
+        todo, left = list(self.trees), longest * _NAMES
+        while todo:
+            directory = todo.pop()
+            if directory in walked:
+                continue
+            walked.add(directory)
+            lead = directory + b"/" if directory else b""
+            for name, is_directory in islice(listing(directory), left + 1):
+                left -= 1
+                if is_directory:
+                    if self._admits(lead + name, directory=True):
+                        todo.append(lead + name)
+                elif not self.linked:
+                    # It may have been changed before the directory was watched.
+                    self.linked = self._is_linked(lead + name)
+            if left < 0 or len(walked) + len(todo) > longest:
+                return False
+        self.levels |= walked
+        return True
+
+    def _is_linked(self, path: bytes) -> bool:
+        status = self._look(path)
+        return _has_more_names(status) and self._admits(path, directory=False)
+
+    def _deepest(self, path: bytes) -> bytes:
+        """Return the deepest directory on the way to `path`, or that, if all the way is real."""
+        if self._directories.get(path):
+            return path
+        deepest, slash = b"", path.find(b"/")
+        while slash != -1:
+            if not self._is_directory(path[:slash]):
+                return deepest
+            deepest = path[:slash]
+            slash = path.find(b"/", slash + 1)
+        return path if self._is_directory(path) else deepest
+
+    def _is_directory(self, path: bytes) -> bool:
+        known = self._directories.get(path)
+        if known is None:
+            status = self._look(path)
+            known = status is not None and stat.S_ISDIR(status.st_mode)
+            known = known and self._admits(path, directory=True)
+            self._directories[path] = known
+        return known
+
+
+def _has_more_names(status: Status | None) -> bool:
+    return status is not None and stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+
+
+def _fold(
+    levels: set[bytes], entries: Mapping[bytes, Collection[bytes]], listing: Listing
+) -> list[bytes]:
+    """Return the entries that no level covers, after adding to `levels` what is crowded."""
+    paths: list[bytes] = []
+    for directory, inner in entries.items():
+        if directory in levels:
+            continue
+        if _crowded(directory, inner, listing):
+            levels.add(directory)
+        else:
+            paths += inner
+    return [path for path in paths if path not in levels]
+
+
+def _crowded(directory: bytes, named: Collection[bytes], listing: Listing) -> bool:
+    """Return whether it is cheaper to name the directory than so much in it."""
+    if len(named) < CROWD:
+        return False
+    most = CROWDED * len(named)
+    return sum(1 for _ in islice(listing(directory), most + 1)) <= most

@@ -1,0 +1,1 @@
+"""The running program: waits, tells the engine what happens, does what it wants done."""

@@ -1,0 +1,251 @@
+"""What people ask of the running daemon through its control socket, and its answers.
+
+Owns the connections and the questions that cannot be answered at once. Decides nothing about
+mirrors: the engine and the loop do what is asked for. A client that is slow, silent or gone delays
+nobody and is dropped in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from inosync.engine.engine import Engine
+from inosync.engine.mirror import Mirror, State
+from inosync.status.snapshot import Snapshot
+from inosync.system.control import Client, Server
+from inosync.text import printable
+
+#: Seconds that a client has to send its request, and to take its answer.
+PATIENCE = 10.0
+
+#: The longest wait that may be asked for, in seconds: a year.
+_LONGEST_WAIT = 366 * 86400
+
+
+class Daemon(Protocol):
+    """The loop, as far as it can be asked."""
+
+    engine: Engine
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Return the state of everything."""
+
+    def catch_up(self, now: float) -> None:
+        """Take what the kernel has queued until now."""
+
+    def caught_up(self) -> bool:
+        """Return whether all that was queued then is known, and every source is watched."""
+
+    def release(self, now: float, node: str = "") -> int:
+        """Ask for a full pass, also of what is held; return of how many mirrors."""
+
+    def reload(self, now: float) -> tuple[str, ...]:
+        """Read the config again; return what is wrong with it."""
+
+
+class Selecting(Protocol):
+    """Who waits for descriptors."""
+
+    def listen(self, descriptor: int, react: Callable[[], None], *, write: bool = False) -> None:
+        """Call `react` when the descriptor is readable, or writable; replaces what was said."""
+
+    def ignore(self, descriptor: int) -> None:
+        """Forget the descriptor."""
+
+
+@dataclass
+class _Conversation:
+    """One client. ``until`` is when it is dropped, or told that its wait was in vain.
+
+    When it is ``impatient`` it is told as soon as a mirror that it waits for has failed or is held.
+    """
+
+    client: Client
+    descriptor: int
+    until: float
+    waiting: bool = False
+    node: str = ""
+    owed: list[tuple[Mirror, int]] | None = None  # None: what is queued is not known yet
+    since: float = 0.0
+    impatient: bool = False
+
+
+@dataclass
+class Requests:
+    """All conversations of the daemon. Times are monotonic seconds."""
+
+    server: Server
+    daemon: Daemon
+    selecting: Selecting
+    clock: Callable[[], float]
+    _open: list[_Conversation] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.selecting.listen(self.server.fileno(), self._accept)
+
+    def deadline(self) -> float | None:
+        """Return when ``due`` has something to do at the latest."""
+        return min((conversation.until for conversation in self._open), default=None)
+
+    def due(self, now: float) -> None:
+        """Answer those who waited, and drop those who let us wait."""
+        for conversation in list(self._open):
+            if conversation.waiting:
+                self._look(conversation, now)
+            elif now >= conversation.until:
+                conversation.client.close()
+            self._settle(conversation)
+
+    def _accept(self) -> None:
+        client = self.server.accept()
+        if client is not None:
+            conversation = _Conversation(client, client.fileno(), self.clock() + PATIENCE)
+            self._open.append(conversation)
+            self._settle(conversation)
+
+    def _go_on(self, conversation: _Conversation) -> None:
+        """The client has sent something, or can take more of its answer."""
+        client = conversation.client
+        if client.sending:
+            client.send()
+        else:
+            client.receive()
+            if client.request is not None and not client.answered and not conversation.waiting:
+                self._answer(conversation, client.request)
+        self._settle(conversation)
+
+    def _settle(self, conversation: _Conversation) -> None:
+        """Wait for what the conversation needs next, or end it."""
+        if conversation not in self._open:
+            return
+        if conversation.client.closed:
+            self._open.remove(conversation)
+            self.selecting.ignore(conversation.descriptor)
+            return
+        self.selecting.listen(
+            conversation.descriptor,
+            lambda: self._go_on(conversation),
+            write=conversation.client.sending,
+        )
+
+    # ---- the commands ---------------------------------------------------------------------
+
+    def _answer(self, conversation: _Conversation, request: Mapping[str, Any]) -> None:
+        commands: dict[str, Callable[[_Conversation, Mapping[str, Any], float], None]] = {
+            "status": self._status,
+            "sync": self._sync,
+            "repair": self._repair,
+            "wait": self._wait,
+            "pause": self._pause,
+            "resume": self._resume,
+            "reload": self._reload,
+        }
+        command = commands.get(request["command"])
+        if command is None:
+            name = printable(str(request["command"]))
+            conversation.client.refuse(f"this daemon knows no command {name}")
+            return
+        now = self.clock()
+        conversation.until = now + PATIENCE
+        command(conversation, request, now)
+
+    def _status(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:
+        conversation.client.answer(status=self.daemon.snapshot(now))
+
+    def _sync(self, conversation: _Conversation, request: Mapping[str, Any], now: float) -> None:
+        node = self._node(conversation, request)
+        if node is not None:
+            count = self.daemon.release(now, node)
+            conversation.client.answer(mirrors=count, paused=self.daemon.engine.paused)
+
+    def _repair(self, conversation: _Conversation, request: Mapping[str, Any], now: float) -> None:
+        node = self._node(conversation, request)
+        if node is not None:
+            mirrors = self.daemon.engine.repair(now, node=node)
+            conversation.client.answer(mirrors=len(mirrors), paused=self.daemon.engine.paused)
+
+    def _pause(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:
+        self.daemon.engine.paused = True
+        busy = sum(mirror.busy for mirror in self.daemon.engine.mirrors)
+        conversation.client.answer(running=busy)
+
+    def _resume(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:
+        self.daemon.engine.paused = False
+        conversation.client.answer()
+
+    def _reload(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:
+        conversation.client.answer(problems=self.daemon.reload(now))
+
+    def _node(self, conversation: _Conversation, request: Mapping[str, Any]) -> str | None:
+        """Return the node that is meant ("": all); None when there is none of that name."""
+        node = request.get("node", "")
+        known = {mirror.pair.node.name for mirror in self.daemon.engine.mirrors}
+        if isinstance(node, str) and (not node or node in known):
+            return node
+        names = ", ".join(sorted(printable(name) for name in known))
+        conversation.client.refuse(f"there is no node {printable(str(node))}; known are {names}")
+        return None
+
+    # ---- waiting --------------------------------------------------------------------------
+
+    def _wait(self, conversation: _Conversation, request: Mapping[str, Any], now: float) -> None:
+        node = self._node(conversation, request)
+        seconds = request.get("seconds")
+        if node is None:
+            return
+        if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST_WAIT:
+            conversation.client.refuse("seconds must be a number of seconds")
+            return
+        # The kernel queues an event before the change that causes it returns to its program. So
+        # all that happened before the client asked is in the queue by now.
+        self.daemon.catch_up(now)
+        conversation.waiting = True
+        conversation.node, conversation.since = node, now
+        conversation.impatient = bool(request.get("impatient"))
+        conversation.until = now + seconds
+        self._look(conversation, now)
+
+    def _look(self, conversation: _Conversation, now: float) -> None:
+        """End a wait whose time has come or is over."""
+        settling = self.daemon.engine.settling(conversation.since)
+        if conversation.owed is None and self.daemon.caught_up() and not settling:
+            self.daemon.engine.flush()
+            conversation.owed = self.daemon.engine.owed(conversation.node)
+        lagging = self._lagging(conversation)
+        hopeful = not (conversation.impatient and _stuck(conversation))
+        if lagging and hopeful and now < conversation.until:
+            return
+        conversation.waiting = False
+        conversation.until = now + PATIENCE
+        seconds = now - conversation.since
+        conversation.client.answer(synced=not lagging, lagging=lagging, seconds=round(seconds, 3))
+
+    def _lagging(self, conversation: _Conversation) -> list[str]:
+        """Return what is waited for, a line each."""
+        engine = self.daemon.engine
+        if conversation.owed is None:
+            if settling := engine.settling(conversation.since):
+                return [
+                    f"{count} files in {printable(path)} are not at rest (rsettle)"
+                    for path, count in settling.items()
+                ]
+            return [
+                f"{printable(path)}: {state.held or 'is being looked through'}"
+                for path, state in engine.sources.items()
+                if not state.open
+            ] or ["the sources are being looked through"]
+        return [
+            f"{mirror.name}: {mirror.state.value}{f' ({reason})' if reason else ''}"
+            + (", paused" if engine.paused else "")
+            for mirror, number in conversation.owed
+            if mirror.done < number and mirror in engine.mirrors
+            for reason in (mirror.reason or engine.source_held(mirror),)
+        ]
+
+
+def _stuck(conversation: _Conversation) -> bool:
+    """Return whether a mirror that is waited for has failed, or is held for a person to decide."""
+    waited_for = (mirror for mirror, number in conversation.owed or () if mirror.done < number)
+    return any(mirror.state in (State.BACKOFF, State.HELD) for mirror in waited_for)

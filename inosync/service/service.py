@@ -1,0 +1,339 @@
+"""From a config to a running daemon: preflight, lock, detaching, privileges, systemd.
+
+Everything that can be wrong is found before the process detaches, so that it is told on the
+terminal and in the exit status. Knows nothing of changes and runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import grp
+import logging
+import os
+import pwd
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import daemon
+
+from inosync import __version__
+from inosync.commands.once import Once
+from inosync.config.load import Config
+from inosync.engine.actions import Start
+from inosync.engine.engine import GRACE, Engine
+from inosync.errors import ConfigError
+from inosync.planning.command import (
+    OLDEST,
+    chooses_shell,
+    command,
+    parse_checksum,
+    parse_version,
+    patient,
+)
+from inosync.rsync.destination import Transport
+from inosync.rsync.filters import compile_filters
+from inosync.service.hooks import Hooks
+from inosync.service.loop import Loop
+from inosync.service.runs import Runs
+from inosync.system import log
+from inosync.system.control import Server
+from inosync.system.lock import Lock, lock_path, runtime_directory, socket_path
+from inosync.system.process import capture, end_leftovers
+from inosync.system.signals import Signals
+from inosync.system.systemd import Systemd
+from inosync.text import printable
+
+logger = logging.getLogger("inosync")
+
+#: A Unix socket's path holds 107 bytes; ssh appends 40 for the connection and 17 while it binds.
+_LONGEST_CONTROL = 48
+
+#: What systemd hands to the daemon and rsync has no business with.
+_OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM", "LISTEN_FDS")
+
+
+def run(
+    load: Callable[[], Config],
+    *,
+    detach: bool,
+    pretend: bool,
+    verbose: bool,
+    once: Once | None = None,
+) -> int:
+    """Run the daemon until it is told to stop; return its exit status.
+
+    ``load`` reads the config and is called again on SIGHUP. With ``once`` it ends by itself after
+    one pass of each mirror, and is silent but for what that says. Raise ConfigError or
+    AlreadyRunningError, with nothing started and nothing detached.
+    """
+    directory = Path.cwd()  # where relative paths belong, also after detaching and at reload
+    config = load()
+    program = preflight(config, writes=not pretend)
+    with contextlib.ExitStack() as stack:
+        runtime = runtime_directory()
+        lock = None
+        mark = ""
+        if not pretend:
+            mark = f"INOSYNC_LOCK={lock_path(runtime, config)}"
+            lock = stack.enter_context(Lock(lock_path(runtime, config)))
+            # Runs that outlived a daemon that was killed know less than ours and would undo them.
+            end_leftovers(mark, grace=GRACE)
+        if detach:
+            preserved = [lock.descriptor] if lock else []
+            stack.enter_context(
+                daemon.DaemonContext(
+                    detach_process=True,
+                    umask=config.umask,
+                    signal_map={},
+                    files_preserve=preserved,
+                )
+            )
+            log.to_syslog(verbose=verbose)
+        else:
+            os.umask(config.umask)
+            log.to_stderr(verbose=verbose)
+            if once and not verbose and not pretend:
+                logger.setLevel(logging.CRITICAL)
+        if lock:
+            lock.write()
+        control = "" if pretend else stack.enter_context(control_directory(runtime, config))
+        server = None
+        if not pretend:
+            server = stack.enter_context(contextlib.closing(Server(socket_path(runtime, config))))
+            if config.user:
+                os.chown(server.path, pwd.getpwnam(config.user).pw_uid, -1)
+        become(config)
+        for warning in (*config.warnings, *_filter_warnings(config)):
+            logger.warning("%s", warning)
+        try:
+            return _serve(
+                load,
+                config,
+                directory=directory,
+                program=program,
+                mark=mark,
+                control=control,
+                server=server,
+                pretend=pretend,
+                once=once,
+            )
+        except Exception:
+            text = "inosync %s: this is a bug, the daemon ends"
+            logger.critical(text, __version__, exc_info=True)
+            return 1
+
+
+def _serve(
+    load: Callable[[], Config],
+    config: Config,
+    *,
+    directory: Path,
+    program: Program,
+    mark: str,
+    control: str,
+    server: Server | None,
+    pretend: bool,
+    once: Once | None,
+) -> int:
+    if once:
+        # Everything goes in the one run, and at once; and who asked for it sees how it ends.
+        config = dataclasses.replace(
+            config,
+            rbigsize=0,
+            rsettle=(),
+            on_change=(),
+            on_success=(),
+            on_failure=(),
+            on_recover=(),
+        )
+    environment = run_environment()
+    hooks = Hooks(config, dict(environment), pretend)
+    if mark:
+        name, _, lock = mark.partition("=")
+        environment[name] = lock
+    current = (config, program)
+
+    def reload() -> Config:
+        nonlocal current
+        with contextlib.chdir(directory):
+            fresh = load()
+        current = (fresh, preflight(fresh, writes=not pretend))
+        return fresh
+
+    def argv(start: Start, **what: Any) -> list[str]:
+        thorough = start.compare or start.batch.contents
+        return command(
+            patient(start.mirror.pair) if thorough else start.mirror.pair,
+            current[0],
+            version=current[1].version,
+            checksum="" if "RSYNC_CHECKSUM_LIST" in environment else current[1].checksum,
+            control=control,
+            environment_shell="RSYNC_RSH" in environment,
+            rehearse=start.rehearse or start.compare,
+            limit=start.limit,
+            compare=thorough or (once is not None and once.compare),
+            big=start.mirror.big,
+            lenient=start.lenient,
+            **what,
+        )
+
+    signals = Signals()
+    try:
+        engine = Engine(config, random.random)
+        runs = Runs(engine, argv, environment, pretend)
+        if once:
+            runs.ended = once.ended
+        Loop(
+            config=config,
+            engine=engine,
+            signals=signals,
+            supervisor=Systemd(),
+            runs=runs,
+            hooks=hooks,
+            load=reload,
+            control=server,
+            onlooker=once,
+        ).run()
+    finally:
+        signals.close()
+    if once:
+        return once.conclude(engine)
+    logger.info("stopped")
+    return 0
+
+
+def run_environment() -> dict[str, str]:
+    """Return the environment of a run."""
+    return {name: value for name, value in os.environ.items() if name not in _OURS}
+
+
+def _filter_warnings(config: Config) -> Iterator[str]:
+    for source in config.sources:
+        for rule in compile_filters(source.excludes).left_to_rsync:
+            yield (
+                f"{printable(source.path)}: the rule {rule!r} is applied by rsync alone: "
+                "changes that it hides still start a run"
+            )
+
+
+# ---- before anything starts ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the local rsync says of itself: see ``rsync.command``."""
+
+    version: tuple[int, int, int]
+    checksum: str = ""
+
+
+def preflight(config: Config, *, writes: bool = True) -> Program:
+    """Return what the local rsync is like; raise ConfigError when something cannot work.
+
+    Who only pretends does not write ``metricsfile`` and ``htmlfile``.
+    """
+    where = config.file or "inosync"
+    problems = []
+    version, told = None, ""
+    try:
+        told = capture([config.rsync, "--version"], timeout=10)
+        version = parse_version(told)
+    except OSError as error:
+        problems.append(f"{where}: rsync = {config.rsync!r}: cannot be run: {error}")
+    else:
+        if version is None:
+            problems.append(
+                f"{where}: rsync = {config.rsync!r}: does not answer --version as rsync does; "
+                "give the path of rsync itself (to see commands without running them, use -p)"
+            )
+        elif version < OLDEST:
+            problems.append(
+                f"{where}: rsync = {config.rsync!r}: is version {'.'.join(map(str, version))}; "
+                f"{'.'.join(map(str, OLDEST))} or later is needed"
+            )
+    for source in config.sources:
+        if not os.access(source.path, os.R_OK | os.X_OK):
+            problems.append(
+                f"{where}: {printable(source.path)}: cannot be read by "
+                f"{pwd.getpwuid(os.getuid()).pw_name}; give it read permission or run as its owner"
+            )
+    problems += unwritable(config, writes=writes)
+    if "RSYNC_RSH" in os.environ:
+        problems += [
+            f"{where}: {pair.destination.shown}: has a port, but RSYNC_RSH in the environment "
+            'names the remote shell; put "-p PORT" there'
+            for pair in config.pairs
+            if pair.destination.transport is Transport.SSH and pair.destination.port
+        ]
+    elif not shutil.which("ssh"):
+        problems += [
+            f"{where}: {pair.destination.shown}: needs ssh, which is not installed; "
+            "install openssh-client"
+            for pair in config.pairs
+            if pair.destination.transport is Transport.SSH and not chooses_shell(pair.node.extra)
+        ]
+    if version is None or problems:
+        raise ConfigError(problems)
+    return Program(version, parse_checksum(told))
+
+
+def unwritable(config: Config, *, writes: bool = True) -> list[str]:
+    """Return the problems with the directories of the files that the daemon keeps up to date.
+
+    Before it has given up root's privileges nobody can know: then the first writing tells.
+    """
+    if not writes or (os.geteuid() == 0 and (config.user or config.group)):
+        return []
+    named = (("metricsfile", config.metricsfile), ("htmlfile", config.htmlfile))
+    return [
+        f"{config.file or 'inosync'}: {setting} = {path!r}: its directory cannot be written to by "
+        f"{pwd.getpwuid(os.getuid()).pw_name}; give it write permission, or under systemd add the "
+        "directory to ReadWritePaths="
+        for setting, path in named
+        if path and not os.access(os.path.dirname(path), os.W_OK | os.X_OK)
+    ]
+
+
+@contextlib.contextmanager
+def control_directory(runtime: Path, config: Config) -> Iterator[str]:
+    """Provide a private directory for ssh's control sockets, or ``""`` when no path is usable.
+
+    At the end the shared connections are closed, so that no ssh outlives the daemon.
+    """
+    if all(pair.destination.transport is not Transport.SSH for pair in config.pairs):
+        yield ""
+        return
+    short = len(str(runtime)) < _LONGEST_CONTROL - 13 and " " not in str(runtime)
+    path = tempfile.mkdtemp(prefix="ssh-", dir=runtime if short else "/tmp")  # noqa: S108
+    if config.user:
+        os.chown(path, pwd.getpwnam(config.user).pw_uid, -1)
+    try:
+        yield path
+    finally:
+        for master in Path(path).iterdir():
+            with contextlib.suppress(OSError):
+                capture(["ssh", "-O", "exit", "-o", f"ControlPath={master}", "none"], timeout=3)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def become(config: Config) -> None:
+    """Drop root's privileges for ``user`` and ``group``, where set."""
+    if not config.user and not config.group:
+        return
+    if config.user:
+        account = pwd.getpwnam(config.user)
+        group = grp.getgrnam(config.group).gr_gid if config.group else account.pw_gid
+        os.initgroups(config.user, group)
+        os.setgid(group)
+        os.setuid(account.pw_uid)
+        # ssh and rsync look there for keys and names.
+        os.environ.update(HOME=account.pw_dir, USER=config.user, LOGNAME=config.user)
+    else:
+        os.setgroups([])
+        os.setgid(grp.getgrnam(config.group).gr_gid)

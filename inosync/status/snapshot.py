@@ -1,0 +1,326 @@
+"""The snapshot of what goes on: one value for the log, the command line, metrics and pages.
+
+Pure: reads the engine and what it is given; changes nothing. Its shape is the answer to
+``--status --json`` and therefore stable: what is here keeps its name and meaning, and what is new
+is added. Times called ``..._at`` are Unix time, all others seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypedDict
+
+from inosync.changes.batch import full_pass
+from inosync.engine.engine import Engine
+from inosync.engine.mirror import Mirror
+from inosync.engine.source import SourceState
+from inosync.planning.command import Progress
+from inosync.rsync.differences import shown
+from inosync.text import printable
+
+#: The version of the snapshot's shape: raised when a name goes or changes its meaning.
+SCHEMA = 1
+
+
+class Watching(Protocol):
+    """What is to be known of a source's watches."""
+
+    @property
+    def watched(self) -> int:
+        """How many directories are watched."""
+
+    @property
+    def unwatched(self) -> Mapping[bytes, str]:
+        """Directories without a watch, and why."""
+
+    @property
+    def events(self) -> int:
+        """Events read so far."""
+
+    @property
+    def overflows(self) -> int:
+        """How often the kernel's queue ran over."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is to be known of the process; ``rss`` is resident memory in bytes."""
+
+    version: str
+    pid: int
+    rss: int
+    began: float  # monotonic seconds
+    loaded: float  # the same, of the config
+    now: float  # the same, of the snapshot
+    wall: float  # Unix time of the snapshot
+
+
+class DaemonStatus(TypedDict):
+    """The process. ``config`` is "" without a config file."""
+
+    version: str
+    pid: int
+    rss: int
+    started_at: float
+    uptime: float
+    config: str
+    loaded_at: float
+
+
+class SourceStatus(TypedDict):
+    """One source. ``state``: setting up, watched, held. ``unwatched`` gives a few of these.
+
+    ``settling`` counts the files that are not at rest (``rsettle``).
+    """
+
+    path: str
+    state: str
+    reason: str
+    watched: int
+    unwatched: int
+    unwatched_examples: dict[str, str]
+    events: int
+    overflows: int
+    settling: int
+
+
+class RunStatus(TypedDict):
+    """The run at work. What rsync has not told yet is None; ``full`` says why it is a full pass."""
+
+    started_at: float
+    seconds: float
+    changes: int
+    full: str
+    files: int | None
+    bytes: int | None
+    percent: int | None
+    eta: int | None
+
+
+class FailureStatus(TypedDict):
+    """How the last failed run ended; ``exit`` is negative for a signal."""
+
+    at: float
+    exit: int
+    meaning: str
+    lines: list[str]
+
+
+class DriftStatus(TypedDict):
+    """What the last comparison of contents (rverify) found: paths that differ, some with how."""
+
+    at: float
+    paths: int
+    examples: dict[str, str]
+
+
+class MirrorStatus(TypedDict):
+    """One mirror. ``lag``: the age of the oldest change that is not on the node; None: in sync.
+
+    With ``rbigsize`` there are two of a pair; the ``lane`` of one is "big", that of the other "".
+    ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "".
+    """
+
+    source: str
+    node: str
+    destination: str
+    lane: str
+    state: str
+    reason: str
+    lag: float | None
+    pending: int
+    full: str
+    run: RunStatus | None
+    last_success_at: float | None
+    last_failure: FailureStatus | None
+    next_try_at: float | None
+    runs: int
+    failures: int
+    retries: int
+    files_sent: int
+    bytes_sent: int
+    files_deleted: int
+    drift: DriftStatus | None
+
+
+class Snapshot(TypedDict):
+    """All of it. ``synced``: no mirror lags and no source is held."""
+
+    schema: int
+    at: float
+    synced: bool
+    paused: bool
+    daemon: DaemonStatus
+    sources: list[SourceStatus]
+    mirrors: list[MirrorStatus]
+
+
+#: Directories without a watch that a snapshot names.
+_EXAMPLES = 10
+
+
+def snapshot(
+    engine: Engine,
+    watching: Mapping[str, Watching | None],
+    facts: Facts,
+    progress: Callable[[Mirror], Progress | None] = lambda mirror: None,
+) -> Snapshot:
+    """Return the state of everything; `progress` tells how far a mirror's run is, if known."""
+    wall = facts.wall - facts.now  # what makes monotonic time Unix time
+    mirrors = [_mirror(mirror, facts.now, wall, progress) for mirror in engine.mirrors]
+    sources = [_source(state, watching.get(path)) for path, state in engine.sources.items()]
+    return Snapshot(
+        schema=SCHEMA,
+        at=_moment(facts.wall),
+        synced=all(mirror["lag"] is None for mirror in mirrors)
+        and not any(source["state"] == "held" for source in sources),
+        paused=engine.paused,
+        daemon=DaemonStatus(
+            version=facts.version,
+            pid=facts.pid,
+            rss=facts.rss,
+            started_at=_moment(wall + facts.began),
+            uptime=_moment(facts.now - facts.began),
+            config=engine.config.file,
+            loaded_at=_moment(wall + facts.loaded),
+        ),
+        sources=sources,
+        mirrors=mirrors,
+    )
+
+
+def _source(state: SourceState, watcher: Watching | None) -> SourceStatus:
+    unwatched = watcher.unwatched if watcher is not None else {}
+    condition = "watched" if state.watched else "setting up"
+    return SourceStatus(
+        path=state.source.path,
+        state="held" if state.held else condition,
+        reason=state.held,
+        watched=watcher.watched if watcher is not None else 0,
+        unwatched=len(unwatched),
+        unwatched_examples={
+            printable(os.fsdecode(path)): why for path, why in sorted(unwatched.items())[:_EXAMPLES]
+        },
+        events=watcher.events if watcher is not None else 0,
+        overflows=watcher.overflows if watcher is not None else 0,
+        settling=len(state.settling),
+    )
+
+
+def _mirror(
+    mirror: Mirror, now: float, wall: float, progress: Callable[[Mirror], Progress | None]
+) -> MirrorStatus:
+    since, pending, failure = mirror.since, mirror.pending, mirror.failure
+    return MirrorStatus(
+        source=mirror.pair.source.path,
+        node=mirror.pair.node.name,
+        destination=mirror.pair.destination.shown,
+        lane=mirror.lane,
+        state=mirror.state.value,
+        reason=mirror.reason,
+        lag=_moment(now - since) if since is not None else None,
+        pending=pending.count if pending else 0,
+        full=pending.reason if pending else "",
+        run=_run(mirror, now, wall, progress),
+        last_success_at=_wall(mirror.succeeded, wall),
+        last_failure=FailureStatus(
+            at=_moment(wall + failure.at),
+            exit=failure.returncode,
+            meaning=failure.meaning,
+            lines=list(failure.evidence),
+        )
+        if failure
+        else None,
+        next_try_at=_wall(mirror.retry_at, wall),
+        runs=mirror.runs,
+        failures=mirror.failures,
+        retries=mirror.retries,
+        files_sent=mirror.total.files,
+        bytes_sent=mirror.total.size,
+        files_deleted=mirror.total.deleted,
+        drift=_drift(mirror, wall),
+    )
+
+
+def _drift(mirror: Mirror, wall: float) -> DriftStatus | None:
+    if mirror.compared is None:
+        return None
+    prefix = os.fsencode(mirror.pair.source.prefix)
+    return DriftStatus(
+        at=_moment(wall + mirror.compared),
+        paths=mirror.drift.count,
+        examples={shown(prefix, each.path): each.what for each in mirror.drift.sample},
+    )
+
+
+def _run(
+    mirror: Mirror, now: float, wall: float, progress: Callable[[Mirror], Progress | None]
+) -> RunStatus | None:
+    if not mirror.busy or mirror.started is None:
+        return None
+    flight = full_pass("rverify", mirror.started) if mirror.comparing else mirror.flight
+    if flight is None:
+        return None
+    told = progress(mirror)
+    return RunStatus(
+        started_at=_moment(wall + mirror.started),
+        seconds=_moment(now - mirror.started),
+        changes=flight.count,
+        full=flight.reason,
+        files=told.files if told else None,
+        bytes=told.size if told else None,
+        percent=told.percent if told else None,
+        eta=told.eta if told else None,
+    )
+
+
+def _moment(seconds: float) -> float:
+    """Milliseconds are as exact as anybody can use."""
+    return round(seconds, 3)
+
+
+def _wall(when: float | None, wall: float) -> float | None:
+    return None if when is None else _moment(wall + when)
+
+
+def lines(now: Snapshot) -> list[str]:
+    """Return the state of every source and mirror, a line each, for the log."""
+    result = []
+    for source in now["sources"]:
+        result.append(source_line(source))
+        result += [
+            _mirror_line(mirror, now["at"])
+            for mirror in now["mirrors"]
+            if mirror["source"] == source["path"]
+        ]
+    return result
+
+
+def source_line(source: SourceStatus) -> str:
+    """Return the state of a source in one line."""
+    text = f"source {printable(source['path'])}: {source['state']}"
+    if source["reason"]:
+        text += f": {source['reason']}"
+    text += f", {source['watched']} directories, {source['events']} events"
+    text += f", {source['overflows']} overflows"
+    if source["unwatched"]:
+        text += f", {source['unwatched']} directories unwatched"
+    if source["settling"]:
+        text += f", {source['settling']} files not at rest"
+    return text
+
+
+def _mirror_line(mirror: MirrorStatus, at: float) -> str:
+    lane = " (big files)" if mirror["lane"] == "big" else ""
+    text = f"mirror {mirror['source']} -> {mirror['destination']}{lane}: {mirror['state']}"
+    if mirror["reason"]:
+        text += f" ({mirror['reason']})"
+    lag, next_try = mirror["lag"], mirror["next_try_at"]
+    text += f", {lag:.1f} s behind" if lag is not None else ", in sync"
+    if next_try is not None:
+        text += f", next try in {max(0.0, next_try - at):.0f} s"
+    if (drift := mirror["drift"]) and drift["paths"]:
+        text += f", {drift['paths']} paths drifted"
+    return text + f", {mirror['runs']} runs, {mirror['failures']} failed"

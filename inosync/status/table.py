@@ -1,0 +1,162 @@
+"""The snapshot as a table for people.
+
+Pure: turns a snapshot into text, for a terminal of any width. Knows neither the engine nor the
+terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from inosync.status.snapshot import MirrorStatus, Snapshot, source_line
+from inosync.text import printable
+
+HEADER = ("node", "state", "lag", "pending", "run", "last success")
+
+#: What a state is to the eye: as a colour (well, at work, waiting, in trouble).
+COLOURS = {
+    "idle": "green",
+    "pending": "cyan",
+    "running": "cyan",
+    "stopping": "yellow",
+    "backoff": "red",
+    "held": "red",
+}
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One mirror: the cells below ``HEADER``, and lines that need more room."""
+
+    cells: tuple[str, ...]
+    state: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One source and its mirrors."""
+
+    title: str
+    held: bool
+    rows: tuple[Row, ...]
+
+
+def heading(status: Snapshot) -> str:
+    """Return one line about the daemon."""
+    daemon = status["daemon"]
+    text = f"inosync {daemon['version']}, pid {daemon['pid']}, up {span(daemon['uptime'])}, "
+    text += f"{daemon['rss'] / 2**20:.0f} MiB"
+    if daemon["config"]:
+        text += f", {printable(daemon['config'])}"
+        text += f" loaded {span(status['at'] - daemon['loaded_at'])} ago"
+    return text + (" - PAUSED: nothing is started (inosync --resume)" if status["paused"] else "")
+
+
+def sections(status: Snapshot) -> list[Section]:
+    """Return what the table shows, source by source."""
+    return [
+        Section(
+            title=source_line(source),
+            held=source["state"] == "held",
+            rows=tuple(
+                _row(mirror, status["at"])
+                for mirror in status["mirrors"]
+                if mirror["source"] == source["path"]
+            ),
+        )
+        for source in status["sources"]
+    ]
+
+
+def summary(status: Snapshot) -> str:
+    """Return one line that says whether all is well, as monitoring programs show it."""
+    behind = [mirror for mirror in status["mirrors"] if mirror["lag"] is not None]
+    held = [source for source in status["sources"] if source["state"] == "held"]
+    text = f"{len(status['mirrors']) - len(behind)} of {len(status['mirrors'])} mirrors in sync"
+    if behind:
+        text += f", the longest behind for {span(max(mirror['lag'] or 0.0 for mirror in behind))}"
+    if held:
+        text += f", {len(held)} of {len(status['sources'])} sources held"
+    return text
+
+
+def plain(status: Snapshot) -> Iterator[str]:
+    """Yield the table line by line, without colours."""
+    yield summary(status)
+    yield heading(status)
+    for section in sections(status):
+        yield ""
+        yield section.title
+        header, *cells = aligned(section)
+        yield "    " + "  ".join(header).rstrip()
+        for row, padded in zip(section.rows, cells, strict=True):
+            yield "    " + "  ".join(padded).rstrip()
+            yield from (f"      {note}" for note in row.notes)
+
+
+def aligned(section: Section) -> list[list[str]]:
+    """Return the header's cells and then those of each row, as wide as their columns."""
+    grid = [HEADER, *(row.cells for row in section.rows)]
+    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+    return [
+        [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)] for cells in grid
+    ]
+
+
+def span(seconds: float) -> str:
+    """Return a time span as people say it: 0.4 s, 12 s, 3 min, 2 h, 5 d."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    for size, unit in _UNITS:
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people say it: 512 B, 1.5 MiB."""
+    if count < 1024:
+        return f"{count} B"
+    power = min(4, (count.bit_length() - 1) // 10)
+    return f"{count / 1024**power:.1f} {' KMGT'[power]}iB"
+
+
+def _row(mirror: MirrorStatus, at: float) -> Row:
+    lag, success = mirror["lag"], mirror["last_success_at"]
+    notes = []
+    if mirror["reason"]:
+        notes.append(f"{mirror['reason']} (failures: {mirror['failures']})")
+        if failure := mirror["last_failure"]:
+            notes += [f"| {line}" for line in failure["lines"][-2:]]
+    if (drift := mirror["drift"]) and drift["paths"]:
+        examples = "; ".join(f"{path}: {what}" for path, what in drift["examples"].items())
+        paths = f"{drift['paths']} path{'s' * (drift['paths'] != 1)}"
+        notes.append(f"drift: {paths} ({examples}), found {span(at - drift['at'])} ago")
+    pending = mirror["full"] and "full pass"
+    return Row(
+        cells=(
+            printable(mirror["node"] or mirror["destination"])
+            + (" (big files)" if mirror["lane"] == "big" else ""),
+            mirror["state"],
+            span(lag) if lag is not None else "in sync",
+            pending or (str(mirror["pending"]) if mirror["pending"] else "-"),
+            _run(mirror, at),
+            f"{span(at - success)} ago" if success is not None else "never",
+        ),
+        state=mirror["state"],
+        notes=tuple(notes),
+    )
+
+
+def _run(mirror: MirrorStatus, at: float) -> str:
+    run, next_try = mirror["run"], mirror["next_try_at"]
+    if run is None:
+        return f"next try in {span(next_try - at)}" if next_try is not None else "-"
+    text = f"for {span(run['seconds'])}"
+    if run["bytes"] is not None:
+        text += f", {size(run['bytes'])}, {run['percent']} %, {span(run['eta'] or 0)} left"
+    return text

@@ -1,0 +1,1 @@
+"""One door to each outside thing: processes, signals, sockets, locks, the log, systemd."""

@@ -1,0 +1,212 @@
+"""Batches and how they merge."""
+
+from __future__ import annotations
+
+from inosync.changes.batch import (
+    FEW,
+    MOST,
+    MOST_FILES,
+    Batch,
+    Gathering,
+    chained,
+    collect,
+    full_pass,
+    merged,
+)
+from inosync.changes.changes import Change, Changes, Kind, Move
+
+NOW = 10_000.0
+
+
+def test_contents_are_compared_when_either_batch_says_so() -> None:
+    plain, thorough = full_pass("rfull", 1.0), full_pass("repair", 2.0, contents=True)
+    assert [b.contents for b in (plain, plain.merge(thorough), thorough.merge(plain))] == [
+        False,
+        True,
+        True,
+    ]
+    assert thorough.again().contents
+
+
+def test_changes_are_kept_when_somebody_wants_them() -> None:
+    batch = collect(entries(b"a", b"b", b"a"), NOW, keep=True)
+    assert batch is not None
+    assert batch.changes == frozenset(entries(b"a", b"b"))
+    more = collect(entries(b"c"), NOW, keep=True)
+    assert more is not None
+    assert batch.merge(more).changes == frozenset(entries(b"a", b"b", b"c"))
+
+
+def test_changes_that_are_not_known_stand_for_everything() -> None:
+    known = collect(entries(b"a"), NOW, keep=True)
+    unknown = collect(entries(*[b"%d" % number for number in range(FEW + 1)]), NOW)
+    assert known is not None
+    assert unknown is not None
+    assert unknown.changes is None
+    assert known.merge(unknown).changes is None
+    assert unknown.merge(known).changes is None
+    assert full_pass("x", NOW).merge(known).changes is None
+
+
+def test_a_few_changes_are_kept_for_renames() -> None:
+    one = collect(entries(b"a"), NOW, moves=[Move(b"x", b"y")])
+    other = collect(entries(b"b"), NOW + 1, moves=[Move(b"y", b"z")])
+    assert one is not None
+    assert other is not None
+    batch = one.merge(other)
+    assert batch.changes == frozenset(entries(b"a", b"b"))
+    assert batch.moves == (Move(b"x", b"z", (b"y",)),)
+
+
+def test_too_many_changes_are_not_kept() -> None:
+    many = entries(*[b"%d" % number for number in range(MOST)])
+    batch = collect(many, NOW, keep=True)
+    assert batch is not None
+    assert batch.changes is not None
+    one = collect(entries(b"x"), NOW, keep=True)
+    assert one is not None
+    assert batch.merge(one).changes is None
+    too_many = collect(Changes.of([*many, *entries(b"x")]), NOW, keep=True)
+    assert too_many is not None
+    assert too_many.changes is None
+
+
+def test_the_same_once_more() -> None:
+    batch = Batch(NOW, 1, (b"a",), moves=(Move(b"x", b"y"),))
+    again = batch.again()
+    assert again.repeated
+    assert again.moves == ()  # done already
+    assert (again.since, again.count, again.sample) == (NOW, 1, (b"a",))
+
+
+def entries(*paths: bytes) -> Changes:
+    return Changes.of(Change(path, Kind.ENTRY) for path in paths)
+
+
+def test_nothing_collects_to_nothing() -> None:
+    assert collect(Changes(), NOW) is None
+
+
+def test_a_batch_counts_and_remembers_a_few_names() -> None:
+    batch = collect(entries(b"a", b"b", b"c", b"d"), NOW)
+    assert batch is not None
+    assert (batch.since, batch.count, batch.sample) == (NOW, 4, (b"a", b"b", b"c"))
+
+
+def test_merging_keeps_the_oldest_time_and_the_first_names() -> None:
+    one = Batch(NOW + 5, 2, (b"a", b"b"))
+    other = Batch(NOW, 3, (b"c", b"d"))
+    assert one.merge(other) == Batch(NOW, 5, (b"a", b"b", b"c"))
+
+
+def test_a_demand_for_a_full_pass_survives_merging_on_either_side() -> None:
+    full = full_pass("overflow", NOW)
+    batch = Batch(NOW, 1, (b"a",))
+    assert batch.merge(full).reason == "overflow"
+    assert full.merge(batch).reason == "overflow"
+    assert full.merge(full_pass("later", NOW)).reason == "overflow"
+
+
+def test_a_million_changes_stay_as_small_as_three() -> None:
+    batch = full_pass("start", NOW)
+    for _ in range(1000):
+        more = collect(entries(*[b"x"] * 1000), NOW)
+        assert more is not None
+        batch = batch.merge(more)
+    assert batch.count == 1_000_000
+    assert len(batch.sample) == 3
+
+
+def test_merged_takes_what_there_is() -> None:
+    batch = Batch(NOW, 1)
+    assert merged(None, None) is None
+    assert merged(batch, None) is batch
+    assert merged(None, batch) is batch
+    both = merged(batch, batch)
+    assert both is not None
+    assert both.count == 2
+
+
+def test_a_gathering_stands_for_all_that_was_added_since_it_was_taken() -> None:
+    gathering = Gathering()
+    assert not gathering
+    assert gathering.take() is None
+    gathering.add(entries(b"a", b"b"), NOW, moves=[Move(b"x", b"y")])
+    gathering.add(Changes.of([Change(b"d", Kind.LEVEL)] * 2), NOW + 1)
+    gathering.add(entries(b"b"), NOW + 2, moves=[Move(b"y", b"z")])
+    assert gathering
+    first = gathering.take()
+    assert first is not None
+    assert first.changes == {*entries(b"a", b"b"), Change(b"d", Kind.LEVEL)}
+    assert (first.since, first.count, first.sample) == (NOW, 5, (b"a", b"b", b"d"))
+    assert first.moves == (Move(b"x", b"z", (b"y",)),)
+    assert not gathering
+    gathering.add(entries(b"c"), NOW + 9)
+    second = gathering.take()
+    assert second == Batch(NOW + 9, 1, (b"c",), changes=entries(b"c"))
+    assert first.changes == {*entries(b"a", b"b"), Change(b"d", Kind.LEVEL)}
+
+
+def test_what_is_added_to_a_gathering_is_left_as_it_is() -> None:
+    gathering = Gathering()
+    changes = entries(b"a")
+    gathering.add(changes, NOW)
+    gathering.add(entries(b"b"), NOW)
+    assert changes == entries(b"a")
+
+
+def test_a_gathering_is_bounded() -> None:
+    gathering = Gathering()
+    half = MOST // 2
+    for start in (0, half):
+        gathering.add(entries(*[b"%d" % (start + n) for n in range(half)]), NOW, keep=True)
+    gathering.add(entries(b"0"), NOW, keep=True)  # known already
+    gathering.add(entries(b"x"), NOW, keep=True)
+    gathering.add(entries(b"y"), NOW, keep=True)
+    batch = gathering.take()
+    assert batch is not None
+    assert (batch.count, batch.changes) == (MOST + 3, None)
+
+
+FILE = Move(b"a", b"b", file=True)
+
+
+def test_a_file_that_is_written_after_its_rename_is_not_sure() -> None:
+    one = collect(entries(b"b"), NOW, moves=[FILE])
+    assert one is not None
+    for path, kind, sure in (
+        (b"b", Kind.ENTRY, False),
+        (b"b", Kind.WRITTEN, False),
+        (b"b", Kind.LEVEL, True),
+        (b"a", Kind.ENTRY, True),  # that is for others to judge
+    ):
+        later = collect(Changes.of([Change(path, kind)]), NOW + 1)
+        assert later is not None
+        assert one.merge(later).moves == (FILE._replace(sure=sure),)
+    directory = collect(entries(b"b"), NOW, moves=[Move(b"a", b"b")])
+    again = collect(entries(b"b"), NOW)
+    assert directory is not None
+    assert again is not None
+    assert directory.merge(again).moves == (Move(b"a", b"b"),)
+    assert one.merge(full_pass("x", NOW)).moves == (FILE,)
+
+
+def test_renames_of_files_are_one_and_apart_from_directories() -> None:
+    further = Move(b"b", b"c", file=True)
+    assert chained([FILE, further]) == (Move(b"a", b"c", (b"b",), file=True),)
+    (unsure,) = chained([FILE._replace(sure=False), further])
+    assert not unsure.sure
+    (unsure,) = chained([FILE, further._replace(sure=False)])
+    assert not unsure.sure
+    assert chained([FILE, Move(b"b", b"c")]) == (Move(b"b", b"c"), FILE)
+    many = [Move(b"a%d" % n, b"b%d" % n, file=True) for n in range(MOST_FILES + 1)]
+    assert len(chained([*many, Move(b"x", b"y")])) == MOST_FILES + 1
+
+
+def test_a_gathering_doubts_renamed_files_that_change_later() -> None:
+    gathering = Gathering()
+    gathering.add(entries(b"b"), NOW, moves=[FILE, FILE._replace(old=b"c", new=b"d")])
+    gathering.add(entries(b"b"), NOW + 1)
+    batch = gathering.take()
+    assert batch is not None
+    assert [move.sure for move in batch.moves] == [False, True]

@@ -1,0 +1,494 @@
+"""rsync's command line and exit status."""
+
+from __future__ import annotations
+
+import pytest
+from support.configs import make_config, make_pair, make_source
+
+from inosync.config.load import Source
+from inosync.errors import ConfigError
+from inosync.planning.command import (
+    LIMITED,
+    Judgement,
+    Progress,
+    Transferred,
+    Verdict,
+    chooses_shell,
+    command,
+    deletions,
+    evidence,
+    exit_status,
+    judge,
+    pairs_on,
+    parse_checksum,
+    parse_version,
+    patient,
+    progress,
+    rehearsed,
+    transferred,
+)
+from inosync.planning.file_list import list_options
+from inosync.planning.steps import Fuzzy, Pave, Relink, Renew
+from inosync.rsync import differences as drift
+
+NEW = (3, 2, 7)
+BASE = ["/usr/bin/rsync", "-ltrp", "--delete", "--protect-args", "--stats", "--no-human-readable"]
+
+
+def argv(destination: str = "/mirror", *, source=None, config=None, **options) -> list[str]:
+    node = {
+        key: options.pop(key) for key in list(options) if key in ("rspeed", "rtimeout", "extra")
+    }
+    pair = make_pair(source, destination, **node)
+    return command(pair, config or make_config([pair]), version=NEW, **options)
+
+
+def test_a_local_mirror() -> None:
+    assert argv() == [*BASE, "--modify-window=-1", "--timeout=300", "--", "/srv/www/", "/mirror"]
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "ends"),
+    [
+        (make_source(), "/mirror", ["/srv/www/b/new/", "/mirror/b/new/"]),
+        (make_source(), "h:", ["/srv/www/b/new/", "h:b/new/"]),
+        (make_source(), "h::m/x/", ["/srv/www/b/new/", "h::m/x/b/new/"]),
+        (
+            make_source("/a/x/y", argument="/a/./x/y", prefix="x/y", relative=True),
+            "/mirror/",
+            ["/a/x/y/b/new/", "/mirror/x/y/b/new/"],
+        ),
+    ],
+)
+def test_a_renamed_directory_is_linked_anew(source, destination: str, ends: list[str]) -> None:
+    relink = Relink(b"a/old", b"b/new", (b"f*", b"s/g"), ("*.tmp",), frozenset({b"a/old"}))
+    words = argv(destination, source=source, step=relink, extra=("-z",), spare=[b"lost"])
+    assert words[1:3] == ["-ltrp", "--link-dest=../../a/old"]
+    assert not {"--delete", "--relative"} & set(words)
+    rules = ["--exclude=/f\\*", "--exclude=/s/g", "--exclude=*.tmp", "-z", "--"]
+    assert words[-7:] == [*rules, *ends]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "link", "ends"),
+    [
+        (b"a/x", b"b", "--link-dest=../a/x", ["/srv/www/b/", "/mirror/b/"]),
+        (b"", b"b/c", "--link-dest=../../", ["/srv/www/b/c/", "/mirror/b/c/"]),
+        (b"a", b"", "--link-dest=a", ["/srv/www/", "/mirror"]),
+    ],
+)
+def test_renamed_files_are_linked_anew(old: bytes, new: bytes, link: str, ends: list[str]) -> None:
+    relink = Relink(old, new, (), (), frozenset(), (b"./f",))
+    words = argv("/mirror", source=make_source(excludes=("x",)), step=relink, extra=("-z",))
+    assert words[1] == "-ltp"
+    assert {"--files-from=-", "--from0", "--ignore-existing", link} < set(words)
+    assert not {"--delete", "--exclude=x", "-r", "--relative"} & set(words)
+    assert words[-4:] == ["-z", "--", *ends]
+
+
+def test_the_top_of_a_home_directory_is_not_that_of_the_node() -> None:
+    relink = Relink(b"a", b"", (), (), frozenset(), (b"./f",))
+    assert argv("h:", step=relink)[-1] == "h:"
+
+
+def test_renamed_files_are_made_of_what_is_beside_them() -> None:
+    words = argv(source=make_source(excludes=("x",)), step=Fuzzy((b"./a",)), listed=True)
+    assert {"--fuzzy", "--no-whole-file", "--ignore-existing", "--exclude=x"} < set(words)
+    assert "--delete" not in words
+
+
+def test_what_is_renewed_is_sent_whatever_is_there() -> None:
+    config = make_config([make_pair()], rbigsize=100)
+    words = argv(step=Renew(frozenset({b"a"}), (b"./a",)), listed=True, config=config)
+    assert "--ignore-times" in words
+    assert not {"--delete", "--max-size=100"} & set(words)
+    assert "--max-size=100" in argv(step=Pave((b"./a",)), listed=True, config=config)
+
+
+def test_what_must_be_deleted_is_hidden_before_all_rules() -> None:
+    source = make_source(argument="/srv/www", prefix="www", excludes=("+ *",))
+    words = argv(source=source, hide=[b"a/o?d"], spare=[b"lost"])
+    assert words[-6:-3] == ["--filter=H /www/a/o\\?d", "--filter=-sr /www/lost", "--exclude=+ *"]
+
+
+def test_an_old_rsync_is_not_given_what_it_does_not_know() -> None:
+    pair = make_pair(None, "/mirror")
+    words = command(pair, make_config([pair]), version=(3, 1, 2))
+    assert "--modify-window=-1" not in words
+
+
+def test_both_ends_of_a_local_run_need_not_find_out_on_which_checksum_they_agree() -> None:
+    word = "--checksum-choice=xxh128"
+    words = argv(checksum="xxh128", extra=("--checksum-choice=md5",))
+    assert words.index(word) < words.index("--checksum-choice=md5")  # the last one counts
+    for there in ("host:/mirror", "host::module/", "rsync://host/module/"):
+        assert word not in argv(there, checksum="xxh128")
+
+
+@pytest.mark.parametrize(
+    ("told", "checksum"),
+    [
+        ("rsync  version 3.1.3  protocol version 31\nCapabilities:\n", ""),
+        ("Checksum list:\n    xxh128 xxh3 xxh64 (xxhash) md5 md4 none\nCompress list:\n", "xxh128"),
+        ("Checksum list:\n    md5 md4 none\n", "md5"),
+        ("Checksum list:\nCompress list:\n    zstd\n", ""),
+    ],
+)
+def test_the_checksum_that_two_of_an_rsync_agree_on(told: str, checksum: str) -> None:
+    assert parse_checksum(told) == checksum
+
+
+def test_speed_and_timeout_are_the_nodes() -> None:
+    words = argv(rspeed=500, rtimeout=0)
+    assert "--bwlimit=500" in words
+    assert not any(word.startswith("--timeout") for word in words)
+
+
+@pytest.mark.parametrize(
+    ("source", "top"),
+    [
+        (make_source(), "/srv/www/"),
+        (make_source(argument="/srv/www", prefix="www"), "/srv/"),
+        (make_source("/a/b", argument="/a/./b", prefix="b", relative=True), "/a/"),
+    ],
+)
+def test_a_run_that_names_what_it_carries(source: Source, top: str) -> None:
+    words = argv(source=source, listed=True)
+    assert words[1:7] == [*list_options()][:6]
+    assert "--files-from=-" in words
+    assert "-ltrp" not in words
+    assert "--relative" not in words
+    assert words[-2:] == [top, "/mirror"]
+
+
+def test_a_rehearsal_changes_nothing_and_tells_what_it_would_delete() -> None:
+    words = argv(config=make_config(logfile="/var/log/r.log"), rehearse=True, limit=5)
+    assert words[-6:-3] == ["--dry-run", "--info=del", "--max-delete=2147483647"]
+    assert not any(word.startswith("--log-file") for word in words)
+
+
+def test_deletions_may_be_limited() -> None:
+    assert argv(limit=5)[-4] == "--max-delete=5"
+    assert not any(word.startswith("--max-delete") for word in argv())
+
+
+@pytest.mark.parametrize(
+    ("own", "limits"),
+    [
+        ("--max-delete=3", ["--max-delete=3"]),
+        ("--max-delete=-1", ["--max-delete=-1"]),
+        ("--max-delete=9", ["--max-delete=9", "--max-delete=5"]),
+        ("--max-delete=many", ["--max-delete=many", "--max-delete=5"]),
+        ("--max-size=1", ["--max-delete=5"]),
+    ],
+)
+def test_the_smaller_limit_counts(own: str, limits: list[str]) -> None:
+    words = argv(limit=5, extra=(own,))
+    assert [word for word in words if word.startswith("--max-delete")] == limits
+
+
+def test_what_must_not_be_deleted_is_told_again_behind_what_may_forget_it() -> None:
+    rule = "--filter=-sr /disk"
+    words = argv(
+        extra=("--exclude-from", "/list", "-f", ". /more", "--filter=- *.o"), spare=[b"disk"]
+    )
+    assert words[words.index("--exclude-from") :][:7] == [
+        *("--exclude-from", "/list", rule, "-f", ". /more", rule),
+        "--filter=- *.o",
+    ]
+
+
+def test_what_keeps_a_run_from_speaking_is_left_out() -> None:
+    words = argv(extra=("-aqh", "--info=none", "-q", "--stderr", "all", "-hB700", "-vz"))
+    assert words[-6:-3] == ["-a", "-B700", "-vz"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path", "pattern"),
+    [
+        ("", b"disk", "/disk"),
+        ("www", b"a/disk", "/www/a/disk"),
+        ("", b"a[1]", "/a\\[1]"),
+        ("", b"a*?\\b", "/a\\*\\?\\\\b"),
+        ("", b"a\\b", "/a\\b"),
+    ],
+)
+def test_what_is_to_be_spared_is_excluded_before_all_else(
+    prefix: str, path: bytes, pattern: str
+) -> None:
+    words = argv(source=make_source(prefix=prefix, excludes=("+ *",)), spare=[path])
+    at = words.index(f"--filter=-sr {pattern}")
+    assert words[at + 1] == "--exclude=+ *"
+
+
+LANE = make_config(rbigsize=1000)
+
+
+def test_the_ordinary_run_carries_what_is_not_big() -> None:
+    words = argv(config=LANE, extra=("-aH",))
+    assert words[-5:-3] == ["-aH", "--max-size=1000"]
+    assert not any(word.startswith("--filter") for word in words)
+
+
+def test_a_lenient_run_spares_the_files_that_the_lane_is_at() -> None:
+    words = argv(config=LANE, lenient=True, source=make_source(excludes=("*.tmp",)))
+    at = words.index("--exclude=*.tmp")
+    assert words[at - 2] == "--filter=P .*." + "[0-9A-Za-z]" * 6
+    assert words[at - 1] == "--filter=-srp .inosync-partial/"
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_the_lane_carries_big_files_and_nothing_else(*, listed: bool) -> None:
+    words = argv(config=LANE, big=True, listed=listed, extra=("-aH", "--delete-after", "--del"))
+    assert not any(word.startswith(("--del", "--max-size")) for word in words)
+    assert words[words.index("-aH") : -3] == [
+        "-aH",
+        "--min-size=1001",
+        "--no-links",
+        "--no-devices",
+        "--no-specials",
+        "--info=nonreg0",
+        "--force",
+        "--partial-dir=.inosync-partial",
+    ]
+
+
+@pytest.mark.parametrize("option", ["--inplace", "--append", "--partial-dir=.mine"])
+def test_what_keeps_an_interrupted_file_itself(option: str) -> None:
+    words = argv(config=LANE, big=True, extra=(option,))
+    assert "--partial-dir=.inosync-partial" not in words
+    assert option in words
+
+
+def test_files_that_are_to_be_left_alone() -> None:
+    words = argv(source=make_source(prefix="www"), spare=[b"disk"], leave=[b"b", b"a[1]"])
+    at = words.index("--filter=-sr /www/a\\[1]")
+    assert words[at + 1 : at + 3] == ["--filter=-sr /www/b", "--filter=-sr /www/disk"]
+
+
+def test_a_limit_that_kept_a_directory_from_giving_way_holds_the_mirror() -> None:
+    stopped = b"could not make way\nDeletions stopped due to --max-delete limit (90 skipped)\n"
+    assert exit_status(23, stopped) == LIMITED
+    assert exit_status(23, b"could not make way\n") == 23
+    assert exit_status(12, stopped) == 12
+
+
+def test_old_nodes_do_not_say_how_much_a_rehearsal_would_delete() -> None:
+    told = b"deleting a\ndeleting b\n\nNumber of deleted files: 3 (reg: 3)\n"
+    assert rehearsed(told).deleted == 3
+    assert rehearsed(told[: told.index(b"Number")]).deleted == 2
+
+
+def test_what_a_rehearsal_would_have_deleted() -> None:
+    output = b"deleting d/a\ndeleting b\x1b\nother\ndeleting c\ndeleting e\n\nNumber of"
+    assert deletions(output) == ("d/a", "b\\x1b", "c")
+    assert deletions(b"") == ()
+
+
+def test_excludes_keep_their_order_and_extra_comes_behind_them() -> None:
+    source = make_source(excludes=("+ /keep", "*.tmp", "/keep"))
+    words = argv(source=source, extra=("-aH", "--exclude=last"))
+    at = words.index("--exclude=+ /keep")
+    assert words[at:-3] == [
+        "--exclude=+ /keep",
+        "--exclude=*.tmp",
+        "--exclude=/keep",
+        "-aH",
+        "--exclude=last",
+    ]
+
+
+def test_nothing_that_follows_is_taken_for_an_option() -> None:
+    assert argv()[-3] == "--"
+
+
+def test_a_virtual_root_is_kept_on_the_node() -> None:
+    source = make_source("/a/b", argument="/a/./b", prefix="b", relative=True)
+    words = argv(source=source)
+    assert "--relative" in words
+    assert words[-2] == "/a/./b"
+
+
+def test_rsyncs_own_log() -> None:
+    assert "--log-file=/var/log/r.log" in argv(config=make_config(logfile="/var/log/r.log"))
+
+
+@pytest.mark.parametrize("destination", ["h::module/path", "rsync://h:8730/module/path"])
+def test_an_rsync_daemon(destination: str) -> None:
+    words = argv(destination)
+    assert "--sockopts=TCP_NODELAY" in words
+    assert "--contimeout=30" in words
+    assert "-e" not in words
+
+
+def test_an_rsync_daemon_is_told_of_no_timeout_in_a_short_run() -> None:
+    told = "--remote-option=--timeout=0"
+    assert told in argv("h::module/path", listed=True)
+    assert "--timeout=300" in argv("h::module/path", listed=True)
+    # A whole pass may have long silences; with the timeout, the daemon fills them.
+    assert told not in argv("h::module/path")
+    assert told not in argv("h:/path", listed=True)
+    assert told not in argv("h::module/path", listed=True, rtimeout=0)
+
+
+def test_a_short_run_to_a_local_node_has_no_timeout_of_its_own() -> None:
+    assert "--timeout=300" not in argv("/mirror", listed=True)
+    assert "--timeout=300" in argv("/mirror")
+    assert "--timeout=300" in argv("/mirror", listed=True, big=True)
+    assert "--timeout=300" in argv("h:/p", listed=True)
+
+
+def test_ssh_shares_its_connections() -> None:
+    words = argv("ssh://u@h:2222/p", control="/run/inosync/ssh-x")
+    shell = words[words.index("-e") + 1]
+    assert shell.startswith("ssh -o BatchMode=yes -o ConnectTimeout=30")
+    assert "-o ControlMaster=auto" in shell
+    assert "-o ControlPath=/run/inosync/ssh-x/%C" in shell
+    assert shell.endswith("-p 2222")
+    assert words[-1] == "u@h:/p"
+
+
+def test_ssh_without_a_directory_for_sockets_shares_nothing() -> None:
+    words = argv("h:/p")
+    assert "Control" not in words[words.index("-e") + 1]
+
+
+def test_a_percent_sign_in_the_sockets_directory_is_not_sshs() -> None:
+    words = argv("h:/p", control="/run/50%")
+    assert "-o ControlPath=/run/50%%/%C" in words[words.index("-e") + 1]
+
+
+def test_the_users_remote_shell_is_left_alone() -> None:
+    assert "-e" not in argv("h:/p", extra=("--rsh=ssh -p 99",))
+    assert "-e" not in argv("h:/p", environment_shell=True)
+
+
+@pytest.mark.parametrize(
+    ("extra", "chosen"),
+    [
+        ((), False),
+        (("-aH",), False),
+        (("--rsh=ssh",), True),
+        (("--rsh", "ssh"), True),
+        (("-e", "ssh"), True),
+        (("-ave", "ssh"), True),
+        (("-essh",), True),
+        (("--delete-excluded",), False),
+        (("--exclude=x",), False),
+    ],
+)
+def test_who_chooses_the_remote_shell(extra: tuple[str, ...], chosen: bool) -> None:
+    assert chooses_shell(extra) is chosen
+
+
+@pytest.mark.parametrize(
+    ("output", "version"),
+    [
+        ("rsync  version 3.2.7  protocol version 31\n...", (3, 2, 7)),
+        ("rsync  version v3.4.1pre1  protocol version 32\n", (3, 4, 1)),
+        ("hello --version\n", None),
+        ("", None),
+    ],
+)
+def test_the_version(output: str, version: tuple[int, int, int] | None) -> None:
+    assert parse_version(output) == version
+
+
+OK, RETRY, SLOW, HOLD = Verdict.OK, Verdict.RETRY, Verdict.SLOW, Verdict.HOLD
+
+
+@pytest.mark.parametrize(
+    ("verdict", "codes"),
+    [
+        (OK, [0, 24]),
+        (RETRY, [2, 5, 10, 11, 12, 14, 20, 21, 22, 23, 30, 35, 255, -9, -11, -15]),
+        (SLOW, [1, 3, 4, 6, 13, 126, 127, 99, 200]),
+        (HOLD, [25]),
+    ],
+)
+def test_the_judgement_of_every_exit_status(verdict: Verdict, codes: list[int]) -> None:
+    destination = make_pair(None, "h:/p").destination
+    for code in codes:
+        judgement = judge(code, destination)
+        assert judgement.verdict is verdict, code
+        assert judgement.meaning
+        assert bool(judgement.cure) is (verdict is not OK), code
+        assert "{" not in judgement.cure
+
+
+def test_a_cure_names_the_host_and_a_local_one_this_host() -> None:
+    assert judge(127, make_pair(None, "web7:/p").destination).cure == "install rsync on web7"
+    assert judge(127, make_pair(None, "/p").destination).cure == "install rsync on this host"
+    assert "'ssh web7 rsync --version'" in judge(12, make_pair(None, "web7:/p").destination).cure
+    assert "rsync is installed on web7" in judge(12, make_pair(None, "web7::m").destination).cure
+
+
+def test_a_judgement_names_the_signal() -> None:
+    assert judge(-9, make_pair().destination) == Judgement(
+        RETRY, "killed by signal 9", "nothing, unless it repeats"
+    )
+
+
+def test_statistics() -> None:
+    output = b"""\
+Number of files: 3 (reg: 2, dir: 1)
+Number of created files: 2 (reg: 2)
+Number of deleted files: 7
+Number of regular files transferred: 2
+Total file size: 300 bytes
+Total transferred file size: 1234567 bytes
+"""
+    assert transferred(output) == Transferred(files=2, size=1234567, deleted=7)
+    assert transferred(b"Number of files transferred: 2\n") == Transferred(files=2)
+    assert transferred(b"") == Transferred()
+
+
+def test_the_evidence_is_the_last_lines_and_safe_to_log() -> None:
+    errors = b"".join(b"line %d\n" % number for number in range(40)) + b"\n\x1b[31mred \xff\r\n"
+    lines = evidence(errors)
+    assert len(lines) == 25
+    assert lines[0] == "line 16"
+    assert lines[-1] == "\\x1b[31mred \\udcff"
+
+
+TOLD = (
+    b"\nname\n     32,768   0%    0.00kB/s    0:00:00  \r"
+    b"     999850  99% 1005.53kB/s    0:00:07 (xfr#19997, to-chk=3/20001)\n"
+)
+
+
+def test_a_comparison_looks_at_contents_and_tells() -> None:
+    words = argv(compare=True, rehearse=True)
+    assert [word for word in words if word in drift.OPTIONS] == list(drift.OPTIONS)
+    assert "--dry-run" in words
+    assert "--checksum" not in argv(rehearse=True)
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (b"", None),
+        (b"sending incremental file list\n", None),
+        (TOLD, Progress(19997, 999850, 99, 7)),
+        (b"          500   5%   10.00kB/s    1:02:03\r", Progress(0, 500, 5, 3723)),
+    ],
+)
+def test_progress(output: bytes, told: Progress | None) -> None:
+    assert progress(output) == told
+
+
+def test_what_runs_moved_adds_up() -> None:
+    assert Transferred(1, 2, 3) + Transferred(10, 20, 30) == Transferred(11, 22, 33)
+
+
+def test_a_comparison_may_be_silent_for_longer() -> None:
+    assert patient(make_pair(rtimeout=300)).node.rtimeout == 3000
+    assert patient(make_pair(rtimeout=0)).node.rtimeout == 0
+
+
+def test_the_mirrors_on_a_node() -> None:
+    pairs = [make_pair(None, "a:/m"), make_pair(None, "b:/m")]
+    assert pairs_on(pairs, "") == pairs
+    assert pairs_on(pairs, "b:/m") == pairs[1:]
+    with pytest.raises(ConfigError, match="there is no node c; known are a:/m, b:/m"):
+        pairs_on(pairs, "c")
