@@ -201,7 +201,7 @@ def _alone(options: argparse.Namespace) -> int:
 
     try:
         return service.run(
-            lambda: once.once(_load(options), node=options.node, mend=options.verify),
+            lambda: once.once(_load(options), node=options.node),
             detach=False,
             pretend=options.pretend,
             verbose=options.verbose,

@@ -21,10 +21,12 @@ from inosync.commands.side_by_side import Ended, Job, together
 from inosync.config.load import Config, Pair, Source
 from inosync.config.sources import mirror_overlaps
 from inosync.errors import ConfigError
-from inosync.planning.command import command
+from inosync.planning.command import Run, command
+from inosync.planning.order import RunKind
 from inosync.rsync.destination import Destination, Transport
 from inosync.rsync.filters import compile_filters
 from inosync.rsync.options import options
+from inosync.rsync.program import Program
 from inosync.service.service import become, control_directory, preflight, run_environment
 from inosync.system.lock import runtime_directory
 from inosync.text import printable
@@ -266,15 +268,8 @@ class _Nodes:
         return "RSYNC_RSH" in self._environment
 
     def _argv(self, pair: Pair) -> list[str]:
-        return command(
-            pair,
-            self._config,
-            version=self._version,
-            control=self._control,
-            environment_shell=self._own_shell,
-            rehearse=True,
-            listed=True,
-        )
+        program = Program(self._version, control=self._control, environment_shell=self._own_shell)
+        return command(Run(pair, RunKind.REHEARSAL, listed=True), self._config, program)
 
     def _names(self, pair: Pair) -> bytes:
         """Return the sample as rsync reads names: from the top of the transfer."""

@@ -12,12 +12,14 @@ import os
 from collections.abc import Callable, Iterable
 
 from inosync.config.load import Config
+from inosync.config.nodes import pairs_on
 from inosync.config.values import YEAR
 from inosync.engine.actions import Outcome
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
-from inosync.planning.command import VANISHED, Progress, judge, pairs_on, patient
 from inosync.rsync.differences import differences, line
+from inosync.rsync.exits import VANISHED, judge
+from inosync.rsync.output import Progress
 from inosync.service.runs import Runs
 from inosync.system.lock import lock_path, runtime_directory, socket_path
 from inosync.text import printable
@@ -26,15 +28,15 @@ from inosync.text import printable
 _SCREEN, _PLAIN = 0.5, 30.0
 
 
-def once(config: Config, *, node: str = "", mend: bool = False) -> Config:
+def once(config: Config, *, node: str = "") -> Config:
     """Return `config` for a daemon whose mirrors, or those on `node`, each try one full pass.
 
-    Changes and failures wait for longer than anybody runs this. Runs that `mend` compare contents.
+    Changes and failures wait for longer than anybody runs this.
     Raise ConfigError if there is no such node.
     """
     pairs = tuple(
         dataclasses.replace(pair, node=dataclasses.replace(pair.node, rretry=(YEAR, YEAR)))
-        for pair in (map(patient, config.pairs) if mend else config.pairs)
+        for pair in config.pairs
     )
     runtime = runtime_directory()
     return dataclasses.replace(

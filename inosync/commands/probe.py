@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from inosync.config.load import Pair, Source
-from inosync.planning.command import OLDEST, chooses_shell, judge, parse_version, ssh_command
 from inosync.rsync.destination import Destination, Transport
 from inosync.rsync.differences import differences
+from inosync.rsync.exits import judge
 from inosync.rsync.options import options
+from inosync.rsync.program import OLDEST, chooses_shell, parse_version, ssh_command
 
 #: Seconds by which clocks may differ; the question itself takes some time.
 CLOCK = 5

@@ -6,6 +6,7 @@ Runs rsync without writing anything (``--dry-run --checksum``); needs no daemon 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shlex
 import time
@@ -14,12 +15,16 @@ from pathlib import Path
 
 from inosync.commands.side_by_side import Ended, Job, together
 from inosync.config.load import Config, Pair
-from inosync.planning.command import VANISHED, command, evidence, judge, pairs_on, patient
+from inosync.config.nodes import pairs_on
+from inosync.planning.command import Run, command, patient
+from inosync.planning.order import RunKind
 from inosync.rsync.differences import below, counted, differences, line
+from inosync.rsync.exits import VANISHED, judge
+from inosync.rsync.output import evidence
 from inosync.service.service import become, control_directory, preflight, run_environment
 from inosync.system.lock import runtime_directory, socket_path
 from inosync.text import printable
-from inosync.watch.guard import changed
+from inosync.watch.files import changed
 
 #: Seconds that a running daemon is given to carry a change, after ``edelay``.
 _CARRY = 2.0
@@ -35,7 +40,7 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
     differs. Raise ConfigError, also for a node that does not exist.
     """
     pairs = pairs_on(config.pairs, node)
-    version = preflight(config).version
+    program = preflight(config)
     with contextlib.ExitStack() as stack:
         runtime = runtime_directory()
         control = stack.enter_context(control_directory(runtime, config))
@@ -44,19 +49,15 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
         delay = config.emaxdelay + _CARRY if running else 0.0
         become(config)
         environment = run_environment()
+        shell = "RSYNC_RSH" in environment
+        program = dataclasses.replace(
+            program, checksum="", control=control, environment_shell=shell
+        )
         since = time.time() - delay
         jobs = [
             Job(
                 pair,
-                command(
-                    patient(pair),
-                    config,
-                    version=version,
-                    control=control,
-                    environment_shell="RSYNC_RSH" in environment,
-                    rehearse=True,
-                    compare=True,
-                ),
+                command(Run(patient(pair), RunKind.COMPARISON, contents=True), config, program),
             )
             for pair in pairs
         ]

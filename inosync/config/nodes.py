@@ -16,6 +16,7 @@ from inosync.config.settings import SETTINGS
 from inosync.config.sources import Node, Pair, Source, absolute, mirror_overlaps
 from inosync.config.values import Fault, Faults, did_you_mean, faults_of, optional, shown
 from inosync.config.values import text as parse_text
+from inosync.errors import ConfigError
 from inosync.planning.file_list import hindrance
 from inosync.rsync.destination import (
     Destination,
@@ -220,3 +221,15 @@ def _check_ssh(reading: Reading, entry: Entry, pair: Pair) -> None:
             "makes the whole home directory there a mirror and deletes everything else in it; "
             f"if that is meant, write {destination.text + './'!r}",
         )
+
+
+def pairs_on(pairs: Sequence[Pair], name: str) -> list[Pair]:
+    """Return those of `pairs` that are on the node called `name`, all for ``""``.
+
+    Raise ConfigError when there are none.
+    """
+    found = [pair for pair in pairs if name in ("", pair.node.name)]
+    if not found:
+        known = ", ".join(sorted({pair.node.name for pair in pairs}))
+        raise ConfigError([f"there is no node {printable(name)}; known are {known}"])
+    return found

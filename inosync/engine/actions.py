@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inosync.changes.batch import Batch
 from inosync.config.load import Source
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import Report
-from inosync.planning.command import NOTHING, Transferred
+from inosync.planning.order import Order
 from inosync.rsync.differences import EQUAL, Drift
+from inosync.rsync.output import NOTHING, Transferred
 
 #: How urgent a line for the log is, as in the standard library's logging.
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
@@ -20,19 +20,10 @@ DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
 
 @dataclass(frozen=True)
 class Start:
-    """Run rsync for this mirror, to carry this batch; then call ``exited``.
-
-    ``rehearse``: only find out what it would delete. ``limit``: delete no more files than this (0:
-    as many as it takes). ``compare``: send nothing, only find out what differs, contents included.
-    ``lenient``: leave alone what the lane for big files is at.
-    """
+    """Run rsync for this mirror as the order says; then call ``prepared``, and later ``exited``."""
 
     mirror: Mirror
-    batch: Batch
-    rehearse: bool = False
-    limit: int = 0
-    compare: bool = False
-    lenient: bool = False
+    order: Order
 
 
 @dataclass(frozen=True)

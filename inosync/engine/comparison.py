@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from inosync.engine.actions import WARNING, Outcome, Say
 from inosync.engine.messages import drift
 from inosync.engine.mirror import Mirror, State
-from inosync.planning.command import Verdict, judge
+from inosync.rsync.exits import Verdict, judge
 
 #: Seconds until a comparison that came to no end is tried again.
 AGAIN = 600.0

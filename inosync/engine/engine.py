@@ -36,10 +36,13 @@ from inosync.engine.lanes import Lanes
 from inosync.engine.mirror import Failure, Mirror, State
 from inosync.engine.reports import Failed, Report, changed, failed, held, recovered, succeeded
 from inosync.engine.source import SourceState, without_unsettled
-from inosync.planning.command import NOTHING, PARTIAL, SILENCE, VANISHED, Judgement, Verdict, judge
+from inosync.planning.command import SILENCE
 from inosync.planning.file_list import hindrance
+from inosync.planning.order import Order, Prepared, RunKind
 from inosync.planning.resting_files import Fresh, compile_rules
 from inosync.planning.steps import Renew
+from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict, judge
+from inosync.rsync.output import NOTHING
 from inosync.text import printable
 
 #: Seconds between asking a run to end and killing it.
@@ -64,6 +67,7 @@ class Engine:
 
     config: Config
     random: Callable[[], float]
+    contents: bool = False  # full passes compare what is in the files, too
     sources: dict[str, SourceState] = field(default_factory=dict)  # by path
     mirrors: list[Mirror] = field(default_factory=list)
     leaving: list[Mirror] = field(default_factory=list)  # no longer configured, still running
@@ -113,7 +117,7 @@ class Engine:
     def resync(self, source: Source, reason: str, now: float) -> None:
         """Anything below `source` may differ: every mirror of it owes a full pass, at once."""
         state = self.sources[source.path]
-        state.untold = merged(state.untold, full_pass(reason, now))
+        state.untold = merged(state.untold, self._full(reason, now))
         self._pass(state, reason, now)
 
     def linked(self, source: Source, now: float) -> None:
@@ -129,25 +133,39 @@ class Engine:
         for path, age, big in files:
             settling.touch(path, now, age=age, big=big)
 
-    def left_out(self, mirror: Mirror, batch: Batch) -> frozenset[bytes]:
-        """Return the files that a run which carries `batch` must not touch yet.
+    def prepared(self, mirror: Mirror, what: Prepared, now: float) -> None:
+        """Take note of what was decided for the mirror's run, which begins now."""
+        mirror.decide(what)
+        if what.linked:
+            self.linked(mirror.pair.source, now)
 
-        What the batch itself names has waited long enough, and may have changed again since.
-        """
-        waiting = self.sources[mirror.pair.source.path].settling.paths
-        if not waiting or batch.changes is None:
-            return waiting
-        return waiting.difference(batch.changes.entries)
+    def _full(self, reason: str, now: float) -> Batch:
+        """Return what a full pass carries."""
+        return full_pass(reason, now, contents=self.contents)
 
-    def has_the_node(self, mirror: Mirror, batch: Batch) -> bool:
-        """Return whether nothing else is at work on the node, and `batch` is free to touch all."""
+    def _order(self, mirror: Mirror, batch: Batch, kind: RunKind) -> Order:
+        """Return the order for the next run of a mirror that carries `batch`."""
+        state = self.sources[mirror.pair.source.path]
+        waiting = state.settling.paths
+        if waiting and batch.changes is not None:
+            # What the batch itself names has waited long enough, and may have changed again since.
+            waiting = waiting.difference(batch.changes.entries)
         other = self._lanes.partner(mirror)
-        alone = not mirror.big and (other is None or not other.busy)
-        return alone and not self.left_out(mirror, batch)
-
-    def owed_beside(self, mirror: Mirror) -> frozenset[bytes] | None:
-        """Return which paths the lane beside that of `mirror` owes the node; None: any."""
-        return self._lanes.owes(mirror)
+        limited = kind is RunKind.PASS and not mirror.approved
+        return Order(
+            mirror.pair,
+            kind,
+            batch,
+            limit=self.config.rmaxdelete if limited else 0,
+            big=mirror.big,
+            lenient=mirror.lenient,
+            left_out=waiting,
+            steps=() if mirror.wary else mirror.steps,
+            alone=not mirror.big and (other is None or not other.busy) and not waiting,
+            owed=self._lanes.owes(mirror),
+            stale=mirror.stale,
+            retried=mirror.backoff.failures > 0,
+        )
 
     def shortage(self, source: Source, short: bool, now: float) -> None:
         """Some directories of `source` have no watch (or all have again): passes stand in."""
@@ -177,7 +195,7 @@ class Engine:
         state.watched |= bool(free)
         for mirror in self._mirrors_of(source):
             if mirror.pair.node.name in freed:
-                mirror.offer(full_pass("the source came back", now))
+                mirror.offer(self._full("the source came back", now))
             if mirror.pair.node.name not in free and mirror.state is State.RUNNING:
                 self._end(mirror, f"{source.path} {reason}", now)
 
@@ -203,7 +221,7 @@ class Engine:
         """
         released = [m for m in self.mirrors if node in ("", m.pair.node.name)]
         for mirror in released:
-            mirror.offer(full_pass(reason, now))
+            mirror.offer(self._full(reason, now))
             mirror.release(approve=True)
         return released
 
@@ -321,7 +339,7 @@ class Engine:
                 mirror.release()  # to be rehearsed anew
             # Another limit, and files change from one lane to the other.
             if (mirror.pair, id(mirror)) not in before or config.rbigsize != big_size:
-                mirror.offer(full_pass("the config changed", now))
+                mirror.offer(self._full("the config changed", now))
         for mirror in self.leaving:
             if mirror.state is State.RUNNING:
                 self._end(mirror, "no longer configured", now)
@@ -461,7 +479,7 @@ class Engine:
         self._offer(state.source, batch, big)
 
     def _pass(self, state: SourceState, reason: str, now: float) -> None:
-        self._offer(state.source, full_pass(reason, now))
+        self._offer(state.source, self._full(reason, now))
         self._schedule_full(state, now)
 
     def _schedule_full(self, state: SourceState, now: float) -> None:
@@ -525,10 +543,9 @@ class Engine:
 
     def _perform(self, mirror: Mirror, now: float) -> None:
         """Go on to the next run of the same flight."""
-        limit = 0 if mirror.approved else self.config.rmaxdelete
         look = mirror.pair.node.rtimeout / _LOOKS
         batch = mirror.perform(now, check_after=look)
-        self._actions.append(Start(mirror, batch, limit=limit, lenient=mirror.lenient))
+        self._actions.append(Start(mirror, self._order(mirror, batch, RunKind.PASS)))
 
     def _comparable(self) -> list[Mirror]:
         """Return the mirrors that may be compared when their time has come: one at a time.
@@ -558,7 +575,8 @@ class Engine:
         mirror = comparing.longest_due(self._comparable(), now)
         if mirror is not None:
             mirror.compare(now, check_after=mirror.pair.node.rtimeout * SILENCE / _LOOKS)
-            self._actions.append(Start(mirror, full_pass("rverify", now), compare=True))
+            batch = self._full("rverify", now)
+            self._actions.append(Start(mirror, self._order(mirror, batch, RunKind.COMPARISON)))
 
     def _offer(self, source: Source, batch: Batch, big: Batch | None = None) -> None:
         """Add `batch` to what the mirrors of `source` owe, and `big` to what their lanes do."""
@@ -651,7 +669,8 @@ class Engine:
             rehearse = self.config.rmaxdelete > 0 and not mirror.approved
             look = mirror.pair.node.rtimeout / _LOOKS
             batch = mirror.start(now, check_after=look, rehearse=rehearse)
-            self._actions.append(Start(mirror, batch, rehearse=rehearse, lenient=mirror.lenient))
+            kind = RunKind.REHEARSAL if rehearse else RunKind.PASS
+            self._actions.append(Start(mirror, self._order(mirror, batch, kind)))
 
 
 def _to_repeat(mirror: Mirror, outcome: Outcome, flight: Batch) -> bool:

@@ -9,8 +9,8 @@ import os
 
 from inosync.engine.actions import DEBUG, ERROR, INFO, WARNING, Outcome, Say
 from inosync.engine.mirror import Mirror
-from inosync.planning.command import Verdict, judge
 from inosync.rsync.differences import Drift, counted, line
+from inosync.rsync.exits import Verdict, judge
 
 
 def success(mirror: Mirror, took: float, *, again: bool, first: bool) -> list[Say]:

@@ -27,9 +27,11 @@ from dataclasses import dataclass
 from inosync.changes.batch import Batch, merged
 from inosync.config.load import Pair
 from inosync.engine.backoff import Backoff
-from inosync.planning.command import NOTHING, Judgement, Transferred, Verdict
-from inosync.planning.steps import Relink, Renew, Step
+from inosync.planning.order import Prepared
+from inosync.planning.steps import Renew, Step
 from inosync.rsync.differences import EQUAL, Drift
+from inosync.rsync.exits import Judgement, Verdict
+from inosync.rsync.output import NOTHING, Transferred
 
 
 class State(enum.Enum):
@@ -221,13 +223,11 @@ class Mirror:
         self.retry_at = now + wait
         return wait
 
-    def step(self, steps: tuple[Step, ...]) -> None:
-        """Let these go before the run itself; each is to be followed by ``stepped``."""
-        self.steps = () if self.wary else steps
-
-    def link(self, relink: Relink) -> None:
-        """This step begins: from now on the old place must be deleted on the node."""
-        self.stale |= relink.gone
+    def decide(self, what: Prepared) -> None:
+        """Take note of what was decided for the run that begins now."""
+        self.steps = what.steps
+        self.hid = what.hid
+        self.stale |= what.gone
 
     def stepped(self, *, well: bool) -> None:
         """The first step has ended; when not `well`, the others are left out."""

@@ -17,7 +17,7 @@ from inosync.changes.batch import Batch
 from inosync.changes.changes import Change, Kind
 from inosync.config.load import Source
 from inosync.engine.mirror import Mirror
-from inosync.planning.command import Transferred
+from inosync.rsync.output import Transferred
 
 #: The version of the reports' shape: raised when a name goes or changes its meaning.
 SCHEMA = 1

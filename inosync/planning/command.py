@@ -1,34 +1,26 @@
-"""rsync, as far as it can be known without running it: its command line and its exit status.
+"""The command line of one run of rsync.
 
-Pure. Builds argv lists (never a shell command) and judges how a run ended. Does not know mirrors,
-processes or the clock.
+Pure. Builds argv lists, never a shell command. What a run is to do was decided before (prepare.py);
+what comes of it is read in rsync/output.py and judged in rsync/exits.py.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import enum
-import itertools
 import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from inosync.config.load import Config, Pair
-from inosync.errors import ConfigError
 from inosync.planning.file_list import list_options, top
+from inosync.planning.order import RunKind
 from inosync.planning.steps import Fuzzy, Relink, Renew, Step
-from inosync.rsync import differences as drift
-from inosync.rsync.destination import Destination, Transport
+from inosync.rsync import differences
+from inosync.rsync.destination import Transport
 from inosync.rsync.filters import rsync_options
 from inosync.rsync.options import most_deletions, options, spoken, with_rules
-from inosync.text import printable
-
-#: Older ones lack options that every run needs (--protect-args with --info style statistics).
-OLDEST = (3, 1, 0)
-
-#: Seconds to wait for a node to accept a connection: ssh's ConnectTimeout, rsync's --contimeout.
-CONNECT_TIMEOUT = 30
+from inosync.rsync.program import CONNECT_TIMEOUT, Program, chooses_shell, ssh_command
 
 #: How many times ``rtimeout`` a run that compares contents may be silent: it is while either end
 #: reads a large file.
@@ -61,134 +53,129 @@ _STEP_OPTIONS: dict[type, tuple[str, ...]] = {
 #: The largest number that --max-delete takes (an int in options.c).
 _ANY_NUMBER = 2**31 - 1
 
-_SHARED_SSH = (
-    "ssh -o BatchMode=yes -o ConnectTimeout={timeout} -o ServerAliveInterval=15 "
-    "-o ServerAliveCountMax=3"
-)
 
+@dataclass(frozen=True)
+class Run:
+    """One run of rsync, and all that its command line depends on beside the config.
 
-def parse_version(output: str) -> tuple[int, int, int] | None:
-    """Return (3, 2, 7) from the output of ``rsync --version``, or None when that is not rsync's."""
-    found = re.match(r"rsync\s+version\s+v?(\d+)\.(\d+)\.(\d+)", output)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+    `listed`: it carries what standard input names (see file_list.py). ``limit`` is how many files
+    it may delete; 0: any. ``contents`` are compared, too. ``spare`` are paths of the source that
+    are to be left alone on the node, ``leave`` files, and ``hide`` paths that are to be deleted
+    there even if the source has them. A STEP has the ``step`` that it is (see steps.py).
 
-
-def parse_checksum(output: str) -> str:
-    """Return which checksum two of this rsync agree on, from the output of ``rsync --version``.
-
-    That is the first that it lists; ``""`` when it lists none, as those before 3.2.0.
+    With ``rbigsize`` the run of the lane for `big` files carries what is larger, and any other what
+    is not; one that is `lenient` spares the temporary files of that lane on the node.
     """
-    found = re.search(r"^Checksum list:\n +(\w+)", output, re.MULTILINE)
-    return found[1] if found else ""
+
+    pair: Pair
+    kind: RunKind
+    step: Step | None = None
+    listed: bool = False
+    limit: int = 0
+    big: bool = False
+    lenient: bool = False
+    contents: bool = False
+    spare: Iterable[bytes] = ()
+    leave: Iterable[bytes] = ()
+    hide: Iterable[bytes] = ()
+
+    @property
+    def pretends(self) -> bool:
+        """Whether it changes nothing, and tells what it would do."""
+        return self.kind in (RunKind.REHEARSAL, RunKind.COMPARISON)
+
+    @property
+    def short(self) -> bool:
+        """Whether it is over soon, as far as one can tell."""
+        return self.listed and not self.big
 
 
-def chooses_shell(extra: Sequence[str]) -> bool:
-    """Return whether the user's options name a remote shell."""
-    return not options(extra).isdisjoint(("-e", "--rsh"))
-
-
-def command(
-    pair: Pair,
-    config: Config,
-    *,
-    version: tuple[int, int, int],
-    checksum: str = "",
-    control: str = "",
-    environment_shell: bool = False,
-    rehearse: bool = False,
-    limit: int = 0,
-    spare: Iterable[bytes] = (),
-    leave: Iterable[bytes] = (),
-    listed: bool = False,
-    compare: bool = False,
-    big: bool = False,
-    lenient: bool = False,
-    hide: Iterable[bytes] = (),
-    step: Step | None = None,
-) -> list[str]:
-    """Return the argv of a pass over the whole source of `pair` to its node.
-
-    When `listed`, it is that of a run that carries what standard input names (see plan.py).
-
-    ``version`` is the local rsync's, and ``checksum`` what two of it agree on. ``control`` is a
-    private directory for ssh's control sockets; without one, connections are not shared.
-    ``environment_shell`` says that RSYNC_RSH chooses the remote shell, so that no ``-e`` may
-    override it. To `rehearse` is to change nothing and tell what would be deleted; see
-    ``deletions``. ``limit`` is how many files may be deleted; 0: any.
-    ``spare`` are paths of the source that are to be left alone on the node, ``leave`` files, and
-    ``hide`` paths that are to be deleted there even if the source has them. To `compare` is to
-    look at contents, too, and to tell what differs (see drift.py). With a ``step``, it is the
-    command of that (see steps.py); for a Relink none of these counts.
-
-    With ``config.rbigsize`` the run of the lane for `big` files carries what is larger, and any
-    other what is not; one that is `lenient` spares the temporary files of that lane on the node.
-    """
-    node, destination = pair.node, pair.destination
-    relink = step if isinstance(step, Relink) else None
-    argv = [config.rsync, *_mode(step, listed=listed, big=big)]
+def command(run: Run, config: Config, program: Program) -> list[str]:
+    """Return the argv of `run`."""
+    argv = [config.rsync, *_mode(run)]
     argv += ["--protect-args", "--stats", "--no-human-readable"]
-    if version >= (3, 1, 3):
+    if program.compares_exactly:
         # The quick check compares whole seconds unless told otherwise: a file rewritten with the
         # same size within one second would stay stale for ever. rsync(1), --modify-window.
         argv.append("--modify-window=-1")
-    short = listed and not big
+    argv += _limits(run)
+    if config.logfile and not run.pretends:
+        argv.append(f"--log-file={config.logfile}")
+    if run.pair.source.relative and not run.listed and not isinstance(run.step, Relink):
+        argv.append("--relative")
+    argv += _transport(run, program)
+    if isinstance(run.step, Relink):
+        return [*argv, *_relinking(run.pair, run.step)]
+    return [*argv, *_carrying(run, config)]
+
+
+def _limits(run: Run) -> list[str]:
+    """Return how long it may be silent, and how much it may send in a second."""
+    node, local = run.pair.node, run.pair.destination.transport is Transport.LOCAL
+    words = []
     # Both ends of a local run wait for one that has ended already, in steps of 20 ms
     # (wait_process_with_flush() in main.c); with a timeout the one in front mostly comes too late
     # for the other's and takes two. The daemon sees for itself whether it does nothing.
-    if node.rtimeout and not (destination.transport is Transport.LOCAL and short):
-        argv.append(f"--timeout={node.rtimeout}")
+    if node.rtimeout and not (local and run.short):
+        words.append(f"--timeout={node.rtimeout}")
     if node.rspeed:
-        argv.append(f"--bwlimit={node.rspeed}")
-    if config.logfile and not rehearse:
-        argv.append(f"--log-file={config.logfile}")
-    if pair.source.relative and not listed and relink is None:
-        argv.append("--relative")
-    chosen = environment_shell or chooses_shell(node.extra)
-    argv += _transport(destination, control, chosen=chosen, checksum=checksum)
-    if destination.transport is Transport.DAEMON and short and node.rtimeout:
+        words.append(f"--bwlimit={node.rspeed}")
+    return words
+
+
+def _transport(run: Run, program: Program) -> list[str]:
+    """Return the options for how the node is reached."""
+    node, destination = run.pair.node, run.pair.destination
+    if destination.transport is Transport.LOCAL:
+        # Both ends are the local rsync. To find out what it agrees on with itself, each end tries
+        # all that it has and sets up OpenSSL for that: a tenth of the CPU time of a short run.
+        return [f"--checksum-choice={program.checksum}"] if program.checksum else []
+    if destination.transport is Transport.SSH:
+        chosen = program.environment_shell or chooses_shell(node.extra)
+        return [] if chosen else ["-e", ssh_command(destination, program.control)]
+    # Without TCP_NODELAY the last small packet of a short run waits for an acknowledgement.
+    words = ["--sockopts=TCP_NODELAY", f"--contimeout={CONNECT_TIMEOUT}", "--no-motd"]
+    if run.short and node.rtimeout:
         # A daemon that is told of a timeout answers so with a small packet of its own, and what it
         # says next waits 40 ms for our acknowledgement: longer than the rest of a short run takes.
         # Its own configuration and keepalive end what is left there of a connection that broke.
-        argv.append("--remote-option=--timeout=0")
-    if relink is not None:
-        first = [f"--exclude={_anchored('', path)}" for path in relink.doubts]
-        argv += [*rsync_options(relink.rules, first=first), *spoken(node.extra)]
-        return [*argv, "--", *_ends(pair, os.fsdecode(relink.new))]
-    prefix = pair.source.prefix
-    first = [*(_LENIENT if lenient else ())]
-    first += [f"--filter=H {_anchored(prefix, path)}" for path in sorted(hide)]
+        words.append("--remote-option=--timeout=0")
+    return words
+
+
+def _relinking(pair: Pair, relink: Relink) -> list[str]:
+    """Return the last words of the step that fills a directory from what the node has."""
+    first = [f"--exclude={_anchored('', path)}" for path in relink.doubts]
+    words = [*rsync_options(relink.rules, first=first), *spoken(pair.node.extra)]
+    return [*words, "--", *_ends(pair, os.fsdecode(relink.new))]
+
+
+def _carrying(run: Run, config: Config) -> list[str]:
+    """Return the last words of any other run: rules, the user's options, both ends."""
+    source, extra, prefix = run.pair.source, run.pair.node.extra, run.pair.source.prefix
+    first = [*(_LENIENT if run.lenient else ())]
+    first += [f"--filter=H {_anchored(prefix, path)}" for path in sorted(run.hide)]
     # Of both sides explicitly: --delete-excluded makes a plain exclude one of the sender alone.
-    first += [f"--filter=-sr {_anchored(prefix, path)}" for path in sorted({*spare, *leave})]
-    argv += rsync_options(pair.source.excludes, first=first)
-    all_sizes = (compare and rehearse) or isinstance(step, Renew)
-    extra = with_rules(spoken(node.extra), first)
-    argv += _lane_options(extra, 0 if all_sizes else config.rbigsize, big=big)
-    argv += drift.OPTIONS if compare else ()
-    if rehearse:
+    left = sorted({*run.spare, *run.leave})
+    first += [f"--filter=-sr {_anchored(prefix, path)}" for path in left]
+    words = rsync_options(source.excludes, first=first)
+    all_sizes = run.kind is RunKind.COMPARISON or isinstance(run.step, Renew)
+    size = 0 if all_sizes else config.rbigsize
+    words += _lane_options(with_rules(spoken(extra), first), size, big=run.big)
+    words += differences.OPTIONS if run.contents or run.kind is RunKind.COMPARISON else ()
+    if run.pretends:
         # Everything is counted, whatever limit the user has set to what is done.
-        argv += ["--dry-run", "--info=del", f"--max-delete={_ANY_NUMBER}"]
-    elif limit and limit < most_deletions(node.extra):
-        argv.append(f"--max-delete={limit}")
-    source = top(pair.source) if listed else pair.source.argument
-    return [*argv, "--", source, destination.text]
+        words += ["--dry-run", "--info=del", f"--max-delete={_ANY_NUMBER}"]
+    elif run.limit and run.limit < most_deletions(extra):
+        words.append(f"--max-delete={run.limit}")
+    start = top(source) if run.listed else source.argument
+    return [*words, "--", start, run.pair.destination.text]
 
 
 def patient(pair: Pair) -> Pair:
     """Return `pair` for a run that compares contents: ``rtimeout`` is longer."""
     node = dataclasses.replace(pair.node, rtimeout=pair.node.rtimeout * SILENCE)
     return dataclasses.replace(pair, node=node)
-
-
-def pairs_on(pairs: Sequence[Pair], name: str) -> list[Pair]:
-    """Return those of `pairs` that are on the node called `name`, all for ``""``.
-
-    Raise ConfigError when there are none.
-    """
-    found = [pair for pair in pairs if name in ("", pair.node.name)]
-    if not found:
-        known = ", ".join(sorted({pair.node.name for pair in pairs}))
-        raise ConfigError([f"there is no node {printable(name)}; known are {known}"])
-    return found
 
 
 def _ends(pair: Pair, path: str) -> list[str]:
@@ -209,20 +196,6 @@ def _link_options(relink: Relink) -> list[str]:
     return ["-ltp", *_NAMED, "--ignore-existing", link]
 
 
-def _transport(destination: Destination, control: str, *, chosen: bool, checksum: str) -> list[str]:
-    """Return the options for a transport; `chosen`: the remote shell is named already."""
-    if destination.transport is Transport.LOCAL and checksum:
-        # Both ends are the local rsync. To find out what it agrees on with itself, each end tries
-        # all that it has and sets up OpenSSL for that: a tenth of the CPU time of a short run.
-        return [f"--checksum-choice={checksum}"]
-    if destination.transport is Transport.DAEMON:
-        # Without TCP_NODELAY the last small packet of a short run waits for an acknowledgement.
-        return ["--sockopts=TCP_NODELAY", f"--contimeout={CONNECT_TIMEOUT}", "--no-motd"]
-    if destination.transport is Transport.SSH and not chosen:
-        return ["-e", ssh_command(destination, control)]
-    return []
-
-
 def _anchored(prefix: str, path: bytes) -> str:
     """Return the pattern that matches just `path`, below `prefix` in the transfer."""
     whole = "/".join(part for part in (prefix, os.fsdecode(path)) if part)
@@ -232,13 +205,13 @@ def _anchored(prefix: str, path: bytes) -> str:
     return f"/{whole}"
 
 
-def _mode(step: Step | None, *, listed: bool, big: bool) -> list[str]:
+def _mode(run: Run) -> list[str]:
     """Return the first words: how far a run reaches. Only the ordinary ones delete."""
-    if isinstance(step, Relink):
-        return _link_options(step)
-    more = _STEP_OPTIONS.get(type(step), ())
-    words = list_options() if listed else ["-ltrp", "--delete"]
-    return [*(word for word in words if not ((big or more) and word == "--delete")), *more]
+    if isinstance(run.step, Relink):
+        return _link_options(run.step)
+    more = _STEP_OPTIONS.get(type(run.step), ())
+    words = list_options() if run.listed else ["-ltrp", "--delete"]
+    return [*(word for word in words if not ((run.big or more) and word == "--delete")), *more]
 
 
 def _lane_options(extra: Sequence[str], size: int, *, big: bool) -> list[str]:
@@ -254,209 +227,3 @@ def _lane_options(extra: Sequence[str], size: int, *, big: bool) -> list[str]:
     if given.isdisjoint(_KEEPS_ITSELF) and "--partial-dir" not in given:
         words.append(f"--partial-dir={PARTIAL_DIRECTORY}")
     return words
-
-
-def ssh_command(destination: Destination, control: str) -> str:
-    """Return the remote shell for rsync's ``-e``: never asks questions, notices a dead peer.
-
-    Connections are shared through sockets in the directory `control`, unless that is ``""``.
-    rsync splits this at blanks, so `control` must hold none; ssh expands ``%``.
-    """
-    words = _SHARED_SSH.format(timeout=CONNECT_TIMEOUT)
-    if control:
-        socket = control.replace("%", "%%") + "/%C"
-        words += f" -o ControlMaster=auto -o ControlPersist=60 -o ControlPath={socket}"
-    if destination.port:
-        words += f" -p {destination.port}"
-    return words
-
-
-class Verdict(enum.Enum):
-    """What follows from the end of a run."""
-
-    OK = "ok"
-    RETRY = "retry"  # passes by itself: try again soon
-    SLOW = "retry slowly"  # a person has to mend something: try again rarely
-    HOLD = "hold"  # going on could do damage: wait for a person
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A verdict with its reason and, for failures, what to look at; both for people."""
-
-    verdict: Verdict
-    meaning: str
-    cure: str = ""
-
-
-_OK = Verdict.OK
-_RETRY = Verdict.RETRY
-_SLOW = Verdict.SLOW
-
-#: Some files could not be transferred; all else was.
-PARTIAL = 23
-#: Files vanished before they were sent.
-VANISHED = 24
-#: ``--max-delete`` has stopped the deletions.
-LIMITED = 25
-
-#: rsync(1), EXIT VALUES; 126, 127 and 255 are the (remote) shell's. In the cures, {host} is the
-#: node's host and {where} the whole destination.
-_EXITS: dict[int, tuple[Verdict, str, str]] = {
-    0: (_OK, "success", ""),
-    1: (_SLOW, "syntax or usage error", "check extra, and that the module is not read only"),
-    # Also how rsync ends when a directory becomes something else while it is sent ("ABORTING due to
-    # invalid path from sender"): a race, over when it is tried again.
-    2: (_RETRY, "protocol incompatibility", "use an rsync of a similar age on both ends"),
-    3: (_SLOW, "errors selecting files or directories", "create the parent directory of {where}"),
-    4: (_SLOW, "requested action not supported", "check extra against the node's rsync"),
-    5: (
-        _RETRY,
-        "the rsync daemon refused to start the transfer",
-        "check the module's name, 'hosts allow' and 'auth users' in rsyncd.conf on {host}",
-    ),
-    6: (_SLOW, "rsync cannot append to its log file", "check logfile"),
-    10: (_RETRY, "error in socket I/O", "check that {host} is up and its rsync daemon listens"),
-    11: (
-        _RETRY,
-        "error in file I/O",
-        "check that {where} can be written to, has room, and that its parent directory exists",
-    ),
-    12: (_RETRY, "error in the rsync protocol stream", "check that rsync is installed on {host}"),
-    13: (_SLOW, "errors with program diagnostics", "see the lines below"),
-    14: (_RETRY, "error in inter-process communication", "check memory and process limits"),
-    20: (_RETRY, "rsync was told to stop", "nothing, unless it repeats"),
-    21: (_RETRY, "waiting for a child process failed", "nothing, unless it repeats"),
-    22: (_RETRY, "rsync could not allocate memory", "check the memory on both ends"),
-    PARTIAL: (
-        _RETRY,
-        "some files could not be transferred",
-        "see the lines below; all is sent again",
-    ),
-    # The paths that vanished raise events of their own.
-    VANISHED: (_OK, "some files vanished before they could be transferred", ""),
-    LIMITED: (Verdict.HOLD, "the --max-delete limit stopped deletions", "check the source"),
-    30: (_RETRY, "timeout in data send or receive", "check the network to {host}, and rtimeout"),
-    35: (_RETRY, "timeout waiting for the rsync daemon", "check that {host} is up"),
-    126: (_SLOW, "rsync cannot be executed", "check its permissions on {host}"),
-    127: (_SLOW, "rsync was not found", "install rsync on {host}"),
-    255: (_RETRY, "ssh failed", "try 'ssh {host} true' as the user that runs inosync"),
-}
-
-#: Other cures where ssh carries it: when that fails, rsync may be the first to notice.
-_OVER_SSH = {12: "try 'ssh {host} rsync --version' as the user that runs inosync"}
-
-
-def judge(returncode: int, destination: Destination) -> Judgement:
-    """Return the judgement on a run that ended with `returncode` (negative: by a signal)."""
-    if returncode < 0:
-        return Judgement(
-            Verdict.RETRY, f"killed by signal {-returncode}", "nothing, unless it repeats"
-        )
-    verdict, meaning, cure = _EXITS.get(
-        returncode, (Verdict.SLOW, "unknown exit status", "see the lines below")
-    )
-    if destination.transport is Transport.SSH:
-        cure = _OVER_SSH.get(returncode, cure)
-    return Judgement(
-        verdict,
-        meaning,
-        cure.format(host=destination.host or "this host", where=destination.shown),
-    )
-
-
-@dataclass(frozen=True)
-class Transferred:
-    """What a run moved: regular files, bytes of file data, deletions."""
-
-    files: int = 0
-    size: int = 0
-    deleted: int = 0
-
-    def __add__(self, other: Transferred) -> Transferred:
-        """Return what two runs moved together."""
-        return Transferred(
-            self.files + other.files, self.size + other.size, self.deleted + other.deleted
-        )
-
-
-NOTHING = Transferred()
-
-_STATISTICS = {
-    "files": re.compile(rb"^Number of (?:regular )?files transferred: (\d+)", re.MULTILINE),
-    "size": re.compile(rb"^Total transferred file size: (\d+)", re.MULTILINE),
-    "deleted": re.compile(rb"^Number of deleted files: (\d+)", re.MULTILINE),
-}
-
-
-def transferred(output: bytes) -> Transferred:
-    """Return what ``--stats`` says in the standard output of a run; zeros where it says nothing."""
-    found = {name: pattern.search(output) for name, pattern in _STATISTICS.items()}
-    return Transferred(**{name: int(match[1]) for name, match in found.items() if match})
-
-
-def rehearsed(output: bytes) -> Transferred:
-    """Return what a rehearsal would have moved.
-
-    Where a node speaks a protocol before 31 (rsync 3.0), nothing is said of how many files would be
-    deleted (``output_summary`` in main.c): then they are counted one by one.
-    """
-    told = transferred(output)
-    if _STATISTICS["deleted"].search(output):
-        return told
-    return dataclasses.replace(told, deleted=sum(1 for _ in _DELETING.finditer(output)))
-
-
-def exit_status(returncode: int, errors: bytes) -> int:
-    """Return the exit status that a run should have had, by what it wrote to standard error.
-
-    Where ``--max-delete`` kept a directory from giving way to a file, rsync (3.5.0) ends with 23,
-    as if the next try could go on with the next so many files.
-    """
-    return LIMITED if returncode == PARTIAL and _STOPPED.search(errors) else returncode
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run was when it last told: files and bytes sent, percent, seconds left.
-
-    ``percent`` and ``eta`` are of what rsync has found so far (rsync(1), --info=progress2).
-    """
-
-    files: int
-    size: int
-    percent: int
-    eta: int
-
-
-_PROGRESS = re.compile(
-    rb"^ *(\d+) +(\d+)% +\S+ +(\d+):(\d\d):(\d\d)(?: \(xfr#(\d+),[^)\n]*\))? *$", re.MULTILINE
-)
-
-
-def progress(output: bytes) -> Progress | None:
-    """Return what a run has told last of its progress in its standard output; None: nothing."""
-    told = _PROGRESS.findall(output.replace(b"\r", b"\n"))
-    if not told:
-        return None
-    size, percent, hours, minutes, seconds, files = (int(group or 0) for group in told[-1])
-    return Progress(files, size, percent, hours * 3600 + minutes * 60 + seconds)
-
-
-_STOPPED = re.compile(rb"^Deletions stopped due to --max-delete limit", re.MULTILINE)
-_DELETING = re.compile(rb"^deleting (.*)$", re.MULTILINE)
-
-
-def deletions(output: bytes, *, most: int = 3) -> tuple[str, ...]:
-    """Return a few of the paths that a rehearsal would have deleted, safe to log."""
-    found = itertools.islice(_DELETING.finditer(output), most)
-    return tuple(printable(match[1]) for match in found)
-
-
-def evidence(errors: bytes, *, lines: int = 25) -> tuple[str, ...]:
-    """Return the last ``lines`` lines that rsync wrote to its standard error, safe to log.
-
-    Control characters become visible escapes; undecodable bytes too.
-    """
-    kept = [line.rstrip() for line in errors.splitlines() if line.strip()]
-    return tuple(printable(line) for line in kept[-lines:])

@@ -28,13 +28,14 @@ What rsync (3.5.0) makes of the list, each held by a test:
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
 from inosync.changes.changes import Change, Kind
 from inosync.config.sources import Source
+from inosync.planning.view import Status, View
 from inosync.rsync.filters import Filters
 from inosync.rsync.options import options
 
@@ -69,27 +70,6 @@ _HINDRANCES = {
     "directories would be left out": "--no-dirs --no-d --old-dirs --old-d",
 }
 _WHY_NOT = {option: why for why, row in _HINDRANCES.items() for option in row.split()}
-
-
-class Status(Protocol):
-    """What counts of lstat(2)'s answer; an ``os.stat_result`` is one."""
-
-    @property
-    def st_mode(self) -> int:
-        """Type and permissions."""
-
-    @property
-    def st_nlink(self) -> int:
-        """How many names it has."""
-
-
-#: Given a path relative to the source, return lstat(2)'s answer; None when there is none, for
-#: whatever reason.
-Look = Callable[[bytes], Status | None]
-
-#: Given the path of a directory (``b""``: the source), give each name in it and whether that is a
-#: directory itself, which a symbolic link is not. Gives nothing when it cannot be read.
-Listing = Callable[[bytes], Iterable[tuple[bytes, bool]]]
 
 
 class _Admits(Protocol):
@@ -154,8 +134,7 @@ def plan(
     changes: Iterable[Change],
     *,
     filters: Filters,
-    look: Look,
-    listing: Listing,
+    view: View,
     spare: Collection[bytes] = (),
     hide: Collection[bytes] = (),
     longest: int = LONGEST_LIST,
@@ -174,13 +153,13 @@ def plan(
         return Plan(full="the exclude rules name merge files, which only rsync reads")
     if not filters.admits(b"", directory=True):
         return Plan(full="the exclude rules hide the source itself")
-    survey = _Survey(admits, look)
+    survey = _Survey(admits, view)
     for change in changes:
         survey.add(change)
-    if not survey.walk(listing, longest):
+    if not survey.walk(longest):
         return Plan(full="there is too much in new directories")
     levels = survey.levels
-    paths = _fold(levels, survey.entries, listing)
+    paths = _fold(levels, survey.entries, view)
     if len(paths) + len(levels) > longest:
         return Plan(full=f"more than {longest} paths have changed")
     lead = filters.prefix + b"/" if filters.prefix else b"./"
@@ -198,13 +177,13 @@ class _Survey:
     ``entries`` maps a directory to what is named in it; ``levels`` and ``trees`` are directories.
     """
 
-    def __init__(self, admits: _Admits, look: Look) -> None:
+    def __init__(self, admits: _Admits, view: View) -> None:
         self.entries: dict[bytes, set[bytes]] = {}
         self.levels: set[bytes] = set()
         self.trees: set[bytes] = set()
         self.linked = False
         self._admits = admits
-        self._look = look
+        self._view = view
         self._directories = {b"": True}  # which paths are directories that runs come to
 
     def add(self, change: Change) -> None:
@@ -216,7 +195,7 @@ class _Survey:
             return
         parent = path.rpartition(b"/")[0]
         home = self._deepest(parent)
-        status = self._look(path) if home == parent else None
+        status = self._view.look(path) if home == parent else None
         if status is None or not self._admits(path, directory=stat.S_ISDIR(status.st_mode)):
             # One level of what is left deletes the rest on the mirror, or puts a link in its place.
             self.levels.add(home)
@@ -224,7 +203,7 @@ class _Survey:
         self.linked |= _has_more_names(status)
         self.entries.setdefault(parent, set()).add(path)
 
-    def walk(self, listing: Listing, longest: int) -> bool:
+    def walk(self, longest: int) -> bool:
         """Make levels of the trees; return False when there is too much in them."""
         walked: set[bytes] = set()
         todo, left = list(self.trees), longest * _NAMES
@@ -234,7 +213,7 @@ class _Survey:
                 continue
             walked.add(directory)
             lead = directory + b"/" if directory else b""
-            for name, is_directory in islice(listing(directory), left + 1):
+            for name, is_directory in islice(self._view.listing(directory), left + 1):
                 left -= 1
                 if is_directory:
                     if self._admits(lead + name, directory=True):
@@ -248,7 +227,7 @@ class _Survey:
         return True
 
     def _is_linked(self, path: bytes) -> bool:
-        status = self._look(path)
+        status = self._view.look(path)
         return _has_more_names(status) and self._admits(path, directory=False)
 
     def _deepest(self, path: bytes) -> bytes:
@@ -266,7 +245,7 @@ class _Survey:
     def _is_directory(self, path: bytes) -> bool:
         known = self._directories.get(path)
         if known is None:
-            status = self._look(path)
+            status = self._view.look(path)
             known = status is not None and stat.S_ISDIR(status.st_mode)
             known = known and self._admits(path, directory=True)
             self._directories[path] = known
@@ -278,23 +257,23 @@ def _has_more_names(status: Status | None) -> bool:
 
 
 def _fold(
-    levels: set[bytes], entries: Mapping[bytes, Collection[bytes]], listing: Listing
+    levels: set[bytes], entries: Mapping[bytes, Collection[bytes]], view: View
 ) -> list[bytes]:
     """Return the entries that no level covers, after adding to `levels` what is crowded."""
     paths: list[bytes] = []
     for directory, inner in entries.items():
         if directory in levels:
             continue
-        if _crowded(directory, inner, listing):
+        if _crowded(directory, inner, view):
             levels.add(directory)
         else:
             paths += inner
     return [path for path in paths if path not in levels]
 
 
-def _crowded(directory: bytes, named: Collection[bytes], listing: Listing) -> bool:
+def _crowded(directory: bytes, named: Collection[bytes], view: View) -> bool:
     """Return whether it is cheaper to name the directory than so much in it."""
     if len(named) < CROWD:
         return False
     most = CROWDED * len(named)
-    return sum(1 for _ in islice(listing(directory), most + 1)) <= most
+    return sum(1 for _ in islice(view.listing(directory), most + 1)) <= most

@@ -56,14 +56,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
 
 from inosync.changes.batch import Batch
 from inosync.changes.changes import Change, Kind, Move
-from inosync.planning.file_list import Listing
 from inosync.planning.renamed_files import PER_RUN, Renamed, base_name, file_steps, home, stays
 from inosync.planning.steps import Fuzzy, Pave, Relink, Step
+from inosync.planning.view import View
 from inosync.rsync.filters import Filters
 
 #: Bytes below which a directory is just sent: about what a link of 100 Mbit/s and 20 ms carries
@@ -86,28 +85,11 @@ _EXPANDED = re.compile(rb"[*?\[\\]")
 _LONGEST = 1_000  # bytes of a path, for all that is put before it in patterns and options
 
 
-class Status(Protocol):
-    """What counts of lstat(2)'s answer; an ``os.stat_result`` is one."""
-
-    @property
-    def st_mode(self) -> int:
-        """Type and permissions."""
-
-    @property
-    def st_size(self) -> int:
-        """Bytes."""
-
-
-#: Like plan's, for other questions.
-Look = Callable[[bytes], Status | None]
-
-
 def steps(
     batch: Batch,
     *,
     filters: Filters,
-    look: Look,
-    listing: Listing,
+    view: View,
     least: int = LEAST,
     per_run: int = PER_RUN,
     owed: Iterable[bytes] = (),
@@ -123,13 +105,13 @@ def steps(
     """
     if not batch.moves or batch.reason or batch.changes is None or filters.left_to_rsync:
         return ()
-    survey = _Survey(batch.moves, filters, look)
+    survey = _Survey(batch.moves, filters, view)
     survey.consider(batch.changes)
     survey.consider_owed(owed)
     directories = [
         relink
         for move in batch.moves
-        if (relink := survey.relink(move)) is not None and _worth(relink.new, look, listing, least)
+        if (relink := survey.relink(move)) is not None and _worth(relink.new, view, least)
     ]
     files = [file for move in set(batch.moves) if (file := survey.file(move)) is not None]
     linked, alike = file_steps(files, per_run=per_run, big=big, delta=delta)
@@ -143,25 +125,25 @@ def steps(
     )
 
 
-def holds(relink: Relink, *, look: Look) -> bool:
+def holds(relink: Relink, *, view: View) -> bool:
     """Return whether the source is still as it was when this step was thought of."""
-    return _left(relink.new, relink.gone, look)
+    return _left(relink.new, relink.gone, view)
 
 
-def _left(new: bytes, gone: Iterable[bytes], look: Look) -> bool:
+def _left(new: bytes, gone: Iterable[bytes], view: View) -> bool:
     """Return whether `new` is a directory, named through real ones, and the others are gone."""
-    if any(look(path) is not None for path in gone):
+    if any(view.look(path) is not None for path in gone):
         return False
-    way = [look(path) for path, _ in _upwards(new)]
+    way = [view.look(path) for path, _ in _upwards(new)]
     return all(status is not None and stat.S_ISDIR(status.st_mode) for status in way)
 
 
 class _Survey:
     """What speaks against the renames of a batch."""
 
-    def __init__(self, moves: Sequence[Move], filters: Filters, look: Look) -> None:
+    def __init__(self, moves: Sequence[Move], filters: Filters, view: View) -> None:
         self._filters = filters
-        self._look = look
+        self._view = view
         self._doubts: dict[Move, set[bytes]] = {move: set() for move in moves}
         self._useless: set[Move] = set()  # their old directory is not what the node has
         self._named: set[bytes] = set()
@@ -219,7 +201,7 @@ class _Survey:
 
     def file(self, move: Move) -> Renamed | None:
         """Return a renamed file with its size; None when it is left to the ordinary run."""
-        status = self._look(move.new)
+        status = self._view.look(move.new)
         if not move.file or status is None or not stat.S_ISREG(status.st_mode):
             return None
         known = self._is_basis(move) if stays(move) else self._may_be_linked(move)
@@ -234,7 +216,7 @@ class _Survey:
         if move in self._useless:
             return False
         # What was written under a name that is gone now was in the making: the node never had it.
-        return move.old not in self._named or self._look(move.old) is not None
+        return move.old not in self._named or self._view.look(move.old) is not None
 
     def relink(self, move: Move) -> Relink | None:
         """Return the step for a directory; None when it is left to the ordinary run."""
@@ -258,7 +240,7 @@ class _Survey:
         target = home(move.new) if move.file else move.new
         if _EXPANDED.search(target) or _EXPANDED.search(self._filters.prefix):
             return False
-        return _left(target, move.places[:-1], self._look)
+        return _left(target, move.places[:-1], self._view)
 
     def _in_the_open(self, move: Move) -> bool:
         """Return whether both ends may be named, and the rules hide neither."""
@@ -281,18 +263,18 @@ def _join(directory: bytes, name: bytes) -> bytes:
     return b"%b/%b" % (directory, name) if name else directory
 
 
-def _worth(path: bytes, look: Look, listing: Listing, least: int) -> bool:
+def _worth(path: bytes, view: View, least: int) -> bool:
     """Return whether a directory has so much in it that it is worth runs of its own."""
     todo, names = [path], _NAMES
     while least > 0 and todo:
         directory = todo.pop()
-        for name, is_directory in listing(directory):
+        for name, is_directory in view.listing(directory):
             names -= 1
             inner = _join(directory, name)
             if is_directory:
                 todo.append(inner)
             else:
-                status = look(inner)
+                status = view.look(inner)
                 least -= max(_FILE, status.st_size if status is not None else 0)
             if least <= 0 or names <= 0:
                 return True

@@ -7,11 +7,12 @@ handed. Knows neither mirrors nor rsync.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from inosync.planning import big_files as big
+from inosync.planning.big_files import is_big
+from inosync.planning.view import View, below, outermost
 from inosync.rsync.filters import Filters, compile_filters
 
 #: A file that never rests is sent all the same, so many times its wait after the first change.
@@ -22,18 +23,6 @@ PATIENCE = 10
 MOST_WORDS = 500_000
 #: What a path takes there beside itself: the option, a prefix, escapes.
 _WORD = 100
-
-
-class Status(big.Status, Protocol):
-    """What counts of lstat(2)'s answer; an ``os.stat_result`` is one."""
-
-    @property
-    def st_ctime(self) -> float:
-        """When it last changed, in seconds since 1970: content, mode, owner or name."""
-
-
-#: Given a path relative to the source, return lstat(2)'s answer; None when there is none.
-Look = Callable[[bytes], Status | None]
 
 
 @dataclass(frozen=True)
@@ -82,7 +71,7 @@ def fresh(
     paths: Iterable[bytes],
     *,
     rules: Sequence[Rule],
-    look: Look,
+    view: View,
     wall: float,
     size: int,
 ) -> Iterator[Fresh]:
@@ -93,11 +82,29 @@ def fresh(
     """
     for path in paths:
         seconds = wait_of(rules, path)
-        status = look(path) if seconds else None
+        status = view.look(path) if seconds else None
         if status is not None:
             age = max(0.0, wall - status.st_ctime)
             if age < seconds:
-                yield Fresh(path, age, bool(size) and big.is_big(status, size))
+                yield Fresh(path, age, bool(size) and is_big(status, size))
+
+
+def fresh_below(
+    directories: Iterable[bytes],
+    *,
+    rules: Sequence[Rule],
+    filters: Filters,
+    view: View,
+    wall: float,
+    size: int,
+) -> Iterator[Fresh]:
+    """Give the files below new `directories` that have not rested: see :func:`fresh`."""
+    if not rules:
+        return
+    for directory in outermost(directories):
+        names = below(directory, filters=filters, view=view)
+        files = (name for name, is_directory in names if not is_directory)
+        yield from fresh(files, rules=rules, view=view, wall=wall, size=size)
 
 
 class Settling:

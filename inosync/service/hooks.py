@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from inosync.config.load import Config
 from inosync.engine.engine import GRACE
 from inosync.engine.reports import Report, encode
-from inosync.planning.command import evidence
+from inosync.rsync.output import evidence
 from inosync.system.process import Child
 from inosync.text import printable
 

@@ -24,10 +24,13 @@ from inosync.engine.actions import Action, Hook, Rewatch, Say, Start
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import State
 from inosync.errors import ConfigError
+from inosync.planning.big_files import big_changes
+from inosync.planning.resting_files import fresh_below
+from inosync.rsync.program import Program
 from inosync.service.hooks import Hooks
 from inosync.service.publisher import Publisher
 from inosync.service.requests import Requests
-from inosync.service.runs import Runs
+from inosync.service.runs import Runs, sight
 from inosync.status.snapshot import Facts, Snapshot, snapshot
 from inosync.status.snapshot import lines as status_lines
 from inosync.system.control import Server
@@ -73,7 +76,7 @@ class Loop:
     supervisor: Supervisor
     runs: Runs
     hooks: Hooks
-    load: Callable[[], Config]
+    load: Callable[[], tuple[Config, Program]]
     control: Server | None = None
     onlooker: Onlooker | None = None  # with one, nothing is mirrored but full passes
     _guards: dict[str, Guard] = field(default_factory=dict)
@@ -228,7 +231,16 @@ class Loop:
 
     def _look_for_fresh(self, guard: Guard, changes: Changes, now: float) -> None:
         """Let the files wait that changed just now, where events do not tell (``rsettle``)."""
-        self.engine.unsettled(guard.source, guard.fresh(changes, wall=time.time()), now)
+        rules = self.engine.sources[guard.source.path].settling.rules
+        found = fresh_below(
+            changes.trees,
+            rules=rules,
+            filters=guard.filters,
+            view=guard.files,
+            wall=time.time(),
+            size=self.config.rbigsize,
+        )
+        self.engine.unsettled(guard.source, found, now)
 
     def _hear(self, guard: Guard) -> None:
         """Take what one watcher has to say, and listen again at once or after a pause."""
@@ -268,7 +280,9 @@ class Loop:
             self._look_for_fresh(guard, _ALL, now)
             self.engine.resync(guard.source, seen.resync, now)
         self._look_for_fresh(guard, changes, now)
-        big = guard.big(changes)
+        big = big_changes(
+            changes, size=self.config.rbigsize, filters=guard.filters, view=guard.files
+        )
         self.engine.changed(guard.source, changes, now, big=big, moves=seen.moves)
         if guard.hollow and changes and not guard.empty():
             guard.hollow = False
@@ -354,7 +368,9 @@ class Loop:
             action.mirror.withdraw()
             self._lose(guard, reason, now)
         else:
-            self.runs.start(action, guard, now, wall=time.time())
+            self.runs.start(
+                action, sight(guard, action.mirror.pair.node.name), now, wall=time.time()
+            )
 
     # ---- signals --------------------------------------------------------------------------
 
@@ -404,10 +420,13 @@ class Loop:
                 self._read(guard)
                 left -= guard.watcher.taken - before if guard.watcher is not None else left
 
-    def caught_up(self) -> bool:
-        """Return whether all that was queued then is known, and every source is watched."""
+    def caught_up(self, node: str = "") -> bool:
+        """Return whether all that was queued then is known, and every source is watched.
+
+        And no source is held for its mirror on `node`, or on any.
+        """
         return all(
-            self.engine.sources[path].watched
+            all(self.engine.sources[path].open_for(n) for n in guard.nodes if node in ("", n))
             and guard.watcher is not None
             and not guard.watcher.unfinished
             and not guard.watcher.unread
@@ -421,11 +440,14 @@ class Loop:
             nodes = [each for each in guard.nodes if node in ("", each)]
             if guard.watcher is None:
                 self._open(guard, accept=nodes)
-            elif guard.walked:
+                continue
+            if any(guard.lost(each) for each in nodes):
+                guard.watcher.reconcile()  # what lies below is watched from now on
+            else:
                 guard.watcher.retry_unwatched()
-                guard.vouch(nodes, anew=True)
-                if self.engine.sources[guard.source.path].held:
-                    self._admit(guard, now)
+            guard.vouch(nodes, anew=True)
+            if guard.walked and self.engine.sources[guard.source.path].held:
+                self._admit(guard, now)
         return len(self.engine.release("asked for", now, node=node))
 
     def reload(self, now: float) -> tuple[str, ...]:
@@ -433,13 +455,14 @@ class Loop:
         self.supervisor.tell(RELOADING="1", MONOTONIC_USEC=str(time.monotonic_ns() // 1000))
         problems: tuple[str, ...] = ()
         try:
-            config = self.load()
+            config, program = self.load()
         except ConfigError as error:
             problems = error.problems
             for problem in problems:
                 log.error("%s", problem)
             log.error("reload: the config is wrong, the old one stays in force")
         else:
+            self.runs.configure(config, program)
             self._apply(config, now)
             self._loaded = now
             log.info("reload: config loaded again")

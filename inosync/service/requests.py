@@ -35,8 +35,8 @@ class Daemon(Protocol):
     def catch_up(self, now: float) -> None:
         """Take what the kernel has queued until now."""
 
-    def caught_up(self) -> bool:
-        """Return whether all that was queued then is known, and every source is watched."""
+    def caught_up(self, node: str = "") -> bool:
+        """Return whether all that was queued then is known, and no source is held for `node`."""
 
     def release(self, now: float, node: str = "") -> int:
         """Ask for a full pass, also of what is held; return of how many mirrors."""
@@ -210,7 +210,7 @@ class Requests:
     def _look(self, conversation: _Conversation, now: float) -> None:
         """End a wait whose time has come or is over."""
         settling = self.daemon.engine.settling(conversation.since)
-        if conversation.owed is None and self.daemon.caught_up() and not settling:
+        if conversation.owed is None and self.daemon.caught_up(conversation.node) and not settling:
             self.daemon.engine.flush()
             conversation.owed = self.daemon.engine.owed(conversation.node)
         lagging = self._lagging(conversation)
@@ -234,7 +234,7 @@ class Requests:
             return [
                 f"{printable(path)}: {state.held or 'is being looked through'}"
                 for path, state in engine.sources.items()
-                if not state.open
+                if state.held or not state.watched
             ] or ["the sources are being looked through"]
         return [
             f"{mirror.name}: {mirror.state.value}{f' ({reason})' if reason else ''}"

@@ -9,28 +9,24 @@ import itertools
 import logging
 import os
 import shlex
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch
-from inosync.changes.changes import Change, Kind
+from inosync.config.load import Config
 from inosync.engine.actions import Kill, Look, Outcome, Start, Terminate
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
-from inosync.planning.command import (
-    Progress,
-    deletions,
-    evidence,
-    exit_status,
-    progress,
-    rehearsed,
-    transferred,
-)
-from inosync.planning.steps import Relink, Renew, Step, prevented, whole_files
+from inosync.planning.order import Prepared, RunKind, Sight
+from inosync.planning.prepare import Worth, prepare
 from inosync.rsync.differences import EQUAL, Drift, below, differences, summary
+from inosync.rsync.exits import exit_status
+from inosync.rsync.output import Progress, deletions, evidence, progress, rehearsed, transferred
+from inosync.rsync.program import Program
 from inosync.system.process import Child, not_started
 from inosync.text import printable
-from inosync.watch.guard import Guard, changed
+from inosync.watch.files import changed
+from inosync.watch.guard import Guard
 
 #: Paths of a comparison that are looked at: it is done while all else waits.
 MOST_DRIFT = 10_000
@@ -40,12 +36,12 @@ log = logging.getLogger("inosync")
 
 @dataclass(frozen=True)
 class _Run:
-    """A child at work for a mirror, since ``wall``. ``listed``: it carries named changes only."""
+    """A child at work for a mirror, since ``wall``; ``what`` was prepared for it."""
 
     child: Child
     mirror: Mirror
     shown: str
-    listed: bool
+    what: Prepared
     wall: float
 
 
@@ -55,18 +51,19 @@ def _unheard(_mirror: Mirror, _outcome: Outcome, _lines: Iterable[bytes]) -> Non
 
 @dataclass
 class Runs:
-    """All runs of the daemon.
+    """All runs of the daemon, of the local rsync that is ``program``.
 
-    ``command`` gives the argv for a start, with the keywords of ``rsync.command`` that say what it
-    is about. With ``pretend`` it is logged and nothing runs. ``ended`` hears of each end before the
+    With ``pretend`` a command is logged and nothing runs. ``ended`` hears of each end before the
     engine does, with the lines that rsync wrote.
     """
 
     engine: Engine
-    command: Callable[..., list[str]]
+    config: Config
+    program: Program
     environment: Mapping[str, str]
     pretend: bool = False
     ended: Callable[[Mirror, Outcome, Iterable[bytes]], None] = _unheard
+    worth: Worth = field(default_factory=Worth)
     _children: dict[int, _Run] = field(default_factory=dict)
     _environment: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -76,123 +73,49 @@ class Runs:
             os.fsencode(name): os.fsencode(value) for name, value in self.environment.items()
         }
 
-    def start(self, action: Start, guard: Guard, now: float, *, wall: float) -> None:
-        """Run rsync for a mirror whose source the `guard` has just vouched for.
+    def configure(self, config: Config, program: Program) -> None:
+        """Start runs by another config from now on."""
+        self.config, self.program = config, program
+
+    def start(self, action: Start, sight: Sight, now: float, *, wall: float) -> None:
+        """Run rsync for a mirror whose source has just been looked at.
 
         `wall` is the time as files have it.
         """
-        mirror = action.mirror
-        spare = guard.lost(mirror.pair.node.name)
-        step = self._step(action, guard)
-        names: tuple[bytes, ...] | None = None
-        listed = False
-        if isinstance(step, Relink):
-            names = step.names or None
-            argv = self.command(action, step=step)
-        else:
-            hide = mirror.stale if step is None and not action.rehearse else frozenset()
-            mirror.hid = guard.has(hide)
-            names = step.names if step else self._names(action, guard, spare, hide, now)
-            leave = guard.files(self.engine.left_out(mirror, action.batch))
-            listed = names is not None
-            argv = self.command(
-                action, spare=spare, hide=hide, leave=leave, listed=listed, step=step
-            )
-        if names == () or self.pretend:
-            log.debug("%s: run for %s", mirror.name, _describe(action.batch))
-            if names != ():
-                log.info("would execute: %s%s", _printf(names or ()), _shown(argv, names))
+        mirror, order = action.mirror, action.order
+        what = prepare(order, sight, self.config, self.program, self.worth)
+        self.engine.prepared(mirror, what, now)
+        if what.widened:
+            log.debug("%s: full pass: %s", mirror.name, what.widened)
+        if what.names == () or self.pretend:
+            log.debug("%s: run for %s", mirror.name, _describe(order.batch))
+            if what.names != ():
+                shown = _shown(what.argv, what.names)
+                log.info("would execute: %s%s", _printf(what.names or ()), shown)
             self.engine.exited(mirror, Outcome(0, pretended=self.pretend), now)
             return
         fault: OSError | None = None
         try:
             child = Child(
-                argv,
+                what.argv,
                 environment=self._environment,
-                data=b"".join(name + b"\0" for name in names or ()),
-                nice=action.compare,
-                brief=listed,
+                data=b"".join(name + b"\0" for name in what.names or ()),
+                nice=what.kind is RunKind.COMPARISON,
+                brief=what.listed,
             )
         except OSError as error:
             fault = error
         # What is only told is told when the run is on its way.
-        shown = _shown(argv, names)
-        log.debug("%s: run for %s", mirror.name, _describe(action.batch))
+        shown = _shown(what.argv, what.names)
+        log.debug("%s: run for %s", mirror.name, _describe(order.batch))
         log.debug("executing: %s", shown)
         if fault is not None:
-            status, reason = not_started(argv, fault)
+            status, reason = not_started(what.argv, fault)
             outcome = Outcome(status, evidence=(reason,), command=shown)
             self.ended(mirror, outcome, ())
             self.engine.exited(mirror, outcome, now)
             return
-        self._children[child.pid] = _Run(child, mirror, shown, listed=listed, wall=wall)
-
-    def _step(self, start: Start, guard: Guard) -> Step | None:
-        """Return what is to be done for renames before the run itself; None: nothing more."""
-        mirror = start.mirror
-        if start.rehearse or start.compare:
-            return None
-        if mirror.steps is None:
-            mirror.step((*self._renewals(mirror, guard), *self._steps(start, guard)))
-        step = mirror.steps[0] if mirror.steps else None
-        if isinstance(step, Relink):
-            if not guard.holds(step):
-                mirror.stepped(well=False)
-                return None
-            mirror.link(step)
-        return step
-
-    def _renewals(self, mirror: Mirror, guard: Guard) -> tuple[Step, ...]:
-        """Return the step for what a run has hidden and could not delete: it failed.
-
-        It may fail for ever, for a file that nobody can read. That is to hold back nothing else.
-        """
-        again = frozenset(path for path in mirror.stale if guard.has((path,)))
-        if not again or not mirror.backoff.failures:
-            return ()
-        files = guard.files(again)
-        changes = [Change(path, Kind.ENTRY if path in files else Kind.TREE) for path in again]
-        names = guard.plan(changes, spare=guard.lost(mirror.pair.node.name)).entries
-        return (Renew(again, names),) if names else ()
-
-    def _steps(self, start: Start, guard: Guard) -> tuple[Step, ...]:
-        extra = start.mirror.pair.node.extra
-        owed = self.engine.owed_beside(start.mirror)
-        if not start.batch.moves or owed is None or prevented(extra):
-            return ()
-        if not self.engine.has_the_node(start.mirror, start.batch):
-            return ()
-        # Older ones, which compare whole seconds, would take other files for these.
-        if "--modify-window=-1" not in self.command(start):
-            return ()
-        node = start.mirror.pair.node.name
-        return guard.steps(start.batch, node=node, owed=owed, delta=not whole_files(extra))
-
-    def _names(
-        self,
-        start: Start,
-        guard: Guard,
-        spare: frozenset[bytes],
-        hide: frozenset[bytes],
-        now: float,
-    ) -> tuple[bytes, ...] | None:
-        """Return what the run names to rsync; None for a pass over the whole source."""
-        batch, pair = start.batch, start.mirror.pair
-        if batch.reason or batch.changes is None:
-            return None
-        changes: Collection[Change] = batch.changes
-        if start.mirror.big:
-            changes = guard.big(changes)
-        elif pair.node.rscope == "tree":
-            return None
-        deleted = (Change(path.rpartition(b"/")[0], Kind.LEVEL) for path in hide)
-        plan = guard.plan(itertools.chain(changes, deleted), spare=spare, hide=hide)
-        if plan.linked:
-            self.engine.linked(pair.source, now)
-        if plan.full:
-            log.debug("%s: full pass: %s", start.mirror.name, plan.full)
-            return None
-        return plan.entries
+        self._children[child.pid] = _Run(child, mirror, shown, what, wall)
 
     def reap(self, now: float) -> None:
         """Report the runs that have ended. Others' children (a library's) are not ours to take."""
@@ -202,15 +125,16 @@ class Runs:
                 continue
             del self._children[pid]
             output, errors = run.child.output(), run.child.errors()
-            count = rehearsed if run.mirror.rehearsing else transferred
+            rehearsing = run.what.kind is RunKind.REHEARSAL
+            count = rehearsed if rehearsing else transferred
             outcome = Outcome(
                 exit_status(status, errors),
                 transferred=count(output),
                 evidence=evidence(errors),
-                deletions=deletions(output) if run.mirror.rehearsing else (),
-                drift=_drift(run) if run.mirror.comparing else EQUAL,
+                deletions=deletions(output) if rehearsing else (),
+                drift=_drift(run) if run.what.kind is RunKind.COMPARISON else EQUAL,
                 command=run.shown,
-                listed=run.listed,
+                listed=run.what.listed,
             )
             self.ended(run.mirror, outcome, run.child.lines())
             run.child.close()
@@ -244,6 +168,17 @@ class Runs:
         """End all for certain: the daemon itself ends."""
         for run in self._children.values():
             run.child.kill()
+
+
+def sight(guard: Guard, node: str) -> Sight:
+    """Return a source as it is now, for its mirror on `node`."""
+    return Sight(
+        guard.files,
+        guard.filters,
+        spare=guard.lost(node),
+        directories=guard.watcher.watched if guard.watcher is not None else 0,
+        sees_all=guard.sees_all(node),
+    )
 
 
 def _drift(run: _Run) -> Drift:

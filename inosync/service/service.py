@@ -16,28 +16,18 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import daemon
 
 from inosync import __version__
 from inosync.commands.once import Once
 from inosync.config.load import Config
-from inosync.engine.actions import Start
 from inosync.engine.engine import GRACE, Engine
 from inosync.errors import ConfigError
-from inosync.planning.command import (
-    OLDEST,
-    chooses_shell,
-    command,
-    parse_checksum,
-    parse_version,
-    patient,
-)
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import compile_filters
+from inosync.rsync.program import OLDEST, Program, chooses_shell, parse_checksum, parse_version
 from inosync.service.hooks import Hooks
 from inosync.service.loop import Loop
 from inosync.service.runs import Runs
@@ -157,36 +147,24 @@ def _serve(
     if mark:
         name, _, lock = mark.partition("=")
         environment[name] = lock
-    current = (config, program)
+    program = dataclasses.replace(
+        program,
+        checksum="" if "RSYNC_CHECKSUM_LIST" in environment else program.checksum,
+        control=control,
+        environment_shell="RSYNC_RSH" in environment,
+    )
 
-    def reload() -> Config:
-        nonlocal current
+    def reload() -> tuple[Config, Program]:
         with contextlib.chdir(directory):
             fresh = load()
-        current = (fresh, preflight(fresh, writes=not pretend))
-        return fresh
-
-    def argv(start: Start, **what: Any) -> list[str]:
-        thorough = start.compare or start.batch.contents
-        return command(
-            patient(start.mirror.pair) if thorough else start.mirror.pair,
-            current[0],
-            version=current[1].version,
-            checksum="" if "RSYNC_CHECKSUM_LIST" in environment else current[1].checksum,
-            control=control,
-            environment_shell="RSYNC_RSH" in environment,
-            rehearse=start.rehearse or start.compare,
-            limit=start.limit,
-            compare=thorough or (once is not None and once.compare),
-            big=start.mirror.big,
-            lenient=start.lenient,
-            **what,
-        )
+        found = preflight(fresh, writes=not pretend)
+        checksum = found.checksum if program.checksum else ""
+        return fresh, dataclasses.replace(program, version=found.version, checksum=checksum)
 
     signals = Signals()
     try:
-        engine = Engine(config, random.random)
-        runs = Runs(engine, argv, environment, pretend)
+        engine = Engine(config, random.random, contents=once is not None and once.compare)
+        runs = Runs(engine, config, program, environment, pretend)
         if once:
             runs.ended = once.ended
         Loop(
@@ -223,14 +201,6 @@ def _filter_warnings(config: Config) -> Iterator[str]:
 
 
 # ---- before anything starts ---------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Program:
-    """What the local rsync says of itself: see ``rsync.command``."""
-
-    version: tuple[int, int, int]
-    checksum: str = ""
 
 
 def preflight(config: Config, *, writes: bool = True) -> Program:

@@ -16,8 +16,8 @@ from inosync.changes.batch import full_pass
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
 from inosync.engine.source import SourceState
-from inosync.planning.command import Progress
 from inosync.rsync.differences import shown
+from inosync.rsync.output import Progress
 from inosync.text import printable
 
 #: The version of the snapshot's shape: raised when a name goes or changes its meaning.

@@ -7,48 +7,21 @@ nothing travels from a source before this room has looked at it. Knows neither m
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from inosync.changes.batch import Batch
-from inosync.changes.changes import DEFAULT_EMASK, IN_MODIFY, Change, Changes, sift
+from inosync.changes.changes import DEFAULT_EMASK, IN_MODIFY, Changes, sift
 from inosync.config.load import Config, Source
 from inosync.errors import WatchError
-from inosync.planning.big_files import below, big_changes, outermost
-from inosync.planning.file_list import Plan, longest_list, plan
-from inosync.planning.renamed_files import PER_RUN
-from inosync.planning.renames import LEAST, holds, steps
-from inosync.planning.resting_files import Fresh, compile_rules, fresh
-from inosync.planning.steps import Relink, Step
 from inosync.rsync.filters import compile_filters
 from inosync.text import printable
+from inosync.watch.files import Files
 from inosync.watch.mounts import file_system, mounted_below
 from inosync.watch.watcher import Seen, Watcher
 
 #: Directories that are watched before the queue is read again: a few milliseconds' worth.
 SLICE = 512
-
-
-#: Seconds by which the times of files may lag behind the clock: the kernel's tick.
-_TICK = 0.05
-
-
-def changed(source: Source, relative: bytes | None, since: float) -> bool:
-    """Return whether a path of the source has changed `since` (Unix time), as far as lstat tells.
-
-    Of what is not in the source, the directory that it may have been deleted from is asked. None is
-    a directory above the source.
-    """
-    root = os.fsencode(source.path)
-    path = os.path.join(root, relative or b"").rstrip(b"/")
-    while len(path) >= len(root):
-        try:
-            return os.lstat(path).st_ctime >= since - _TICK
-        except OSError:
-            path = os.path.dirname(path)
-    return False
 
 
 @dataclass(frozen=True)
@@ -106,18 +79,15 @@ class Guard:
         self.allow_empty = config.allow_empty
         self.hollow = False  # there was nothing in it when it was looked through
         self._accepted_empty: frozenset[str] = frozenset()  # nodes for which that is right
-        self.least = LEAST  # bytes of a renamed directory that is linked anew
-        self.per_run = PER_RUN  # bytes of renamed files for which a run is worth it
-        self._root = os.fsencode(source.path)
         # Links in this part of the path are not followed by rsync, but copied.
         self._kept = _kept(source)
         self._emask = config.emask
         # What is not at rest shows by being written to.
         self._mask = config.emask | (IN_MODIFY if config.eopen or config.rsettle else 0)
-        self._big = config.rbigsize
-        self._rules = compile_rules(config.rsettle, prefix=source.prefix)
+        self._sorting = (config.rbigsize, config.rsettle)  # what else is asked of a new file
         self._marker = os.path.join(source.path, config.wmarker) if config.wmarker else ""
-        self._filters = compile_filters(source.excludes, prefix=os.fsencode(source.prefix))
+        self.files = Files(source)
+        self.filters = compile_filters(source.excludes, prefix=os.fsencode(source.prefix))
         self._memory: Memory = {} if memory is None else memory
         self._seen: frozenset[bytes] = frozenset()  # what was mounted when that was last asked
         self._told: frozenset[bytes] = frozenset()  # what of it is said to be gone
@@ -146,7 +116,7 @@ class Guard:
             and (self._emask, self._mask, self._marker)
             == (other._emask, other._mask, other._marker)
             and self.allow_empty == other.allow_empty
-            and (self._big, self._rules) == (other._big, other._rules)
+            and self._sorting == other._sorting
         )
 
     def open(self, *, accept: Collection[str] = ()) -> str:
@@ -159,6 +129,8 @@ class Guard:
         reason = self._open()
         if reason:
             self._memory.update(before)
+        else:
+            self._accepted_empty = frozenset(accept)
         return reason
 
     def _open(self) -> str:
@@ -170,7 +142,7 @@ class Guard:
                 return next(iter(refused.values()))
             if wrong := self._incomplete():
                 return wrong
-            self.watcher = Watcher(self.source.path, filters=self._filters, emask=self._mask)
+            self.watcher = Watcher(self.source.path, filters=self.filters, emask=self._mask)
         except FileNotFoundError:
             return "is gone"  # as the watcher calls it
         except OSError as error:
@@ -228,7 +200,7 @@ class Guard:
         if known is None or not known.mounts:
             return frozenset()
         gone = known.mounts - mounted_below(self.source.path)
-        return frozenset(path for path in gone if self._filters.admits_path(path, directory=True))
+        return frozenset(path for path in gone if self.filters.admits_path(path, directory=True))
 
     def newly_lost(self) -> frozenset[bytes]:
         """Return what of any mirror's ``lost`` was not there when this was last asked."""
@@ -249,82 +221,13 @@ class Guard:
         if self.watcher is None:
             raise AssertionError(f"{self.source.path}: read without a watcher")
         seen = self.watcher.read()
-        return sift(seen.files, seen.directories, self._emask, self._filters), seen
+        return sift(seen.files, seen.directories, self._emask, self.filters), seen
 
-    def plan(
-        self, changes: Iterable[Change], *, spare: Collection[bytes], hide: Collection[bytes] = ()
-    ) -> Plan:
-        """Return what a run has to name to carry `changes`, as the source is now."""
-        return plan(
-            changes,
-            filters=self._filters,
-            look=self._look,
-            listing=self._listing,
-            spare=spare,
-            hide=hide,
-            longest=longest_list(self.watcher.watched if self.watcher is not None else 0),
-        )
-
-    def big(self, changes: Iterable[Change]) -> list[Change]:
-        """Return what of `changes` a lane for big files has to carry, as the source is now."""
-        if not self._big:
-            return []
-        return big_changes(
-            changes,
-            size=self._big,
-            filters=self._filters,
-            look=self._look,
-            listing=self._listing,
-        )
-
-    def fresh(self, changes: Changes, *, wall: float) -> Iterator[Fresh]:
-        """Give the files in new directories that have not settled at `wall`, the time of day."""
-        if not self._rules:
-            return
-        for directory in outermost(changes.trees):
-            names = below(directory, filters=self._filters, listing=self._listing)
-            files = (name for name, is_directory in names if not is_directory)
-            yield from fresh(files, rules=self._rules, look=self._look, wall=wall, size=self._big)
-
-    def files(self, paths: Iterable[bytes]) -> frozenset[bytes]:
-        """Return which of these paths are there, and are no directories."""
-        found = {path: self._look(path) for path in paths}
-        return frozenset(
-            path
-            for path, status in found.items()
-            if status is not None and not stat.S_ISDIR(status.st_mode)
-        )
-
-    def steps(
-        self, batch: Batch, *, node: str, owed: Iterable[bytes], delta: bool
-    ) -> tuple[Step, ...]:
-        """Return what goes before a run that carries `batch` to `node`, for what was renamed.
-
-        See moves.py for the rest.
-        """
+    def sees_all(self, node: str) -> bool:
+        """Return whether all that happens in what the mirror on `node` has is seen."""
         if self.watcher is None or self.watcher.unwatched or ~self._emask & DEFAULT_EMASK:
-            return ()  # not all that happens is seen
-        if self.lost(node):
-            return ()
-        return steps(
-            batch,
-            filters=self._filters,
-            look=self._look,
-            listing=self._listing,
-            least=self.least,
-            per_run=self.per_run,
-            owed=owed,
-            big=self._big,
-            delta=delta,
-        )
-
-    def holds(self, relink: Relink) -> bool:
-        """Return whether the source is still so that this step may be taken."""
-        return holds(relink, look=self._look)
-
-    def has(self, paths: Iterable[bytes]) -> bool:
-        """Return whether any of these is in the source now."""
-        return any(self._look(path) is not None for path in paths)
+            return False
+        return not self.lost(node)
 
     def fault(self) -> str:
         """Return "" while the source is the one that is watched, else what is wrong, in words."""
@@ -356,28 +259,13 @@ class Guard:
             if not self._seen <= known.mounts:
                 self._memory[node] = replace(known, mounts=known.mounts | self._seen)
         new = self._seen - before
-        return frozenset(path for path in new if self._filters.admits_path(path, directory=True))
+        return frozenset(path for path in new if self.filters.admits_path(path, directory=True))
 
     def close(self) -> None:
         """Give up all watches."""
         if self.watcher is not None:
             self.watcher.close()
             self.watcher = None
-
-    def _look(self, path: bytes) -> os.stat_result | None:
-        try:
-            # Not os.path.join, which takes longer than the call: plans look at thousands of files.
-            return os.lstat(b"%b/%b" % (self._root, path))
-        except OSError:
-            return None
-
-    def _listing(self, path: bytes) -> Iterator[tuple[bytes, bool]]:
-        try:
-            with os.scandir(b"%b/%b" % (self._root, path)) as entries:
-                for entry in entries:
-                    yield entry.name, entry.is_dir(follow_symlinks=False)
-        except OSError:
-            return
 
     def _incomplete(self) -> str:
         """Return what the source lacks, in words, or ""."""

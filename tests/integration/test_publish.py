@@ -18,7 +18,7 @@ from inosync.changes.changes import Change, Changes, Kind
 from inosync.config.load import scratch
 from inosync.engine.actions import Outcome
 from inosync.engine.engine import Engine
-from inosync.planning.command import Transferred
+from inosync.rsync.output import Transferred
 from inosync.service.publisher import EVERY, RETRY, SETTLE, Publisher, replace
 from inosync.service.service import unwritable
 from inosync.status.snapshot import Facts, Snapshot, snapshot

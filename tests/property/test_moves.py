@@ -21,9 +21,10 @@ from support.waiting import until
 from inosync.engine.actions import Say, Start
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import State
-from inosync.planning.command import command
+from inosync.planning.prepare import Worth
 from inosync.planning.steps import Relink
-from inosync.service.runs import Runs
+from inosync.rsync.program import Program
+from inosync.service.runs import Runs, sight
 from inosync.watch.guard import Guard
 
 pytestmark = pytest.mark.skipif(not RSYNC, reason="rsync is not installed")
@@ -115,21 +116,12 @@ class Renamed(World):
         config = make_config([pair], rsync=RSYNC, edelay=0.0, emaxdelay=0.0)
         self.engine = Engine(config, lambda: 0.0)
         (self.mirror,) = self.engine.mirrors
+        self.node = self.mirror.pair.node.name
 
-        def argv(start: Start, **what: object) -> list[str]:
-            shell = "RSYNC_RSH" in self.environment
-            return command(
-                pair,
-                config,
-                version=(3, 2, 7),
-                limit=start.limit,
-                environment_shell=shell,
-                **what,  # type: ignore[arg-type]
-            )
-
-        self.runs = Runs(self.engine, argv, self.environment)
+        shell = "RSYNC_RSH" in self.environment
+        program = Program((3, 2, 7), environment_shell=shell)
+        self.runs = Runs(self.engine, config, program, self.environment, worth=Worth(1, 1))
         self.guard = Guard(self.source, config)
-        self.guard.least = self.guard.per_run = 1
         self.now = NOW
 
     # ---- work -----------------------------------------------------------------------------
@@ -396,7 +388,7 @@ class Renamed(World):
                             with suppress(OSError, shutil.Error):
                                 self.make_anew(relink)
                         race = ()
-                    self.runs.start(action, self.guard, self.now, wall=self.now)
+                    self.runs.start(action, sight(self.guard, self.node), self.now, wall=self.now)
                     step = (self.mirror.steps or (None,))[0]
                     linked += [step] if isinstance(step, Relink) else []
                     print(self.mirror.steps, [run.shown for run in self.runs._children.values()])

@@ -21,6 +21,7 @@ from hypothesis import settings
 from support.configs import make_config, make_pair
 from support.servers import RsyncDaemon, Server, SshServer
 from support.trees import HOSTILE_NAMES, Entry, difference, remove, snapshot
+from support.views import Seen
 
 from inosync.changes.changes import Change, Kind
 from inosync.config.load import Source
@@ -178,7 +179,7 @@ class World:
         return self._rsync(["-ltrp", "--delete", *relative], self.source.argument, mirror)
 
     def planned(self) -> Plan:
-        return plan(self.owed, filters=self.filters, look=self.look, listing=self.listing)
+        return plan(self.owed, filters=self.filters, view=self)
 
     def run(self, planned: Plan) -> int:
         """Carry a plan to the mirror; return the exit status."""
@@ -759,8 +760,7 @@ def test_a_directory_that_became_a_link(ends: Ends) -> None:
     named = plan(
         [Change(b"d", Kind.LEVEL), Change(b"d/e", Kind.TREE), Change(b"d/f", Kind.ENTRY)],
         filters=compile_filters([]),
-        look=lambda path: os.lstat(os.path.join(os.fsencode(root), path)),
-        listing=lambda path: [],
+        view=Seen(lambda path: os.lstat(os.path.join(os.fsencode(root), path))),
     )
     assert named == Plan((b"./",))
     assert ends.list_run(*named.entries) == 0

@@ -11,8 +11,8 @@ import pytest
 
 from inosync import cli
 from inosync.engine.mirror import State
-from inosync.planning.command import Verdict, judge
 from inosync.rsync.destination import parse_destination
+from inosync.rsync.exits import Verdict, judge
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.rst").read_text()

@@ -28,9 +28,10 @@ from inosync.engine.actions import (
 )
 from inosync.engine.engine import GRACE, Engine
 from inosync.engine.mirror import Mirror, State
-from inosync.planning.command import Transferred
-from inosync.planning.steps import Pave, Relink, Renew
+from inosync.planning.order import Prepared, RunKind
+from inosync.planning.steps import Pave, Relink, Renew, Step
 from inosync.rsync.differences import Difference, Drift
+from inosync.rsync.output import Transferred
 
 NOW = 10_000.0
 ONE = Changes.of([Change(b"f", Kind.ENTRY)])
@@ -83,7 +84,7 @@ def test_start_up_runs_a_full_pass_once_the_watches_stand() -> None:
     assert starts(engine.due(NOW + 20)) == []
     engine.watched(engine.config.sources[0], NOW + 20)
     (action,) = [a for a in engine.due(NOW + 20) if isinstance(a, Start)]
-    assert action.batch.reason == "start-up"
+    assert action.order.batch.reason == "start-up"
 
 
 def test_one_run_a_mirror_and_what_comes_meanwhile_goes_into_the_next() -> None:
@@ -187,7 +188,7 @@ def test_runs_that_are_started_one_by_one_carry_what_came_in_between() -> None:
     engine.changed(source, Changes.of([Change(b"g", Kind.ENTRY)]), NOW + 1)
     actions = engine.due(NOW + 1, most=1)
     assert starts(actions) == engine.mirrors[1:2]
-    assert [a.batch.count for a in actions if isinstance(a, Start)] == [2]
+    assert [a.order.batch.count for a in actions if isinstance(a, Start)] == [2]
     assert engine.due(NOW + 1, most=1) == [], "there is room for two"
     assert engine.mirrors[0].pending is not None
     assert engine.mirrors[0].pending.count == 1
@@ -320,7 +321,7 @@ def test_a_new_config_keeps_what_is_owed_and_passes_over_what_is_new() -> None:
     engine.configure(make_config(new), NOW + 1)
     actions = engine.due(NOW + 1)
     assert Terminate(c) in actions
-    reasons = {a.mirror.name: a.batch.reason for a in actions if isinstance(a, Start)}
+    reasons = {a.mirror.name: a.order.batch.reason for a in actions if isinstance(a, Start)}
     assert reasons == {
         "/srv/www -> a:/m": "",  # the change that waited for edelay
         "/srv/www -> b:/m": "the config changed",
@@ -429,7 +430,7 @@ def test_an_ordinary_run_carries_what_is_written_and_not_closed() -> None:
     engine.changed(source, written(b"log"), NOW)
     engine.changed(source, ONE, NOW + 1)
     (action,) = [a for a in engine.due(NOW + 11) if isinstance(a, Start)]
-    assert action.batch.count == 2
+    assert action.order.batch.count == 2
     engine.exited(action.mirror, Outcome(0), NOW + 12)
     engine.due(NOW + 12)
     assert engine.deadline() is None
@@ -450,7 +451,11 @@ def test_to_repair_is_to_compare_contents_and_frees_no_hold() -> None:
     second.hold("would delete 2 files")
     assert engine.repair(NOW, node=first.pair.node.name) == [first]
     (start,) = (a for a in engine.due(NOW) if isinstance(a, Start))
-    assert (start.mirror, start.batch.contents, start.batch.reason) == (first, True, "repair")
+    assert (start.mirror, start.order.batch.contents, start.order.batch.reason) == (
+        first,
+        True,
+        "repair",
+    )
     for times in (0, 5):  # both ends read a large file
         engine.activity(first, 7, NOW + times * first.pair.node.rtimeout)
         assert first.state is State.RUNNING
@@ -467,7 +472,7 @@ def test_a_repairing_full_pass_comes_after_rfull() -> None:
     engine.due(NOW)
     assert engine.deadline() == NOW + 1000
     (action,) = [a for a in engine.due(NOW + 1000) if isinstance(a, Start)]
-    assert action.batch.reason == "rfull"
+    assert action.order.batch.reason == "rfull"
     assert engine.deadline() == NOW + 1000 + 75  # the look at the run
     engine.exited(mirror, Outcome(0), NOW + 1001)
     engine.due(NOW + 1001)
@@ -509,16 +514,22 @@ def test_changes_are_remembered_for_nodes_that_want_them_named() -> None:
     engine = changing(2)
     engine.changed(engine.config.sources[0], Changes.of([*ONE, *written(b"log")]), NOW)
     actions = [a for a in engine.due(NOW + 10) if isinstance(a, Start)]
-    assert [a.batch.changes for a in actions] == [{*ONE, *written(b"log")}] * 2
+    assert [a.order.batch.changes for a in actions] == [{*ONE, *written(b"log")}] * 2
     many = Changes(entries={b"%d" % number: None for number in range(FEW + 1)})
     for engine, kept in ((changing(2), many), (make_engine(2), None)):
         engine.changed(engine.config.sources[0], many, NOW)
         actions = [a for a in engine.due(NOW + 10) if isinstance(a, Start)]
-        assert [a.batch.changes for a in actions] == [kept] * 2
+        assert [a.order.batch.changes for a in actions] == [kept] * 2
 
 
 PAVE = Pave((b"./new",))
 RELINK = Relink(b"old", b"new", (), (), frozenset({b"old"}))
+
+
+def step(engine: Engine, mirror: Mirror, *steps: Step) -> None:
+    """Let these go before the run that has just been ordered."""
+    what = Prepared(RunKind.STEP, ("rsync",), steps=steps, gone=RELINK.gone)
+    engine.prepared(mirror, what, NOW)
 
 
 def stepping(**settings: object) -> tuple[Engine, Mirror]:
@@ -527,12 +538,11 @@ def stepping(**settings: object) -> tuple[Engine, Mirror]:
     source = engine.config.sources[0]
     engine.changed(source, ONE, NOW - 10, moves=[Move(b"old", b"new")])
     (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
-    if action.rehearse:
+    if action.order.kind is RunKind.REHEARSAL:
         engine.exited(action.mirror, Outcome(0), NOW)
         (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
-    assert action.batch.moves == (Move(b"old", b"new"),)
-    action.mirror.step((PAVE, RELINK))
-    action.mirror.link(RELINK)
+    assert action.order.batch.moves == (Move(b"old", b"new"),)
+    step(engine, action.mirror, PAVE, RELINK)
     return engine, action.mirror
 
 
@@ -541,7 +551,7 @@ def test_steps_for_renames_go_before_the_run() -> None:
     for left in ((RELINK,), ()):
         engine.exited(mirror, Outcome(0, transferred=Transferred(files=1)), NOW + 1)
         (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start)]
-        assert (action.mirror, action.batch.count, action.limit) == (mirror, 1, 0)
+        assert (action.mirror, action.order.batch.count, action.order.limit) == (mirror, 1, 0)
         assert mirror.steps == left
         assert mirror.state is State.RUNNING
     assert mirror.stale == {b"old"}
@@ -569,19 +579,19 @@ def test_a_step_that_hangs_is_not_tried_again_until_all_is_well() -> None:
     assert mirror.state is State.RUNNING
     engine.activity(mirror, 1, NOW + 375)
     engine.exited(mirror, Outcome(-15), NOW + 376)
-    assert starts(engine.due(NOW + 700)) == [mirror]
-    mirror.step((PAVE, RELINK))
-    assert mirror.steps == ()
+    (action,) = [a for a in engine.due(NOW + 700) if isinstance(a, Start)]
+    assert action.order.steps == ()
     engine.exited(mirror, Outcome(0), NOW + 701)
-    mirror.step((PAVE, RELINK))
-    assert mirror.steps == (PAVE, RELINK)
+    engine.resync(mirror.pair.source, "again", NOW + 702)
+    (action,) = [a for a in engine.due(NOW + 702) if isinstance(a, Start)]
+    assert action.order.steps is None
 
 
 @pytest.mark.parametrize(("code", "left"), [(0, set()), (23, set()), (12, {b"old"})])
 def test_what_was_renewed_need_not_be_deleted(code: int, left: set[bytes]) -> None:
     """Also when a part of it cannot be sent: nothing ever could."""
     engine, mirror = stepping()
-    mirror.step((Renew(frozenset({b"old"}), (b"./old",)), PAVE))
+    step(engine, mirror, Renew(frozenset({b"old"}), (b"./old",)), PAVE)
     engine.exited(mirror, Outcome(code), NOW + 1)
     assert mirror.stale == left
     assert mirror.steps == (() if left else (PAVE,))
@@ -591,7 +601,7 @@ def test_steps_come_after_the_rehearsal_and_keep_its_limit() -> None:
     engine, mirror = stepping(rmaxdelete=5)
     engine.exited(mirror, Outcome(0), NOW + 1)
     (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start)]
-    assert (action.rehearse, action.limit) == (False, 5)
+    assert ((action.order.kind is RunKind.REHEARSAL), action.order.limit) == (False, 5)
 
 
 def test_what_was_kept_back_for_a_deletion_is_carried_once_more() -> None:
@@ -600,7 +610,7 @@ def test_what_was_kept_back_for_a_deletion_is_carried_once_more() -> None:
     mirror.hid = True
     engine.exited(mirror, Outcome(0), NOW + 1)
     (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start)]
-    assert action.batch.repeated
+    assert action.order.batch.repeated
     engine.exited(mirror, Outcome(0), NOW + 2)
     assert mirror.state is State.IDLE
 
@@ -620,7 +630,7 @@ def test_a_file_with_several_names_brings_a_full_pass_but_rarely() -> None:
     source = engine.config.sources[0]
     engine.linked(source, NOW)
     (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
-    assert action.batch.reason == "a file with several names has changed"
+    assert action.order.batch.reason == "a file with several names has changed"
     engine.exited(action.mirror, Outcome(0), NOW)
     engine.due(NOW)
     assert engine.deadline() == NOW + 86400
@@ -636,7 +646,7 @@ def test_a_file_with_several_names_brings_a_full_pass_but_rarely() -> None:
 def rehearsed(engine: Engine, deleted: int, now: float = NOW) -> list[Action]:
     """Start a run that must rehearse, end the rehearsal, and return what follows."""
     (action,) = [a for a in engine.due(now) if isinstance(a, Start)]
-    assert action.rehearse
+    assert action.order.kind is RunKind.REHEARSAL
     outcome = Outcome(0, Transferred(deleted=deleted), deletions=("a", "b"))
     engine.exited(action.mirror, outcome, now)
     return engine.due(now)
@@ -647,7 +657,7 @@ def test_a_run_that_deletes_no_more_than_it_may_follows_its_rehearsal() -> None:
     engine.resync(engine.config.sources[0], "x", NOW)
     (action,) = rehearsed(engine, 5)
     assert isinstance(action, Start)
-    assert (action.rehearse, action.limit) == (False, 5)
+    assert ((action.order.kind is RunKind.REHEARSAL), action.order.limit) == (False, 5)
     engine.exited(action.mirror, Outcome(0), NOW)
     assert action.mirror.state is State.IDLE
 
@@ -665,7 +675,7 @@ def test_one_that_would_delete_more_is_held_until_a_person_approves() -> None:
     assert engine.release("asked for", NOW, node="other") == []
     assert engine.release("asked for", NOW, node="n0:/m") == engine.mirrors
     (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
-    assert (action.rehearse, action.limit) == (False, 0)
+    assert ((action.order.kind is RunKind.REHEARSAL), action.order.limit) == (False, 0)
     engine.exited(action.mirror, Outcome(0), NOW)
     engine.resync(engine.config.sources[0], "x", NOW)
     assert rehearsed(engine, 0) != []
@@ -705,7 +715,7 @@ def test_another_limit_has_what_a_rehearsal_held_rehearsed_anew() -> None:
     assert starts(engine.due(NOW)) == []
     engine.configure(dataclasses.replace(engine.config, rmaxdelete=6), NOW)
     (start,) = [action for action in engine.due(NOW) if isinstance(action, Start)]
-    assert (start.mirror, start.rehearse) == (mirror, True)
+    assert (start.mirror, (start.order.kind is RunKind.REHEARSAL)) == (mirror, True)
 
 
 def held_source(*free: str) -> tuple[Engine, Source]:
@@ -802,7 +812,7 @@ def test_whatever_happens_the_promises_hold(seed: int) -> None:
                 key = id(action.mirror)
                 assert key not in running, "two runs of one mirror"
                 running[key] = action.mirror
-                flying[key] = 0 if action.compare else owed[key]
+                flying[key] = 0 if (action.order.kind is RunKind.COMPARISON) else owed[key]
             elif isinstance(action, Terminate | Kill):
                 assert action.mirror.comparing, "nobody asked for an end"
                 assert action.mirror.pending, "nothing has to go first"
@@ -834,7 +844,9 @@ DRIFTED = Drift(2, (Difference(b"a", "content"), Difference(b"b/", "times")))
 
 
 def comparisons(actions: Sequence[Action]) -> list[Mirror]:
-    return [a.mirror for a in actions if isinstance(a, Start) and a.compare]
+    return [
+        a.mirror for a in actions if isinstance(a, Start) and (a.order.kind is RunKind.COMPARISON)
+    ]
 
 
 def comparing(count: int = 1, **settings: object) -> Engine:
@@ -980,3 +992,11 @@ def test_a_reload_may_change_when_mirrors_are_compared() -> None:
     assert engine.deadline() == NOW + 70
     engine.configure(make_config(pairs), NOW + 20)
     assert engine.deadline() is None
+
+
+def test_what_was_found_in_preparing_a_run_is_noted() -> None:
+    engine = make_engine(rfull=0.0)
+    (mirror,) = started(engine)
+    engine.prepared(mirror, Prepared(RunKind.LISTED, ("rsync",), (b"./f",), linked=True), NOW)
+    engine.exited(mirror, Outcome(0), NOW)
+    assert engine.deadline() == NOW

@@ -13,8 +13,9 @@ from inosync.changes.changes import Change, Changes, Kind, Move
 from inosync.engine.actions import Action, Outcome, Start, Terminate
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
-from inosync.planning.command import Transferred
+from inosync.planning.order import RunKind
 from inosync.planning.resting_files import Fresh
+from inosync.rsync.output import Transferred
 
 NOW = 10_000.0
 SMALL = Change(b"small", Kind.ENTRY)
@@ -62,16 +63,16 @@ def test_it_carries_the_big_files_beside_a_lenient_run() -> None:
     engine = make_engine()
     change(engine, SMALL, BIG)
     ordinary, lane = begun(engine.due(NOW))
-    assert (ordinary.mirror.big, ordinary.lenient) == (False, True)
-    assert (lane.mirror.big, lane.lenient) == (True, False)
-    assert lane.batch.changes == {BIG}
+    assert (ordinary.mirror.big, ordinary.order.lenient) == (False, True)
+    assert (lane.mirror.big, lane.order.lenient) == (True, False)
+    assert lane.order.batch.changes == {BIG}
 
 
 def test_while_the_lane_has_nothing_to_do_nothing_is_spared() -> None:
     engine = make_engine()
     change(engine, SMALL)
     (action,) = begun(engine.due(NOW))
-    assert not action.lenient
+    assert not action.order.lenient
 
 
 def test_it_does_not_begin_beside_a_run_that_would_delete_its_files() -> None:
@@ -137,9 +138,9 @@ def test_what_was_carried_beside_it_is_carried_once_more() -> None:
     engine.exited(ordinary, RAN, NOW + 4)
     assert ordinary.done < owed
     (action,) = begun(engine.due(NOW + 4))
-    assert (action.mirror, action.lenient) == (ordinary, False)
-    assert action.batch.changes == {BIG, SMALL}
-    assert action.batch.since == NOW + 3
+    assert (action.mirror, action.order.lenient) == (ordinary, False)
+    assert action.order.batch.changes == {BIG, SMALL}
+    assert action.order.batch.since == NOW + 3
     engine.exited(ordinary, RAN, NOW + 5)
     assert ordinary.done >= owed
     assert starts(engine, NOW + 5) == []
@@ -193,7 +194,10 @@ def test_it_is_rehearsed_too_since_a_giant_may_take_the_place_of_a_directory() -
     engine = make_engine(rmaxdelete=5)
     ordinary, lane = engine.mirrors
     change(engine, BIG)
-    assert [action.rehearse for action in begun(engine.due(NOW))] == [True, True]
+    assert [(action.order.kind is RunKind.REHEARSAL) for action in begun(engine.due(NOW))] == [
+        True,
+        True,
+    ]
     engine.exited(lane, Outcome(0, transferred=Transferred(deleted=6)), NOW + 1)
     assert lane.state is State.HELD
     assert ordinary.state is State.RUNNING
@@ -206,7 +210,10 @@ def test_a_rehearsed_run_stays_lenient() -> None:
     engine.due(NOW)
     engine.exited(lane, RAN, NOW)
     engine.exited(ordinary, Outcome(0), NOW)
-    actions = [(action.mirror, action.limit, action.lenient) for action in begun(engine.due(NOW))]
+    actions = [
+        (action.mirror, action.order.limit, action.order.lenient)
+        for action in begun(engine.due(NOW))
+    ]
     assert actions == [(lane, 5, False), (ordinary, 5, True)]
 
 
@@ -227,7 +234,7 @@ def test_where_files_cannot_be_told_apart_the_lane_looks_at_all() -> None:
     change(engine, SMALL)
     actions = begun(engine.due(NOW))
     assert [action.mirror for action in actions] == [ordinary, lane]
-    assert actions[1].batch.changes is None
+    assert actions[1].order.batch.changes is None
 
 
 def test_a_full_pass_is_for_both_lanes() -> None:
@@ -293,7 +300,7 @@ def test_whatever_happens_the_lanes_keep_apart(seed: int) -> None:
             other = [
                 r for r in running.values() if r.mirror.pair is start.mirror.pair and r is not start
             ]
-            assert not (start.mirror.big and other and not other[0].lenient)
+            assert not (start.mirror.big and other and not other[0].order.lenient)
         assert len(running) <= limit
         deadline = engine.deadline()
         assert deadline is None or deadline >= now
@@ -326,15 +333,16 @@ def test_a_file_that_matches_waits_until_it_has_rested() -> None:
     assert starts(engine, NOW) == []
     assert engine.deadline() == NOW + 10
     change(engine, Change(ISO.path, Kind.WRITTEN), SMALL, now=NOW + 6)
-    (other,) = starts(engine, NOW + 6)
-    assert engine.left_out(other, other.flight) == {ISO.path}
-    engine.exited(other, RAN, NOW + 6)
+    (other,) = begun(engine.due(NOW + 6))
+    assert other.order.left_out == {ISO.path}
+    assert not other.order.alone
+    engine.exited(other.mirror, RAN, NOW + 6)
     assert starts(engine, NOW + 10) == []
     assert engine.deadline() == NOW + 16
     (action,) = begun(engine.due(NOW + 16))
-    assert action.batch.changes == {ISO}
-    assert action.batch.since == NOW
-    assert engine.left_out(action.mirror, action.batch) == frozenset()
+    assert action.order.batch.changes == {ISO}
+    assert action.order.batch.since == NOW
+    assert action.order.left_out == frozenset()
 
 
 def test_what_a_run_carries_is_not_left_out_because_it_changes_again() -> None:
@@ -342,12 +350,12 @@ def test_what_a_run_carries_is_not_left_out_because_it_changes_again() -> None:
     change(engine, ISO)
     (action,) = begun(engine.due(NOW + 10))
     change(engine, ISO, now=NOW + 10)
-    assert engine.left_out(action.mirror, action.batch) == frozenset()
-    full = action.batch.merge(action.batch)
+    assert action.order.left_out == frozenset()
+    full = action.order.batch.merge(action.order.batch)
     engine.resync(engine.config.sources[0], "overflow", NOW + 11)
     engine.exited(action.mirror, RAN, NOW + 11)
     (again,) = begun(engine.due(NOW + 11))
-    assert engine.left_out(again.mirror, again.batch) == {ISO.path}
+    assert again.order.left_out == {ISO.path}
     assert full.changes == {ISO}
 
 
@@ -362,8 +370,9 @@ def test_files_that_were_found_young_wait_for_the_rest_of_their_time() -> None:
     source = engine.config.sources[0]
     engine.unsettled(source, [Fresh(b"a.iso", 4.0, big=False)], NOW)
     engine.resync(source, "start-up", NOW)
-    (mirror,) = starts(engine, NOW)
-    assert engine.left_out(mirror, mirror.flight) == {b"a.iso"}
+    (action,) = begun(engine.due(NOW))
+    mirror = action.mirror
+    assert action.order.left_out == {b"a.iso"}
     engine.exited(mirror, RAN, NOW)
     assert starts(engine, NOW + 5.9) == []
     assert starts(engine, NOW + 6) == [mirror]
@@ -402,7 +411,7 @@ def test_other_rules_free_what_they_are_not_for() -> None:
     change(engine, ISO, Change(b"b.iso", Kind.ENTRY))
     engine.configure(make_config(pairs, rsettle=(("b.*", 30.0),)), NOW + 1)
     (action,) = begun(engine.due(NOW + 1))
-    assert action.batch.changes == {ISO}
+    assert action.order.batch.changes == {ISO}
     assert engine.deadline() == NOW + 30
     assert action.mirror.state is State.RUNNING
 
@@ -418,7 +427,7 @@ def test_a_pair_is_compared_when_both_of_its_lanes_rest() -> None:
     engine.exited(lane, Outcome(0), NOW + 1001)
     engine.exited(*next((mirror, Outcome(0)) for mirror in starts(engine, NOW + 1001)), NOW + 1002)
     (action,) = begun(engine.due(NOW + 1003))
-    assert (action.mirror, action.compare) == (ordinary, True)
+    assert (action.mirror, (action.order.kind is RunKind.COMPARISON)) == (ordinary, True)
     lane.offer(Batch(NOW + 1004, 1, reason="asked for"))
     assert any(isinstance(action, Terminate) for action in engine.due(NOW + 1004))
 
@@ -429,27 +438,37 @@ def test_renamed_giants_are_linked_before_the_lane_sends_them() -> None:
     moves = [Move(b"old", b"new")]
     source = engine.config.sources[0]
     engine.changed(source, Changes.of([SMALL]), NOW, big=[BIG], moves=moves)
-    assert starts(engine, NOW) == [ordinary]
-    batch = Batch(NOW, 1, moves=tuple(moves))
-    assert engine.has_the_node(ordinary, batch)
-    assert not engine.has_the_node(lane, batch)
+    (action,) = begun(engine.due(NOW))
+    assert (action.mirror, action.order.alone) == (ordinary, True)
     engine.exited(ordinary, RAN, NOW + 1)
-    assert lane in starts(engine, NOW + 1)
-    assert not engine.has_the_node(ordinary, batch)
+    action = next(a for a in begun(engine.due(NOW + 1)) if a.mirror is lane)
+    assert not action.order.alone
+    engine.changed(source, Changes.of([SMALL]), NOW + 2, moves=moves)
+    engine.exited(ordinary, RAN, NOW + 2)
+    (action,) = begun(engine.due(NOW + 2))
+    assert (action.mirror, action.order.alone) == (ordinary, False)
 
 
 def test_what_a_lane_owes_is_known_to_the_other() -> None:
     engine = make_engine()
     ordinary, lane = engine.mirrors
-    assert engine.owed_beside(ordinary) == frozenset()
-    change(engine, BIG)
-    engine.due(NOW)
-    assert engine.owed_beside(ordinary) == {b"giant"}
+    source = engine.config.sources[0]
+
+    def owed(now: float) -> frozenset[bytes] | None:
+        (found,) = [a.order.owed for a in begun(engine.due(now)) if a.mirror is ordinary]
+        engine.exited(ordinary, RAN, now)
+        return found
+
+    change(engine, SMALL)
+    assert owed(NOW) == frozenset()
+    change(engine, BIG, now=NOW + 1)
+    assert owed(NOW + 1) == {b"giant"}
     other = [Change(b"other", Kind.ENTRY)]
-    engine.changed(engine.config.sources[0], Changes.of([SMALL]), NOW, big=other)
-    engine.due(NOW)
-    assert engine.owed_beside(ordinary) == {b"giant", b"other"}
+    engine.changed(source, Changes.of([SMALL]), NOW + 2, big=other)
+    assert owed(NOW + 2) == {b"giant", b"other"}
     lane.offer(Batch(NOW, 1, reason="x"))
-    assert engine.owed_beside(ordinary) is None
-    (alone,) = make_engine(rbigsize=0).mirrors
-    assert make_engine(rbigsize=0).owed_beside(alone) == frozenset()
+    change(engine, SMALL, now=NOW + 3)
+    assert owed(NOW + 3) is None
+    alone = make_engine(rbigsize=0)
+    change(alone, SMALL)
+    assert [a.order.owed for a in begun(alone.due(NOW))] == [frozenset()]

@@ -8,7 +8,7 @@ from support.configs import make_pair
 from inosync.changes.batch import Batch
 from inosync.engine.backoff import Backoff
 from inosync.engine.mirror import Mirror, State
-from inosync.planning.command import Judgement, Verdict
+from inosync.rsync.exits import Judgement, Verdict
 
 NOW = 10_000.0
 WELL = Judgement(Verdict.OK, "success")

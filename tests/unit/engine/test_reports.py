@@ -16,7 +16,7 @@ from inosync.config.load import Config
 from inosync.engine.actions import Action, Hook, Outcome, Start
 from inosync.engine.engine import Engine
 from inosync.engine.reports import MOST_PATHS, changed, encode, failed, held, recovered, succeeded
-from inosync.planning.command import Transferred
+from inosync.rsync.output import Transferred
 
 NOW = 10_000.0
 PROGRAM = ("/bin/true",)

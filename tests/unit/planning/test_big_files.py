@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
+from support.views import Seen
 
 from inosync.changes.changes import Change, Kind
 from inosync.planning import big_files as big
-from inosync.planning.big_files import below, big_changes, outermost
+from inosync.planning.big_files import big_changes
+from inosync.planning.view import below, outermost
 from inosync.rsync.filters import compile_filters
 
 
@@ -43,7 +45,7 @@ def listing(path: bytes) -> Iterator[tuple[bytes, bool]]:
 
 
 def found(*changes: Change) -> set[Change]:
-    result = big_changes(changes, size=100, filters=FILTERS, look=look, listing=listing)
+    result = big_changes(changes, size=100, filters=FILTERS, view=Seen(look, listing))
     assert len(set(result)) == len(result)
     return set(result)
 
@@ -77,7 +79,7 @@ def test_a_directory_with_too_much_in_it_is_taken_for_one(monkeypatch: pytest.Mo
 
 
 def test_below() -> None:
-    assert set(below(b"new", filters=FILTERS, listing=listing)) == {
+    assert set(below(b"new", filters=FILTERS, view=Seen(look, listing))) == {
         (b"new/deep", True),
         (b"new/deep/giant", False),
         (b"new/deep/small", False),
@@ -88,3 +90,8 @@ def test_outermost_directories() -> None:
     assert outermost([b"a/b", b"a", b"a.b", b"ab/c", b"c/d/e"]) == [b"a", b"a.b", b"ab/c", b"c/d/e"]
     assert outermost([b"a", b""]) == [b""]
     assert outermost([]) == []
+
+
+def test_without_a_lane_nothing_is_big() -> None:
+    changes = [Change(b"giant", Kind.ENTRY)]
+    assert big_changes(changes, size=0, filters=FILTERS, view=Seen(look, listing)) == []

@@ -6,32 +6,27 @@ import pytest
 from support.configs import make_config, make_pair, make_source
 
 from inosync.config.load import Source
+from inosync.config.nodes import pairs_on
 from inosync.errors import ConfigError
-from inosync.planning.command import (
-    LIMITED,
-    Judgement,
+from inosync.planning.command import Run, command, patient
+from inosync.planning.file_list import list_options
+from inosync.planning.order import RunKind
+from inosync.planning.steps import Fuzzy, Pave, Relink, Renew
+from inosync.rsync import differences as drift
+from inosync.rsync.exits import LIMITED, Judgement, Verdict, exit_status, judge
+from inosync.rsync.output import (
     Progress,
     Transferred,
-    Verdict,
-    chooses_shell,
-    command,
     deletions,
     evidence,
-    exit_status,
-    judge,
-    pairs_on,
-    parse_checksum,
-    parse_version,
-    patient,
     progress,
     rehearsed,
     transferred,
 )
-from inosync.planning.file_list import list_options
-from inosync.planning.steps import Fuzzy, Pave, Relink, Renew
-from inosync.rsync import differences as drift
+from inosync.rsync.program import Program, chooses_shell, parse_checksum, parse_version
 
 NEW = (3, 2, 7)
+PROGRAM = ("checksum", "control", "environment_shell")
 BASE = ["/usr/bin/rsync", "-ltrp", "--delete", "--protect-args", "--stats", "--no-human-readable"]
 
 
@@ -39,8 +34,15 @@ def argv(destination: str = "/mirror", *, source=None, config=None, **options) -
     node = {
         key: options.pop(key) for key in list(options) if key in ("rspeed", "rtimeout", "extra")
     }
+    program = Program(
+        options.pop("version", NEW),
+        **{key: options.pop(key) for key in list(options) if key in PROGRAM},
+    )
+    kind = RunKind.REHEARSAL if options.pop("rehearse", False) else RunKind.PASS
+    kind = RunKind.COMPARISON if options.pop("compare", False) else kind
+    kind = RunKind.STEP if "step" in options else kind
     pair = make_pair(source, destination, **node)
-    return command(pair, config or make_config([pair]), version=NEW, **options)
+    return command(Run(pair, kind, **options), config or make_config([pair]), program)
 
 
 def test_a_local_mirror() -> None:
@@ -112,9 +114,7 @@ def test_what_must_be_deleted_is_hidden_before_all_rules() -> None:
 
 
 def test_an_old_rsync_is_not_given_what_it_does_not_know() -> None:
-    pair = make_pair(None, "/mirror")
-    words = command(pair, make_config([pair]), version=(3, 1, 2))
-    assert "--modify-window=-1" not in words
+    assert "--modify-window=-1" not in argv(version=(3, 1, 2))
 
 
 def test_both_ends_of_a_local_run_need_not_find_out_on_which_checksum_they_agree() -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from support.configs import make_source
 from support.trees import HOSTILE_NAMES
+from support.views import Seen
 
 from inosync.changes.changes import Change, Kind
 from inosync.planning.file_list import (
@@ -76,8 +77,7 @@ def planned(
     return plan(
         [Change(p.encode() if isinstance(p, str) else p, kind) for p, kind in changes],
         filters=filters or compile_filters([]),
-        look=there.look,
-        listing=there.listing,
+        view=there,
         **more,
     )
 
@@ -273,8 +273,7 @@ def test_a_crowded_directory_is_not_read_to_its_end() -> None:
     plan(
         [Change(path.encode(), kind) for path, kind in changes],
         filters=compile_filters([]),
-        look=there.look,
-        listing=listing,
+        view=Seen(there.look, listing),
     )
     assert seen == CROWD * CROWDED + 1
 
@@ -288,7 +287,7 @@ def test_each_directory_on_the_way_is_looked_at_once() -> None:
         return there.look(path)
 
     changes = [Change(path, ENTRY) for path in (b"a/b/c", b"a/b/d", b"a/gone/x", b"a/gone/y")]
-    plan(changes, filters=compile_filters([]), look=look, listing=there.listing)
+    plan(changes, filters=compile_filters([]), view=Seen(look, there.listing))
     assert sorted(looked) == [b"a", b"a/b", b"a/b/c", b"a/b/d", b"a/gone"]
 
 
@@ -327,8 +326,7 @@ def test_a_tree_with_too_many_files_is_not_read_to_its_end() -> None:
         return plan(
             [Change(b"d", TREE)],
             filters=compile_filters([]),
-            look=lambda path: FOLDER if path == b"d" else FILE,
-            listing=listing,
+            view=Seen(lambda path: FOLDER if path == b"d" else FILE, listing),
             longest=longest,
         )
 
@@ -342,7 +340,7 @@ def test_a_tree_that_is_too_deep_is_not_read_to_its_end() -> None:
         yield b"x", True
 
     made = plan(
-        [Change(b"d", TREE)], filters=compile_filters([]), look=lambda _: FOLDER, listing=listing
+        [Change(b"d", TREE)], filters=compile_filters([]), view=Seen(lambda _: FOLDER, listing)
     )
     assert made.full
 

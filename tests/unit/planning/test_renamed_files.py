@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import pytest
+from support.views import Seen
 
 from inosync.changes.batch import Batch
 from inosync.changes.changes import Change, Kind, Move
@@ -51,8 +52,7 @@ def ask(
     return steps(
         Batch(NOW, len(moves), changes=frozenset({*told, *changes}), moves=moves),
         filters=compile_filters(rules, prefix=prefix),
-        look=found.get,
-        listing=lambda _: [],
+        view=Seen(found.get),
         **{"per_run": 500, **more},  # type: ignore[arg-type]
     )
 

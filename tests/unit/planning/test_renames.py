@@ -65,8 +65,7 @@ def ask(
     return steps(
         batch,
         filters=compile_filters(rules, prefix=prefix),
-        look=tree.look,
-        listing=tree.listing,
+        view=tree,
         least=least,
     )
 
@@ -89,7 +88,7 @@ def test_what_is_not_known_speaks_against_it() -> None:
     tree = Tree(*TREE)
     batch = Batch(NOW, 1, moves=(MOVE,))
     assert batch.changes is None
-    known = {"filters": compile_filters(()), "look": tree.look, "listing": tree.listing}
+    known = {"filters": compile_filters(()), "view": tree}
     assert steps(batch, **known) == ()  # type: ignore[arg-type]
     assert steps(Batch(NOW, 1, changes=Changes.of(TOLD)), **known) == ()  # type: ignore[arg-type]
 
@@ -137,8 +136,8 @@ def test_the_source_has_to_be_as_told(paths: tuple[str, ...]) -> None:
     assert not ask(tree=Tree(*paths), least=0)
     tree = Tree(*paths)
     relink = Relink(b"a/old", b"b/new", (), (), frozenset({b"a/old"}))
-    assert not holds(relink, look=tree.look)
-    assert holds(relink, look=Tree(*TREE).look)
+    assert not holds(relink, view=tree)
+    assert holds(relink, view=Tree(*TREE))
 
 
 def test_neither_end_may_be_excluded() -> None:

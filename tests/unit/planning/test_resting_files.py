@@ -6,9 +6,18 @@ import stat
 from typing import NamedTuple
 
 import pytest
+from support.views import Seen
 
 from inosync.planning import resting_files as settle
-from inosync.planning.resting_files import Fresh, Settling, compile_rules, fresh, wait_of
+from inosync.planning.resting_files import (
+    Fresh,
+    Settling,
+    compile_rules,
+    fresh,
+    fresh_below,
+    wait_of,
+)
+from inosync.rsync.filters import compile_filters
 
 NOW = 10_000.0
 RULES = compile_rules((("a*", 0.0), ("*.iso", 10.0), ("/in/**", 5.0)), prefix="")
@@ -99,10 +108,31 @@ def test_what_has_changed_a_little_while_ago() -> None:
         b"young": Status(stat.S_IFREG, 5, wall),
     }
     paths = [*files, b"gone.iso"]
-    assert list(fresh(paths, rules=RULES, look=files.get, wall=wall, size=100)) == [
+    assert list(fresh(paths, rules=RULES, view=Seen(files.get), wall=wall, size=100)) == [
         Fresh(b"young.iso", 9.0, big=True),
         Fresh(b"future.iso", 0.0, big=False),
     ]
     assert not any(
-        file.big for file in fresh(paths, rules=RULES, look=files.get, wall=wall, size=0)
+        file.big for file in fresh(paths, rules=RULES, view=Seen(files.get), wall=wall, size=0)
     )
+
+
+def test_what_is_young_in_new_directories() -> None:
+    files = {b"d/e/a.iso": Status(stat.S_IFREG, 5, 1e9), b"d/b.tmp": Status(stat.S_IFREG, 5, 1e9)}
+
+    def listing(path: bytes) -> list[tuple[bytes, bool]]:
+        return {b"d": [(b"e", True), (b"b.tmp", False)], b"d/e": [(b"a.iso", False)]}.get(path, [])
+
+    def young(*patterns: tuple[str, float]) -> list[bytes]:
+        found = fresh_below(
+            [b"d", b"d/e"],
+            rules=compile_rules(patterns, prefix=""),
+            filters=compile_filters(()),
+            view=Seen(files.get, listing),
+            wall=1e9,
+            size=0,
+        )
+        return [path for path, _, _ in found]
+
+    assert young(("*.iso", 10.0)) == [b"d/e/a.iso"]
+    assert young() == []

@@ -15,8 +15,8 @@ from inosync.changes.changes import Change, Changes, Kind
 from inosync.engine.actions import Outcome
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
-from inosync.planning.command import Progress, Transferred
 from inosync.rsync.differences import Difference, Drift
+from inosync.rsync.output import Progress, Transferred
 from inosync.status.snapshot import (
     SCHEMA,
     DaemonStatus,

@@ -1,0 +1,118 @@
+"""How a run of rsync ended: its exit status, what that means and what follows from it.
+
+Pure. One table, from rsync(1); knows neither mirrors nor processes.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+from inosync.rsync.destination import Destination, Transport
+
+
+class Verdict(enum.Enum):
+    """What follows from the end of a run."""
+
+    OK = "ok"
+    RETRY = "retry"  # passes by itself: try again soon
+    SLOW = "retry slowly"  # a person has to mend something: try again rarely
+    HOLD = "hold"  # going on could do damage: wait for a person
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with its reason and, for failures, what to look at; both for people."""
+
+    verdict: Verdict
+    meaning: str
+    cure: str = ""
+
+
+_OK = Verdict.OK
+_RETRY = Verdict.RETRY
+_SLOW = Verdict.SLOW
+
+#: Some files could not be transferred; all else was.
+PARTIAL = 23
+#: Files vanished before they were sent.
+VANISHED = 24
+#: ``--max-delete`` has stopped the deletions.
+LIMITED = 25
+
+#: rsync(1), EXIT VALUES; 126, 127 and 255 are the (remote) shell's. In the cures, {host} is the
+#: node's host and {where} the whole destination.
+_EXITS: dict[int, tuple[Verdict, str, str]] = {
+    0: (_OK, "success", ""),
+    1: (_SLOW, "syntax or usage error", "check extra, and that the module is not read only"),
+    # Also how rsync ends when a directory becomes something else while it is sent ("ABORTING due to
+    # invalid path from sender"): a race, over when it is tried again.
+    2: (_RETRY, "protocol incompatibility", "use an rsync of a similar age on both ends"),
+    3: (_SLOW, "errors selecting files or directories", "create the parent directory of {where}"),
+    4: (_SLOW, "requested action not supported", "check extra against the node's rsync"),
+    5: (
+        _RETRY,
+        "the rsync daemon refused to start the transfer",
+        "check the module's name, 'hosts allow' and 'auth users' in rsyncd.conf on {host}",
+    ),
+    6: (_SLOW, "rsync cannot append to its log file", "check logfile"),
+    10: (_RETRY, "error in socket I/O", "check that {host} is up and its rsync daemon listens"),
+    11: (
+        _RETRY,
+        "error in file I/O",
+        "check that {where} can be written to, has room, and that its parent directory exists",
+    ),
+    12: (_RETRY, "error in the rsync protocol stream", "check that rsync is installed on {host}"),
+    13: (_SLOW, "errors with program diagnostics", "see the lines below"),
+    14: (_RETRY, "error in inter-process communication", "check memory and process limits"),
+    20: (_RETRY, "rsync was told to stop", "nothing, unless it repeats"),
+    21: (_RETRY, "waiting for a child process failed", "nothing, unless it repeats"),
+    22: (_RETRY, "rsync could not allocate memory", "check the memory on both ends"),
+    PARTIAL: (
+        _RETRY,
+        "some files could not be transferred",
+        "see the lines below; all is sent again",
+    ),
+    # The paths that vanished raise events of their own.
+    VANISHED: (_OK, "some files vanished before they could be transferred", ""),
+    LIMITED: (Verdict.HOLD, "the --max-delete limit stopped deletions", "check the source"),
+    30: (_RETRY, "timeout in data send or receive", "check the network to {host}, and rtimeout"),
+    35: (_RETRY, "timeout waiting for the rsync daemon", "check that {host} is up"),
+    126: (_SLOW, "rsync cannot be executed", "check its permissions on {host}"),
+    127: (_SLOW, "rsync was not found", "install rsync on {host}"),
+    255: (_RETRY, "ssh failed", "try 'ssh {host} true' as the user that runs inosync"),
+}
+
+#: Other cures where ssh carries it: when that fails, rsync may be the first to notice.
+_OVER_SSH = {12: "try 'ssh {host} rsync --version' as the user that runs inosync"}
+
+
+def judge(returncode: int, destination: Destination) -> Judgement:
+    """Return the judgement on a run that ended with `returncode` (negative: by a signal)."""
+    if returncode < 0:
+        return Judgement(
+            Verdict.RETRY, f"killed by signal {-returncode}", "nothing, unless it repeats"
+        )
+    verdict, meaning, cure = _EXITS.get(
+        returncode, (Verdict.SLOW, "unknown exit status", "see the lines below")
+    )
+    if destination.transport is Transport.SSH:
+        cure = _OVER_SSH.get(returncode, cure)
+    return Judgement(
+        verdict,
+        meaning,
+        cure.format(host=destination.host or "this host", where=destination.shown),
+    )
+
+
+_STOPPED = re.compile(rb"^Deletions stopped due to --max-delete limit", re.MULTILINE)
+
+
+def exit_status(returncode: int, errors: bytes) -> int:
+    """Return the exit status that a run should have had, by what it wrote to standard error.
+
+    Where ``--max-delete`` kept a directory from giving way to a file, rsync (3.5.0) ends with 23,
+    as if the next try could go on with the next so many files.
+    """
+    return LIMITED if returncode == PARTIAL and _STOPPED.search(errors) else returncode

@@ -1,0 +1,100 @@
+"""What a run of rsync says: statistics, progress, deletions, errors.
+
+Pure. Reads bytes that rsync wrote; what differs is read in differences.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from dataclasses import dataclass
+
+from inosync.text import printable
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """What a run moved: regular files, bytes of file data, deletions."""
+
+    files: int = 0
+    size: int = 0
+    deleted: int = 0
+
+    def __add__(self, other: Transferred) -> Transferred:
+        """Return what two runs moved together."""
+        return Transferred(
+            self.files + other.files, self.size + other.size, self.deleted + other.deleted
+        )
+
+
+NOTHING = Transferred()
+
+_STATISTICS = {
+    "files": re.compile(rb"^Number of (?:regular )?files transferred: (\d+)", re.MULTILINE),
+    "size": re.compile(rb"^Total transferred file size: (\d+)", re.MULTILINE),
+    "deleted": re.compile(rb"^Number of deleted files: (\d+)", re.MULTILINE),
+}
+
+
+def transferred(output: bytes) -> Transferred:
+    """Return what ``--stats`` says in the standard output of a run; zeros where it says nothing."""
+    found = {name: pattern.search(output) for name, pattern in _STATISTICS.items()}
+    return Transferred(**{name: int(match[1]) for name, match in found.items() if match})
+
+
+def rehearsed(output: bytes) -> Transferred:
+    """Return what a rehearsal would have moved.
+
+    Where a node speaks a protocol before 31 (rsync 3.0), nothing is said of how many files would be
+    deleted (``output_summary`` in main.c): then they are counted one by one.
+    """
+    told = transferred(output)
+    if _STATISTICS["deleted"].search(output):
+        return told
+    return dataclasses.replace(told, deleted=sum(1 for _ in _DELETING.finditer(output)))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run was when it last told: files and bytes sent, percent, seconds left.
+
+    ``percent`` and ``eta`` are of what rsync has found so far (rsync(1), --info=progress2).
+    """
+
+    files: int
+    size: int
+    percent: int
+    eta: int
+
+
+_PROGRESS = re.compile(
+    rb"^ *(\d+) +(\d+)% +\S+ +(\d+):(\d\d):(\d\d)(?: \(xfr#(\d+),[^)\n]*\))? *$", re.MULTILINE
+)
+
+
+def progress(output: bytes) -> Progress | None:
+    """Return what a run has told last of its progress in its standard output; None: nothing."""
+    told = _PROGRESS.findall(output.replace(b"\r", b"\n"))
+    if not told:
+        return None
+    size, percent, hours, minutes, seconds, files = (int(group or 0) for group in told[-1])
+    return Progress(files, size, percent, hours * 3600 + minutes * 60 + seconds)
+
+
+_DELETING = re.compile(rb"^deleting (.*)$", re.MULTILINE)
+
+
+def deletions(output: bytes, *, most: int = 3) -> tuple[str, ...]:
+    """Return a few of the paths that a rehearsal would have deleted, safe to log."""
+    found = itertools.islice(_DELETING.finditer(output), most)
+    return tuple(printable(match[1]) for match in found)
+
+
+def evidence(errors: bytes, *, lines: int = 25) -> tuple[str, ...]:
+    """Return the last ``lines`` lines that rsync wrote to its standard error, safe to log.
+
+    Control characters become visible escapes; undecodable bytes too.
+    """
+    kept = [line.rstrip() for line in errors.splitlines() if line.strip()]
+    return tuple(printable(line) for line in kept[-lines:])

@@ -1,0 +1,51 @@
+"""The files of a source, as they are now: lstat and listing. Decides nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from inosync.config.sources import Source
+
+#: Seconds by which the times of files may lag behind the clock: the kernel's tick.
+_TICK = 0.05
+
+
+class Files:
+    """Looks at one source. Paths are relative to it; ``b""`` is the source itself."""
+
+    def __init__(self, source: Source) -> None:
+        self._root = os.fsencode(source.path)
+
+    def look(self, path: bytes) -> os.stat_result | None:
+        """Return lstat(2)'s answer; None when there is none, for whatever reason."""
+        try:
+            # Not os.path.join, which takes longer than the call: plans look at thousands of files.
+            return os.lstat(b"%b/%b" % (self._root, path))
+        except OSError:
+            return None
+
+    def listing(self, path: bytes) -> Iterator[tuple[bytes, bool]]:
+        """Give each name in a directory and whether that is a directory, which no link is."""
+        try:
+            with os.scandir(b"%b/%b" % (self._root, path)) as entries:
+                for entry in entries:
+                    yield entry.name, entry.is_dir(follow_symlinks=False)
+        except OSError:
+            return
+
+
+def changed(source: Source, relative: bytes | None, since: float) -> bool:
+    """Return whether a path of the source has changed `since` (Unix time), as far as lstat tells.
+
+    Of what is not in the source, the directory that it may have been deleted from is asked. None is
+    a directory above the source.
+    """
+    root = os.fsencode(source.path)
+    path = os.path.join(root, relative or b"").rstrip(b"/")
+    while len(path) >= len(root):
+        try:
+            return os.lstat(path).st_ctime >= since - _TICK
+        except OSError:
+            path = os.path.dirname(path)
+    return False

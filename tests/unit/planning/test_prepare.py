@@ -1,0 +1,222 @@
+"""From an order to argv, with numbers: each kind of run."""
+
+from __future__ import annotations
+
+import dataclasses
+import stat
+from typing import NamedTuple
+
+import pytest
+from support.configs import make_config, make_pair, make_source
+from support.views import Seen
+
+from inosync.changes.batch import Batch, full_pass
+from inosync.changes.changes import Change, Changes, Kind, Move
+from inosync.planning.order import Order, Prepared, RunKind, Sight
+from inosync.planning.prepare import Worth, prepare
+from inosync.planning.steps import Pave, Relink, Renew
+from inosync.rsync.filters import compile_filters
+from inosync.rsync.program import Program
+
+NOW = 10_000.0
+PROGRAM = Program((3, 2, 7))
+LEVEL = Change(b"a", Kind.LEVEL)
+
+
+class Status(NamedTuple):
+    """What lstat tells."""
+
+    st_mode: int
+    st_size: int = 500
+    st_nlink: int = 1
+    st_ctime: float = 0.0
+
+
+TREE = {
+    b"a": Status(stat.S_IFDIR),
+    b"a/f": Status(stat.S_IFREG),
+    b"a/two": Status(stat.S_IFREG, st_nlink=2),
+    b"b": Status(stat.S_IFDIR),
+    b"b/new": Status(stat.S_IFDIR),
+    b"b/new/g": Status(stat.S_IFREG),
+    b"big": Status(stat.S_IFREG, st_size=5000),
+}
+
+
+def sight(tree=TREE, **more) -> Sight:
+    def listing(path: bytes):
+        return [
+            (found.rpartition(b"/")[2], stat.S_ISDIR(status.st_mode))
+            for found, status in tree.items()
+            if found.rpartition(b"/")[0] == path
+        ]
+
+    return Sight(Seen(tree.get, listing), more.pop("filters", compile_filters(())), **more)
+
+
+def batch(*changes: Change, moves: tuple[Move, ...] = ()) -> Batch:
+    return Batch(NOW, len(changes), changes=Changes.of(changes), moves=moves)
+
+
+def ask(
+    what: Batch, kind: RunKind = RunKind.PASS, *, seen: Sight | None = None, **more
+) -> Prepared:
+    node = {key: more.pop(key) for key in ("extra", "rscope", "rtimeout") if key in more}
+    settings = {key: more.pop(key) for key in ("rbigsize", "logfile") if key in more}
+    program = more.pop("program", PROGRAM)
+    pair = make_pair(make_source(), "/mirror", **({"rscope": "changes"} | node))
+    order = Order(pair, kind, what, **more)
+    return prepare(order, seen or sight(), make_config([pair], **settings), program, Worth(1, 1))
+
+
+BASE = ("--protect-args", "--stats", "--no-human-readable", "--modify-window=-1")
+ENDS = ("--", "/srv/www/", "/mirror")
+LIST = ("-ltp", "--dirs", "--delete", "--ignore-missing-args", "--include=/./", "--from0")
+LIST += ("--files-from=-",)
+
+
+def test_a_whole_pass() -> None:
+    what = ask(full_pass("start-up", NOW))
+    assert what.kind is RunKind.PASS
+    assert what.names is None
+    assert not what.listed
+    assert what.argv == ("/usr/bin/rsync", "-ltrp", "--delete", *BASE, "--timeout=300", *ENDS)
+
+
+def test_a_list() -> None:
+    what = ask(batch(Change(b"a/f", Kind.ENTRY)))
+    assert (what.kind, what.names, what.listed) == (RunKind.LISTED, (b"./a/f",), True)
+    assert what.argv == ("/usr/bin/rsync", *LIST, *BASE, *ENDS)
+    assert (what.steps, what.hid, what.linked, what.widened) == ((), False, False, "")
+
+
+def test_in_scope_tree_it_is_a_pass() -> None:
+    assert ask(batch(LEVEL), rscope="tree").kind is RunKind.PASS
+
+
+def test_what_no_list_can_name_is_a_pass_and_says_why() -> None:
+    hidden = sight(filters=compile_filters((": .rules",)))
+    what = ask(batch(LEVEL), seen=hidden)
+    assert (what.kind, what.names) == (RunKind.PASS, None)
+    assert "merge files" in what.widened
+
+
+def test_nothing_is_left_to_carry() -> None:
+    what = ask(batch(Change(b"a/f", Kind.ENTRY)), big=True, rbigsize=1000)
+    assert what.names == ()
+    assert what.listed
+
+
+def test_a_file_with_several_names_is_told() -> None:
+    assert ask(batch(Change(b"a/two", Kind.ENTRY))).linked
+
+
+def test_a_rehearsal_names_the_same_and_keeps_nothing_back() -> None:
+    what = ask(batch(LEVEL), RunKind.REHEARSAL, steps=None, stale=frozenset([b"a"]))
+    assert (what.kind, what.names, what.steps, what.hid) == (
+        RunKind.REHEARSAL,
+        (b"./a/",),
+        None,
+        False,
+    )
+    assert "--dry-run" in what.argv
+    assert not any(word.startswith("--filter=H") for word in what.argv)
+
+
+def test_a_comparison() -> None:
+    what = ask(full_pass("rverify", NOW), RunKind.COMPARISON, rtimeout=30)
+    assert what.kind is RunKind.COMPARISON
+    assert {"--checksum", "--dry-run", "--timeout=300"} <= set(what.argv)
+
+
+def test_a_pass_that_compares_contents_has_more_time() -> None:
+    what = ask(full_pass("repair", NOW, contents=True), rtimeout=30)
+    assert what.kind is RunKind.PASS
+    assert {"--checksum", "--timeout=300"} <= set(what.argv)
+    assert "--dry-run" not in what.argv
+
+
+def test_the_lane_for_big_files() -> None:
+    changes = batch(Change(b"big", Kind.ENTRY), Change(b"a/f", Kind.ENTRY))
+    what = ask(changes, big=True, rbigsize=1000)
+    assert what.names == (b"./big",)
+    assert {"--min-size=1001", "--force"} <= set(what.argv)
+    assert "--delete" not in what.argv
+    beside = ask(changes, lenient=True, rbigsize=1000)
+    assert beside.names == (b"./a/f", b"./big")
+    assert "--max-size=1000" in beside.argv
+
+
+def test_what_waits_and_what_is_gone_is_spared() -> None:
+    what = ask(
+        full_pass("x", NOW),
+        seen=sight(spare=frozenset([b"disk"])),
+        left_out=frozenset([b"a/f", b"a", b"lost"]),
+    )
+    rules = [word for word in what.argv if word.startswith("--filter")]
+    assert rules == ["--filter=-sr /a/f", "--filter=-sr /disk"]
+
+
+def test_what_must_go_is_hidden_and_its_level_named() -> None:
+    what = ask(batch(), stale=frozenset([b"a/f"]))
+    assert what.hid
+    assert what.names == (b"./a/",)
+    assert "--filter=H /a/f" in what.argv
+    assert not ask(batch(LEVEL), stale=frozenset([b"a/gone"])).hid
+
+
+MOVED = batch(Change(b"b/new", Kind.TREE), moves=(Move(b"a/old", b"b/new"),))
+
+
+def test_the_steps_of_a_rename_come_one_after_the_other() -> None:
+    first = ask(MOVED, steps=None)
+    assert first.kind is RunKind.STEP
+    assert first.names == (b"./b/new",)
+    assert not first.listed
+    assert isinstance(first.steps[0], Pave)  # type: ignore[index]
+    relink = first.steps[1]  # type: ignore[index]
+    assert relink == Relink(b"a/old", b"b/new", (), (), frozenset([b"a/old"]))
+    second = ask(MOVED, steps=(relink,))
+    assert (second.kind, second.names, second.gone) == (RunKind.STEP, None, {b"a/old"})
+    assert second.argv[:3] == ("/usr/bin/rsync", "-ltrp", "--link-dest=../../a/old")
+    assert second.argv[-2:] == ("/srv/www/b/new/", "/mirror/b/new/")
+    last = ask(MOVED, steps=(), stale=second.gone)
+    assert (last.kind, last.names) == (RunKind.LISTED, (b"./a/", b"./b/new/"))
+
+
+def test_a_step_that_does_not_hold_any_more_ends_them_all() -> None:
+    relink = Relink(b"a/f", b"b/new", (), (), frozenset([b"a/f"]))
+    what = ask(MOVED, steps=(relink, Pave((b"./b",))))
+    assert (what.kind, what.steps, what.gone) == (RunKind.LISTED, (), frozenset())
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"alone": False},
+        {"owed": None},
+        {"extra": ("-aH",)},
+        {"program": Program((3, 1, 2))},
+        {"seen": sight(sees_all=False)},
+    ],
+)
+def test_what_speaks_against_steps(more: dict[str, object]) -> None:
+    assert ask(MOVED, steps=None, **more).steps == ()  # type: ignore[arg-type]
+
+
+def test_what_could_not_be_deleted_is_renewed_after_a_failure() -> None:
+    stale = frozenset([b"a/f", b"b", b"gone"])
+    what = ask(batch(LEVEL), steps=None, stale=stale, retried=True)
+    assert what.steps == (Renew(frozenset([b"a/f", b"b"]), (b"./a/f", b"./b/", b"./b/new/")),)
+    assert "--ignore-times" in what.argv
+    assert ask(batch(LEVEL), steps=None, stale=stale).steps == ()
+    excluded = sight(filters=compile_filters(("a", "b")))
+    gone = ask(batch(LEVEL), steps=None, stale=frozenset([b"lost"]), retried=True, seen=excluded)
+    assert gone.steps == ()
+
+
+def test_nothing_depends_on_what_was_prepared_before() -> None:
+    order = Order(make_pair(make_source(), "/mirror"), RunKind.PASS, full_pass("x", NOW))
+    again = [prepare(order, sight(), make_config(), PROGRAM) for _ in range(2)]
+    assert again[0] == again[1]
+    assert dataclasses.replace(order, limit=5) != order
