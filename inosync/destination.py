@@ -23,6 +23,10 @@ _BAD_NAME = re.compile(r"[\s\x00-\x1f\x7f-\x9f/:@\[\]'\"`$;&|<>(){}*?!#,]")
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
+#: What the rsync at the other end may expand in a path that it is given (``read_args`` in io.c): it
+#: would mirror into whatever matches.
+_EXPANDED = re.compile(r"[*?\[]")
+
 #: [user@]host: as rsync finds it: the first colon before any slash ends the host, and the last @
 #: before it ends the user. Brackets hold an IPv6 address.
 _HOST_PATH = re.compile(
@@ -149,6 +153,7 @@ def _parse_ssh_url(text: str) -> Destination:
     user, host, port = _split_authority(authority)
     # One slash: "host://path" would look like a URL again.
     path = _home(path) if path.startswith("~") else slash + path.lstrip("/")
+    _check_expanded(path)
     rsync_text = f"{_authority(user, host)}:{path}"
     return Destination(rsync_text, Transport.SSH, host, user, port, path)
 
@@ -157,6 +162,7 @@ def _parse_rsync_url(text: str) -> Destination:
     authority, _, path = text[len("rsync://") :].partition("/")
     user, host, port = _split_authority(authority)
     _check_module(path)
+    _check_expanded(path)
     return Destination(text, Transport.DAEMON, host, user, port, path)
 
 
@@ -172,6 +178,7 @@ def _parse_remote(text: str) -> Destination:
     user = _check_user(found["user"])
     host = _check_host(found["host"], found["six"])
     rest = found["rest"]
+    _check_expanded(rest)
     if rest.startswith(":"):
         _check_module(rest[1:])
         return Destination(text, Transport.DAEMON, host, user, 0, rest[1:])
@@ -234,6 +241,14 @@ def _check_module(path: str) -> None:
         raise ValueError(
             "does not name a module of the rsync daemon; write host::module/path "
             "or rsync://host/module/path"
+        )
+
+
+def _check_expanded(path: str) -> None:
+    if found := _EXPANDED.search(path):
+        raise ValueError(
+            f"holds {found[0]!r}, which rsync may expand there and mirror into what matches; "
+            "write a path without * ? ["
         )
 
 

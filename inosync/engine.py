@@ -39,6 +39,7 @@ from inosync.rsync import NOTHING, PARTIAL, SILENCE, VANISHED, Judgement, Verdic
 from inosync.settle import Fresh, compile_rules
 from inosync.sources import SourceState, without_unsettled
 from inosync.steps import Renew
+from inosync.text import printable
 
 #: Seconds between asking a run to end and killing it.
 GRACE = 5.0
@@ -154,24 +155,43 @@ class Engine:
             state.short = short
             self._schedule_full(state, now)
 
-    def hold(self, source: Source, reason: str, now: float) -> None:
-        """`source` is not what it was: nothing of it may travel, and what travels is ended."""
+    def hold(
+        self, source: Source, reason: str, now: float, *, free: frozenset[str] = frozenset()
+    ) -> None:
+        """`source` is not what it was: nothing of it may travel, and what travels is ended.
+
+        That does not count for the nodes that are `free`: a person said that it may. Their mirrors
+        owe a full pass.
+        """
         state = self.sources[source.path]
+        if (state.held, state.free) != (reason, free):
+            but = f" but those on {', '.join(sorted(free))}" if free else ""
+            self._say(ERROR, f"{source.path} {reason}: held, its mirrors are left as they are{but}")
         if state.held != reason:
-            self._say(ERROR, f"{source.path} {reason}: held, its mirrors are left as they are")
             self._hook(held(source, reason))
             state.held_since = state.held_since if state.held else now
-        state.held = reason
+        well = state.watched and not state.held
+        freed = frozenset[str]() if well else free - state.free if state.watched else free
+        state.held, state.free = reason, free
+        state.watched |= bool(free)
+        for mirror in self._mirrors_of(source):
+            if mirror.pair.node.name in freed:
+                mirror.offer(full_pass("the source came back", now))
+            if mirror.pair.node.name not in free and mirror.state is State.RUNNING:
+                self._end(mirror, f"{source.path} {reason}", now)
+
+    def interrupt(self, source: Source, reason: str, now: float) -> None:
+        """What runs read below `source` may be wrong from now on: end them, to be made again."""
         for mirror in self._mirrors_of(source):
             if mirror.state is State.RUNNING:
-                self._end(mirror, f"{source.path} {reason}", now)
+                self._end(mirror, reason, now)
 
     def resume(self, source: Source, now: float) -> None:
         """A held `source` is well again; its mirrors owe a full pass."""
         self._say(INFO, f"{source.path} is back: full pass")
         state = self.sources[source.path]
         self._hook(recovered(source, state.held, now - state.held_since))
-        state.held = ""
+        state.held, state.free = "", frozenset()
         state.watched = True
         self.resync(source, "the source came back", now)
 
@@ -210,6 +230,12 @@ class Engine:
         All of it is on the node of a mirror as soon as its ``done`` is not less.
         """
         return [(m, m.offered) for m in self.mirrors if node in ("", m.pair.node.name)]
+
+    def source_held(self, mirror: Mirror) -> str:
+        """Return why the source of `mirror` is held for it, in words; "" when it is not."""
+        state = self.sources[mirror.pair.source.path]
+        held = state.held and mirror.pair.node.name not in state.free
+        return f"{printable(state.source.path)} {state.held}" if held else ""
 
     def exited(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The mirror's run has ended."""
@@ -286,10 +312,12 @@ class Engine:
         """
         self.flush()
         before = {(mirror.pair, id(mirror)) for mirror in self.mirrors}
-        big_size = self.config.rbigsize
+        big_size, most = self.config.rbigsize, self.config.rmaxdelete
         self._configure(config)
         for mirror in self.mirrors:
-            mirror.release()
+            mirror.hurry()
+            if mirror.limited and config.rmaxdelete != most:
+                mirror.release()  # to be rehearsed anew
             # Another limit, and files change from one lane to the other.
             if (mirror.pair, id(mirror)) not in before or config.rbigsize != big_size:
                 mirror.offer(full_pass("the config changed", now))
@@ -363,7 +391,7 @@ class Engine:
             )
             old = old_sources.get(source.path)
             if old is not None:
-                state.watched, state.held = old.watched, old.held
+                state.watched, state.held, state.free = old.watched, old.held, old.free
                 state.short, state.full_at = old.short, old.full_at
                 state.held_since, state.untold = old.held_since, old.untold
                 state.settling = old.settling
@@ -512,14 +540,15 @@ class Engine:
         if any(mirror.comparing for mirror in [*self.mirrors, *self.leaving]):
             return []
         quiet = {
-            path
+            path: state
             for path, state in self.sources.items()
-            if state.open and not state.batch and not state.written
+            if not state.batch and not state.written
         }
         return [
             mirror
             for mirror in self.mirrors
             if mirror.pair.source.path in quiet
+            and quiet[mirror.pair.source.path].open_for(mirror.pair.node.name)
             and comparing.idle(mirror, self._lanes.partner(mirror))
         ]
 
@@ -608,8 +637,8 @@ class Engine:
         lanes = max(1, self.config.rparallel // 2) - sum(1 for mirror in busy if mirror.big)
         for mirror in list(self._queue):
             trial = mirror.backoff.failures > 0
-            ready = self.sources[mirror.pair.source.path].open
-            if not ready or room <= 0 or (trial and trials <= 0):
+            source, node = self.sources[mirror.pair.source.path], mirror.pair.node.name
+            if not source.open_for(node) or room <= 0 or (trial and trials <= 0):
                 continue
             if mirror.big and (lanes <= 0 or self._lanes.waits(mirror)):
                 continue
@@ -618,7 +647,7 @@ class Engine:
             trials -= trial
             lanes -= mirror.big
             mirror.lenient = self._lanes.lenient(mirror)
-            rehearse = self.config.rmaxdelete > 0 and not (mirror.approved or mirror.big)
+            rehearse = self.config.rmaxdelete > 0 and not mirror.approved
             look = mirror.pair.node.rtimeout / _LOOKS
             batch = mirror.start(now, check_after=look, rehearse=rehearse)
             self._actions.append(Start(mirror, batch, rehearse=rehearse, lenient=mirror.lenient))

@@ -11,7 +11,7 @@ import logging
 import os
 import selectors
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from signal import Signals as Signal
@@ -24,7 +24,7 @@ from inosync.control import Server
 from inosync.engine import Engine
 from inosync.errors import ConfigError
 from inosync.events import Changes
-from inosync.guard import Guard
+from inosync.guard import Guard, Memory
 from inosync.hooks import Hooks
 from inosync.mirror import State
 from inosync.mounts import Mounts
@@ -77,6 +77,7 @@ class Loop:
     control: Server | None = None
     onlooker: Onlooker | None = None  # with one, nothing is mirrored but full passes
     _guards: dict[str, Guard] = field(default_factory=dict)
+    _memories: dict[str, Memory] = field(default_factory=dict)  # of sources, whoever guards them
     _paces: dict[Guard, Pace] = field(default_factory=dict)  # of those that are watched
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _mounts: Mounts = field(default_factory=Mounts)
@@ -173,9 +174,11 @@ class Loop:
     # ---- watching -------------------------------------------------------------------------
 
     def _guard(self, source: Source) -> Guard:
-        return Guard(source, self.config, root_only=self.onlooker is not None)
+        memory = self._memories.setdefault(source.path, {})
+        root_only = self.onlooker is not None
+        return Guard(source, self.config, root_only=root_only, memory=memory)
 
-    def _open(self, guard: Guard, *, accept: bool = False) -> None:
+    def _open(self, guard: Guard, *, accept: Collection[str] = ()) -> None:
         """Start to watch; when that fails, hold the source and try again later."""
         now = time.monotonic()
         reason = guard.open(accept=accept)
@@ -204,23 +207,24 @@ class Loop:
         return more
 
     def _walked(self, guard: Guard) -> None:
-        now = time.monotonic()
-        source = guard.source
-        state = self.engine.sources[source.path]
-        if guard.empty():
-            reason = guard.fault() or "is empty (SIGUSR2 mirrors it as it is)"
-            self.engine.hold(source, reason, now)
-        elif state.held:
-            self._resume(guard, now)
-        elif not state.watched:
-            guard.vouch()
-            self._look_for_fresh(guard, _ALL, now)
-            self.engine.watched(source, now, reason="start-up" if self.config.init else "")
+        guard.hollow = guard.empty()
+        self._admit(guard, time.monotonic())
 
-    def _resume(self, guard: Guard, now: float) -> None:
-        guard.vouch()
-        self._look_for_fresh(guard, _ALL, now)
-        self.engine.resume(guard.source, now)
+    def _admit(self, guard: Guard, now: float) -> None:
+        """Let those mirrors follow a source that may follow it as it is now."""
+        source, state = guard.source, self.engine.sources[guard.source.path]
+        refusals = guard.refusals()
+        free = frozenset(node for node in guard.nodes if node not in refusals)
+        guard.vouch(free)
+        if free:
+            self._look_for_fresh(guard, _ALL, now)
+        if refusals:
+            reason = guard.fault() or next(iter(refusals.values()))
+            self.engine.hold(source, reason, now, free=free)
+        elif state.held:
+            self.engine.resume(source, now)
+        elif not state.watched:
+            self.engine.watched(source, now, reason="start-up" if self.config.init else "")
 
     def _look_for_fresh(self, guard: Guard, changes: Changes, now: float) -> None:
         """Let the files wait that changed just now, where events do not tell (``rsettle``)."""
@@ -266,8 +270,9 @@ class Loop:
         self._look_for_fresh(guard, changes, now)
         big = guard.big(changes)
         self.engine.changed(guard.source, changes, now, big=big, moves=seen.moves)
-        if changes and self.engine.sources[guard.source.path].held and not guard.empty():
-            self._resume(guard, now)
+        if guard.hollow and changes and not guard.empty():
+            guard.hollow = False
+            self._admit(guard, now)
 
     def _lose(self, guard: Guard, reason: str, now: float) -> None:
         self._close(guard)
@@ -284,7 +289,11 @@ class Loop:
             if fault := guard.fault():
                 self._lose(guard, fault, now)
                 continue
-            for path in sorted(guard.lost()):
+            lost = sorted(guard.newly_lost())
+            if lost:
+                # What a run has not come to yet would look as if it had been deleted.
+                self.engine.interrupt(guard.source, "something in it was unmounted", now)
+            for path in lost:
                 log.error(
                     "%s: what was mounted on %s is gone: left alone on the mirrors until it is back"
                     " (inosync --sync mirrors it as it is)",
@@ -341,6 +350,9 @@ class Loop:
         if fault := guard.fault():
             action.mirror.withdraw()
             self._lose(guard, fault, now)
+        elif reason := guard.misled(action.mirror.pair.node.name):
+            action.mirror.withdraw()
+            self._lose(guard, reason, now)
         else:
             self.runs.start(action, guard, now, wall=time.time())
 
@@ -395,7 +407,7 @@ class Loop:
     def caught_up(self) -> bool:
         """Return whether all that was queued then is known, and every source is watched."""
         return all(
-            self.engine.sources[path].open
+            self.engine.sources[path].watched
             and guard.watcher is not None
             and not guard.watcher.unfinished
             and not guard.watcher.unread
@@ -406,13 +418,14 @@ class Loop:
         """A person says: full pass now, and what is held goes on as it is; return how many do."""
         log.info("asked for a full pass of %s", printable(node) or "everything")
         for guard in self._guards.values():
+            nodes = [each for each in guard.nodes if node in ("", each)]
             if guard.watcher is None:
-                self._open(guard, accept=True)
+                self._open(guard, accept=nodes)
             elif guard.walked:
                 guard.watcher.retry_unwatched()
-                guard.vouch()
+                guard.vouch(nodes, anew=True)
                 if self.engine.sources[guard.source.path].held:
-                    self.engine.resume(guard.source, now)
+                    self._admit(guard, now)
         return len(self.engine.release("asked for", now, node=node))
 
     def reload(self, now: float) -> tuple[str, ...]:
@@ -445,6 +458,13 @@ class Loop:
             guard = old.pop(source.path, None)
             if guard is not None and guard.fits(source, config):
                 self._guards[source.path] = guard
+                guard.serve(config)
+                if (
+                    guard.watcher is not None
+                    and guard.walked
+                    and self.engine.sources[source.path].held
+                ):
+                    self._admit(guard, now)
                 continue
             if guard is not None:
                 # Another rule may admit what the old one hid, so all is walked and sent anew.

@@ -86,6 +86,7 @@ class Mirror:
     retries: int = 0
     rehearsing: bool = False  # the run only asks what it would delete
     approved: bool = False  # a person said go on: the next run deletes what it must
+    limited: bool = False  # it is held because a rehearsal found too much to delete
     last: Transferred = NOTHING
     total: Transferred = NOTHING
     succeeded: float | None = None  # when a run ended well last
@@ -252,6 +253,7 @@ class Mirror:
         self.pending, self.flight = merged(self.flight, self.pending), None
         self.state = State.HELD
         self.reason = reason
+        self.limited = True
         self.rehearsing = False
         self.started = self.kill_at = self.check_at = None
 
@@ -280,12 +282,22 @@ class Mirror:
         if self.rests_until is not None and now >= self.rests_until:
             self.rests_until = None
 
-    def release(self, *, approve: bool = False) -> None:
-        """No hold and no wait any more; with `approve`, what it was held for may happen once."""
+    def hurry(self) -> None:
+        """No wait any more. What is held stays so."""
         self.backoff.reset()
         self.rests_until = None
+        if self.state is State.BACKOFF:
+            self._free()
+
+    def release(self, *, approve: bool = False) -> None:
+        """No hold and no wait any more; with `approve`, what it was held for may happen once."""
+        self.hurry()
         self.approved |= approve and self.state is State.HELD
-        if self.state in (State.BACKOFF, State.HELD):
-            self.retry_at = None
-            self.reason = ""
-            self.state = State.PENDING if self.pending else State.IDLE
+        if self.state is State.HELD:
+            self._free()
+
+    def _free(self) -> None:
+        self.retry_at = None
+        self.reason = ""
+        self.limited = False
+        self.state = State.PENDING if self.pending else State.IDLE

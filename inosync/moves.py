@@ -54,6 +54,7 @@ place, unless that has been made anew by then, of the same files with their time
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
@@ -77,6 +78,10 @@ _NAMES = 2_000
 
 #: As many paths of a renamed directory may be left out of what is linked.
 _DOUBTS = 500
+
+#: A node's rsync may expand these in the destination of a linking step (``read_args`` in io.c), and
+#: a backslash may be more than itself beside them.
+_EXPANDED = re.compile(rb"[*?\[\\]")
 
 _LONGEST = 1_000  # bytes of a path, for all that is put before it in patterns and options
 
@@ -247,10 +252,13 @@ class _Survey:
         return Relink(move.old, move.new, tuple(sorted(doubts)), rules, gone)
 
     def _as_told(self, move: Move) -> bool:
-        """Return whether the source is as a rename leaves it."""
+        """Return whether the source is as a rename leaves it, and its new place can be told."""
         if any(one.startswith(two + b"/") for one in move.places for two in move.places):
             return False
-        return _left(home(move.new) if move.file else move.new, move.places[:-1], self._look)
+        target = home(move.new) if move.file else move.new
+        if _EXPANDED.search(target) or _EXPANDED.search(self._filters.prefix):
+            return False
+        return _left(target, move.places[:-1], self._look)
 
     def _in_the_open(self, move: Move) -> bool:
         """Return whether both ends may be named, and the rules hide neither."""

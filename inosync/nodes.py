@@ -9,6 +9,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from inosync.destination import (
     Destination,
@@ -24,9 +25,8 @@ from inosync.places import Node, Pair, Source, absolute, mirror_overlaps
 from inosync.plan import hindrance
 from inosync.reading import Reading
 from inosync.settings import SETTINGS
-from inosync.settings import node as parse_node
 from inosync.text import printable
-from inosync.values import Faults, shown
+from inosync.values import Fault, Faults, did_you_mean, faults_of, optional, shown
 from inosync.values import text as parse_text
 
 
@@ -45,7 +45,7 @@ def read_nodes(reading: Reading) -> list[Entry]:
     for index, value in enumerate(reading.values.get("rnodes", ())):
         setting = f"rnodes[{index}]"
         try:
-            text, own, faults = parse_node(value)
+            text, own, faults = _read_entry(value)
         except ValueError as error:
             reading.refuse(setting, value, error)
             continue
@@ -76,6 +76,40 @@ def read_nodes(reading: Reading) -> list[Entry]:
                 f"extra has {option}, so readers of the mirror can see half-written files",
             )
     return entries
+
+
+def _read_entry(value: object) -> tuple[str, dict[str, Any], list[Fault]]:
+    """Return the destination of an entry of ``rnodes``, its own settings, and what is wrong there.
+
+    Raise ValueError if there is no destination in it.
+    """
+    if not isinstance(value, dict):
+        return optional(parse_text)(value), {}, []
+    if value.get("node") is None:
+        raise ValueError('has no "node"; write {"node": "host:/path", ...}')
+    destination = optional(parse_text)(value["node"])
+    own: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for key, inner in value.items():
+        if key == "node" or inner is None:
+            continue
+        try:
+            own[key] = _of_node(key, inner)
+        except ValueError as error:
+            faults += [
+                (f"[{shown(key)}]{where}", part, what)
+                for where, part, what in faults_of(inner, error)
+            ]
+    return destination, own, faults
+
+
+def _of_node(key: object, value: object) -> object:
+    known = {setting.name: setting for setting in SETTINGS if setting.per_node}
+    if not isinstance(key, str):
+        raise ValueError(f"is no setting of a node; known are {', '.join(known)}")
+    if key not in known:
+        raise ValueError(f"is no setting of a node; {did_you_mean(key, known)}")
+    return known[key].parse(value)
 
 
 def read_pairs(

@@ -162,14 +162,13 @@ def plan(
 ) -> Plan:
     """Return what carries `changes`, as the source is now; to be asked anew for every run.
 
-    `filters` are the rules of the source, compiled with its prefix. `spare` are directories that
+    `filters` are the rules of the source, compiled with its prefix. `spare` are paths that
     the run leaves alone, and `hide` paths that it is to delete, as ``rsync.command`` has them. The
     list has at most `longest` entries.
     """
 
     def admits(path: bytes, *, directory: bool) -> bool:
-        left = path in hide or (directory and path in spare)
-        return not left and filters.admits(path, directory=directory)
+        return path not in hide and path not in spare and filters.admits(path, directory=directory)
 
     if filters.left_to_rsync:
         return Plan(full="the exclude rules name merge files, which only rsync reads")

@@ -1,17 +1,19 @@
 """One config being read: each setting by itself, and all the problems and warnings on the way.
 
-Owns how a problem is worded: ``FILE: setting = value: what is wrong; what is accepted``. What
-settings mean together is for the rooms that are handed a ``Reading``.
+Owns how a problem is worded: ``FILE: setting = value: what is wrong; what is accepted``, and which
+names of a script are settings. What settings mean together is for the rooms that are handed a
+``Reading``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import types
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from inosync.settings import SETTINGS, Setting, is_given, unknown_names
+from inosync.settings import SETTINGS, Setting
 from inosync.text import printable
-from inosync.values import faults_of, shown
+from inosync.values import faults_of, nearest, shown
 
 
 class Reading:
@@ -59,7 +61,7 @@ class Reading:
         settled = {families[name] for name in self.given}
         if not rpath_needed:
             settled.add("rpath")
-        for name, what in unknown_names(self._names, settled):
+        for name, what in _unknown_names(self._names, settled):
             self.complain(name, what)
         if "wpath" not in settled:
             self.complain("wpath", 'is missing; write wpath = "/var/www/"')
@@ -75,7 +77,7 @@ class Reading:
         return {"wpath": "SRC", "rnodes": "DEST"}.get(setting.partition("[")[0], setting)
 
     def _read(self, setting: Setting) -> None:
-        given = [name for name in setting.names if is_given(self._names.get(name))]
+        given = [name for name in setting.names if _is_given(self._names.get(name))]
         if not given:
             if setting.default is not None:
                 self._parse(setting, setting.name, setting.default)
@@ -92,3 +94,35 @@ class Reading:
         except ValueError as error:
             self.refuse(name, value, error)
         return self.values.get(setting.name)
+
+
+def _is_given(value: object) -> bool:
+    """Return whether a script's variable can be meant as a setting.
+
+    None says "not set", and a module or a class was imported: ``import socket``.
+    """
+    return value is not None and not isinstance(value, types.ModuleType | type)
+
+
+def _unknown_names(names: Mapping[str, object], settled: Collection[str]) -> list[tuple[str, str]]:
+    """Return the names that look like a setting but are none, each with what is wrong.
+
+    A script may have variables of its own. One is suspicious when it is like a setting (``rnode``,
+    ``exclude``) that the script does not give: then it is probably that setting, misspelt. Beside
+    the setting itself (``for rnode in hosts: rnodes.append(rnode + rpath)``; ``path`` beside
+    ``wpath``) it is a helper. `settled` holds the families of the settings that are given or that
+    this config has no use for.
+    """
+    family = {
+        name: setting.family or setting.name for setting in SETTINGS for name in setting.names
+    }
+    result: list[tuple[str, str]] = []
+    for name, value in names.items():
+        if name in family or name.startswith("_") or not _is_given(value):
+            continue
+        if not callable(value):
+            near = nearest(name, family)
+            if near and not any(family.get(other) in settled for other in near):
+                hint = f"unknown setting, did you mean {' or '.join(near)}?"
+                result.append((name, f"{hint} (a variable of your own may be called _{name})"))
+    return result

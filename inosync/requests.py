@@ -237,10 +237,11 @@ class Requests:
                 if not state.open
             ] or ["the sources are being looked through"]
         return [
-            f"{mirror.name}: {mirror.state.value}{f' ({mirror.reason})' if mirror.reason else ''}"
+            f"{mirror.name}: {mirror.state.value}{f' ({reason})' if reason else ''}"
             + (", paused" if engine.paused else "")
             for mirror, number in conversation.owed
             if mirror.done < number and mirror in engine.mirrors
+            for reason in (mirror.reason or engine.source_held(mirror),)
         ]
 
 

@@ -18,7 +18,7 @@ from inosync import drift
 from inosync.config import Config, Pair
 from inosync.destination import Destination, Transport
 from inosync.errors import ConfigError
-from inosync.extra import options
+from inosync.extra import most_deletions, options, spoken, with_rules
 from inosync.filters import rsync_options
 from inosync.plan import list_options, top
 from inosync.steps import Fuzzy, Relink, Renew, Step
@@ -38,7 +38,7 @@ PARTIAL_DIRECTORY = ".inosync-partial"
 
 #: While that lane has work, others spare its temporary files (.NAME.XXXXXX) and what it keeps. The
 #: latter is "perishable": it goes with its directory. rsync(1), --partial-dir.
-_LENIENT = (f"--filter=P .*.{'[0-9A-Za-z]' * 6}", f"--filter=-p {PARTIAL_DIRECTORY}/")
+_LENIENT = (f"--filter=P .*.{'[0-9A-Za-z]' * 6}", f"--filter=-srp {PARTIAL_DIRECTORY}/")
 
 #: What makes a run of that lane carry regular files and the directories on their way, and nothing
 #: else: links and devices may be newer on the mirror than in its list. --force lets a file replace
@@ -57,6 +57,9 @@ _STEP_OPTIONS: dict[type, tuple[str, ...]] = {
     Fuzzy: ("--ignore-existing", "--fuzzy", "--no-whole-file"),
     Renew: ("--ignore-times",),
 }
+
+#: The largest number that --max-delete takes (an int in options.c).
+_ANY_NUMBER = 2**31 - 1
 
 _SHARED_SSH = (
     "ssh -o BatchMode=yes -o ConnectTimeout={timeout} -o ServerAliveInterval=15 "
@@ -112,8 +115,8 @@ def command(
     ``environment_shell`` says that RSYNC_RSH chooses the remote shell, so that no ``-e`` may
     override it. To `rehearse` is to change nothing and tell what would be deleted; see
     ``deletions``. ``limit`` is how many files may be deleted; 0: any.
-    ``spare`` are directories of the source that are to be left alone on the node, ``leave`` files,
-    and ``hide`` paths that are to be deleted there even if the source has them. To `compare` is to
+    ``spare`` are paths of the source that are to be left alone on the node, ``leave`` files, and
+    ``hide`` paths that are to be deleted there even if the source has them. To `compare` is to
     look at contents, too, and to tell what differs (see drift.py). With a ``step``, it is the
     command of that (see steps.py); for a Relink none of these counts.
 
@@ -149,20 +152,22 @@ def command(
         argv.append("--remote-option=--timeout=0")
     if relink is not None:
         first = [f"--exclude={_anchored('', path)}" for path in relink.doubts]
-        argv += [*rsync_options(relink.rules, first=first), *node.extra]
+        argv += [*rsync_options(relink.rules, first=first), *spoken(node.extra)]
         return [*argv, "--", *_ends(pair, os.fsdecode(relink.new))]
     prefix = pair.source.prefix
     first = [*(_LENIENT if lenient else ())]
     first += [f"--filter=H {_anchored(prefix, path)}" for path in sorted(hide)]
-    first += [f"--exclude={_anchored(prefix, path)}/" for path in sorted(spare)]
-    first += [f"--exclude={_anchored(prefix, path)}" for path in sorted(leave)]
+    # Of both sides explicitly: --delete-excluded makes a plain exclude one of the sender alone.
+    first += [f"--filter=-sr {_anchored(prefix, path)}" for path in sorted({*spare, *leave})]
     argv += rsync_options(pair.source.excludes, first=first)
     all_sizes = (compare and rehearse) or isinstance(step, Renew)
-    argv += _lane_options(node.extra, 0 if all_sizes else config.rbigsize, big=big)
+    extra = with_rules(spoken(node.extra), first)
+    argv += _lane_options(extra, 0 if all_sizes else config.rbigsize, big=big)
     argv += drift.OPTIONS if compare else ()
     if rehearse:
-        argv += ["--dry-run", "--info=del"]
-    elif limit:
+        # Everything is counted, whatever limit the user has set to what is done.
+        argv += ["--dry-run", "--info=del", f"--max-delete={_ANY_NUMBER}"]
+    elif limit and limit < most_deletions(node.extra):
         argv.append(f"--max-delete={limit}")
     source = top(pair.source) if listed else pair.source.argument
     return [*argv, "--", source, destination.text]
@@ -292,6 +297,8 @@ _SLOW = Verdict.SLOW
 PARTIAL = 23
 #: Files vanished before they were sent.
 VANISHED = 24
+#: ``--max-delete`` has stopped the deletions.
+LIMITED = 25
 
 #: rsync(1), EXIT VALUES; 126, 127 and 255 are the (remote) shell's. In the cures, {host} is the
 #: node's host and {where} the whole destination.
@@ -328,7 +335,7 @@ _EXITS: dict[int, tuple[Verdict, str, str]] = {
     ),
     # The paths that vanished raise events of their own.
     VANISHED: (_OK, "some files vanished before they could be transferred", ""),
-    25: (Verdict.HOLD, "the --max-delete limit stopped deletions", "check the source"),
+    LIMITED: (Verdict.HOLD, "the --max-delete limit stopped deletions", "check the source"),
     30: (_RETRY, "timeout in data send or receive", "check the network to {host}, and rtimeout"),
     35: (_RETRY, "timeout waiting for the rsync daemon", "check that {host} is up"),
     126: (_SLOW, "rsync cannot be executed", "check its permissions on {host}"),
@@ -388,6 +395,27 @@ def transferred(output: bytes) -> Transferred:
     return Transferred(**{name: int(match[1]) for name, match in found.items() if match})
 
 
+def rehearsed(output: bytes) -> Transferred:
+    """Return what a rehearsal would have moved.
+
+    Where a node speaks a protocol before 31 (rsync 3.0), nothing is said of how many files would be
+    deleted (``output_summary`` in main.c): then they are counted one by one.
+    """
+    told = transferred(output)
+    if _STATISTICS["deleted"].search(output):
+        return told
+    return dataclasses.replace(told, deleted=sum(1 for _ in _DELETING.finditer(output)))
+
+
+def exit_status(returncode: int, errors: bytes) -> int:
+    """Return the exit status that a run should have had, by what it wrote to standard error.
+
+    Where ``--max-delete`` kept a directory from giving way to a file, rsync (3.5.0) ends with 23,
+    as if the next try could go on with the next so many files.
+    """
+    return LIMITED if returncode == PARTIAL and _STOPPED.search(errors) else returncode
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a run was when it last told: files and bytes sent, percent, seconds left.
@@ -415,6 +443,7 @@ def progress(output: bytes) -> Progress | None:
     return Progress(files, size, percent, hours * 3600 + minutes * 60 + seconds)
 
 
+_STOPPED = re.compile(rb"^Deletions stopped due to --max-delete limit", re.MULTILINE)
 _DELETING = re.compile(rb"^deleting (.*)$", re.MULTILINE)
 
 

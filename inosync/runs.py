@@ -20,7 +20,15 @@ from inosync.events import Change, Kind
 from inosync.guard import Guard, changed
 from inosync.mirror import Mirror
 from inosync.process import Child, not_started
-from inosync.rsync import Progress, deletions, evidence, progress, transferred
+from inosync.rsync import (
+    Progress,
+    deletions,
+    evidence,
+    exit_status,
+    progress,
+    rehearsed,
+    transferred,
+)
 from inosync.steps import Relink, Renew, Step, prevented, whole_files
 from inosync.text import printable
 
@@ -74,7 +82,7 @@ class Runs:
         `wall` is the time as files have it.
         """
         mirror = action.mirror
-        spare = guard.lost()
+        spare = guard.lost(mirror.pair.node.name)
         step = self._step(action, guard)
         names: tuple[bytes, ...] | None = None
         listed = False
@@ -144,7 +152,7 @@ class Runs:
             return ()
         files = guard.files(again)
         changes = [Change(path, Kind.ENTRY if path in files else Kind.TREE) for path in again]
-        names = guard.plan(changes, spare=guard.lost()).entries
+        names = guard.plan(changes, spare=guard.lost(mirror.pair.node.name)).entries
         return (Renew(again, names),) if names else ()
 
     def _steps(self, start: Start, guard: Guard) -> tuple[Step, ...]:
@@ -157,7 +165,8 @@ class Runs:
         # Older ones, which compare whole seconds, would take other files for these.
         if "--modify-window=-1" not in self.command(start):
             return ()
-        return guard.steps(start.batch, owed=owed, delta=not whole_files(extra))
+        node = start.mirror.pair.node.name
+        return guard.steps(start.batch, node=node, owed=owed, delta=not whole_files(extra))
 
     def _names(
         self,
@@ -192,11 +201,12 @@ class Runs:
             if status is None:
                 continue
             del self._children[pid]
-            output = run.child.output()
+            output, errors = run.child.output(), run.child.errors()
+            count = rehearsed if run.mirror.rehearsing else transferred
             outcome = Outcome(
-                status,
-                transferred=transferred(output),
-                evidence=evidence(run.child.errors()),
+                exit_status(status, errors),
+                transferred=count(output),
+                evidence=evidence(errors),
                 deletions=deletions(output) if run.mirror.rehearsing else (),
                 drift=_drift(run) if run.mirror.comparing else EQUAL,
                 command=run.shown,

@@ -1,40 +1,31 @@
-"""The table of settings: what each is called, what it is when not given, and what it accepts.
+"""The table of settings: all that is known of each setting by itself, in one place.
 
-Knows each setting by itself; what they mean together is not for here. To add a setting, add a row
-to ``SETTINGS`` and a field of the same name to ``Config`` (``Node``, if it is one of each node).
+What settings mean together is not for here. To add one, add a row to its section and a field of
+the same name to ``Config`` (``Node``, if it is one of each node), and run scripts/make_settings.py:
+``inosync.conf.example``, ``docs/settings.rst`` and the man page are made from the rows.
 """
 
 from __future__ import annotations
 
-import types
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from inosync import events
-from inosync.errors import ConfigError
 from inosync.extra import parse_extra
-from inosync.filters import compile_filters
+from inosync.value_lists import event_mask, excludes, paths, seconds_by_pattern, some
 from inosync.values import (
     YEAR,
-    Fault,
-    Faults,
     arguments,
-    did_you_mean,
-    each,
-    faults_of,
     file_to_replace,
     file_to_write,
     flag,
     group,
-    members,
-    nearest,
     one_of,
     optional,
+    path_inside,
     program,
     retry,
     seconds,
-    shown,
     speed,
     text,
     umask,
@@ -45,20 +36,30 @@ from inosync.values import (
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting. ``default`` is written as a config would write it; None means "not set".
+    """One setting: its name, its default, what it counts, what it accepts and what it means.
 
-    ``parse`` turns a config's value into what the program uses, or raises ValueError with what is
-    wrong and what is accepted. ``aliases`` are other names of the same setting. A ``per_node``
-    setting may also stand in a node's dict. ``family`` names the setting that this one is another
-    form of (``wpaths`` of ``wpath``).
+    ``default`` is written as a config would write it; None means "not set". ``unit`` is what its
+    numbers count, ``""`` for none. ``parse`` turns a config's value into what the program uses, or
+    raises ValueError with what is wrong and what is accepted. ``help`` is reStructuredText without
+    an end mark; the first sentence can stand alone, and does so in ``inosync.conf.example``.
+
+    ``aliases`` are other names of the same setting. A ``per_node`` setting may also stand in a
+    node's dict. ``family`` names the setting that this one is another form of (``wpaths`` of
+    ``wpath``). ``otherwise`` tells people the default where ``default`` does not. ``example`` is
+    what ``inosync.conf.example`` has instead of a comment with the default: a live setting, or
+    commented lines.
     """
 
     name: str
     default: object
+    unit: str
     parse: Callable[[Any], Any]
+    help: str
     aliases: tuple[str, ...] = ()
     per_node: bool = False
     family: str = ""
+    otherwise: str = ""
+    example: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,235 +67,206 @@ class Setting:
         return (self.name, *self.aliases)
 
 
-_READING = ("IN_ACCESS", "IN_OPEN", "IN_CLOSE_NOWRITE")
+@dataclass(frozen=True)
+class Section:
+    """Settings of one subject, with what ``about`` has to say of all of them."""
+
+    title: str
+    rows: tuple[Setting, ...]
+    about: str = ""
 
 
-def _event(value: object) -> int:
-    name = text(value)
-    if name in _READING:
-        raise ValueError(
-            "tells of reading only, and rsync's own reading of the source would start the next "
-            "run, for ever; remove it"
-        )
-    if name not in events.MASK_BITS:
-        raise ValueError(f"is no event to wait for; {did_you_mean(name, events.MASK_BITS)}")
-    return events.MASK_BITS[name]
-
-
-def _emask(value: object) -> int:
-    example = '["IN_CLOSE_WRITE", "IN_CREATE", "IN_DELETE"]'
-    if isinstance(value, dict):
-        raise ValueError(
-            "names a program per event, as inorun did; on_change runs one per batch of events. "
-            f"Write a list of events, such as {example}"
-        )
-    if isinstance(value, int):
-        raise ValueError(f"is a number; write the names of the events, such as {example}")
-    mask_bits = 0
-    for bit in each(value, _event, example, set, frozenset):
-        mask_bits |= bit
-    if not mask_bits:
-        raise ValueError(f"is empty, so nothing would ever be mirrored; write {example}")
-    return mask_bits
-
-
-def _pattern(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("must be a string")
-    try:
-        compile_filters((value,))
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
-    return value
-
-
-def _excludes(value: object) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
-    """A list for all sources, or a dict with a list for each."""
-    example = '["/localhost", "*.bak"]'
-    if not isinstance(value, dict):
-        return each(value, _pattern, example)
-    result: dict[str, tuple[str, ...]] = {}
-    faults: list[Fault] = []
-    for source, patterns in value.items():
-        where = f"[{shown(source)}]"
-        try:
-            result[text(source)] = each(patterns, _pattern, example)
-        except ValueError as error:
-            found = faults_of(patterns, error)
-            faults += [(where + inner, part, what) for inner, part, what in found]
-    if faults:
-        raise Faults(faults)
-    return result
-
-
-def _settle(value: object) -> tuple[tuple[str, float], ...]:
-    """How long which files have to rest, in the order in which they are written."""
-    if not isinstance(value, dict):
-        raise ValueError('must be a dict of seconds by pattern, such as {"*.iso": 60}')
-    result: list[tuple[str, float]] = []
-    faults: list[Fault] = []
-    for pattern, wait in value.items():
-        try:
-            result.append((_file_pattern(pattern), seconds(wait)))
-        except ValueError as error:
-            faults.append((f"[{shown(pattern)}]", wait, str(error)))
-    if faults:
-        raise Faults(faults)
-    return tuple(result)
-
-
-def _file_pattern(value: object) -> str:
-    pattern = _pattern(value)
-    filters = compile_filters((pattern,))
-    if len(filters.rules) != 1 or filters.rules[0].include:
-        raise ValueError("is for a rule, not a pattern of file names; write one such as *.iso")
-    if filters.rules[0].file_expression is None:
-        raise ValueError(
-            "is for a pattern that no file matches; for all in a directory, write dir/**"
-        )
-    return pattern
-
-
-def _rpaths(value: object) -> tuple[str, ...]:
-    return each(value, text, '["/var/www/"]')
-
-
-def node(value: object) -> tuple[str, dict[str, Any], list[Fault]]:
-    """Return the destination of an entry of ``rnodes``, its own settings, and what is wrong there.
-
-    Raise ValueError if there is no destination in it.
-    """
-    if not isinstance(value, dict):
-        return optional(text)(value), {}, []
-    if value.get("node") is None:
-        raise ValueError('has no "node"; write {"node": "host:/path", ...}')
-    destination = optional(text)(value["node"])
-    own: dict[str, Any] = {}
-    faults: list[Fault] = []
-    for key, inner in value.items():
-        if key == "node" or inner is None:
-            continue
-        try:
-            own[key] = _of_node(key, inner)
-        except ValueError as error:
-            faults += [
-                (f"[{shown(key)}]{where}", part, what)
-                for where, part, what in faults_of(inner, error)
-            ]
-    return destination, own, faults
-
-
-def _of_node(key: object, value: object) -> object:
-    known = {setting.name: setting for setting in SETTINGS if setting.per_node}
-    if not isinstance(key, str):
-        raise ValueError(f"is no setting of a node; known are {', '.join(known)}")
-    if key not in known:
-        raise ValueError(f"is no setting of a node; {did_you_mean(key, known)}")
-    return known[key].parse(value)
-
-
-def _some(example: str) -> Callable[[object], tuple[Any, ...]]:
-    """A list that is not empty. Its items are read one by one, so that none hides another."""
-
-    def parse(value: object) -> tuple[Any, ...]:
-        items = members(value, example)
-        if not items:
-            raise ValueError(f"is empty; write {example}")
-        return items
-
-    return parse
-
-
-def _inside(value: object) -> str:
-    """A path below a source."""
-    path = text(value)
-    if path.startswith("/") or ".." in path.split("/"):
-        raise ValueError('must be a path inside the source, such as ".mounted"')
-    return path
-
-
-SETTINGS = (
-    Setting("wpath", None, text),
-    Setting("wpaths", None, _some('["/var/www/"]'), family="wpath"),
+# The first line of a row is for the program, the others are for people.
+# fmt: off
+_PLACES = (
+    Setting("wpath", None, "", text,
+        "directory to watch; as for rsync, a slash at the end means its contents, no slash the "
+        "directory itself. ``/./`` inside the path marks a virtual root: what follows is kept on "
+        "the node, so that ``/srv/./www/site`` goes to ``www/site`` there",
+        otherwise="required, or ``wpaths``", example='wpath = "/var/www/"'),
+    Setting("wpaths", None, "", some('["/var/www/"]'),
+        "several directories to watch, instead of ``wpath``; none may contain another",
+        family="wpath", example='#wpaths = ["/var/www/", "/etc/nginx/"]'),
     # rpath is often a helper of the script, so only a node that needs it looks at it.
-    Setting("rpath", None, lambda value: value),
-    Setting("rpaths", None, _rpaths, family="rpath"),
-    Setting("rnodes", None, _some('["host:/path"]')),
-    Setting("rexcludes", [], _excludes, aliases=("excludes", "inotify_excludes")),
-    Setting("rspeed", 0, speed, per_node=True),
-    Setting(
-        "emask",
-        [
-            "IN_CLOSE_WRITE",
-            "IN_CREATE",
-            "IN_DELETE",
-            "IN_MOVED_FROM",
-            "IN_MOVED_TO",
-            "IN_ATTRIB",
-        ],
-        _emask,
-    ),
-    Setting("edelay", 10, seconds),
-    Setting("emaxdelay", None, seconds),  # the same as edelay
-    Setting("eopen", 60, seconds),
-    Setting("init", True, flag),
-    Setting("rfull", 86400, seconds),
-    Setting("rverify", 0, seconds),
-    Setting("rmaxdelete", 0, whole(0, 2**31 - 1, " of files (0: any)", 1000)),
-    Setting("wmarker", "", optional(_inside)),
-    Setting("allow_empty", False, flag),
-    Setting("rsync", "/usr/bin/rsync", program),
-    Setting("extra", "", parse_extra, per_node=True),
-    Setting("logfile", "", optional(file_to_write)),
-    Setting("rtimeout", 300, whole(0, YEAR, " of seconds", 300), per_node=True),
-    Setting("rretry", (1, 300), retry, per_node=True),
-    Setting("rscope", "tree", one_of("tree", "changes"), per_node=True),
-    Setting("rbigsize", 0, whole(0, 2**62, " of bytes (0: no lane for big files)", 2**27)),
-    Setting("rbigdelay", 60, seconds),
-    Setting("rsettle", {}, _settle),
-    Setting("rparallel", 8, whole(1, 10_000, "", 8)),
-    Setting("user", "", optional(user)),
-    Setting("group", "", optional(group)),
-    Setting("umask", 0o022, umask),
-    Setting("pidfile", "", optional(file_to_write)),
-    Setting("socket", "", optional(file_to_write)),
-    Setting("on_change", [], arguments),
-    Setting("on_success", [], arguments),
-    Setting("on_failure", [], arguments),
-    Setting("on_recover", [], arguments),
-    Setting("hooktimeout", 60, whole(1, YEAR, " of seconds", 60)),
-    Setting("metricsfile", "", optional(file_to_replace)),
-    Setting("htmlfile", "", optional(file_to_replace)),
+    Setting("rpath", None, "", lambda value: value,
+        "common remote path, appended to nodes that are only a beginning: to those that end in a "
+        'colon (``host:``), to ``""`` (local), and to ``ssh://`` and ``rsync://`` nodes without a '
+        "path. Complete nodes are left alone",
+        example='rpath = "/var/www/"'),
+    Setting("rpaths", None, "", paths,
+        "one remote path for each of ``wpaths``, in the same order",
+        family="rpath", example='#rpaths = ["/var/www/", "/etc/nginx/"]'),
+    Setting("rnodes", None, "", some('["host:/path"]'),
+        "remote locations, as rsync writes them: ``/local/dir``, ``host:/path``, "
+        "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, or "
+        "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
+        "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry`` or ``rscope`` for itself "
+        "alone",
+        otherwise="required",
+        example="""\
+rnodes = [
+    "a.mirror.com:" + rpath,
+    "user@b.mirror.com:" + rpath,
+    "ssh://user@c.mirror.com:2222" + rpath,
+    # a module of an rsync daemon
+    "d.mirror.com::www/",
+    "rsync://e.mirror.com/www/",
+    # a local directory
+    "/mnt/backup/www/",
+    # a node with settings of its own
+    {"node": "f.mirror.com:" + rpath, "rspeed": 500, "extra": "--compress"},
+]"""),
+    Setting("rexcludes", [], "", excludes,
+        'rsync exclude patterns, in order: the first that matches decides, and ``"+ pattern"`` '
+        "includes. What is excluded is not watched either. A dict ``{wpath: [...]}`` has a list "
+        "for each of several directories",
+        aliases=("excludes", "inotify_excludes"),
+        example="""\
+rexcludes = [
+    "/localhost",
+]
+#rexcludes = {
+#    "/var/www/": ["/localhost"],
+#    "/etc/nginx/": ["*.bak"],
+#}"""),
 )
 
+_EVENTS = (
+    "IN_CLOSE_WRITE", "IN_CREATE", "IN_DELETE", "IN_MOVED_FROM", "IN_MOVED_TO", "IN_ATTRIB"
+)
 
-def is_given(value: object) -> bool:
-    """Return whether a script's variable can be meant as a setting.
+_TIMES = (
+    Setting("emask", [*_EVENTS], "", event_mask,
+        "events that start a run, by their names in inotify(7)"),
+    Setting("edelay", 10, "seconds", seconds,
+        "how long the first change of a batch waits for others; 0: no wait. A longer wait makes "
+        "fewer runs of many changes, and mirrors them later"),
+    Setting("emaxdelay", None, "seconds", seconds,
+        "longest wait of a change: when it is larger than ``edelay``, each new change starts "
+        "``edelay`` anew, but none waits longer than this",
+        otherwise="``edelay``", example="#emaxdelay = 10"),
+    Setting("eopen", 60, "seconds", seconds,
+        "shortest time between two runs for a file that is written and not closed (a log, a "
+        "database); 0: it is mirrored only when it is closed"),
+    Setting("init", True, "", flag,
+        "full pass to every node at the start; ``False``: only what changes from then on"),
+    Setting("rfull", 86400, "seconds", seconds,
+        "time between full passes that repair what was changed on a mirror; 0: never"),
+    Setting("rverify", 0, "seconds", seconds,
+        "time between comparisons of each mirror with its source, contents included; what differs "
+        "is logged and shown by ``--status``; 0: never"),
+)
 
-    None says "not set", and a module or a class was imported: ``import socket``.
-    """
-    return value is not None and not isinstance(value, types.ModuleType | type)
+_GUARDS = (
+    Setting("rmaxdelete", 0, "files", whole(0, 2**31 - 1, " of files (0: any)", 1000),
+        "hold a mirror, before anything is deleted, when a run would delete more files there than "
+        "this; 0: never. Each run is rehearsed for that (``rsync -n``), so it takes twice as long "
+        "to begin"),
+    Setting("wmarker", "", "", optional(path_inside),
+        "file that must exist in every source, such as ``\".mounted\"``, as a proof that its file "
+        "system is mounted; without it the source is held"),
+    Setting("allow_empty", False, "", flag,
+        "mirror a source even if it is empty at the start; ``False``: wait until something is in "
+        "it"),
+)
 
+_RUNS = (
+    Setting("rspeed", 0, "KB/s", speed,
+        "limit for the speed of each run; 0: no limit",
+        per_node=True),
+    Setting("rsync", "/usr/bin/rsync", "", program,
+        "the rsync program, an absolute path"),
+    Setting("extra", "", "", parse_extra,
+        "more options for rsync, which is always called with ``-ltrp --delete``, a string or a "
+        'list; ``"-aH"`` also keeps owner, group, devices and hard links. A string is split as a '
+        "shell would do it, but never run by one",
+        per_node=True),
+    Setting("logfile", "", "", optional(file_to_write),
+        "rsync's own log (``--log-file``)"),
+    Setting("rtimeout", 300, "seconds", whole(0, YEAR, " of seconds", 300),
+        "time without any progress after which a run is given up and tried again; 0: never",
+        per_node=True),
+    Setting("rretry", (1, 300), "seconds", retry,
+        "wait before a failed run is tried again: after the first failure, and at most; it doubles "
+        "in between, minus a random part. inosync never gives up",
+        per_node=True),
+    Setting("rscope", "tree", "", one_of("tree", "changes"),
+        'what a run covers: with ``"changes"`` only what has changed, so that its cost does not '
+        'grow with the tree; with ``"tree"`` the whole source, as ever',
+        per_node=True, example='rscope = "changes"'),
+    Setting("rparallel", 8, "", whole(1, 10_000, "", 8),
+        "how many runs are at work at once, over all sources and nodes"),
+)
 
-def unknown_names(names: Mapping[str, object], settled: Collection[str]) -> list[tuple[str, str]]:
-    """Return the names that look like a setting but are none, each with what is wrong.
+_FILES = (
+    Setting("rbigsize", 0, "bytes", whole(0, 2**62, " of bytes (0: no lane for big files)", 2**27),
+        "size above which files travel in a lane of their own, a run beside the others, so that "
+        "nothing waits for them; 0: no lane"),
+    Setting("rbigdelay", 60, "seconds", seconds,
+        "shortest time between two runs of that lane"),
+    Setting("rsettle", {}, "seconds", seconds_by_pattern,
+        "files to be sent only when they are at rest: how long they have to be unchanged, by "
+        'pattern as in ``rexcludes``, such as ``{"*.iso": 60, "/incoming/**": 10}``; they are sent '
+        "after ten times as long in any case"),
+)
 
-    A script may have variables of its own. One is suspicious when it is like a setting (``rnode``,
-    ``exclude``) that the script does not give: then it is probably that setting, misspelt. Beside
-    the setting itself (``for rnode in hosts: rnodes.append(rnode + rpath)``; ``path`` beside
-    ``wpath``) it is a helper. `settled` holds the families of the settings that are given or that
-    this config has no use for.
-    """
-    family = {
-        name: setting.family or setting.name for setting in SETTINGS for name in setting.names
-    }
-    result: list[tuple[str, str]] = []
-    for name, value in names.items():
-        if name in family or name.startswith("_") or not is_given(value):
-            continue
-        if not callable(value):
-            near = nearest(name, family)
-            if near and not any(family.get(other) in settled for other in near):
-                hint = f"unknown setting, did you mean {' or '.join(near)}?"
-                result.append((name, f"{hint} (a variable of your own may be called _{name})"))
-    return result
+_DAEMON = (
+    Setting("user", "", "", optional(user),
+        "user to run as; root's privileges are given up"),
+    Setting("group", "", "", optional(group),
+        "group to run as; without it the main group of ``user``"),
+    Setting("umask", 0o022, "", umask,
+        "permission bits that files made by the daemon and by rsync do not get",
+        otherwise="``0o022``"),
+    Setting("pidfile", "", "", optional(file_to_write),
+        "file with the process id, locked while the daemon runs; without it one in "
+        "``/run/inosync``, for an ordinary user in ``$XDG_RUNTIME_DIR/inosync``"),
+    Setting("socket", "", "", optional(file_to_write),
+        "control socket, mode 0600; without it one where the pid file is by default"),
+)
+
+_HOOKS = (
+    Setting("on_change", [], "", arguments,
+        "when a batch of changes is about to travel"),
+    Setting("on_success", [], "", arguments,
+        "when a run to a node has ended well"),
+    Setting("on_failure", [], "", arguments,
+        "when a mirror or a source is not well any more; once, not at each try"),
+    Setting("on_recover", [], "", arguments,
+        "when a mirror or a source is well again"),
+    Setting("hooktimeout", 60, "seconds", whole(1, YEAR, " of seconds", 60),
+        "time after which such a program is ended"),
+)
+
+_PUBLISHED = (
+    Setting("metricsfile", "", "", optional(file_to_replace),
+        "file with the state for Prometheus, kept up to date; its name ends in ``.prom``, in the "
+        "directory of node_exporter's textfile collector (``docs/metrics.rst``)"),
+    Setting("htmlfile", "", "", optional(file_to_replace),
+        "file with the state as a web page, kept up to date"),
+)
+# fmt: on
+
+SECTIONS = (
+    Section("Sources and nodes", _PLACES),
+    Section("When something is sent", _TIMES),
+    Section("Guards against deletion", _GUARDS),
+    Section("How rsync runs", _RUNS),
+    Section("Big files, and files at work", _FILES, "``docs/big-files.rst`` has the details."),
+    Section("The daemon", _DAEMON),
+    Section(
+        "Hooks",
+        _HOOKS,
+        "Programs to run when something happens, each a list of the program and its arguments, "
+        'such as ``["/usr/local/bin/purge-cdn", "main"]``; no shell runs it. They get a report in '
+        "JSON on standard input (``docs/hooks.rst``), and never delay a mirror.",
+    ),
+    Section(
+        "Files that show the state",
+        _PUBLISHED,
+        "Their directories must be writable by the daemon (``user``), and not be mirrored.",
+    ),
+)
+
+#: All rows, in the order in which a config is read and its problems are told.
+SETTINGS = tuple(row for section in SECTIONS for row in section.rows)

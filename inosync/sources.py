@@ -37,12 +37,17 @@ class SourceState:
     linked_at: float = -math.inf  # when such a pass was last made
     held: str = ""  # why nothing of it may travel; "" is well
     held_since: float = 0.0
+    free: frozenset[str] = frozenset()  # nodes to which it may all the same: a person said so
     untold: Batch | None = None  # what the hook on_change has not been told yet
 
     @property
     def open(self) -> bool:
-        """Whether its mirrors may run."""
-        return self.watched and not self.held
+        """Whether any of its mirrors may run."""
+        return self.watched and (not self.held or bool(self.free))
+
+    def open_for(self, node: str) -> bool:
+        """Return whether its mirror on `node` may run."""
+        return self.watched and (not self.held or node in self.free)
 
 
 def without_unsettled(

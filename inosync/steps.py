@@ -21,6 +21,7 @@ _PREVENTING = """
     --delete-excluded -L --copy-links --copy-unsafe-links -k --copy-dirlinks -K --keep-dirlinks
     -x --one-file-system -m --prune-empty-dirs --no-implied-dirs --no-i-d --no-dirs --no-d
     --old-dirs --old-d -d --dirs --iconv -M --remote-option --copy-as --confine-root
+    --no-protect-args --no-secluded-args --no-s --old-args
 """
 
 

@@ -191,6 +191,14 @@ def absolute_path(value: object) -> str:
     return path
 
 
+def path_inside(value: object) -> str:
+    """A path below a source."""
+    path = text(value)
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError('must be a path inside the source, such as ".mounted"')
+    return path
+
+
 def file_to_write(value: object) -> str:
     path = absolute_path(value)
     directory = os.path.dirname(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -11,11 +12,31 @@ import pytest
 from hypothesis import settings
 from support.daemon import Daemon
 from support.fakersync import FakeRsync
+from support.leftovers import watch_over
 from support.servers import RsyncDaemon, SshServer
 
 settings.register_profile("quick", max_examples=100, deadline=None, print_blob=True)
 settings.register_profile("deep", max_examples=5000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("INOSYNC_PROFILE", "quick"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch over what the tests leave behind."""
+    watch_over(config)
+
+
+@pytest.fixture(autouse=True)
+def runtime_directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A runtime directory for this test alone, to which all that it starts keeps.
+
+    Not below `tmp_path`: the path of ssh's control socket has to be short, and users whom pytest
+    lets into none of its folders have to come by. What a killed daemon left goes with it.
+    """
+    with tempfile.TemporaryDirectory(prefix="inosync-run-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        monkeypatch.setenv("RUNTIME_DIRECTORY", name)
+        yield folder
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import namespaces
 from support.daemon import Daemon, inosync_command, inosync_environment, run_inosync, settings
 from support.fakersync import FakeRsync
 from support.places import Place, wait_equal
@@ -104,6 +105,7 @@ def test_too_few_watches_are_told_with_the_cure_and_passes_stand_in(
     source: Path, local: Place, tmp_path: Path
 ) -> None:
     """In a user namespace with a limit of its own (user_namespaces(7))."""
+    namespaces.need_limits()
     for number in range(60):
         write(source, f"d{number:02}/file", "x")
     config = tmp_path / "inosync.conf"
@@ -111,7 +113,7 @@ def test_too_few_watches_are_told_with_the_cure_and_passes_stand_in(
     config.chmod(0o644)
     tmp_path.chmod(0o755)
     script = 'echo 40 > /proc/sys/user/max_inotify_watches && exec "$@"'
-    command = ["unshare", "-Ur", "sh", "-c", script, "sh", *inosync_command("-c", config, "-v")]
+    command = [*namespaces.USER, "sh", "-c", script, "sh", *inosync_command("-c", config, "-v")]
     log = tmp_path / "log"
     with open(log, "wb") as output:
         process = subprocess.Popen(command, stderr=output, env=inosync_environment(), cwd=tmp_path)

@@ -8,9 +8,10 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support.daemon import run_inosync
+from support.daemon import Daemon, run_inosync, settings
 from support.fakersync import Call, FakeRsync
 from support.places import Place, wait_equal
 from support.trees import write
@@ -45,6 +46,12 @@ def spied(
     (first,) = fakersync.calls()
     assert "-ltrp" in first.argv
     return lambda: fakersync.calls()[1:]
+
+
+def status(daemon: Daemon) -> dict[str, Any]:
+    """What the daemon answers."""
+    asked = run_inosync("-c", daemon.config_file, "--status", "--json", cwd=daemon.folder)
+    return json.loads(asked.stdout)
 
 
 def test_one_run_names_what_a_batch_changed(
@@ -126,8 +133,7 @@ def test_a_batch_of_very_many_names_is_one_run(
     daemon.wait_for_log("in sync (first pass", seconds=120)
 
     def events() -> int:
-        asked = run_inosync("-c", daemon.config_file, "--status", "--json", cwd=daemon.folder)
-        return int(json.loads(asked.stdout)["sources"][0]["events"])
+        return int(status(daemon)["sources"][0]["events"])
 
     for number in range(count):
         if number % 5000 == 0:  # the kernel's queue has its limit
@@ -139,12 +145,32 @@ def test_a_batch_of_very_many_names_is_one_run(
 
 
 def test_a_huge_batch_is_a_full_pass(
-    spied: Callable[[], list[Call]], source: Path, local: Place
+    inosync: Callable, source: Path, local: Place, fakersync: FakeRsync
 ) -> None:
-    for number in range(12_000):
-        (source / f"d4/new {number}").mkdir()
+    """More names than a list may have, gathered while another run is held, so in one batch."""
+    # In no directory so many that it would be named in their place (plan.CROWD).
+    paths = [f"d{number % 110}/{number}" for number in range(110 * 95)]
+    for path in paths:
+        write(source, path, "x")
+    fakersync.always(delegate=True)
+    daemon = inosync(settings(source, local.node, rscope="changes", rsync=str(fakersync.path)))
+    daemon.wait_for_log("in sync (first pass")
+    fakersync.always(delegate=True, hold=True)
+    write(source, "new", "x")
+    fakersync.wait_for_calls(2)
+    for path in paths:
+        os.utime(source / path, (1, 1))  # one event each, which the kernel's queue has room for
+    until(
+        lambda: status(daemon)["mirrors"][0]["pending"] >= len(paths),
+        what="all changes to wait for the run",
+        state=lambda: status(daemon)["mirrors"],
+    )
+    fakersync.release()
     wait_equal(source, local.root)
-    assert "-ltrp" in spied()[-1].argv or len(names(spied()[-1])) < 10_000
+    _, held, huge = fakersync.calls()
+    assert b"./new" in names(held)
+    assert "-ltrp" in huge.argv
+    daemon.wait_for_log("more than 10000 paths have changed")
 
 
 def test_pretending_prints_what_can_be_pasted(

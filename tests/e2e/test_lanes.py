@@ -40,23 +40,38 @@ def leftovers(root: Path) -> list[Path]:
     return temporary(root) + list(root.rglob(".inosync-partial"))
 
 
+def put_giant(source: Path) -> None:
+    """Let a giant appear in the source as a whole.
+
+    One that grows there may be small still when it is looked at, and travel with the small files.
+    """
+    (source.parent / "giant").write_bytes(os.urandom(GIANT))
+    (source.parent / "giant").rename(source / "d/giant")
+
+
 @contextlib.contextmanager
 def held_on_its_way(daemon: Daemon, root: Path) -> Iterator[None]:
     """Wait until a giant is being written below `root`, and stop its run for as long as this lasts.
 
     What a test does meanwhile takes place beside the giant, however slow the machine is.
     """
-    until(lambda: temporary(root), what="the giant on its way")
-    lane = [
-        pid
-        for pid in processes.descendants(daemon.pid)
-        if any(word.startswith("--min-size=") for word in processes.command(pid))
-    ]
-    assert lane, "the lane's run"
+
+    def on_its_way() -> bool:
+        return any(path.name.startswith(".giant.") for path in temporary(root))
+
+    def run() -> list[int]:
+        started = processes.descendants(daemon.pid)
+        return [
+            pid
+            for pid in started
+            if any(word.startswith("--min-size=") for word in processes.command(pid))
+        ]
+
+    lane = until(lambda: on_its_way() and run(), what="the giant on its way", state=daemon.log)
     processes.kill(lane, signal.SIGSTOP)
-    assert temporary(root), "the giant is still on its way"
+    assert on_its_way(), "the giant has arrived before its run could be stopped"
     yield
-    assert temporary(root), "the giant is still on its way"
+    assert on_its_way(), "what the giant's run was writing to has been deleted"
     processes.kill(lane, signal.SIGCONT)
 
 
@@ -74,7 +89,7 @@ def test_small_files_keep_arriving_while_a_giant_travels(
     )
     wait_equal(source, place.root)
     daemon.wait_for_log("in sync (first pass", times=2)
-    (source / "d/giant").write_bytes(os.urandom(GIANT))  # some seconds
+    put_giant(source)  # some seconds
     with held_on_its_way(daemon, place.root):
         for number in range(2):
             # Each with a deletion in the directory in which the giant is being written.
@@ -94,11 +109,11 @@ def test_small_files_keep_arriving_while_a_giant_travels(
 def test_a_giant_that_is_deleted_on_its_way_does_not_come_back(
     inosync: Callable, source: Path, local: Place, scope: str
 ) -> None:
-    node = {"node": local.node, "rspeed": 400, "rscope": scope}
+    node = {"node": local.node, "rspeed": 200, "rscope": scope}
     daemon = inosync(SETTINGS | {"wpath": f"{source}/", "rnodes": [node]})
     write(source, "d/small", "x")
     wait_equal(source, local.root)
-    (source / "d/giant").write_bytes(os.urandom(GIANT // 2))
+    put_giant(source)  # some seconds
     with held_on_its_way(daemon, local.root):
         shutil.rmtree(source / "d")
         until(lambda: not (local.root / "d/small").exists(), what="the deletion")

@@ -118,6 +118,25 @@ def test_a_renamed_directory_is_not_sent(renaming: Rename, place: Place, scope: 
     assert world.links() == {1}
 
 
+@pytest.mark.parametrize("name", ["[br]", "b*", "?"])
+def test_a_new_name_that_is_a_pattern_leaves_what_it_matches_alone(
+    renaming: Rename, source: Path, place: Place, name: str
+) -> None:
+    fill(source / "b")
+    world = renaming(place, rscope="changes")
+    before = contents(world.mirror / "b")
+    (world.source / "old").rename(world.source / name)
+    world.wait()
+    assert contents(world.mirror / "b") == before
+    assert relinked(world.calls()) == []
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the content of each file below a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
 def test_of_a_renamed_directory_only_changes_are_sent(renaming: Rename, local: Place) -> None:
     world = renaming(local, rscope="changes")
     new = world.source / "new"

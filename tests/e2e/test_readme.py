@@ -1,7 +1,7 @@
-"""Every command of README.rst is run, or stands here with the reason why it is not.
+"""Every command of README.rst and of docs is run, or stands here with the reason why it is not.
 
 Commands are run as they stand there, by a shell, in a folder that stands in for the machine: see
-`PLACES`. A command that is new in README.rst fails the first test until it has found its table.
+`PLACES`. A command that is new in a page fails the first test until it has found its table.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from docutils import nodes
@@ -26,15 +27,38 @@ from support.waiting import until
 
 from inosync.config import Config, load
 
+T = TypeVar("T", bound=nodes.Node)
+
 # ---- where each command is run -------------------------------------------------------------
+
+#: The guide for those who come from elsewhere has a test of its own, test_moving_here.py.
+PAGES = sorted(
+    page
+    for page in [*PROJECT.glob("*.rst"), *PROJECT.glob("docs/*.rst")]
+    if page.name != "moving-here.rst"
+)
 
 #: In this order.
 INSTALLING = (
     "python3 -m venv /opt/inosync",
     "/opt/inosync/bin/pip install .",
-    "ln -s /opt/inosync/bin/inosync /usr/bin/inosync",
+    "ln -s /opt/inosync/bin/inosync /usr/local/bin/inosync",
+    "/opt/inosync/bin/pip install --upgrade .",
+    "cp /opt/inosync/share/inosync/examples/inosync.service /etc/systemd/system/",
+    "mkdir -p /usr/local/share/man/man5 /usr/local/share/man/man8",
+    "ln -s /opt/inosync/share/man/man5/inosync.conf.5 /usr/local/share/man/man5/",
+    "ln -s /opt/inosync/share/man/man8/inosync.8 /usr/local/share/man/man8/",
+    "mkdir -p /usr/local/share/bash-completion/completions /usr/local/share/zsh/site-functions",
+    "ln -s /opt/inosync/share/bash-completion/completions/inosync"
+    " /usr/local/share/bash-completion/completions/",
+    "ln -s /opt/inosync/share/zsh/site-functions/_inosync /usr/local/share/zsh/site-functions/",
     "/opt/inosync/bin/pip install lupa",
     "inosync --from-lsyncd FILE",
+)
+UNINSTALLING = (
+    "rm -f /etc/systemd/system/inosync.service",
+    "rm -r /opt/inosync /usr/local/bin/inosync",
+    "find /usr/local/share -lname '/opt/inosync/*' -delete",
 )
 WITH_PIPX = (
     "pipx install .",
@@ -42,90 +66,147 @@ WITH_PIPX = (
     "pipx list",
     "pipx inject inosync lupa",
 )
+WITHOUT_PIPX = (
+    "pipx install --force .",
+    "pipx uninstall inosync",
+)
 MANUALS = (
     "man -l docs/man/inosync.8",
     "man -l docs/man/inosync.conf.5",
 )
 #: They mirror until they are stopped.
 STAYING = (
-    "inosync /var/www/./ backup.example.org:/srv/www",
+    "inosync /var/www/./ mirror@web1.example.org:/srv/www",
     "inosync -d",
 )
 WITHOUT_A_DAEMON = (
     ". examples/completion/bash/inosync",
     "inosync --version",
     "inosync --check",
+    "inosync --explain X",
+    "inosync --explain PATH",
     "inosync --once",
+    "inosync --verify",
+    "inosync --verify --repair",
     'ssh-keygen -q -t ed25519 -N "" -f ~/.ssh/id_ed25519',
-    "cp examples/inosync.service /etc/systemd/system/",
     "mkdir -p ~/.config/systemd/user",
     "cp examples/inosync-user.service ~/.config/systemd/user/inosync.service",
     "echo fs.inotify.max_user_watches=1000000 >/etc/sysctl.d/inotify.conf",
+    "mkdir -p build",
 )
 ASKING = (
     "inosync --status",
+    "inosync --status --json",
+    "inosync --pause",
+    "inosync --resume",
     "inosync --reload",
+    "inosync --wait",
     "inosync --wait 120",
+    "inosync --sync",
     "inosync --sync --node NODE",
     "rsync -a build/ /var/www/ && inosync --wait 120 && curl -X PURGE https://cdn.example.org/",
 )
+STOPPING = r"kill $(inosync --status | grep -m1 -oP ', pid \K\d+')"
+CLONING = "git clone REPOSITORY inosync && cd inosync"
 NOT_HERE = {
     "apt install rsync openssh-client python3-venv": "changes the machine that runs the tests",
+    "apt install pipx": "changes the machine that runs the tests",
     "sysctl --system": "changes the machine that runs the tests",
+    "git pull": "needs that repository",
+    "git log --grep TITLE": "needs a clone with its history",
+    "pre-commit install": "needs pre-commit, and changes the checkout",
     "ssh-copy-id mirror@web1.example.org": "needs that host",
     "systemctl daemon-reload": "needs systemd",
     "systemctl enable --now inosync": "needs systemd",
+    "systemctl disable --now inosync": "needs systemd",
     "systemctl status inosync": "needs systemd",
+    "systemctl stop inosync": "needs systemd",
+    "systemctl reload inosync": "needs systemd",
+    "inosync --check && systemctl restart inosync": "needs systemd",
     "systemctl edit inosync": "needs systemd, and a person",
     "systemctl --user enable --now inosync": "needs systemd",
     "loginctl enable-linger": "needs systemd",
+    "man inosync": "needs what is installed; the same page is one of MANUALS",
+    "inosync --top": "needs a terminal; tests/e2e/test_asking.py",
+    "inosync SRC DEST...": "is one of tests/e2e/test_moving_here.py",
+    "inosync SRC DEST [DEST ...]": "is one of tests/e2e/test_moving_here.py",
+    "inosync -c /etc/inosync.py -p": "stays; tests/e2e/test_daemon.py",
     "./examples/demo": "tests/e2e/test_demo.py",
     "./tests/run": "runs this test",
-    "./benchmarks/run": "takes hours; tests/e2e/test_benchmarks.py runs small ones",
-    "inosync SRC DEST...": "is one of tests/e2e/test_moving_here.py",
     "rsync -n": "says what is called, and is not for a person to run",
+    "kill -9": "says what may happen to a daemon",
+    "rsync --version": "says what is called",
 }
-HERE = INSTALLING + WITH_PIPX + MANUALS + STAYING + WITHOUT_A_DAEMON + ASKING
+#: What only developers run, and whoever changes their pages tries by hand.
+FOR_DEVELOPERS = re.compile(
+    r"\./(scripts/tool|tests/run|benchmarks/\w+)\b|timeout --signal=INT 60 \./scripts/tool "
+)
+HERE = INSTALLING + UNINSTALLING + WITH_PIPX + WITHOUT_PIPX + MANUALS + STAYING + WITHOUT_A_DAEMON
+HERE += (*ASKING, STOPPING, CLONING)
 
 #: What stands in for what, in commands and configs; {} is the folder of the test.
 PLACES = {
-    "backup.example.org:": "{}",
-    "/usr/bin/inosync": "{}/bin/inosync",
+    "mirror@web1.example.org:": "{}",
+    "/usr/local/": "{}/usr/local/",
     "/opt/": "{}/opt/",
     "/etc/": "{}/etc/",
     "/var/www": "{}/var/www",
+    "REPOSITORY": "{}/repository",
     "FILE": "{}/lsyncd.conf.lua",
     "NODE": "{}/srv/www/",
+    "PATH": "{}/var/www/index.html",
+    " X": " {}/var/www/index.html",
 }
 
-# ---- what README.rst says ------------------------------------------------------------------
+# ---- what the pages say --------------------------------------------------------------------
 
 
-def readme() -> nodes.document:
-    return publish_doctree((PROJECT / "README.rst").read_text())
+def found(kind: type[T]) -> list[T]:
+    """Return what there is of a kind in all pages."""
+    texts = [page.read_text() for page in PAGES]
+    quiet = {"syntax_highlight": "none"}
+    documents = [publish_doctree(text, settings_overrides=quiet) for text in texts]
+    return [node for document in documents for node in document.findall(kind)]
+
+
+def is_config(text: str) -> bool:
+    return bool(re.match(r"[a-z_]+ = ", text))
 
 
 def commands() -> list[str]:
-    """Return the commands of README.rst, those within a sentence as well."""
-    found: list[str] = []
-    for block in readme().findall(nodes.literal_block):
-        # With a language it is a config, and what stands under "Use" is the synopsis.
+    """Return the commands of the pages, those within a sentence as well."""
+    shown: list[str] = []
+    for block in found(nodes.literal_block):
+        # With a language it is something else. The synopsis is for no shell.
         section = block.parent.astext().partition("\n")[0]
-        if "code" not in block["classes"] and section != "Use":
-            found += block.astext().splitlines()
-    programs = {command.split()[0] for command in found}
-    for literal in readme().findall(nodes.literal):
+        if not (block["classes"] or section == "Synopsis" or is_config(block.astext())):
+            shown += block.astext().splitlines()
+    programs = {command.split()[0] for command in shown}
+    for literal in found(nodes.literal):
         text = literal.astext()
         first, _, more = text.partition(" ")
         if (first in programs and more) or re.match(r"\./\w|/opt/inosync/bin/\w", text):
-            found.append(text)
-    return list(dict.fromkeys(found))
+            shown.append(text)
+    return list(dict.fromkeys(shown))
 
 
 def test_every_command_has_its_place() -> None:
-    assert sorted(commands()) == sorted([*HERE, *NOT_HERE])
+    shown = {text for text in commands() if text in NOT_HERE or not FOR_DEVELOPERS.match(text)}
+    known = {*HERE, *NOT_HERE}
+    assert (sorted(shown - known), sorted(known - shown)) == ([], [])
     for reason in NOT_HERE.values():
         assert all((PROJECT / name).exists() for name in re.findall(r"tests/\S+\.py", reason))
+
+
+def test_what_developers_run_is_there() -> None:
+    for command in commands():
+        if command not in NOT_HERE and FOR_DEVELOPERS.match(command):
+            program, *words = re.sub(r"^timeout \S+ \d+ ", "", command).split()
+            assert os.access(PROJECT / program, os.X_OK)
+            assert all((PROJECT / word).exists() for word in words if word.startswith("tests/"))
+            if program == "./benchmarks/run":
+                cases = {path.stem for path in (PROJECT / "benchmarks/bench/cases").glob("*.py")}
+                assert {word for word in words if not word.startswith("--")} <= cases
 
 
 # ---- the machine ---------------------------------------------------------------------------
@@ -137,7 +218,8 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._started: subprocess.Popen[bytes] | None = None
-        folders = "bin opt srv etc/systemd/system etc/sysctl.d home/.ssh home/.config/systemd/user"
+        folders = "opt srv etc/systemd/system etc/sysctl.d home/.ssh home/.config/systemd/user"
+        folders += " usr/local/bin usr/local/share var/lib"
         for name in folders.split():
             (folder / name).mkdir(parents=True)
         for directory in (folder, folder / "etc"):
@@ -161,7 +243,7 @@ class Machine:
         self.environment = inosync_environment(
             {
                 "HOME": f"{folder}/home",
-                "PATH": f"{folder}/bin:{os.environ['PATH']}",
+                "PATH": f"{folder}/usr/local/bin:{os.environ['PATH']}",
                 "RUNTIME_DIRECTORY": f"{folder}/run",
                 "MANPAGER": "cat",
                 # What pip knows already, and where it looks, is in the real home.
@@ -175,7 +257,7 @@ class Machine:
             del self.environment[name]
 
     def _program(self, name: str, text: str) -> None:
-        path = self.folder / "bin" / name
+        path = self.folder / "usr/local/bin" / name
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
 
@@ -229,25 +311,45 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 @pytest.mark.timeout(300)
 def test_the_whole_machine_gets_it(machine: Machine) -> None:
-    (machine.folder / "bin/inosync").unlink()
+    (machine.folder / "usr/local/bin/inosync").unlink()
     del machine.environment["PYTHONPATH"]
     machine.environment["PATH"] += f":{Path(sys.executable).parent}"
-    *installing, printed = [machine.run(command) for command in INSTALLING]
-    assert len(installing) == 4
+    *_, printed = [machine.run(command) for command in INSTALLING]
     assert 'wpath = "/var/www/"' in printed
     assert machine.run("inosync --version").startswith("inosync ")
+    # Each link leads to something.
+    links = [path for path in (machine.folder / "usr/local").rglob("*") if path.is_symlink()]
+    assert len(links) == 5
+    assert all(path.is_file() for path in links)
+    for command in UNINSTALLING:
+        machine.run(command)
+    for folder in ("usr/local", "etc/systemd"):
+        left = (machine.folder / folder).rglob("*")
+        assert {path.name for path in left if not path.is_dir()} <= {"curl"}
+    assert not (machine.folder / "opt/inosync").exists()
 
 
 @pytest.mark.skipif(not shutil.which("pipx"), reason="pipx is not installed")
 @pytest.mark.timeout(300)
 def test_pipx_installs_it(machine: Machine) -> None:
-    (machine.folder / "bin/inosync").unlink()
+    (machine.folder / "usr/local/bin/inosync").unlink()
     del machine.environment["PYTHONPATH"]
     printed = [machine.run(command) for command in WITH_PIPX]
     assert f"venvs are in {machine.folder}/home" in printed[2]
     machine.environment["PATH"] = f"{machine.folder}/home/.local/bin:{os.environ['PATH']}"
     assert machine.run("inosync --version").startswith("inosync ")
     assert 'wpath = "/var/www/"' in machine.run("inosync --from-lsyncd FILE")
+    for command in WITHOUT_PIPX:
+        machine.run(command)
+    assert not (machine.folder / "home/.local/bin/inosync").exists()
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
+def test_it_can_be_cloned(machine: Machine) -> None:
+    (machine.checkout / "inosync").rename(machine.folder / "package")
+    machine.run("git init -q REPOSITORY")
+    machine.run(CLONING)
+    assert (machine.checkout / "inosync/.git").is_dir()
 
 
 @pytest.mark.skipif(not shutil.which("man"), reason="man is not installed")
@@ -269,6 +371,8 @@ def test_it_mirrors_until_it_is_stopped(machine: Machine, command: str) -> None:
 
 @pytest.mark.parametrize("command", WITHOUT_A_DAEMON)
 def test_it_ends_well(machine: Machine, command: str) -> None:
+    if command == "inosync --verify":
+        machine.run("inosync --once")
     machine.run(command)
     if "--once" in command:
         wait_equal(machine.folder / "var/www", machine.folder / "srv/www")
@@ -279,6 +383,7 @@ def test_the_running_daemon_answers(machine: Machine, command: str) -> None:
     machine.run("inosync -d")
     machine.run("inosync --wait 60")
     machine.run(command)
+    machine.run("inosync --resume")
     machine.run("inosync --wait 60")
     wait_equal(machine.folder / "var/www", machine.folder / "srv/www")
     if "PURGE" in command:
@@ -286,22 +391,27 @@ def test_the_running_daemon_answers(machine: Machine, command: str) -> None:
         assert (machine.folder / "purged").read_text() == "-X PURGE https://cdn.example.org/\n"
 
 
+def test_the_daemon_is_stopped(machine: Machine) -> None:
+    machine.run("inosync -d")
+    machine.run(STOPPING)
+    until(lambda: not list(machine.folder.glob("run/*.pid")), what="the end of the daemon")
+
+
 # ---- configs -------------------------------------------------------------------------------
 
 
 def configs() -> list[str]:
-    """Return what README.rst shows of configs: whole ones, and single settings in sentences."""
-    blocks = [block for block in readme().findall(nodes.literal_block) if block["classes"]]
-    texts = [literal.astext() for literal in readme().findall(nodes.literal)]
-    single = [text for text in texts if re.match(r"[a-z]+ = ", text)]
-    return list(dict.fromkeys([block.astext() for block in blocks] + single))
+    """Return what the pages show of configs: whole ones, and single settings in sentences."""
+    texts = [node.astext() for node in [*found(nodes.literal_block), *found(nodes.literal)]]
+    return list(dict.fromkeys(text for text in texts if is_config(text)))
 
 
 def loaded(machine: Machine, text: str) -> Config:
-    """Load what README.rst shows, completed where it is a part of a config."""
+    """Load what a page shows, completed where it is a part of a config."""
     whole = "" if "wpath = " in text else 'wpath = "/var/www/"\n'
     whole += "" if "rnodes = " in text else 'rnodes = ["a.mirror.com:/var/www/"]\n'
     whole += text.replace("/usr/local/bin", f"{PROJECT}/examples/hooks")
+    whole = whole.replace("/var/lib/prometheus/node-exporter", f"{machine.folder}/var/lib")
     whole = whole.replace('wpath = "/var/www', f'wpath = "{machine.folder}/var/www')
     machine.config.write_text(whole)
     return load(str(machine.config))

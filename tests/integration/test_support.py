@@ -6,15 +6,19 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support import processes, trees
-from support.daemon import Daemon
+from support.daemon import PROJECT, Daemon
 from support.fakersync import FakeRsync
 from support.servers import RsyncDaemon, SshServer, program
+from support.trees import write
 from support.waiting import until
+
+from inosync import lock
 
 
 def push(
@@ -206,3 +210,35 @@ def test_a_daemon_that_cannot_start_says_why(inosync: Callable[..., Daemon]) -> 
 def test_a_traceback_in_the_log_fails_the_test(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="Traceback"), Daemon(tmp_path, {}) as daemon:
         daemon.log_file.write_text("all well\nTraceback (most recent call last):\n")
+
+
+# ---- what a test run leaves behind ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("workers", "leaves"), [("0", True), ("2", True), ("2", False)])
+def test_a_run_that_leaves_something_in_the_real_runtime_directory_fails(
+    tmp_path: Path, workers: str, leaves: bool
+) -> None:
+    session = tmp_path / "session"
+    write(session, "inosync/before")
+    write(tmp_path, "conftest.py", "from support.leftovers import watch_over as pytest_configure\n")
+    new = f"__import__('pathlib').Path({str(session)!r}, 'inosync/new').touch()"
+    write(tmp_path, "test_it.py", f"def test_it():\n    {new if leaves else 'pass'}\n")
+    arguments = [f"--rootdir={tmp_path}", "-c", os.devnull, f"--basetemp={tmp_path / 'inner'}"]
+    arguments += ["-p", "no:cacheprovider", f"--numprocesses={workers}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments, str(tmp_path)],
+        env=os.environ | {"XDG_RUNTIME_DIR": str(session), "PYTHONPATH": str(PROJECT / "tests")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == int(leaves), done.stdout
+    assert (str(session / "inosync/new") in done.stdout) is leaves
+    assert str(session / "inosync/before") not in done.stdout
+
+
+def test_each_test_has_a_runtime_directory_of_its_own(runtime_directory: Path) -> None:
+    assert lock.runtime_directory() == runtime_directory
+    assert list(runtime_directory.iterdir()) == []

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support import namespaces
 from support.watching import Event, Observed, events
 
 from inosync import watcher as watcher_module
@@ -647,12 +648,23 @@ IN_NAMESPACE = """
 """
 
 
-def in_namespace(options: str, source: Path, script: str) -> None:
-    """Run a script in namespaces of its own, unless the kernel does not allow them."""
-    if subprocess.run(["unshare", options, "true"], check=False, capture_output=True).returncode:
-        pytest.skip(f"unshare {options} is not allowed here")
+def with_limits(source: Path, script: str) -> None:
+    """Run a script in a user namespace, where it can set limits that nobody else feels."""
+    namespaces.need_limits()
+    run_in(namespaces.USER, source, script)
+
+
+def with_mounts(source: Path, script: str) -> None:
+    """Run a script in a mount namespace."""
+    mounts = ("unshare", "-m")
+    namespaces.need(*mounts)
+    run_in(mounts, source, script)
+
+
+def run_in(namespace: tuple[str, ...], source: Path, script: str) -> None:
+    """Run a script with what IN_NAMESPACE gives it."""
     code = textwrap.dedent(IN_NAMESPACE) + textwrap.dedent(script)
-    argv = ["unshare", options, sys.executable, "-c", code, str(source)]
+    argv = [*namespace, sys.executable, "-c", code, str(source)]
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         argv, check=False, capture_output=True, text=True, timeout=60,
@@ -662,8 +674,7 @@ def in_namespace(options: str, source: Path, script: str) -> None:
 
 
 def test_the_limit_of_watches_is_told_once_with_its_cure(source: Path) -> None:
-    in_namespace(
-        "-Ur",
+    with_limits(
         source,
         """
         for number in range(20):
@@ -690,8 +701,7 @@ def test_the_limit_of_watches_is_told_once_with_its_cure(source: Path) -> None:
 
 
 def test_no_instance_left_is_an_error_with_its_cure(source: Path) -> None:
-    in_namespace(
-        "-Ur",
+    with_limits(
         source,
         """
         limit("instances", 0)
@@ -706,8 +716,7 @@ def test_no_instance_left_is_an_error_with_its_cure(source: Path) -> None:
 
 
 def test_nor_can_the_root_be_watched_without_watches(source: Path) -> None:
-    in_namespace(
-        "-Ur",
+    with_limits(
         source,
         """
         limit("watches", 0)
@@ -724,8 +733,7 @@ def test_nor_can_the_root_be_watched_without_watches(source: Path) -> None:
 @as_root
 def test_mounts_below_the_source(source: Path) -> None:
     """What is unmounted loses its watches; what was below the mount is watched when it is tried."""
-    in_namespace(
-        "-m",
+    with_mounts(
         source,
         """
         def mount(*arguments):
@@ -760,8 +768,7 @@ def test_mounts_below_the_source(source: Path) -> None:
 
 @as_root
 def test_the_root_is_unmounted(source: Path) -> None:
-    in_namespace(
-        "-m",
+    with_mounts(
         source,
         """
         subprocess.run(["mount", "-t", "tmpfs", "none", str(source)], check=True)
@@ -776,8 +783,7 @@ def test_the_root_is_unmounted(source: Path) -> None:
 
 @as_root
 def test_without_proc_there_is_an_error(source: Path) -> None:
-    in_namespace(
-        "-m",
+    with_mounts(
         source,
         """
         subprocess.run(["umount", "-l", "/proc"], check=True)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 from property.test_plan import EXTRAS, HOSTILE_NAMES, KINDS, RSYNC, Batch, Case, Step, World
 from support.configs import make_config, make_pair
-from support.servers import RsyncDaemon
+from support.servers import RsyncDaemon, Server
 from support.waiting import until
 
 from inosync.actions import Say, Start
@@ -60,11 +60,21 @@ FILE_ACTIONS = (
 )
 BEFORE = ("make", "make", "mkdirs", "mkdirs", "twins", "twins", "symlink_to_folder", "chmod")
 NAMES = (b"a", b"b", b"c", b"d", b"skip", b"x.tmp")
+#: What one end or a shell on the way may take for more than a name, and what some of it matches.
+EXPANDED = (b"[ab]", b"[!b]", b"a*", b"?", b"{a,b}", b"~", b"~root", b"\\[a]", b"a\\b", b" a b ")
+WAYS = (*("rename_tree", "rename_name", "rename_into_new") * 3, "mkdirs", "make", "move_file")
 NOW = 10_000.0
 TWINS = (b"one", b"two")
 
 
-def invent(seed: int, actions: Sequence[str] = ACTIONS, last: str = "exchange_twins") -> Case:
+def invent(
+    seed: int,
+    actions: Sequence[str] = ACTIONS,
+    last: str = "exchange_twins",
+    *,
+    before: Sequence[str] = BEFORE,
+    names: tuple[bytes, ...] = (),
+) -> Case:
     """Return the same case for the same seed."""
     dice = random.Random(seed)
 
@@ -88,8 +98,8 @@ def invent(seed: int, actions: Sequence[str] = ACTIONS, last: str = "exchange_tw
         kind=dice.choice(sorted(KINDS)),
         rules=dice.choice(RULES),
         extra=dice.choice(EXTRAS),
-        names=NAMES + tuple(dice.sample(HOSTILE_NAMES, 3)),
-        before=steps(BEFORE, 15, 40),
+        names=names or NAMES + tuple(dice.sample(HOSTILE_NAMES, 3)),
+        before=steps(before, 15, 40),
         batches=[batch() for _ in range(6)],
     )
 
@@ -97,7 +107,7 @@ def invent(seed: int, actions: Sequence[str] = ACTIONS, last: str = "exchange_tw
 class Renamed(World):
     """A world in which directories are renamed, and the real runs of a mirror of it."""
 
-    def __init__(self, folder: Path, case: Case, scope: str, server: RsyncDaemon | None) -> None:
+    def __init__(self, folder: Path, case: Case, scope: str, server: Server | None) -> None:
         super().__init__(folder, case, server)
         pair = make_pair(
             self.source, self.place_of("mirror/"), rscope=scope, extra=case.extra, rtimeout=60
@@ -107,9 +117,17 @@ class Renamed(World):
         (self.mirror,) = self.engine.mirrors
 
         def argv(start: Start, **what: object) -> list[str]:
-            return command(pair, config, version=(3, 2, 7), limit=start.limit, **what)  # type: ignore[arg-type]
+            shell = "RSYNC_RSH" in self.environment
+            return command(
+                pair,
+                config,
+                version=(3, 2, 7),
+                limit=start.limit,
+                environment_shell=shell,
+                **what,  # type: ignore[arg-type]
+            )
 
-        self.runs = Runs(self.engine, argv, {"LC_ALL": "C"})
+        self.runs = Runs(self.engine, argv, self.environment)
         self.guard = Guard(self.source, config)
         self.guard.least = self.guard.per_run = 1
         self.now = NOW
@@ -418,7 +436,7 @@ def live(world: Renamed, case: Case) -> None:
     try:
         while world.guard.walk():
             pass
-        world.guard.vouch()
+        world.guard.vouch(world.guard.nodes)
         world.engine.watched(world.source, world.now, reason="")
         for batch in case.batches:
             for step in batch.work:
@@ -466,3 +484,16 @@ def test_so_are_files(tmp_path: Path, rsync_daemon: RsyncDaemon, seed: int) -> N
     actions = [action for action in FILE_ACTIONS if action != "become_link"]
     case = invent(seed, actions, "exchange_twin_files")
     live(Renamed(tmp_path, case, "changes", rsync_daemon), case)
+
+
+# The third fails on both where such paths are handed to the other end.
+@pytest.mark.parametrize("transport", ["local", "rsync_daemon", "ssh_server"])
+@pytest.mark.parametrize("seed", range(len(SEEDS) // 4))
+def test_no_name_is_expanded_on_the_way(
+    tmp_path: Path, request: pytest.FixtureRequest, transport: str, seed: int
+) -> None:
+    server = None if transport == "local" else request.getfixturevalue(transport)
+    names = tuple(random.Random(seed).sample(EXPANDED, 4))
+    # Without links: a daemon that has no chroot cuts off what leads out of its module.
+    case = invent(seed, WAYS, before=("mkdirs", "make"), names=(b"a", b"b", *names))
+    live(Renamed(tmp_path, case, "tree" if seed % 2 else "changes", server), case)

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from support.configs import make_config, make_pair
-from support.servers import RsyncDaemon
+from support.servers import RsyncDaemon, Server, SshServer
 from support.trees import HOSTILE_NAMES, Entry, difference, remove, snapshot
 
 from inosync.config import Source
@@ -134,7 +134,7 @@ class World:
     excluded, relative to their top.
     """
 
-    def __init__(self, folder: Path, case: Case, server: RsyncDaemon | None = None) -> None:
+    def __init__(self, folder: Path, case: Case, server: Server | None = None) -> None:
         prefix = KINDS[case.kind]
         folder = folder.resolve()
         path = folder / "virtual" / "www"
@@ -148,9 +148,15 @@ class World:
         self.names = case.names
         self.root = os.fsencode(path)
         self.outside = os.fsencode(folder / "outside")
-        self.mirrors = server.root if server else folder
-        self.place_of = server.url if server else lambda name: f"{folder}/{name}"
+        self.mirrors = folder
+        self.place_of: Callable[[str], str] = lambda name: f"{folder}/{name}"
+        self.environment = {"LC_ALL": "C"}
         self.remote = server is not None
+        if isinstance(server, RsyncDaemon):
+            self.mirrors, self.place_of = server.root, server.url
+        elif isinstance(server, SshServer):
+            self.place_of = lambda name: f"testhost:{folder}/{name}"
+            self.environment["RSYNC_RSH"] = f"ssh -F {server.config}"
         path.mkdir(parents=True)
         os.mkdir(self.outside)
         (self.mirrors / "mirror").mkdir()
@@ -187,7 +193,7 @@ class World:
         argv += [*rsync_options(self.source.excludes), *self.extra]
         argv += ["--", source, self.place_of(mirror + "/")]
         done = subprocess.run(
-            argv, input=names, env={"LC_ALL": "C"}, capture_output=True, timeout=60, check=False
+            argv, input=names, env=self.environment, capture_output=True, timeout=60, check=False
         )
         print(argv, names, done)
         # What must fail: where something excluded is in the way, and where a race was lost.

@@ -18,13 +18,7 @@ from support.waiting import until
 PROJECT = Path(__file__).resolve().parents[2]
 
 #: What a service manager around the test run would tell, and is not meant for us.
-_NOT_OURS = (
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "JOURNAL_STREAM",
-    "RUNTIME_DIRECTORY",
-)
+_NOT_OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM")
 
 
 #: What keeps a test from waiting.

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from inosync import events
-from inosync.config import Config, from_arguments, load
+from inosync.config import Config, Node, from_arguments, load
 from inosync.destination import Transport
 from inosync.errors import ConfigError
 from inosync.settings import SETTINGS
@@ -87,12 +87,22 @@ def test_a_config_does_not_change(script: Script) -> None:
 # The table of settings
 
 
-def test_every_setting_has_a_place_in_the_config() -> None:
-    fields = {field.name for field in dataclasses.fields(Config)}
-    known = {"wpath", "wpaths", "rpath", "rpaths", "rnodes", "rexcludes"}
-    node = {"name", *(row.name for row in SETTINGS if row.per_node)}
-    assert set(ROWS) - known - node <= fields
-    assert fields - set(ROWS) == {"file", "sources", "nodes", "pairs", "warnings"}
+def fields(kind: type[Config | Node]) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+def test_every_setting_has_a_field_and_every_field_a_setting() -> None:
+    # These become the sources, the nodes and the pairs.
+    consumed = {"wpath", "wpaths", "rpath", "rpaths", "rnodes", "rexcludes"}
+    per_node = {row.name for row in SETTINGS if row.per_node}
+    own = {"file", "sources", "nodes", "pairs", "warnings"}
+    lonely = fields(Config) ^ (own | (set(ROWS) - consumed - per_node))
+    assert lonely == set(), "a row needs a field of its name in Config, a field of Config a row"
+    lonely = fields(Node) ^ ({"name"} | per_node)
+    assert lonely == set(), "a per_node row needs a field of its name in Node, and a field a row"
+
+
+def test_no_two_settings_share_a_name() -> None:
     names = [name for row in SETTINGS for name in row.names]
     assert len(names) == len(set(names))
 

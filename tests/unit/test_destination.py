@@ -136,6 +136,10 @@ def test_what_is_rewritten_for_rsync(
         ("rsync://user:se/cret@host/mod", "no valid port"),
         ("user:secret@host:/x", "seems to hold a password"),
         ("user:secret@host::mod", "seems to hold a password"),
+        ("host:/srv/[m]", "holds '[', which rsync may expand there"),
+        ("host::mod/a*", "holds '*', which rsync may expand there"),
+        ("rsync://host/mod/a?", "holds '?', which rsync may expand there"),
+        ("ssh://host/srv/*/x", "holds '*', which rsync may expand there"),
     ],
 )
 def test_what_is_refused(text: str, complaint: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Sequence
 
@@ -23,6 +24,7 @@ from inosync.actions import (
     Terminate,
 )
 from inosync.changes import FEW
+from inosync.config import Source
 from inosync.drift import Difference, Drift
 from inosync.engine import GRACE, Engine
 from inosync.events import Change, Changes, Kind, Move
@@ -684,12 +686,80 @@ def test_a_node_that_left_and_is_back_waits_for_its_old_run() -> None:
     assert starts(engine.due(NOW + 10)) == [goes]
 
 
-def test_a_new_config_frees_what_is_held() -> None:
+def test_a_new_config_frees_nothing_that_is_held() -> None:
     engine = make_engine()
     (mirror,) = started(engine)
     engine.exited(mirror, Outcome(25), NOW)
     engine.configure(engine.config, NOW)
+    engine.configure(dataclasses.replace(engine.config, rmaxdelete=7), NOW)
+    assert starts(engine.due(NOW)) == []
+    engine.release("asked for", NOW)
     assert starts(engine.due(NOW)) == [mirror]
+
+
+def test_another_limit_has_what_a_rehearsal_held_rehearsed_anew() -> None:
+    engine = make_engine(rmaxdelete=5)
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(0, transferred=Transferred(deleted=6)), NOW)
+    engine.configure(dataclasses.replace(engine.config, edelay=3.0), NOW)
+    assert starts(engine.due(NOW)) == []
+    engine.configure(dataclasses.replace(engine.config, rmaxdelete=6), NOW)
+    (start,) = [action for action in engine.due(NOW) if isinstance(action, Start)]
+    assert (start.mirror, start.rehearse) == (mirror, True)
+
+
+def held_source(*free: str) -> tuple[Engine, Source]:
+    """Return an engine with two mirrors that are in sync, and its source, which is held then."""
+    engine = make_engine(2, rfull=0.0)
+    for mirror in started(engine):
+        engine.exited(mirror, Outcome(0), NOW)
+    (source,) = engine.config.sources
+    engine.hold(source, "is gone", NOW + 1, free=frozenset(free))
+    return engine, source
+
+
+def test_a_person_may_accept_a_source_for_one_node() -> None:
+    engine, source = held_source()
+    one, other = engine.mirrors
+    engine.release("asked for", NOW + 2, node=one.pair.node.name)
+    assert starts(engine.due(NOW + 2)) == []
+    engine.hold(source, "is empty", NOW + 2, free=frozenset([one.pair.node.name]))
+    assert starts(engine.due(NOW + 2)) == [one]
+    assert engine.source_held(one) == ""
+    assert engine.source_held(other) == f"{source.path} is empty"
+    engine.exited(one, Outcome(0), NOW + 3)
+    engine.changed(source, Changes.of([Change(b"x", Kind.ENTRY)]), NOW + 3)
+    assert starts(engine.due(NOW + 99)) == [one]
+    engine.hold(source, "is gone", NOW + 100)
+    assert one.state is State.STOPPING
+    engine.resume(source, NOW + 101)
+    assert starts(engine.due(NOW + 101)) == [other]
+
+
+def test_a_hold_for_some_sends_nothing_to_those_that_go_on() -> None:
+    engine, _ = held_source("n0:/m", "n1:/m")
+    assert starts(engine.due(NOW + 1)) == []
+    assert all(mirror.pending is None for mirror in engine.mirrors)
+
+
+def test_after_a_source_was_watched_anew_those_that_go_on_owe_a_pass() -> None:
+    engine, source = held_source()
+    one, other = engine.mirrors
+    free = frozenset([one.pair.node.name])
+    engine.hold(source, "is elsewhere", NOW + 2, free=free)
+    engine.exited(*next((mirror, Outcome(0)) for mirror in starts(engine.due(NOW + 2))), NOW + 3)
+    engine.sources[source.path].watched = False  # as a reload does
+    engine.hold(source, "is elsewhere", NOW + 4, free=free)
+    assert starts(engine.due(NOW + 4)) == [one]
+    assert other.pending is None
+
+
+def test_what_runs_read_may_be_wrong_from_now_on() -> None:
+    engine = make_engine(2)
+    one, other = started(engine)
+    engine.exited(one, Outcome(0), NOW)
+    engine.interrupt(engine.config.sources[0], "unmounted", NOW)
+    assert (one.state, other.state) == (State.IDLE, State.STOPPING)
 
 
 @pytest.mark.parametrize("seed", range(200))

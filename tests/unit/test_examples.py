@@ -177,8 +177,11 @@ def commented(name: str) -> list[object]:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_the_example_has_every_setting_with_its_default(setting: Setting) -> None:
+    text = EXAMPLE.read_text()
     if setting.default is None or setting.default == []:
-        assert re.search(rf"^#?{setting.name} = ", EXAMPLE.read_text(), re.MULTILINE)
+        assert re.search(rf"^#?{setting.name} = ", text, re.MULTILINE)
+    elif live := re.search(rf"\(default: (.*)\)\n{setting.name} = ", text):
+        assert ast.literal_eval(live[1]) == setting.default
     else:
         assert commented(setting.name) == [setting.default]
 

@@ -17,6 +17,7 @@ from inosync.extra import (
     half_written,
     options,
     parse_extra,
+    spoken,
 )
 
 
@@ -42,6 +43,7 @@ from inosync.extra import (
         ("--new-option-of-rsync-4=x", ("--new-option-of-rsync-4=x",)),
         ("--backup-dir /srv/old", ("--backup-dir", "/srv/old")),
         (["--exclude=line\nbreak"], ("--exclude=line\nbreak",)),
+        (["--exclude=!x", "--filter=- !"], ("--exclude=!x", "--filter=- !")),
     ],
 )
 def test_what_is_accepted(value: object, words: tuple[str, ...]) -> None:
@@ -80,6 +82,11 @@ def test_what_is_accepted(value: object, words: tuple[str, ...]) -> None:
         ("--files-from=/x", "decided by inosync"),
         ("--remove-source-files", "never written to"),
         ("--ignore-errors", "would empty its mirrors"),
+        ("--filter=!", "holds --filter=!, which is refused: it would forget rexcludes"),
+        ("-f clear", "holds -f clear, which is refused: it would forget rexcludes"),
+        ("-af '! x'", "it would forget rexcludes"),
+        ("--exclude !", "it would forget rexcludes"),
+        ("--include=!", "it would forget rexcludes"),
     ],
 )
 def test_what_is_refused(value: object, complaint: str) -> None:
@@ -91,6 +98,29 @@ def test_what_is_refused(value: object, complaint: str) -> None:
 def test_every_refused_option_is_refused_with_a_reason(option: str) -> None:
     with pytest.raises(ValueError, match=re.escape(REFUSED[option])):
         parse_extra([option])
+
+
+def test_an_option_without_its_value_and_behind_it_nothing() -> None:
+    for words in (["-a", "--rsh"], ["-ae"]):
+        with pytest.raises(ValueError, match="which needs a value"):
+            parse_extra(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        ((), ()),
+        (("-aqz",), ("-az",)),
+        (("-qh", "-v"), ("-v",)),
+        (("-qe", "ssh -q"), ("-e", "ssh -q")),
+        (("-qessh",), ("-essh",)),
+        (("--info", "none", "--info=stats0", "-i"), ("-i",)),
+        (("--stderr=all", "--msgs2stderr", "--no-msgs2stderr", "--human-readable", "--quiet"), ()),
+        (("--exclude", "-q", "--debug=del"), ("--exclude", "-q", "--debug=del")),
+    ],
+)
+def test_what_only_changes_how_rsync_speaks(words: tuple[str, ...], left: tuple[str, ...]) -> None:
+    assert spoken(words) == left
 
 
 @pytest.mark.parametrize("option", [*TAKES_VALUE, *(f"-{letter}" for letter in SHORT_TAKES_VALUE)])

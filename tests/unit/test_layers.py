@@ -18,7 +18,8 @@ LAYERS = (
     {"errors", "text"},
     {"filters", "destination", "extra", "events", "changes", "debounce", "backoff", "drift"}
     | {"watchtable", "pace"},
-    {"values", "script", "places", "settings", "reading", "nodes", "config", "rsync", "plan"}
+    {"values", "value_lists", "script", "places", "settings", "reading", "nodes", "config"}
+    | {"rsync", "plan"}
     | {"big", "settle", "moves", "movedfiles", "steps"},
     {"mirror", "reports", "actions", "sources", "lanes", "telling", "comparing", "engine"}
     | {"status", "table", "probe", "history", "metrics", "page"},
@@ -42,7 +43,7 @@ LAYERS = (
 )
 #: Together these read the config, and may ask about paths, users and groups; each may know those
 #: before it. All else below the adapters is pure.
-READERS = ("values", "script", "places", "settings", "reading", "nodes", "config")
+READERS = ("values", "value_lists", "script", "places", "settings", "reading", "nodes", "config")
 PURE = set().union(*LAYERS[:4]) - set(READERS)
 
 #: Neighbours of one layer that may know each other: (who, whom).

@@ -231,7 +231,23 @@ def test_only_so_many_renames_are_remembered() -> None:
         (("-aH",), True),
         (("--inplace",), True),
         (("--backup-dir=/x",), True),
+        (("--no-protect-args",), True),
+        (("--old-args",), True),
     ],
 )
 def test_options_that_prevent_it(extra: tuple[str, ...], answer: bool) -> None:
     assert prevented(extra) is answer
+
+
+@pytest.mark.parametrize("name", [b"[br]", b"b*", b"b?", b"\\[b"])
+def test_no_path_goes_to_the_other_end_that_it_may_expand(name: bytes) -> None:
+    tree = Tree(f"{name.decode()}/", f"{name.decode()}/f", size=5000)
+    changes = {Change(name, Kind.TREE)}
+    assert ask(Move(b"old", name), changes=changes, tree=tree) == ()
+
+
+def test_nor_does_one_below_such_a_prefix() -> None:
+    tree = Tree("new/", "new/f", size=5000)
+    changes = {Change(b"new", Kind.TREE)}
+    assert ask(Move(b"old", b"new"), changes=changes, tree=tree) != ()
+    assert ask(Move(b"old", b"new"), changes=changes, tree=tree, prefix=b"w[1]") == ()

@@ -10,6 +10,7 @@ from inosync.config import Source
 from inosync.errors import ConfigError
 from inosync.plan import list_options
 from inosync.rsync import (
+    LIMITED,
     Judgement,
     Progress,
     Transferred,
@@ -18,12 +19,14 @@ from inosync.rsync import (
     command,
     deletions,
     evidence,
+    exit_status,
     judge,
     pairs_on,
     parse_checksum,
     parse_version,
     patient,
     progress,
+    rehearsed,
     transferred,
 )
 from inosync.steps import Fuzzy, Pave, Relink, Renew
@@ -105,7 +108,7 @@ def test_what_is_renewed_is_sent_whatever_is_there() -> None:
 def test_what_must_be_deleted_is_hidden_before_all_rules() -> None:
     source = make_source(argument="/srv/www", prefix="www", excludes=("+ *",))
     words = argv(source=source, hide=[b"a/o?d"], spare=[b"lost"])
-    assert words[-6:-3] == ["--filter=H /www/a/o\\?d", "--exclude=/www/lost/", "--exclude=+ *"]
+    assert words[-6:-3] == ["--filter=H /www/a/o\\?d", "--filter=-sr /www/lost", "--exclude=+ *"]
 
 
 def test_an_old_rsync_is_not_given_what_it_does_not_know() -> None:
@@ -160,8 +163,8 @@ def test_a_run_that_names_what_it_carries(source: Source, top: str) -> None:
 
 def test_a_rehearsal_changes_nothing_and_tells_what_it_would_delete() -> None:
     words = argv(config=make_config(logfile="/var/log/r.log"), rehearse=True, limit=5)
-    assert words[-5:-3] == ["--dry-run", "--info=del"]
-    assert not any(word.startswith(("--log-file", "--max-delete")) for word in words)
+    assert words[-6:-3] == ["--dry-run", "--info=del", "--max-delete=2147483647"]
+    assert not any(word.startswith("--log-file") for word in words)
 
 
 def test_deletions_may_be_limited() -> None:
@@ -170,20 +173,51 @@ def test_deletions_may_be_limited() -> None:
 
 
 @pytest.mark.parametrize(
+    ("own", "limits"),
+    [
+        ("--max-delete=3", ["--max-delete=3"]),
+        ("--max-delete=-1", ["--max-delete=-1"]),
+        ("--max-delete=9", ["--max-delete=9", "--max-delete=5"]),
+        ("--max-delete=many", ["--max-delete=many", "--max-delete=5"]),
+        ("--max-size=1", ["--max-delete=5"]),
+    ],
+)
+def test_the_smaller_limit_counts(own: str, limits: list[str]) -> None:
+    words = argv(limit=5, extra=(own,))
+    assert [word for word in words if word.startswith("--max-delete")] == limits
+
+
+def test_what_must_not_be_deleted_is_told_again_behind_what_may_forget_it() -> None:
+    rule = "--filter=-sr /disk"
+    words = argv(
+        extra=("--exclude-from", "/list", "-f", ". /more", "--filter=- *.o"), spare=[b"disk"]
+    )
+    assert words[words.index("--exclude-from") :][:7] == [
+        *("--exclude-from", "/list", rule, "-f", ". /more", rule),
+        "--filter=- *.o",
+    ]
+
+
+def test_what_keeps_a_run_from_speaking_is_left_out() -> None:
+    words = argv(extra=("-aqh", "--info=none", "-q", "--stderr", "all", "-hB700", "-vz"))
+    assert words[-6:-3] == ["-a", "-B700", "-vz"]
+
+
+@pytest.mark.parametrize(
     ("prefix", "path", "pattern"),
     [
-        ("", b"disk", "/disk/"),
-        ("www", b"a/disk", "/www/a/disk/"),
-        ("", b"a[1]", "/a\\[1]/"),
-        ("", b"a*?\\b", "/a\\*\\?\\\\b/"),
-        ("", b"a\\b", "/a\\b/"),
+        ("", b"disk", "/disk"),
+        ("www", b"a/disk", "/www/a/disk"),
+        ("", b"a[1]", "/a\\[1]"),
+        ("", b"a*?\\b", "/a\\*\\?\\\\b"),
+        ("", b"a\\b", "/a\\b"),
     ],
 )
 def test_what_is_to_be_spared_is_excluded_before_all_else(
     prefix: str, path: bytes, pattern: str
 ) -> None:
     words = argv(source=make_source(prefix=prefix, excludes=("+ *",)), spare=[path])
-    at = words.index(f"--exclude={pattern}")
+    at = words.index(f"--filter=-sr {pattern}")
     assert words[at + 1] == "--exclude=+ *"
 
 
@@ -200,7 +234,7 @@ def test_a_lenient_run_spares_the_files_that_the_lane_is_at() -> None:
     words = argv(config=LANE, lenient=True, source=make_source(excludes=("*.tmp",)))
     at = words.index("--exclude=*.tmp")
     assert words[at - 2] == "--filter=P .*." + "[0-9A-Za-z]" * 6
-    assert words[at - 1] == "--filter=-p .inosync-partial/"
+    assert words[at - 1] == "--filter=-srp .inosync-partial/"
 
 
 @pytest.mark.parametrize("listed", [False, True])
@@ -228,8 +262,21 @@ def test_what_keeps_an_interrupted_file_itself(option: str) -> None:
 
 def test_files_that_are_to_be_left_alone() -> None:
     words = argv(source=make_source(prefix="www"), spare=[b"disk"], leave=[b"b", b"a[1]"])
-    at = words.index("--exclude=/www/disk/")
-    assert words[at + 1 : at + 3] == ["--exclude=/www/a\\[1]", "--exclude=/www/b"]
+    at = words.index("--filter=-sr /www/a\\[1]")
+    assert words[at + 1 : at + 3] == ["--filter=-sr /www/b", "--filter=-sr /www/disk"]
+
+
+def test_a_limit_that_kept_a_directory_from_giving_way_holds_the_mirror() -> None:
+    stopped = b"could not make way\nDeletions stopped due to --max-delete limit (90 skipped)\n"
+    assert exit_status(23, stopped) == LIMITED
+    assert exit_status(23, b"could not make way\n") == 23
+    assert exit_status(12, stopped) == 12
+
+
+def test_old_nodes_do_not_say_how_much_a_rehearsal_would_delete() -> None:
+    told = b"deleting a\ndeleting b\n\nNumber of deleted files: 3 (reg: 3)\n"
+    assert rehearsed(told).deleted == 3
+    assert rehearsed(told[: told.index(b"Number")]).deleted == 2
 
 
 def test_what_a_rehearsal_would_have_deleted() -> None:

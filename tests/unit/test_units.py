@@ -52,7 +52,7 @@ def test_the_service_tells_systemd_how_it_is(name: str) -> None:
 def test_the_command_line_is_one_that_inosync_has(name: str, tmp_path: Path) -> None:
     (line,) = read(name)["Service"]["ExecStart"]
     program, *arguments = shlex.split(line)
-    assert program == ("%h/.local/bin/inosync" if name == USERS else "/usr/bin/inosync")
+    assert program == ("%h/.local/bin/inosync" if name == USERS else "/usr/local/bin/inosync")
     options = [argument for argument in arguments if argument.startswith("-")]
     offered = run_inosync("--help", cwd=tmp_path)
     assert offered.returncode == 0, offered.stderr
@@ -65,8 +65,8 @@ def test_the_command_line_is_one_that_inosync_has(name: str, tmp_path: Path) -> 
 
 def test_both_units_differ_in_the_config_alone() -> None:
     plain, instance = read("inosync.service"), read("inosync@.service")
-    assert plain["Service"].pop("ExecStart") == ["/usr/bin/inosync -c /etc/inosync.py"]
-    assert instance["Service"].pop("ExecStart") == ["/usr/bin/inosync -c /etc/inosync/%i.py"]
+    assert plain["Service"].pop("ExecStart") == ["/usr/local/bin/inosync -c /etc/inosync.py"]
+    assert instance["Service"].pop("ExecStart") == ["/usr/local/bin/inosync -c /etc/inosync/%i.py"]
     assert plain["Service"] == instance["Service"]
     assert plain["Install"] == instance["Install"]
 

@@ -1,6 +1,6 @@
-"""Draw the pictures of README.rst: docs/status.svg, docs/page-light.png, docs/page-dark.png.
+"""Draw docs/status.svg, docs/page-light.png and docs/page-dark.png.
 
-    python docs/make_pictures.py
+    python scripts/make_pictures.py
 
 Needs rich (``pip install -e .[test]``) and Chromium. What is shown is a daemon with two sources and
 four nodes, one of them dead: tests/support/scene.py.

@@ -1,0 +1,129 @@
+"""Lists and dicts of a config: of events, of rsync's patterns, of seconds by pattern.
+
+As in ``values``: each function reads one sort of value, and returns what the program uses or raises
+ValueError with what is wrong and what is accepted. Knows no setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from inosync import events
+from inosync.errors import ConfigError
+from inosync.filters import compile_filters
+from inosync.values import (
+    Fault,
+    Faults,
+    did_you_mean,
+    each,
+    faults_of,
+    members,
+    seconds,
+    shown,
+    text,
+)
+
+_READING = ("IN_ACCESS", "IN_OPEN", "IN_CLOSE_NOWRITE")
+
+
+def _event(value: object) -> int:
+    name = text(value)
+    if name in _READING:
+        raise ValueError(
+            "tells of reading only, and rsync's own reading of the source would start the next "
+            "run, for ever; remove it"
+        )
+    if name not in events.MASK_BITS:
+        raise ValueError(f"is no event to wait for; {did_you_mean(name, events.MASK_BITS)}")
+    return events.MASK_BITS[name]
+
+
+def event_mask(value: object) -> int:
+    example = '["IN_CLOSE_WRITE", "IN_CREATE", "IN_DELETE"]'
+    if isinstance(value, dict):
+        raise ValueError(
+            "names a program per event, as inorun did; on_change runs one per batch of events. "
+            f"Write a list of events, such as {example}"
+        )
+    if isinstance(value, int):
+        raise ValueError(f"is a number; write the names of the events, such as {example}")
+    mask_bits = 0
+    for bit in each(value, _event, example, set, frozenset):
+        mask_bits |= bit
+    if not mask_bits:
+        raise ValueError(f"is empty, so nothing would ever be mirrored; write {example}")
+    return mask_bits
+
+
+def _pattern(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
+    try:
+        compile_filters((value,))
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+def excludes(value: object) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
+    """A list for all sources, or a dict with a list for each."""
+    example = '["/localhost", "*.bak"]'
+    if not isinstance(value, dict):
+        return each(value, _pattern, example)
+    result: dict[str, tuple[str, ...]] = {}
+    faults: list[Fault] = []
+    for source, patterns in value.items():
+        where = f"[{shown(source)}]"
+        try:
+            result[text(source)] = each(patterns, _pattern, example)
+        except ValueError as error:
+            found = faults_of(patterns, error)
+            faults += [(where + inner, part, what) for inner, part, what in found]
+    if faults:
+        raise Faults(faults)
+    return result
+
+
+def seconds_by_pattern(value: object) -> tuple[tuple[str, float], ...]:
+    """How long which files have to rest, in the order in which they are written."""
+    if not isinstance(value, dict):
+        raise ValueError('must be a dict of seconds by pattern, such as {"*.iso": 60}')
+    result: list[tuple[str, float]] = []
+    faults: list[Fault] = []
+    for pattern, wait in value.items():
+        try:
+            result.append((_file_pattern(pattern), seconds(wait)))
+        except ValueError as error:
+            faults.append((f"[{shown(pattern)}]", wait, str(error)))
+    if faults:
+        raise Faults(faults)
+    return tuple(result)
+
+
+def _file_pattern(value: object) -> str:
+    pattern = _pattern(value)
+    filters = compile_filters((pattern,))
+    if len(filters.rules) != 1 or filters.rules[0].include:
+        raise ValueError("is for a rule, not a pattern of file names; write one such as *.iso")
+    if filters.rules[0].file_expression is None:
+        raise ValueError(
+            "is for a pattern that no file matches; for all in a directory, write dir/**"
+        )
+    return pattern
+
+
+def paths(value: object) -> tuple[str, ...]:
+    return each(value, text, '["/var/www/"]')
+
+
+def some(example: str) -> Callable[[object], tuple[Any, ...]]:
+    """A list that is not empty. Its items are read one by one, so that none hides another."""
+
+    def parse(value: object) -> tuple[Any, ...]:
+        items = members(value, example)
+        if not items:
+            raise ValueError(f"is empty; write {example}")
+        return items
+
+    return parse

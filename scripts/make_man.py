@@ -1,0 +1,120 @@
+"""Make the man pages and the shell completions: ``python scripts/make_man.py``.
+
+The sources of the man pages are ``docs/inosync*.rst``. The commands in them are those of
+docs/commands.rst, the settings those of the table in inosync/settings.py, so that none can say
+something else; the options of the completions are those of the parser. What is made is kept in git:
+to install needs no docutils.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+import make_settings  # noqa: E402 - beside this file's folder
+
+from inosync import __version__, cli  # noqa: E402 - this checkout's, whatever is installed
+
+BASH = "examples/completion/bash/inosync"
+ZSH = "examples/completion/zsh/_inosync"
+
+_FILES = ("FILE", "PATH")  # what stands for a path in the usage
+
+
+def options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """Return what a person may give, without what is hidden."""
+    actions = [action for action in parser._actions if action.option_strings]
+    return [action for action in actions if action.help != argparse.SUPPRESS]
+
+
+def section(name: str, title: str) -> str:
+    """Return what stands under a title of a page in docs, with links as plain words."""
+    text = (ROOT / "docs" / name).read_text()
+    _, found, text = text.partition(f"\n{title}\n{'=' * len(title)}\n\n")
+    assert found, f"docs/{name} has no section {title}"
+    text = re.split(r"\n[^\n]+\n={3,}\n\n", text)[0].rstrip()
+    return re.sub(r"`([^`<]+?)\s+<[^`>]+>`_", r"*\1*", text)
+
+
+def page(name: str) -> str:
+    """Return a man page as roff: `name` is ``inosync.8`` or ``inosync.conf.5``."""
+    from docutils.core import publish_string  # noqa: PLC0415 - needed for this alone
+
+    text = (ROOT / f"docs/{name}.rst").read_text()
+    text = text.replace(":Manual section:", f":Version: inosync {__version__}\n:Manual section:")
+    text = re.sub(r"^\.\. FROM (\S+): (.+)$", lambda at: section(at[1], at[2]), text, flags=re.M)
+    text = text.replace(".. SETTINGS", make_settings.reference("-"))
+    overrides = {"output_encoding": "unicode", "report_level": 2, "halt_level": 2}
+    made = str(publish_string(text, writer="manpage", settings_overrides=overrides))
+    return made.replace("\n.SH Name\n", "\n.SH NAME\n")
+
+
+def bash() -> str:
+    """Return the completion for bash."""
+    actions = options(cli.parser())
+    names = " ".join(name for action in actions for name in action.option_strings)
+    return f"""\
+# bash completion for inosync. Made by scripts/make_man.py.
+_inosync() {{
+    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}}
+    COMPREPLY=()
+    case $before in
+        {_alternatives(actions, _FILES)})
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return ;;
+        {_alternatives(actions, ())})
+            return ;;
+    esac
+    if [[ $word == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "{names}" -- "$word")
+    else
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    fi
+}}
+complete -o filenames -F _inosync inosync
+"""
+
+
+def _alternatives(actions: list[argparse.Action], metavars: tuple[str, ...]) -> str:
+    """Return the options that need a value: a path, or, without `metavars`, something else."""
+    names = [
+        name
+        for action in actions
+        if action.nargs is None and (action.metavar in (metavars or _FILES)) is bool(metavars)
+        for name in action.option_strings
+    ]
+    return " | ".join(names)
+
+
+def zsh() -> str:
+    """Return the completion for zsh."""
+    lines = []
+    for action in options(cli.parser()):
+        text = re.sub(r"([\[\]:\\])", r"\\\1", " ".join(str(action.help).split()))
+        value = ""
+        if action.nargs != 0:
+            what = "_files" if action.metavar in _FILES else ""
+            optional = ":" if action.nargs == "?" else ""
+            value = f"{optional}:{action.metavar or action.dest}:{what}"
+        for name in action.option_strings:
+            quoted = f"{name}[{text}]{value}".replace("'", "'\\''")
+            lines.append(f"    '{quoted}' \\\n")
+    head = "#compdef inosync\n# zsh completion for inosync. Made by scripts/make_man.py.\n"
+    return f"{head}_arguments \\\n{''.join(lines)}    '*:directory:_files -/'\n"
+
+
+def main() -> None:
+    """Write everything."""
+    for name in ("inosync.8", "inosync.conf.5"):
+        (ROOT / "docs/man" / name).write_text(page(name))
+    (ROOT / BASH).write_text(bash())
+    (ROOT / ZSH).write_text(zsh())
+
+
+if __name__ == "__main__":
+    main()
