@@ -510,7 +510,8 @@ def test_a_directory_comes_back_as_a_link(
     held_again(daemon, folder)
     assert difference(before, snapshot(node)) == []
     write(secret, "more", "x")
-    reload(daemon, config, eopen=0)
+    daemon.configure(config | {"eopen": 0})
+    ask(daemon, "--reload", status=0 if slash else 2)  # a config that says so is refused
     held_again(daemon, folder)
     assert difference(before, snapshot(node)) == []
     put_back(source, folder)
@@ -636,7 +637,8 @@ def test_a_big_file_in_the_place_of_many_is_limited(
     write(source, "many", "x" * 5000)
     ask(daemon, "--resume")
     ask(daemon, "--wait", "3", status=5)
-    assert difference(before, snapshot(node)) == []
+    # The lane gives the directories on its way their times.
+    assert difference(before, snapshot(node), ignore_times=True) == []
     ask(daemon, "--sync")
     wait_equal(source, node)
 
