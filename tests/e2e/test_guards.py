@@ -431,6 +431,41 @@ def test_of_another_file_system_a_person_decides_for_one_node(
     wait_equal(source, other)
 
 
+@needs_mounts
+def test_an_empty_mount_point_is_accepted_at_once(
+    inosync: Callable, folder: Path, source: Path, node: Path, other: Path
+) -> None:
+    (source / "first").unlink()
+    show(disk(folder / "disks/own"), source)
+    write(source, "precious", "x")
+    daemon = inosync(settings(source, f"{node}/", f"{other}/"))
+    wait_equal(source, node)
+    wait_equal(source, other)
+    before = snapshot(other)
+    hide(source)
+    daemon.wait_for_log(HELD)
+    ask(daemon, "--sync", "--node", f"{node}/")
+    wait_equal(source, node)
+    assert difference(before, snapshot(other)) == []
+    ask(daemon, "--sync")
+    wait_equal(source, other)
+
+
+@needs_mounts
+def test_who_waits_is_told_of_the_node_that_is_held(
+    inosync: Callable, source: Path, node: Path, other: Path, own: Path
+) -> None:
+    daemon = inosync(settings(source, f"{node}/", f"{other}/"))
+    wait_equal(source, other)
+    hide(source)
+    daemon.wait_for_log(HELD)
+    ask(daemon, "--sync", "--node", f"{node}/")
+    wait_equal(source, node)
+    ask(daemon, "--wait", "5", "--node", f"{node}/")
+    ask(daemon, "--wait", "1", "--node", f"{other}/", status=5)
+    ask(daemon, "--wait", "1", status=5)
+
+
 # ---- empty ------------------------------------------------------------------------------------
 
 

@@ -31,8 +31,11 @@ pytestmark = [
     pytest.mark.skipif(not RSYNC, reason="rsync is not installed"),
 ]
 
-#: Each takes some ten seconds, of which most is waiting.
-SEEDS = range(8 if settings.default.max_examples <= 100 else 200)
+#: Each takes some seconds, of which most is waiting.
+SEEDS: Sequence[int] = range(200)
+if settings.default.max_examples <= 100:
+    # The last two fail where a --sync is lost that comes while a source is about to be watched.
+    SEEDS = (*range(6), 19, 71)
 
 #: File systems inside the source; the second may lie in the first.
 LAYOUTS = (
