@@ -81,7 +81,7 @@ class Once:
     def ended(self, mirror: Mirror, outcome: Outcome, lines: Iterable[bytes]) -> None:
         """Take note of how a run has ended, and of what it mended."""
         self._outcomes[mirror.name] = outcome
-        if not self.compare or mirror.rehearsing:
+        if not self.compare or mirror.work.rehearsing:
             return
         prefix = os.fsencode(mirror.pair.source.prefix)
         for difference in differences(lines):
@@ -93,8 +93,8 @@ class Once:
             return None
         for mirror in engine.mirrors:
             held = engine.sources[mirror.pair.source.path].held
-            if mirror.started is not None:
-                self._began.setdefault(mirror.name, mirror.started)
+            if mirror.work.started is not None:
+                self._began.setdefault(mirror.name, mirror.work.started)
             if mirror.name not in self._told and not mirror.busy and _done(mirror, held):
                 self._told.add(mirror.name)
                 self._tell(mirror, held, now)
@@ -171,7 +171,7 @@ def _done(mirror: Mirror, held: str) -> bool:
     """Return whether a mirror without a run has none to come."""
     if held or mirror.state in (State.BACKOFF, State.HELD):
         return True
-    return mirror.state is State.IDLE and mirror.synced
+    return mirror.state is State.IDLE and mirror.health.synced
 
 
 def _hung(mirror: Mirror) -> bool:

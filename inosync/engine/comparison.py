@@ -7,10 +7,11 @@ way to everything else. Starts nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from inosync.engine.actions import WARNING, Outcome, Say
 from inosync.engine.messages import drift
-from inosync.engine.mirror import Mirror, State
+from inosync.engine.mirror import Comparison, Mirror, State
 from inosync.rsync.exits import Verdict, judge
 
 #: Seconds until a comparison that came to no end is tried again.
@@ -20,23 +21,29 @@ AGAIN = 600.0
 def schedule(mirrors: Iterable[Mirror], every: float, now: float) -> None:
     """Let each mirror be compared `every` so many seconds; 0: never."""
     for mirror in mirrors:
-        if not every:
-            mirror.compare_at = None
-        elif mirror.compare_at is None:
-            mirror.compare_at = now + every
-        else:
-            mirror.compare_at = min(mirror.compare_at, now + every)
+        planned = mirror.comparison.due_at
+        soon = now + every if planned is None else min(planned, now + every)
+        mirror.comparison = replace(mirror.comparison, due_at=soon if every else None)
 
 
 def idle(mirror: Mirror, lane: Mirror | None) -> bool:
     """Return whether there is nothing to send to a node but this: by neither of its lanes."""
     rests = lane is None or lane.state is State.IDLE
-    return mirror.compare_at is not None and mirror.state is State.IDLE and not mirror.big and rests
+    return (
+        mirror.comparison.due_at is not None
+        and mirror.state is State.IDLE
+        and not mirror.big
+        and rests
+    )
 
 
 def longest_due(mirrors: Iterable[Mirror], now: float) -> Mirror | None:
     """Return the one of `mirrors` whose comparison has been due for longest, if any is."""
-    due = [(m.compare_at, m) for m in mirrors if m.compare_at is not None and now >= m.compare_at]
+    due = [
+        (m.comparison.due_at, m)
+        for m in mirrors
+        if m.comparison.due_at is not None and now >= m.comparison.due_at
+    ]
     return min(due, key=lambda entry: entry[0])[1] if due else None
 
 
@@ -45,17 +52,16 @@ def ended(mirror: Mirror, outcome: Outcome, every: float, now: float) -> list[Sa
     stopped = mirror.state is State.STOPPING
     mirror.compare_ended()
     if outcome.pretended:
-        mirror.compare_at = now + every
+        mirror.comparison = replace(mirror.comparison, due_at=now + every)
         return []
     judgement = judge(outcome.returncode, mirror.pair.destination)
     if stopped or judgement.verdict is not Verdict.OK:
-        mirror.compare_at = now + min(every, AGAIN)
-        if stopped or mirror.doubt == judgement.meaning:
+        mirror.comparison = replace(mirror.comparison, due_at=now + min(every, AGAIN))
+        if stopped or mirror.comparison.doubt == judgement.meaning:
             return []
-        mirror.doubt = judgement.meaning
+        mirror.comparison = replace(mirror.comparison, doubt=judgement.meaning)
         text = f"could not be compared: {judgement.meaning}; {judgement.cure}"
         return [Say(WARNING, f"{mirror.name}: {text}")]
-    mirror.compare_at = now + every
-    before, mirror.drift = mirror.drift, outcome.drift
-    mirror.compared, mirror.doubt = now, ""
+    before = mirror.comparison.drift
+    mirror.comparison = Comparison(due_at=now + every, made_at=now, drift=outcome.drift)
     return drift(mirror, before)

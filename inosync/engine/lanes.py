@@ -42,12 +42,14 @@ class Lanes:
         return frozenset(change.path for batch in owed for change in batch.changes or ())
 
     def waits(self, lane: Mirror) -> bool:
-        """Return whether the `lane` for big files may not run now.
+        """Return whether a `lane` for big files may not run now; an ordinary mirror never waits.
 
         Not beside a run that would delete its temporary files, nor while a person is to look.
         """
+        if not lane.big:
+            return False
         other = self._partners[id(lane)]
-        strict = other.busy and not other.lenient
+        strict = other.busy and not other.work.lenient
         return strict or other.state is State.HELD or lane.rests_until is not None
 
     def beside(self, mirror: Mirror) -> Mirror | None:
@@ -61,7 +63,7 @@ class Lanes:
         if lane is None or mirror.big:
             return None
         # One that failed, or was cut off before the start, may have left what it was at.
-        tried = lane.backoff.failures or (lane.since is not None and not lane.synced)
+        tried = lane.backoff.failures or (lane.since is not None and not lane.health.synced)
         return lane if lane.busy or tried else None
 
     def ended(self, lane: Mirror, now: float, *, rest: float) -> None:

@@ -23,7 +23,7 @@ def success(mirror: Mirror, took: float, *, again: bool, first: bool) -> list[Sa
         said.append(Say(INFO, f"{mirror.name}: well again"))
     elif first:
         said.append(Say(INFO, f"{mirror.name}: in sync (first pass, {took:.1f} s)"))
-    moved = mirror.last
+    moved = mirror.totals.last
     text = f"{moved.files} files, {moved.size} bytes, {moved.deleted} deleted, {took:.2f} s"
     return [*said, Say(DEBUG, f"{mirror.name}: {text}")]
 
@@ -50,10 +50,10 @@ def failure(mirror: Mirror, outcome: Outcome, *, again: str, wait: float) -> lis
 
 def drift(mirror: Mirror, before: Drift) -> list[Say]:
     """Return what is said of a comparison, unless it found the same as the one `before`."""
-    count = mirror.drift.count
-    if count and mirror.drift != before:
+    count = mirror.comparison.drift.count
+    if count and mirror.comparison.drift != before:
         prefix = os.fsencode(mirror.pair.source.prefix)
-        examples = "; ".join(line(prefix, each) for each in mirror.drift.sample)
+        examples = "; ".join(line(prefix, each) for each in mirror.comparison.drift.sample)
         text = f"{mirror.name}: {counted(count)} from the source: {examples}"
         text += "; inosync --verify lists all, and with --repair mends them"
         return [Say(WARNING, text)]

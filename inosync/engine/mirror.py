@@ -22,7 +22,7 @@ A mirror of a source that is itself held stays pending: its source says why.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, merged
 from inosync.config.load import Pair
@@ -59,14 +59,88 @@ class Failure:
     evidence: tuple[str, ...] = ()
 
 
-@dataclass
+@dataclass(frozen=True)
+class Work:
+    """The run that is at work, or nothing: ``started`` is None. Times are monotonic seconds.
+
+    ``check_at`` is when to look whether it still moves, ``activity`` what that look saw last, and
+    ``active_at`` when it last moved. One that was told to end is killed at ``kill_at``. A run that
+    is ``rehearsing`` only asks what it would delete, one that is ``comparing`` what differs.
+    ``lenient``: it leaves alone what the lane for big files is at. It ``carries`` all that was
+    offered up to this number. ``steps`` go before it, for renames; the first is at work; None: that
+    is not decided yet. ``hid``: it kept back what came to the old place of something renamed.
+    """
+
+    started: float | None = None
+    activity: int | None = None
+    active_at: float = 0.0
+    check_at: float | None = None
+    kill_at: float | None = None
+    rehearsing: bool = False
+    comparing: bool = False
+    lenient: bool = False
+    carries: int = 0
+    steps: tuple[Step, ...] | None = None
+    hid: bool = False
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What all runs came to, and what the ``last`` one moved."""
+
+    runs: int = 0
+    failures: int = 0
+    retries: int = 0
+    last: Transferred = NOTHING
+    moved: Transferred = NOTHING
+
+
+@dataclass(frozen=True)
+class Health:
+    """How it has gone: when a run last ``succeeded``, and the last ``failure``.
+
+    ``synced``: it has been in sync at least once. ``ailing`` is what is wrong ``since`` that
+    moment, in words, until a run ends well.
+    """
+
+    synced: bool = False
+    succeeded: float | None = None
+    failure: Failure | None = None
+    ailing: str = ""
+    since: float = 0.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """When the mirror is to be compared (``rverify``), when it was, and what that found.
+
+    ``doubt`` is why the last one failed, in words.
+    """
+
+    due_at: float | None = None
+    made_at: float | None = None
+    drift: Drift = EQUAL
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class Brake:
+    """``limited``: the mirror is held because a rehearsal found too much to delete.
+
+    ``approved``: a person said go on, and the next run deletes what it must.
+    """
+
+    limited: bool = False
+    approved: bool = False
+
+
+@dataclass(eq=False)  # each is itself, whatever it owes
 class Mirror:
     """One mirror. ``pending`` waits, ``flight`` travels; neither is ever dropped.
 
-    Batches are numbered as they are offered: all up to ``done`` are on the node.
-
-    With ``rbigsize`` there are two of a pair: the lane for the `big` files and the one for all
-    else, which makes the deletions for both.
+    Batches are numbered as they are ``offered``: all up to ``done`` are on the node. With
+    ``rbigsize`` there are two of a pair: the lane for the `big` files, and the one for all else,
+    which makes the deletions for both. The records are replaced whole.
     """
 
     pair: Pair
@@ -75,42 +149,19 @@ class Mirror:
     state: State = State.IDLE
     pending: Batch | None = None
     flight: Batch | None = None
+    beside: Batch | None = None  # the lane: what was carried beside its run, to be carried again
     reason: str = ""  # why it lags, in words; "" while all is well
     retry_at: float | None = None
-    kill_at: float | None = None  # a run that was told to end is killed then
-    check_at: float | None = None  # when to look whether the run still moves
-    activity: int | None = None  # what that look saw last
-    active_at: float = 0.0  # when it last moved
-    started: float | None = None
-    synced: bool = False  # has been in sync at least once
-    runs: int = 0
-    failures: int = 0
-    retries: int = 0
-    rehearsing: bool = False  # the run only asks what it would delete
-    approved: bool = False  # a person said go on: the next run deletes what it must
-    limited: bool = False  # it is held because a rehearsal found too much to delete
-    last: Transferred = NOTHING
-    total: Transferred = NOTHING
-    succeeded: float | None = None  # when a run ended well last
-    failure: Failure | None = None  # the last one
-    ailing: str = ""  # what is wrong since ``ailing_since``, until a run ends well
-    ailing_since: float = 0.0
-    comparing: bool = False  # the run only looks what differs: it carries nothing
-    compare_at: float | None = None  # when to do so next
-    compared: float | None = None  # when that was done last
-    drift: Drift = EQUAL  # what it found
-    doubt: str = ""  # why the last comparison failed
-    offered: int = 0
-    carries: int = 0  # what the flight carries, all up to this
-    done: int = 0
-    lenient: bool = False  # the run leaves alone what the lane for big files is at
     rests_until: float | None = None  # the lane: when it may run again (rbigdelay)
-    beside: Batch | None = None  # the lane: what was carried beside its run, to be carried again
-    # What goes before the run, for renames; the first is at work. None: that is not decided yet.
-    steps: tuple[Step, ...] | None = None
+    offered: int = 0
+    done: int = 0
     stale: frozenset[bytes] = frozenset()  # what must not outlive the next run on the node
-    hid: bool = False  # this run kept something back because of that
-    wary: bool = False  # such a step had to be ended: none until all is well
+    wary: bool = False  # a step for a rename had to be ended: none until all is well
+    work: Work = Work()
+    totals: Totals = Totals()
+    health: Health = Health()
+    comparison: Comparison = Comparison()
+    brake: Brake = Brake()
 
     @property
     def name(self) -> str:
@@ -143,9 +194,11 @@ class Mirror:
     @property
     def thorough(self) -> bool:
         """Whether its run reads whole files to compare them, and may be silent for long."""
-        return self.comparing or (self.flight is not None and self.flight.contents)
+        return self.work.comparing or (self.flight is not None and self.flight.contents)
 
-    def start(self, now: float, *, check_after: float, rehearse: bool = False) -> Batch:
+    def start(
+        self, now: float, *, check_after: float, rehearse: bool = False, lenient: bool = False
+    ) -> Batch:
         """Go from pending to running with all that is owed; return it.
 
         ``check_after`` seconds from now somebody looks whether the run moves; 0: never. A run may
@@ -154,18 +207,18 @@ class Mirror:
         if self.state is not State.PENDING or self.pending is None:
             raise AssertionError(f"{self.name}: start while {self.state.value}")
         self.flight, self.pending = self.pending, None
-        self.carries = self.offered
         self.state = State.RUNNING
-        self.rehearsing = rehearse
-        self.steps = None
-        self.hid = False
-        self.started = self.active_at = now
-        self.activity = None
-        self.check_at = now + check_after if check_after else None
         self.retry_at = None
-        self.runs += 1
-        if self.backoff.failures:
-            self.retries += 1
+        self.work = Work(
+            started=now,
+            active_at=now,
+            check_at=now + check_after if check_after else None,
+            rehearsing=rehearse,
+            lenient=lenient,
+            carries=self.offered,
+        )
+        totals, again = self.totals, self.backoff.failures > 0
+        self.totals = replace(totals, runs=totals.runs + 1, retries=totals.retries + again)
         return self.flight
 
     def compare(self, now: float, *, check_after: float) -> None:
@@ -173,15 +226,12 @@ class Mirror:
         if self.state is not State.IDLE:
             raise AssertionError(f"{self.name}: compare while {self.state.value}")
         self.state = State.RUNNING
-        self.comparing = True
-        self.started = self.active_at = now
-        self.activity = None
-        self.check_at = now + check_after if check_after else None
+        check_at = now + check_after if check_after else None
+        self.work = Work(started=now, active_at=now, check_at=check_at, comparing=True)
 
     def compare_ended(self) -> None:
         """The comparison is over, in whatever way: what came meanwhile goes on."""
-        self.comparing = False
-        self.started = self.kill_at = self.check_at = None
+        self.work = Work()
         self.reason = ""
         self.state = State.PENDING if self.pending else State.IDLE
 
@@ -194,25 +244,23 @@ class Mirror:
         `sure`: what was to be deleted may still be there.
         """
         flight, self.flight = self.flight, None
+        work, self.work = self.work, Work()
         stopped = self.state is State.STOPPING
-        self.rehearsing = False
-        self.wary |= stopped and bool(self.steps)
-        self.started = self.kill_at = self.check_at = None
+        self.wary |= stopped and bool(work.steps)
         if judgement.verdict is Verdict.OK and not stopped:
             self.backoff.reset()
             self.reason = ""
-            self.synced = True
-            self.succeeded = now
+            self.health = replace(self.health, synced=True, succeeded=now)
             if complete:
-                self.done = self.carries
-            self.approved = False
+                self.done = work.carries
+            self.brake = Brake()
             self.wary = False
             if sure:
                 self.stale = frozenset()
             self.state = State.PENDING if self.pending else State.IDLE
             return 0.0
         self.pending = merged(flight, self.pending)
-        self.failures += 1
+        self.totals = replace(self.totals, failures=self.totals.failures + 1)
         if not stopped:
             self.reason = judgement.meaning
         if judgement.verdict is Verdict.HOLD:
@@ -223,17 +271,22 @@ class Mirror:
         self.retry_at = now + wait
         return wait
 
+    def moved(self, amount: Transferred, *, last: bool = True) -> None:
+        """Count what a run has moved; not the `last`: another of the same flight follows."""
+        total = self.totals.moved + amount
+        self.totals = replace(self.totals, moved=total, last=amount if last else self.totals.last)
+
     def decide(self, what: Prepared) -> None:
         """Take note of what was decided for the run that begins now."""
-        self.steps = what.steps
-        self.hid = what.hid
+        self.work = replace(self.work, steps=what.steps, hid=what.hid)
         self.stale |= what.gone
 
     def stepped(self, *, well: bool) -> None:
         """The first step has ended; when not `well`, the others are left out."""
-        if well and self.steps and isinstance(self.steps[0], Renew):
-            self.stale -= self.steps[0].paths
-        self.steps = self.steps[1:] if self.steps and well else ()
+        steps = self.work.steps
+        if well and steps and isinstance(steps[0], Renew):
+            self.stale -= steps[0].paths
+        self.work = replace(self.work, steps=steps[1:] if steps and well else ())
 
     def perform(self, now: float, *, check_after: float) -> Batch:
         """Go on from what went before to the run itself, or the next step; return what it carries.
@@ -242,37 +295,35 @@ class Mirror:
         """
         if self.flight is None:
             raise AssertionError(f"{self.name}: perform without a flight")
-        self.rehearsing = False
-        self.active_at = now
-        self.activity = None
-        self.check_at = now + check_after if check_after else None
+        check_at = now + check_after if check_after else None
+        self.work = replace(
+            self.work, rehearsing=False, active_at=now, activity=None, check_at=check_at
+        )
         return self.flight
 
     def hold(self, reason: str) -> None:
-        """Keep what is owed until a person says go on."""
+        """Keep what is owed until a person says go on: a rehearsal found too much to delete."""
         self.pending, self.flight = merged(self.flight, self.pending), None
         self.state = State.HELD
         self.reason = reason
-        self.limited = True
-        self.rehearsing = False
-        self.started = self.kill_at = self.check_at = None
+        self.brake = replace(self.brake, limited=True)
+        self.work = Work()
 
     def withdraw(self) -> None:
         """Undo a start that was not carried out: the batch is owed again, nothing is counted."""
-        if self.comparing:
+        if self.work.comparing:
             self.compare_ended()
             return
         self.pending, self.flight = merged(self.flight, self.pending), None
         self.state = State.PENDING
-        self.started = self.check_at = None
-        self.runs -= 1
+        self.work = Work()
+        self.totals = replace(self.totals, runs=self.totals.runs - 1)
 
     def end(self, reason: str, now: float, *, grace: float) -> None:
         """Note that the run is told to end, and is to be killed ``grace`` seconds later."""
         self.state = State.STOPPING
         self.reason = reason
-        self.kill_at = now + grace
-        self.check_at = None
+        self.work = replace(self.work, kill_at=now + grace, check_at=None)
 
     def ready(self, now: float) -> None:
         """Go from backoff to pending, and end the rest, when the wait is over."""
@@ -292,12 +343,12 @@ class Mirror:
     def release(self, *, approve: bool = False) -> None:
         """No hold and no wait any more; with `approve`, what it was held for may happen once."""
         self.hurry()
-        self.approved |= approve and self.state is State.HELD
         if self.state is State.HELD:
+            self.brake = replace(self.brake, approved=self.brake.approved or approve)
             self._free()
 
     def _free(self) -> None:
         self.retry_at = None
         self.reason = ""
-        self.limited = False
+        self.brake = replace(self.brake, limited=False)
         self.state = State.PENDING if self.pending else State.IDLE

@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from inosync.changes.batch import Batch, Gathering
+from inosync.changes.batch import Batch, Gathering, merged
 from inosync.changes.changes import Changes
 from inosync.config.load import Source
 from inosync.engine.debounce import Debounce
@@ -48,6 +48,39 @@ class SourceState:
     def open_for(self, node: str) -> bool:
         """Return whether its mirror on `node` may run."""
         return self.watched and (not self.held or node in self.free)
+
+    def inherit(self, old: SourceState) -> None:
+        """Take over from before a change of the config what still counts."""
+        self.watched, self.held, self.free = old.watched, old.held, old.free
+        self.short, self.full_at = old.short, old.full_at
+        self.held_since, self.untold = old.held_since, old.untold
+        self.settling = old.settling
+
+    def take(self) -> tuple[Batch, Batch | None]:
+        """Return what was gathered, and of that what the lanes for big files have to carry.
+
+        A pass carries all of it: what is written and not closed need not go again soon.
+        """
+        batch, big = merged(self.batch.take(), self.written.take()), self.big.take()
+        self.debounce.reset()
+        self.unclosed.reset()
+        assert batch is not None  # a timer is only touched with one
+        return batch, big
+
+    def hold(self, reason: str, free: frozenset[str], now: float) -> frozenset[str]:
+        """Let nothing travel but to the nodes that are `free`; return those that owe a pass now."""
+        if self.held != reason:
+            self.held_since = self.held_since if self.held else now
+        well = self.watched and not self.held
+        freed = frozenset[str]() if well else free - self.free if self.watched else free
+        self.held, self.free = reason, free
+        self.watched |= bool(free)
+        return freed
+
+    def resume(self) -> None:
+        """All is well again."""
+        self.held, self.free = "", frozenset()
+        self.watched = True
 
 
 def without_unsettled(

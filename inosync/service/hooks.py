@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from inosync.config.load import Config
-from inosync.engine.engine import GRACE
 from inosync.engine.reports import Report, encode
+from inosync.engine.roster import GRACE
 from inosync.rsync.output import evidence
 from inosync.system.process import Child
 from inosync.text import printable

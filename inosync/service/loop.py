@@ -516,7 +516,7 @@ class Loop:
             self.supervisor.tell(READY="1")
         if self._ready:
             mirrors = self.engine.mirrors
-            synced = sum(mirror.synced for mirror in mirrors)
+            synced = sum(mirror.health.synced for mirror in mirrors)
             failing = sum(mirror.state in (State.BACKOFF, State.HELD) for mirror in mirrors)
             text = f"{len(mirrors) - failing} of {len(mirrors)} mirrors well"
             if synced < len(mirrors) and self.config.init:

@@ -110,7 +110,13 @@ class Publisher:
         for state in engine.sources.values():
             yield state.watched, state.held, state.short
         for mirror in engine.mirrors:
-            yield mirror.state, mirror.offered, mirror.done, mirror.runs, mirror.failures
+            yield (
+                mirror.state,
+                mirror.offered,
+                mirror.done,
+                mirror.totals.runs,
+                mirror.totals.failures,
+            )
             key = (mirror.pair.source.path, mirror.pair.node.name, mirror.lane)
             before, since = self._since.get(key), mirror.since
             if before is not None and before != since:

@@ -143,7 +143,7 @@ class Runs:
     def progress(self, mirror: Mirror) -> Progress | None:
         """Return how far the mirror's run said it was; ask it to say so again."""
         child = self._child(mirror)
-        if child is None or mirror.rehearsing:
+        if child is None or mirror.work.rehearsing:
             return None
         told = progress(child.output())
         child.ask_progress()

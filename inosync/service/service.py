@@ -23,7 +23,8 @@ import daemon
 from inosync import __version__
 from inosync.commands.once import Once
 from inosync.config.load import Config
-from inosync.engine.engine import GRACE, Engine
+from inosync.engine.engine import Engine
+from inosync.engine.roster import GRACE
 from inosync.errors import ConfigError
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import compile_filters

@@ -212,7 +212,7 @@ def _source(state: SourceState, watcher: Watching | None) -> SourceStatus:
 def _mirror(
     mirror: Mirror, now: float, wall: float, progress: Callable[[Mirror], Progress | None]
 ) -> MirrorStatus:
-    since, pending, failure = mirror.since, mirror.pending, mirror.failure
+    since, pending, failure = mirror.since, mirror.pending, mirror.health.failure
     return MirrorStatus(
         source=mirror.pair.source.path,
         node=mirror.pair.node.name,
@@ -224,7 +224,7 @@ def _mirror(
         pending=pending.count if pending else 0,
         full=pending.reason if pending else "",
         run=_run(mirror, now, wall, progress),
-        last_success_at=_wall(mirror.succeeded, wall),
+        last_success_at=_wall(mirror.health.succeeded, wall),
         last_failure=FailureStatus(
             at=_moment(wall + failure.at),
             exit=failure.returncode,
@@ -234,39 +234,39 @@ def _mirror(
         if failure
         else None,
         next_try_at=_wall(mirror.retry_at, wall),
-        runs=mirror.runs,
-        failures=mirror.failures,
-        retries=mirror.retries,
-        files_sent=mirror.total.files,
-        bytes_sent=mirror.total.size,
-        files_deleted=mirror.total.deleted,
+        runs=mirror.totals.runs,
+        failures=mirror.totals.failures,
+        retries=mirror.totals.retries,
+        files_sent=mirror.totals.moved.files,
+        bytes_sent=mirror.totals.moved.size,
+        files_deleted=mirror.totals.moved.deleted,
         drift=_drift(mirror, wall),
     )
 
 
 def _drift(mirror: Mirror, wall: float) -> DriftStatus | None:
-    if mirror.compared is None:
+    if mirror.comparison.made_at is None:
         return None
     prefix = os.fsencode(mirror.pair.source.prefix)
     return DriftStatus(
-        at=_moment(wall + mirror.compared),
-        paths=mirror.drift.count,
-        examples={shown(prefix, each.path): each.what for each in mirror.drift.sample},
+        at=_moment(wall + mirror.comparison.made_at),
+        paths=mirror.comparison.drift.count,
+        examples={shown(prefix, each.path): each.what for each in mirror.comparison.drift.sample},
     )
 
 
 def _run(
     mirror: Mirror, now: float, wall: float, progress: Callable[[Mirror], Progress | None]
 ) -> RunStatus | None:
-    if not mirror.busy or mirror.started is None:
+    if not mirror.busy or mirror.work.started is None:
         return None
-    flight = full_pass("rverify", mirror.started) if mirror.comparing else mirror.flight
+    flight = full_pass("rverify", mirror.work.started) if mirror.work.comparing else mirror.flight
     if flight is None:
         return None
     told = progress(mirror)
     return RunStatus(
-        started_at=_moment(wall + mirror.started),
-        seconds=_moment(now - mirror.started),
+        started_at=_moment(wall + mirror.work.started),
+        seconds=_moment(now - mirror.work.started),
         changes=flight.count,
         full=flight.reason,
         files=told.files if told else None,

@@ -15,9 +15,9 @@ from support.waiting import until
 
 from inosync.config.load import Source
 from inosync.engine.backoff import Backoff
-from inosync.engine.engine import GRACE
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import failed, held, recovered
+from inosync.engine.roster import GRACE
 from inosync.service.hooks import MOST, Hooks
 
 NOW = 10_000.0

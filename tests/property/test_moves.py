@@ -369,33 +369,35 @@ class Renamed(World):
         before the run itself: then the same is made anew in the old place.
         """
         before_linking = bool(race) and race[0][1] % 3 == 0
-        failures = self.mirror.failures
+        failures = self.mirror.totals.failures
         linked: list[Relink] = []
         for _ in range(40):
             for action in self.engine.due(self.now):
                 if isinstance(action, Say):
                     print(action.text)
                 if isinstance(action, Start):
-                    step = (self.mirror.steps or (None,))[0]
-                    if self.mirror.steps is None:
+                    step = (self.mirror.work.steps or (None,))[0]
+                    if self.mirror.work.steps is None:
                         self.work(late)
                     elif isinstance(step, Relink) and before_linking:
                         self.work(race)
                         race = ()
-                    elif self.mirror.steps == () and race:
+                    elif self.mirror.work.steps == () and race:
                         self.work(race)
                         for relink in linked:
                             with suppress(OSError, shutil.Error):
                                 self.make_anew(relink)
                         race = ()
                     self.runs.start(action, sight(self.guard, self.node), self.now, wall=self.now)
-                    step = (self.mirror.steps or (None,))[0]
+                    step = (self.mirror.work.steps or (None,))[0]
                     linked += [step] if isinstance(step, Relink) else []
-                    print(self.mirror.steps, [run.shown for run in self.runs._children.values()])
+                    print(
+                        self.mirror.work.steps, [run.shown for run in self.runs._children.values()]
+                    )
                     until(self.ended, seconds=60, what="a run")
                     late = ()
             if self.mirror.state is State.BACKOFF:
-                if self.mirror.failures >= failures + 3:
+                if self.mirror.totals.failures >= failures + 3:
                     return
                 self.now = self.mirror.retry_at or self.now
             elif (

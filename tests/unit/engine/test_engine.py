@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from support.configs import make_config, make_pair, make_source
@@ -26,8 +27,9 @@ from inosync.engine.actions import (
     Start,
     Terminate,
 )
-from inosync.engine.engine import GRACE, Engine
+from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
+from inosync.engine.roster import GRACE
 from inosync.planning.order import Prepared, RunKind
 from inosync.planning.steps import Pave, Relink, Renew, Step
 from inosync.rsync.differences import Difference, Drift
@@ -330,7 +332,7 @@ def test_a_new_config_keeps_what_is_owed_and_passes_over_what_is_new() -> None:
     assert engine.mirrors[0] is a
     assert engine.mirrors[1].pair.node.rspeed == 9
     engine.exited(c, Outcome(20), NOW + 2)
-    assert engine.leaving == []
+    assert engine._roster.leaving == []
 
 
 def test_a_run_that_is_told_to_end_is_not_told_again() -> None:
@@ -342,7 +344,7 @@ def test_a_run_that_is_told_to_end_is_not_told_again() -> None:
     ]
     engine.configure(make_config([make_pair(None, "other:/m")]), NOW)
     assert [a for a in engine.due(NOW) if isinstance(a, Terminate)] == []
-    assert engine.leaving == running
+    assert engine._roster.leaving == running
     engine.stop(NOW)
     assert engine.due(NOW) == []
     assert Kill(running[0]) in engine.due(NOW + GRACE)
@@ -379,9 +381,9 @@ def test_the_last_failure_is_remembered_with_its_last_lines() -> None:
     engine = make_engine()
     (mirror,) = started(engine)
     engine.exited(mirror, Outcome(255, evidence=tuple("abcdefg")), NOW + 1)
-    assert mirror.failure is not None
-    assert (mirror.failure.at, mirror.failure.returncode) == (NOW + 1, 255)
-    assert mirror.failure.evidence == tuple("cdefg")
+    assert mirror.health.failure is not None
+    assert (mirror.health.failure.at, mirror.health.failure.returncode) == (NOW + 1, 255)
+    assert mirror.health.failure.evidence == tuple("cdefg")
 
 
 def test_a_run_that_we_have_ended_is_no_failure_of_the_node() -> None:
@@ -389,15 +391,15 @@ def test_a_run_that_we_have_ended_is_no_failure_of_the_node() -> None:
     (mirror,) = started(engine)
     engine.hold(engine.config.sources[0], "is gone", NOW)
     engine.exited(mirror, Outcome(20), NOW + 1)
-    assert mirror.failure is None
+    assert mirror.health.failure is None
 
 
 def test_while_stopping_a_failure_is_not_told() -> None:
     engine = make_engine()
     (mirror,) = started(engine)
-    engine.stopping = True
+    engine._roster.stopping = True  # but its run ended by itself, before it was told to
     engine.exited(mirror, Outcome(255), NOW + 1)
-    assert mirror.failure is not None
+    assert mirror.health.failure is not None
     assert said(engine.due(NOW + 1)) == []
 
 
@@ -413,7 +415,7 @@ def test_what_is_written_and_not_closed_goes_at_the_pace_of_eopen() -> None:
         for mirror in starts(engine.due(NOW + second)):
             engine.exited(mirror, Outcome(0), NOW + second)
     # The first write of each minute's batch opens it; 60 seconds later it goes.
-    assert engine.mirrors[0].runs == 4
+    assert engine.mirrors[0].totals.runs == 4
 
 
 def test_without_eopen_what_is_not_closed_is_no_change() -> None:
@@ -552,21 +554,21 @@ def test_steps_for_renames_go_before_the_run() -> None:
         engine.exited(mirror, Outcome(0, transferred=Transferred(files=1)), NOW + 1)
         (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start)]
         assert (action.mirror, action.order.batch.count, action.order.limit) == (mirror, 1, 0)
-        assert mirror.steps == left
+        assert mirror.work.steps == left
         assert mirror.state is State.RUNNING
     assert mirror.stale == {b"old"}
     engine.exited(mirror, Outcome(0), NOW + 2)
     assert mirror.state is State.IDLE
     assert mirror.stale == frozenset()
-    assert (mirror.runs, mirror.total.files) == (1, 2)
+    assert (mirror.totals.runs, mirror.totals.moved.files) == (1, 2)
 
 
 def test_a_step_that_fails_leaves_it_to_the_run() -> None:
     engine, mirror = stepping()
     engine.exited(mirror, Outcome(12), NOW + 1)
     assert starts(engine.due(NOW + 1)) == [mirror]
-    assert mirror.steps == ()
-    assert mirror.failures == 0
+    assert mirror.work.steps == ()
+    assert mirror.totals.failures == 0
     engine.exited(mirror, Outcome(24), NOW + 2)  # what was to be deleted may still be there
     assert mirror.stale == {b"old"}
 
@@ -594,7 +596,7 @@ def test_what_was_renewed_need_not_be_deleted(code: int, left: set[bytes]) -> No
     step(engine, mirror, Renew(frozenset({b"old"}), (b"./old",)), PAVE)
     engine.exited(mirror, Outcome(code), NOW + 1)
     assert mirror.stale == left
-    assert mirror.steps == (() if left else (PAVE,))
+    assert mirror.work.steps == (() if left else (PAVE,))
 
 
 def test_steps_come_after_the_rehearsal_and_keep_its_limit() -> None:
@@ -607,7 +609,7 @@ def test_steps_come_after_the_rehearsal_and_keep_its_limit() -> None:
 def test_what_was_kept_back_for_a_deletion_is_carried_once_more() -> None:
     engine, mirror = stepping()
     mirror.stepped(well=False)
-    mirror.hid = True
+    mirror.work = replace(mirror.work, hid=True)
     engine.exited(mirror, Outcome(0), NOW + 1)
     (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start)]
     assert action.order.batch.repeated
@@ -625,21 +627,25 @@ def test_what_vanished_on_the_way_is_carried_once_more_and_only_once() -> None:
     assert mirror.state is State.IDLE
 
 
+def tell_linked(engine: Engine, now: float) -> None:
+    what = Prepared(RunKind.LISTED, ("rsync",), (b"./f",), linked=True)
+    engine.prepared(engine.mirrors[0], what, now)
+
+
 def test_a_file_with_several_names_brings_a_full_pass_but_rarely() -> None:
     engine = changing(rfull=86400.0)
-    source = engine.config.sources[0]
-    engine.linked(source, NOW)
+    tell_linked(engine, NOW)
     (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
     assert action.order.batch.reason == "a file with several names has changed"
     engine.exited(action.mirror, Outcome(0), NOW)
     engine.due(NOW)
     assert engine.deadline() == NOW + 86400
-    engine.linked(source, NOW + 10)
+    tell_linked(engine, NOW + 10)
     assert engine.deadline() == NOW + 300
     (action,) = [a for a in engine.due(NOW + 300) if isinstance(a, Start)]
     engine.exited(action.mirror, Outcome(0), NOW + 301)
     engine = changing(rfull=0.0)
-    engine.linked(source, NOW)
+    tell_linked(engine, NOW)
     assert engine.deadline() == NOW
 
 
@@ -690,7 +696,7 @@ def test_a_node_that_left_and_is_back_waits_for_its_old_run() -> None:
     assert Terminate(goes) in engine.due(NOW)
     engine.configure(config, NOW)
     assert engine.mirrors == [stays, goes]
-    assert engine.leaving == []
+    assert engine._roster.leaving == []
     assert starts(engine.due(NOW)) == []
     engine.exited(goes, Outcome(20), NOW + 1)
     assert starts(engine.due(NOW + 10)) == [goes]
@@ -814,11 +820,11 @@ def test_whatever_happens_the_promises_hold(seed: int) -> None:
                 running[key] = action.mirror
                 flying[key] = 0 if (action.order.kind is RunKind.COMPARISON) else owed[key]
             elif isinstance(action, Terminate | Kill):
-                assert action.mirror.comparing, "nobody asked for an end"
+                assert action.mirror.work.comparing, "nobody asked for an end"
                 assert action.mirror.pending, "nothing has to go first"
             elif isinstance(action, Look):
                 engine.activity(action.mirror, chance.getrandbits(60), now)
-        looking = [mirror for mirror in running.values() if mirror.comparing]
+        looking = [mirror for mirror in running.values() if mirror.work.comparing]
         assert len(running) - len(looking) <= limit
         assert len(looking) <= 1
         deadline = engine.deadline()
@@ -866,7 +872,7 @@ def test_mirrors_are_compared_one_at_a_time() -> None:
     assert comparisons(engine.due(NOW + DAY + 1)) == []
     engine.exited(first, Outcome(0), NOW + DAY + 5)
     assert first.state is State.IDLE
-    assert (first.runs, first.failures) == (0, 0)
+    assert (first.totals.runs, first.totals.failures) == (0, 0)
     assert comparisons(engine.due(NOW + DAY + 5)) == [second]
     engine.exited(second, Outcome(0), NOW + DAY + 6)
     assert engine.deadline() == NOW + 2 * DAY + 5
@@ -879,7 +885,7 @@ def test_drift_is_told_once_and_when_it_is_over() -> None:
     told = said(engine.due(NOW + DAY + 1), WARNING)
     assert len(told) == 1
     assert "2 paths differ from the source: a: content; b: times; inosync --verify" in told[0]
-    assert (mirror.drift, mirror.compared) == (DRIFTED, NOW + DAY + 1)
+    assert (mirror.comparison.drift, mirror.comparison.made_at) == (DRIFTED, NOW + DAY + 1)
     at = NOW + 2 * DAY + 1
     for drift, level, text in (
         (DRIFTED, DEBUG, None),
@@ -905,14 +911,14 @@ def test_a_change_goes_before_a_comparison() -> None:
     assert mirror.state is State.STOPPING
     assert starts(engine.due(now + 11)) == []
     engine.exited(mirror, Outcome(20), now + 11)
-    assert (mirror.reason, mirror.failures, mirror.failure) == ("", 0, None)
+    assert (mirror.reason, mirror.totals.failures, mirror.health.failure) == ("", 0, None)
     actions = engine.due(now + 11)
     assert starts(actions) == [mirror]
     assert not comparisons(actions)
     assert said(actions) == []
     engine.exited(mirror, Outcome(0), now + 12)
-    assert mirror.drift == Drift()
-    assert mirror.compared is None
+    assert mirror.comparison.drift == Drift()
+    assert mirror.comparison.made_at is None
     engine.due(now + 12)
     assert engine.deadline() == now + 11 + 600
 
@@ -944,14 +950,14 @@ def test_a_comparison_that_fails_is_told_once_and_tried_again() -> None:
         assert engine.deadline() == now
         assert comparisons(engine.due(now)) == [mirror]
     engine.exited(mirror, Outcome(0, drift=DRIFTED), now)
-    assert mirror.doubt == ""
+    assert mirror.comparison.doubt == ""
 
 
 def test_a_comparison_may_be_silent_for_longer_than_a_run() -> None:
     engine = comparing()
     mirror = engine.mirrors[0]
     now = NOW + DAY
-    assert mirror.check_at == now + 750
+    assert mirror.work.check_at == now + 750
     engine.activity(mirror, 7, now + 750)
     engine.activity(mirror, 7, now + 1500)
     assert mirror.state is State.RUNNING
@@ -963,7 +969,7 @@ def test_pretending_claims_nothing() -> None:
     engine = comparing()
     mirror = engine.mirrors[0]
     engine.exited(mirror, Outcome(0, pretended=True), NOW + DAY)
-    assert mirror.compared is None
+    assert mirror.comparison.made_at is None
     assert engine.deadline() == NOW + 2 * DAY
 
 

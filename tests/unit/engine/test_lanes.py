@@ -82,7 +82,7 @@ def test_it_does_not_begin_beside_a_run_that_would_delete_its_files() -> None:
     assert starts(engine, NOW) == [ordinary]
     change(engine, BIG, now=NOW + 1)
     assert starts(engine, NOW + 1) == []
-    assert engine.deadline() == ordinary.check_at
+    assert engine.deadline() == ordinary.work.check_at
     engine.exited(ordinary, RAN, NOW + 2)
     assert starts(engine, NOW + 2) == [lane, ordinary]
 
@@ -253,7 +253,7 @@ def test_another_limit_is_a_full_pass_of_all() -> None:
     assert starts(engine, NOW) == [ordinary, lane]
     engine.configure(make_config(pairs), NOW)
     assert engine.mirrors == [ordinary]
-    assert engine.leaving == [lane]
+    assert engine._roster.leaving == [lane]
     engine.exited(ordinary, RAN, NOW)
     assert starts(engine, NOW) == [ordinary]
 

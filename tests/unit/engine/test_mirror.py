@@ -48,7 +48,7 @@ def test_pending_to_running_takes_all_that_is_owed(mirror: Mirror) -> None:
     assert mirror.state is State.RUNNING
     assert mirror.busy
     assert mirror.pending is None
-    assert mirror.check_at == NOW + 76
+    assert mirror.work.check_at == NOW + 76
     assert mirror.since == NOW - 5
 
 
@@ -61,7 +61,7 @@ def test_running_to_idle(mirror: Mirror) -> None:
     running(mirror)
     assert mirror.ended(WELL, NOW + 3) == 0
     assert mirror.state is State.IDLE
-    assert mirror.synced
+    assert mirror.health.synced
     assert mirror.since is None
 
 
@@ -97,8 +97,8 @@ def test_backoff_to_pending_when_the_wait_is_over(mirror: Mirror) -> None:
     mirror.ready(NOW + 1)
     assert mirror.state is State.PENDING
     mirror.start(NOW + 1, check_after=0)
-    assert mirror.check_at is None
-    assert (mirror.runs, mirror.retries, mirror.failures) == (2, 1, 1)
+    assert mirror.work.check_at is None
+    assert (mirror.totals.runs, mirror.totals.retries, mirror.totals.failures) == (2, 1, 1)
 
 
 def test_running_to_held(mirror: Mirror) -> None:
@@ -130,13 +130,13 @@ def test_stopping_to_backoff_however_it_ends(mirror: Mirror, judgement: Judgemen
     running(mirror).end("silent", NOW, grace=5)
     assert mirror.state is State.STOPPING
     assert mirror.busy
-    assert mirror.kill_at == NOW + 5
+    assert mirror.work.kill_at == NOW + 5
     mirror.ended(judgement, NOW + 1)
     assert mirror.state is State.BACKOFF
     assert mirror.reason == "silent"
-    assert mirror.kill_at is None
+    assert mirror.work.kill_at is None
     assert mirror.pending is not None
-    assert not mirror.synced
+    assert not mirror.health.synced
 
 
 def test_a_withdrawn_start_owes_the_batch_as_before(mirror: Mirror) -> None:
@@ -144,7 +144,7 @@ def test_a_withdrawn_start_owes_the_batch_as_before(mirror: Mirror) -> None:
     mirror.offer(batch(NOW + 1))
     mirror.withdraw()
     assert mirror.state is State.PENDING
-    assert mirror.runs == 0
+    assert mirror.totals.runs == 0
     assert mirror.pending is not None
     assert mirror.pending.count == 2
 
@@ -152,13 +152,13 @@ def test_a_withdrawn_start_owes_the_batch_as_before(mirror: Mirror) -> None:
 def test_a_rehearsal_and_the_run_after_it(mirror: Mirror) -> None:
     mirror.offer(batch())
     mirror.start(NOW, check_after=75, rehearse=True)
-    assert mirror.rehearsing
+    assert mirror.work.rehearsing
     assert mirror.perform(NOW + 10, check_after=75) == batch()
-    assert not mirror.rehearsing
+    assert not mirror.work.rehearsing
     assert mirror.state is State.RUNNING
-    assert mirror.check_at == NOW + 85
+    assert mirror.work.check_at == NOW + 85
     mirror.ended(WELL, NOW + 11)
-    assert mirror.runs == 1
+    assert mirror.totals.runs == 1
     with pytest.raises(AssertionError, match="without a flight"):
         mirror.perform(NOW, check_after=0)
 
@@ -167,7 +167,7 @@ def test_a_rehearsal_that_fails_is_over(mirror: Mirror) -> None:
     mirror.offer(batch())
     mirror.start(NOW, check_after=0, rehearse=True)
     mirror.ended(PASSING, NOW)
-    assert not mirror.rehearsing
+    assert not mirror.work.rehearsing
 
 
 def test_what_is_held_may_be_approved_once(mirror: Mirror) -> None:
@@ -175,19 +175,19 @@ def test_what_is_held_may_be_approved_once(mirror: Mirror) -> None:
     assert (mirror.state, mirror.reason) == (State.HELD, "too much")
     assert mirror.pending is not None
     mirror.release(approve=True)
-    assert mirror.approved
+    assert mirror.brake.approved
     mirror.start(NOW, check_after=0)
     mirror.ended(PASSING, NOW)
-    assert mirror.approved
+    assert mirror.brake.approved
     mirror.release()
     mirror.start(NOW, check_after=0)
     mirror.ended(WELL, NOW)
-    assert not mirror.approved
+    assert not mirror.brake.approved
 
 
 def test_nothing_is_approved_that_was_not_held(mirror: Mirror) -> None:
     running(mirror).release(approve=True)
-    assert not mirror.approved
+    assert not mirror.brake.approved
 
 
 def test_success_ends_the_backoff(mirror: Mirror) -> None:
@@ -221,16 +221,16 @@ def test_batches_are_done_when_a_run_that_carries_them_has_ended_well(mirror: Mi
 def test_idle_to_running_and_back_by_a_comparison(mirror: Mirror) -> None:
     mirror.compare(NOW, check_after=75)
     assert mirror.state is State.RUNNING
-    assert mirror.check_at == NOW + 75
+    assert mirror.work.check_at == NOW + 75
     mirror.compare_ended()
     assert mirror.state is State.IDLE
     mirror.compare(NOW, check_after=0)
-    assert mirror.check_at is None
+    assert mirror.work.check_at is None
     mirror.offer(batch())
     assert mirror.state is State.RUNNING
     mirror.compare_ended()
     assert mirror.state is State.PENDING
-    assert mirror.runs == 0
+    assert mirror.totals.runs == 0
     with pytest.raises(AssertionError, match="compare while pending"):
         mirror.compare(NOW, check_after=0)
 
@@ -239,4 +239,4 @@ def test_a_comparison_that_was_not_carried_out(mirror: Mirror) -> None:
     mirror.compare(NOW, check_after=75)
     mirror.withdraw()
     assert mirror.state is State.IDLE
-    assert (mirror.runs, mirror.comparing, mirror.check_at) == (0, False, None)
+    assert (mirror.totals.runs, mirror.work.comparing, mirror.work.check_at) == (0, False, None)

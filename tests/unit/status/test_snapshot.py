@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from support.configs import make_config, make_pair
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.engine.actions import Outcome
 from inosync.engine.engine import Engine
-from inosync.engine.mirror import Mirror
+from inosync.engine.mirror import Mirror, Work
 from inosync.rsync.differences import Difference, Drift
 from inosync.rsync.output import Progress, Transferred
 from inosync.status.snapshot import (
@@ -302,7 +302,7 @@ def test_every_name_is_documented() -> None:
 def test_drift() -> None:
     engine = make_engine()
     mirror = engine.mirrors[0]
-    mirror.compared = NOW - 60
+    mirror.comparison = replace(mirror.comparison, made_at=NOW - 60)
     assert take(engine, NOW)["mirrors"][0]["drift"] == {
         "at": WALL - 60,
         "paths": 0,
@@ -310,7 +310,7 @@ def test_drift() -> None:
     }
     assert not any("drift" in text for text in plain(take(engine, NOW)))
     found = (Difference(b"./", "times"), Difference(b"a\n", "content"))
-    mirror.drift = Drift(2, found)
+    mirror.comparison = replace(mirror.comparison, drift=Drift(2, found))
     now = take(engine, NOW)
     drift = now["mirrors"][0]["drift"]
     assert drift is not None
@@ -325,5 +325,5 @@ def test_a_comparison_at_work() -> None:
     run = take(engine, NOW + 3)["mirrors"][0]["run"]
     assert run is not None
     assert (run["full"], run["seconds"], run["changes"]) == ("rverify", 3, 0)
-    engine.mirrors[0].comparing = False
+    engine.mirrors[0].work = Work(started=NOW)
     assert take(engine, NOW + 3)["mirrors"][0]["run"] is None

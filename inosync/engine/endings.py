@@ -1,0 +1,206 @@
+"""What follows from the end of a run, or from one that does nothing.
+
+Pure. Judges what rsync's exit status means for the mirror: in sync, once more, later, held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from inosync.changes.batch import Batch, merged
+from inosync.engine import comparison, messages
+from inosync.engine.actions import DEBUG, ERROR, WARNING, Kill, Look, Outcome
+from inosync.engine.mirror import Failure, Mirror, State
+from inosync.engine.reports import Failed, failed, recovered, succeeded
+from inosync.engine.roster import LOOKS, Roster
+from inosync.engine.scheduler import Scheduler
+from inosync.planning.command import SILENCE
+from inosync.planning.steps import Renew
+from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict, judge
+from inosync.rsync.output import NOTHING
+
+#: Lines of what a failed run said that are remembered.
+_LINES = 5
+
+
+@dataclass
+class Endings:
+    """Takes the ends of a roster's runs; what goes on is the scheduler's."""
+
+    roster: Roster
+    scheduler: Scheduler
+
+    def exited(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
+        """The mirror's run has ended."""
+        if mirror in self.roster.leaving:
+            self.roster.leaving.remove(mirror)
+        elif mirror.work.comparing:
+            said = comparison.ended(mirror, outcome, self.roster.config.rverify, now)
+            self.roster.actions += said
+        else:
+            self._ran(mirror, outcome, now)
+
+    def _ran(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
+        took = now - (mirror.work.started if mirror.work.started is not None else now)
+        again, first = mirror.reason, not mirror.health.synced
+        stopped = mirror.state is State.STOPPING
+        judgement = judge(outcome.returncode, mirror.pair.destination)
+        if not stopped and self._went_on(mirror, outcome, judgement, now):
+            return
+        mirror.moved(outcome.transferred)
+        flight = mirror.flight
+        wait = self._take_end(mirror, judgement, outcome, now)
+        if outcome.pretended or stopped:
+            return
+        if judgement.verdict is Verdict.OK:
+            self._report_success(mirror, flight, took, now)
+            said = messages.success(mirror, took, again=bool(again), first=first)
+            self.roster.actions += said
+        else:
+            self._report_failure(mirror, outcome, judgement, now, again=again, wait=wait)
+
+    def _take_end(
+        self, mirror: Mirror, judgement: Judgement, outcome: Outcome, now: float
+    ) -> float:
+        """Tell the mirror that its run has ended; return the seconds until the next try."""
+        flight, lanes = mirror.flight, self.roster.lanes
+        well = judgement.verdict is Verdict.OK and mirror.state is not State.STOPPING
+        repeat = flight is not None and _to_repeat(mirror, outcome, flight)
+        lane = lanes.beside(mirror)
+        complete, sure = not repeat and lane is None, outcome.returncode == 0
+        wait = mirror.ended(judgement, now, complete=complete, sure=sure)
+        if lane is not None and well:
+            lane.beside = merged(lane.beside, flight)
+        if mirror.big and well:
+            # One that had nothing to do needs no rest.
+            rest = self.roster.config.rbigdelay if outcome.command else 0.0
+            lanes.ended(mirror, now, rest=rest)
+        if repeat and flight is not None:
+            mirror.offer(flight.again())
+        return wait
+
+    def _went_on(self, mirror: Mirror, outcome: Outcome, judgement: Judgement, now: float) -> bool:
+        """Return whether what has ended is followed by another run of the same flight."""
+        well, steps = judgement.verdict is Verdict.OK, mirror.work.steps
+        if mirror.work.rehearsing and well:
+            self._rehearsed(mirror, outcome, now)
+            return True
+        if not steps:
+            return False
+        mirror.moved(outcome.transferred, last=False)
+        if not well:
+            text = f"{mirror.name}: renamed, to be sent again: {judgement.meaning}"
+            self.roster.say(DEBUG, text)
+        partly = isinstance(steps[0], Renew) and outcome.returncode == PARTIAL
+        mirror.stepped(well=well or partly)
+        self.scheduler.go_on(mirror, now)
+        return True
+
+    def _rehearsed(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
+        """The run may follow its rehearsal, or would delete too much."""
+        limit, count = self.roster.config.rmaxdelete, outcome.transferred.deleted
+        if count <= limit:
+            self.scheduler.go_on(mirror, now)
+            return
+        names = ", ".join(outcome.deletions)
+        reason = f"would delete {count} files (rmaxdelete is {limit})"
+        mirror.hold(reason)
+        self.roster.say(
+            ERROR,
+            f"{mirror.name}: {reason}, such as {names}: held, nothing was deleted; "
+            "inosync --sync or SIGUSR2 goes on",
+        )
+        cure = "look at the source; inosync --sync lets it happen once"
+        self._ails(mirror, failed(mirror, reason, cure=cure, held=True), now)
+
+    # ---- runs that do nothing -------------------------------------------------------------
+
+    def look(self, mirror: Mirror, now: float) -> None:
+        """Have a run looked at, ended or killed whose time for that has come."""
+        lane = self.roster.lanes.partner(mirror)
+        waiting = mirror.pending or (lane is not None and lane.pending)
+        if mirror.work.comparing and waiting:
+            self.roster.end(mirror, "what has changed goes first", now)
+        if mirror.work.check_at is not None and now >= mirror.work.check_at:
+            mirror.work = replace(mirror.work, check_at=None)
+            self.roster.actions.append(Look(mirror))
+        if mirror.work.kill_at is not None and now >= mirror.work.kill_at:
+            mirror.work = replace(mirror.work, kill_at=None)
+            self.roster.say(WARNING, f"{mirror.name}: rsync did not end when told to: killed")
+            self.roster.actions.append(Kill(mirror))
+
+    def activity(self, mirror: Mirror, amount: int, now: float) -> None:
+        """Answer to ``Look``: `amount` is any number that grows while the run does something."""
+        if mirror.state is not State.RUNNING:
+            return
+        limit = mirror.pair.node.rtimeout * (SILENCE if mirror.thorough else 1)
+        check_at = now + limit / LOOKS
+        if amount != mirror.work.activity:
+            mirror.work = replace(mirror.work, activity=amount, active_at=now, check_at=check_at)
+        elif now - mirror.work.active_at < limit:
+            mirror.work = replace(mirror.work, check_at=check_at)
+        else:
+            reason = f"its run did nothing for {limit} s (rtimeout)"
+            level = DEBUG if mirror.reason == reason else WARNING
+            self.roster.say(level, f"{mirror.name}: {reason}: ended, to be tried again")
+            self.roster.end(mirror, reason, now)
+            self._ails(mirror, failed(mirror, reason), now)
+
+    # ---- reports --------------------------------------------------------------------------
+
+    def _report_success(
+        self, mirror: Mirror, flight: Batch | None, took: float, now: float
+    ) -> None:
+        """Tell the hooks, unless it was a pass that found nothing to do."""
+        health = mirror.health
+        if health.ailing:
+            self.roster.hook(recovered(mirror, health.ailing, now - health.since))
+            mirror.health = replace(health, ailing="")
+        if flight is None or not self.roster.config.on_success:
+            return
+        last = mirror.totals.last
+        if flight.count or last != NOTHING:
+            self.roster.hook(succeeded(mirror, flight, last, seconds=took, now=now))
+
+    def _report_failure(
+        self,
+        mirror: Mirror,
+        outcome: Outcome,
+        judgement: Judgement,
+        now: float,
+        *,
+        again: str,
+        wait: float,
+    ) -> None:
+        evidence = outcome.evidence[-_LINES:]
+        failure = Failure(now, outcome.returncode, judgement.meaning, evidence)
+        mirror.health = replace(mirror.health, failure=failure)
+        if self.roster.stopping:
+            return
+        self.roster.actions += messages.failure(mirror, outcome, again=again, wait=wait)
+        report = failed(
+            mirror,
+            judgement.meaning,
+            cure=judgement.cure,
+            status=outcome.returncode,
+            lines=outcome.evidence,
+            wait=wait or None,
+            held=mirror.state is State.HELD,
+        )
+        self._ails(mirror, report, now)
+
+    def _ails(self, mirror: Mirror, report: Failed, now: float) -> None:
+        """Tell the hook when a mirror is not well any more, and when something else is wrong."""
+        health = mirror.health
+        if health.ailing != report.meaning:
+            since = health.since if health.ailing else now
+            mirror.health = replace(health, ailing=report.meaning, since=since)
+            self.roster.hook(report)
+
+
+def _to_repeat(mirror: Mirror, outcome: Outcome, flight: Batch) -> bool:
+    """Return whether a run that went well must be made once more for all of its changes."""
+    if mirror.work.hid and outcome.returncode in (0, VANISHED):
+        return True  # what took the old place of a renamed directory was kept back
+    # What vanished on the way may have kept its directory from being brought up to date.
+    return outcome.returncode == VANISHED and outcome.listed and not flight.repeated

@@ -1,0 +1,196 @@
+"""From the sources to their mirrors: what has changed, is held, or is owed on schedule.
+
+Pure. Decides when what a source has gathered becomes a batch of its mirrors; starts no run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from inosync.changes.batch import Batch, collect, merged
+from inosync.changes.changes import Change, Changes, Move
+from inosync.config.load import Source
+from inosync.engine.actions import ERROR, INFO, Rewatch
+from inosync.engine.reports import changed, held, recovered
+from inosync.engine.roster import Roster
+from inosync.engine.source import SourceState, without_unsettled
+from inosync.planning.file_list import hindrance
+from inosync.planning.resting_files import Fresh
+
+#: Seconds between full passes while directories of a source are unwatched.
+_SHORT = 300.0
+
+#: Seconds between full passes because of files with several names.
+_LINKED = 300.0
+
+
+@dataclass
+class Feeder:
+    """Feeds the mirrors of a roster."""
+
+    roster: Roster
+
+    def watched(self, source: Source, reason: str, now: float) -> None:
+        """The watches of `source` stand; with a `reason`, every mirror of it owes a full pass."""
+        self.roster.sources[source.path].watched = True
+        if reason:
+            self.resync(source, reason, now)
+
+    def changed(
+        self,
+        source: Source,
+        changes: Changes,
+        now: float,
+        *,
+        big: Iterable[Change],
+        moves: Sequence[Move],
+    ) -> None:
+        """These paths of `source` may differ: see ``Engine.changed``."""
+        state = self.roster.sources[source.path]
+        keep = self._names_changes(source)
+        changes, large = without_unsettled(state.settling, changes, Changes.of(big), now)
+        state.big.add(large, now, keep=True)
+        closed = dataclasses.replace(changes, written={}) if changes.written else changes
+        if closed:
+            state.batch.add(closed, now, keep=keep, moves=moves)
+            state.debounce.touch(now)
+        if self.roster.config.eopen and changes.written:
+            state.written.add(Changes(written=changes.written), now, keep=keep)
+            state.unclosed.touch(now)
+
+    def _names_changes(self, source: Source) -> bool:
+        """Return whether somebody wants to know what has changed, not only that something has."""
+        config = self.roster.config
+        scopes = {mirror.pair.node.rscope for mirror in self.roster.of(source)}
+        return "changes" in scopes or bool(config.rsettle or config.on_change or config.on_success)
+
+    def resync(self, source: Source, reason: str, now: float) -> None:
+        """Anything below `source` may differ: every mirror of it owes a full pass, at once."""
+        state = self.roster.sources[source.path]
+        state.untold = merged(state.untold, self.roster.full(reason, now))
+        self._pass(state, reason, now)
+
+    def linked(self, source: Source, now: float) -> None:
+        """A file with several names has changed: under the others it may have changed unseen."""
+        state = self.roster.sources[source.path]
+        soon = max(now, state.linked_at + _LINKED)
+        state.full_at = soon if state.full_at is None else min(state.full_at, soon)
+        state.linked = True
+
+    def unsettled(self, source: Source, files: Iterable[Fresh], now: float) -> None:
+        """These files of `source` changed a little while ago: they are not to be sent yet."""
+        settling = self.roster.sources[source.path].settling
+        for path, age, big in files:
+            settling.touch(path, now, age=age, big=big)
+
+    def shortage(self, source: Source, short: bool, now: float) -> None:
+        """Some directories of `source` have no watch (or all have again): passes stand in."""
+        state = self.roster.sources[source.path]
+        if state.short != short:
+            state.short = short
+            self._schedule_full(state, now)
+
+    # ---- held -----------------------------------------------------------------------------
+
+    def hold(self, source: Source, reason: str, now: float, free: frozenset[str]) -> None:
+        """Nothing of `source` may travel but to the nodes that are `free`: see ``Engine.hold``."""
+        state = self.roster.sources[source.path]
+        if (state.held, state.free) != (reason, free):
+            but = f" but those on {', '.join(sorted(free))}" if free else ""
+            text = f"{source.path} {reason}: held, its mirrors are left as they are{but}"
+            self.roster.say(ERROR, text)
+        if state.held != reason:
+            self.roster.hook(held(source, reason))
+        freed = state.hold(reason, free, now)
+        for mirror in self.roster.of(source):
+            if mirror.pair.node.name in freed:
+                mirror.offer(self.roster.full("the source came back", now))
+            if mirror.pair.node.name not in free:
+                self.roster.end(mirror, f"{source.path} {reason}", now)
+
+    def resume(self, source: Source, now: float) -> None:
+        """A held `source` is well again; its mirrors owe a full pass."""
+        self.roster.say(INFO, f"{source.path} is back: full pass")
+        state = self.roster.sources[source.path]
+        self.roster.hook(recovered(source, state.held, now - state.held_since))
+        state.resume()
+        self.resync(source, "the source came back", now)
+
+    # ---- what is due ----------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Let no batch wait for others any longer."""
+        for state in self.roster.sources.values():
+            if state.batch or state.written:
+                self._hand_over(state)
+
+    def due(self, now: float) -> None:
+        """Hand the sources' batches to their mirrors when they have waited long enough."""
+        for state in self.roster.sources.values():
+            if state.debounce.take(now) or state.unclosed.take(now):
+                self._hand_over(state)
+            self._settled(state, now)
+            if state.open and state.full_at is not None and now >= state.full_at:
+                self._repair(state, now)
+            if state.untold is not None and not self.roster.paused:
+                if self.roster.config.on_change:  # in a flood it takes longer than all of a turn
+                    self.roster.hook(changed(state.source, state.untold))
+                state.untold = None
+
+    def deadlines(self) -> Iterable[float | None]:
+        """Give when ``due`` has something to do."""
+        for state in self.roster.sources.values():
+            yield from (state.debounce.deadline, state.unclosed.deadline, state.settling.deadline)
+            yield state.full_at if state.open else None
+
+    def _repair(self, state: SourceState, now: float) -> None:
+        """Let the mirrors owe the full pass that is due on schedule."""
+        if state.short:
+            self.roster.actions.append(Rewatch(state.source))
+        reason = "directories without a watch" if state.short else "rfull"
+        if state.linked:
+            reason = "a file with several names has changed"
+            state.linked, state.linked_at = False, now
+        if reason == "rfull":
+            self._pass(state, reason, now)  # repairs mirrors: nothing says that it changed
+        else:
+            self.resync(state.source, reason, now)
+
+    def _hand_over(self, state: SourceState) -> None:
+        batch, big = state.take()
+        state.untold = merged(state.untold, batch)
+        self._offer(state.source, batch, big)
+
+    def _settled(self, state: SourceState, now: float) -> None:
+        """Hand on the files that have come to rest."""
+        ready = state.settling.due(now)
+        if ready:
+            changes = Changes(entries=dict.fromkeys(path for path, _, _ in ready))
+            batch = collect(changes, min(first for _, first, _ in ready), keep=True)
+            big = Changes(entries=dict.fromkeys(path for path, _, big in ready if big))
+            assert batch is not None  # there are changes
+            state.untold = merged(state.untold, batch)
+            self._offer(state.source, batch, collect(big, batch.since, keep=True))
+
+    def _pass(self, state: SourceState, reason: str, now: float) -> None:
+        self._offer(state.source, self.roster.full(reason, now))
+        self._schedule_full(state, now)
+
+    def _schedule_full(self, state: SourceState, now: float) -> None:
+        waits = [self.roster.config.rfull] if self.roster.config.rfull else []
+        if state.short:
+            waits.append(_SHORT)
+        state.full_at = now + min(waits) if waits else None
+
+    def _offer(self, source: Source, batch: Batch, big: Batch | None = None) -> None:
+        """Add `batch` to what the mirrors of `source` owe, and `big` to what their lanes do."""
+        for mirror in self.roster.of(source):
+            if not mirror.big or batch.reason:
+                mirror.offer(batch)
+            elif hindrance(mirror.pair.node.extra):
+                # What is big there cannot be told from here: what a link points to, for one.
+                mirror.offer(dataclasses.replace(batch, changes=None))
+            elif big is not None:
+                mirror.offer(big)

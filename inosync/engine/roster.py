@@ -1,0 +1,137 @@
+"""Who there is: the sources and mirrors of a config, and what all of the engine knows of them.
+
+Pure. The parts of the engine share one roster and one outbox: what is to be said and done until the
+loop asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from inosync.changes.batch import Batch, full_pass
+from inosync.config.load import Config, Pair, Source
+from inosync.engine.actions import Action, Hook, Say, Terminate
+from inosync.engine.backoff import Backoff
+from inosync.engine.debounce import Debounce
+from inosync.engine.lanes import Lanes
+from inosync.engine.mirror import Mirror, State
+from inosync.engine.reports import Report
+from inosync.engine.source import SourceState
+from inosync.planning.resting_files import compile_rules
+
+#: Seconds between asking a run to end and killing it.
+GRACE = 5.0
+
+#: A run is looked at this many times within its ``rtimeout``: a hung one is found soon after.
+LOOKS = 4
+
+
+@dataclass
+class Roster:
+    """Sources, their mirrors, and the actions that wait for the loop.
+
+    ``leaving`` are mirrors that are no longer configured and still run. ``contents``: full passes
+    compare what is in the files, too. ``paused``: a person wants nothing to start.
+    """
+
+    config: Config
+    random: Callable[[], float]
+    contents: bool = False
+    stopping: bool = False
+    paused: bool = False
+    sources: dict[str, SourceState] = field(default_factory=dict)  # by path
+    mirrors: list[Mirror] = field(default_factory=list)
+    leaving: list[Mirror] = field(default_factory=list)
+    lanes: Lanes = field(default_factory=lambda: Lanes(()))
+    actions: list[Action] = field(default_factory=list)
+
+    def configure(self, config: Config) -> None:
+        """Take the sources and mirrors of `config`; those that stay keep what they know and owe."""
+        self.config = config
+        before = self.sources
+        self.sources = {source.path: _state(source, config) for source in config.sources}
+        for path, state in self.sources.items():
+            if path in before:
+                state.inherit(before[path])
+            rules = compile_rules(config.rsettle, prefix=state.source.prefix)
+            state.settling = state.settling.under(rules)
+        # One that was to leave and is wanted again goes on: its run may not have ended yet.
+        known = {(_place(m.pair), m.big): m for m in self.everybody()}
+        self.mirrors = []
+        pairs = []
+        for pair in config.pairs:
+            lanes: list[Mirror] = []
+            for big in (False, True) if config.rbigsize else (False,):
+                mirror = known.pop((_place(pair), big), None)
+                mirror = mirror or Mirror(pair, self._backoff(pair), big)
+                if mirror.pair != pair:
+                    mirror.pair = pair
+                    mirror.backoff = self._backoff(pair)
+                lanes.append(mirror)
+            self.mirrors += lanes
+            pairs.append(tuple(lanes))
+        self.lanes = Lanes(pairs)
+        self.leaving = [mirror for mirror in known.values() if mirror.busy]
+
+    def _backoff(self, pair: Pair) -> Backoff:
+        first, ceiling = pair.node.rretry
+        return Backoff(first, ceiling, random=self.random)
+
+    # ---- who ------------------------------------------------------------------------------
+
+    def everybody(self) -> list[Mirror]:
+        """Return all mirrors, also those that leave."""
+        return [*self.leaving, *self.mirrors]
+
+    def busy(self) -> list[Mirror]:
+        """Return the mirrors that have a run."""
+        return [mirror for mirror in [*self.mirrors, *self.leaving] if mirror.busy]
+
+    def of(self, source: Source) -> list[Mirror]:
+        """Return the mirrors of a source."""
+        return [mirror for mirror in self.mirrors if mirror.pair.source.path == source.path]
+
+    def on(self, node: str) -> list[Mirror]:
+        """Return the mirrors on the node of this name; on all for ``""``."""
+        return [mirror for mirror in self.mirrors if node in ("", mirror.pair.node.name)]
+
+    def source_of(self, mirror: Mirror) -> SourceState:
+        """Return what is known of a mirror's source."""
+        return self.sources[mirror.pair.source.path]
+
+    def full(self, reason: str, now: float) -> Batch:
+        """Return what a full pass carries."""
+        return full_pass(reason, now, contents=self.contents)
+
+    # ---- what is to be done ---------------------------------------------------------------
+
+    def say(self, level: int, text: str) -> None:
+        """Log this line."""
+        self.actions.append(Say(level, text))
+
+    def hook(self, report: Report) -> None:
+        """Let the program have the report that the config names for its event, if it names one."""
+        if getattr(self.config, report.event):
+            self.actions.append(Hook(report))
+
+    def end(self, mirror: Mirror, reason: str, now: float) -> None:
+        """End a mirror's run, if it has one that was not told so already."""
+        if mirror.state is State.RUNNING:
+            mirror.end(reason, now, grace=GRACE)
+            self.actions.append(Terminate(mirror))
+
+    def take(self) -> list[Action]:
+        """Return what is to be done, in order, and forget it."""
+        taken, self.actions = self.actions, []
+        return taken
+
+
+def _state(source: Source, config: Config) -> SourceState:
+    waits = Debounce(config.edelay, config.emaxdelay), Debounce(config.eopen, config.eopen)
+    return SourceState(source, *waits)
+
+
+def _place(pair: Pair) -> tuple[str, str]:
+    """What makes two pairs of an old and a new config the same mirror."""
+    return pair.source.argument, pair.destination.text

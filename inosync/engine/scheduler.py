@@ -1,0 +1,143 @@
+"""Who runs next, and with what order.
+
+Pure. Keeps the queue of those that wait, and the limits on how many run beside each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from inosync.changes.batch import Batch
+from inosync.engine import comparison
+from inosync.engine.actions import Start
+from inosync.engine.mirror import Mirror, State
+from inosync.engine.roster import LOOKS, Roster
+from inosync.planning.command import SILENCE
+from inosync.planning.order import Order, RunKind
+
+
+@dataclass
+class _Room:
+    """How many more runs there may be: of all, of those that failed last time, of big files.
+
+    Nodes that hang until they time out cannot keep the well ones waiting, nor can big files hold
+    up anybody: half of the room stays for the others.
+    """
+
+    all: int
+    trials: int
+    lanes: int
+
+    def admits(self, mirror: Mirror) -> bool:
+        trial = mirror.backoff.failures > 0
+        return (
+            self.all > 0 and (not trial or self.trials > 0) and (not mirror.big or self.lanes > 0)
+        )
+
+    def take(self, mirror: Mirror, count: int = 1) -> None:
+        self.all -= count
+        self.trials -= count * (mirror.backoff.failures > 0)
+        self.lanes -= count * mirror.big
+
+
+@dataclass
+class Scheduler:
+    """Starts the mirrors of a roster; the longest waiting first."""
+
+    roster: Roster
+    _queue: dict[Mirror, None] = field(default_factory=dict)
+
+    def configure(self) -> None:
+        """Forget those that are no longer configured."""
+        present = set(self.roster.mirrors)
+        self._queue = {mirror: None for mirror in self._queue if mirror in present}
+
+    def start(self, now: float, most: int | None) -> None:
+        """Start the longest waiting mirrors while there is room; no more than `most`."""
+        if self.roster.paused:
+            return
+        for mirror in self.roster.mirrors:
+            if mirror.state is State.PENDING:
+                self._queue.setdefault(mirror)
+        room = self._room()
+        room.all = room.all if most is None else min(room.all, most)
+        for mirror in list(self._queue):
+            is_open = self.roster.source_of(mirror).open_for(mirror.pair.node.name)
+            if is_open and room.admits(mirror) and not self.roster.lanes.waits(mirror):
+                del self._queue[mirror]
+                room.take(mirror)
+                self._begin(mirror, now)
+
+    def _room(self) -> _Room:
+        most = self.roster.config.rparallel
+        room = _Room(most, max(1, most // 2), max(1, most // 2))
+        for mirror in self.roster.busy():
+            if not mirror.work.comparing:
+                room.take(mirror)
+        return room
+
+    def _begin(self, mirror: Mirror, now: float) -> None:
+        lenient = self.roster.lanes.lenient(mirror)
+        rehearse = self.roster.config.rmaxdelete > 0 and not mirror.brake.approved
+        batch = mirror.start(now, check_after=_look(mirror), rehearse=rehearse, lenient=lenient)
+        self._order(mirror, batch, RunKind.REHEARSAL if rehearse else RunKind.PASS)
+
+    def go_on(self, mirror: Mirror, now: float) -> None:
+        """Start the next run of the same flight: after a rehearsal, or a step."""
+        batch = mirror.perform(now, check_after=_look(mirror))
+        self._order(mirror, batch, RunKind.PASS)
+
+    def compare(self, now: float) -> None:
+        """Start the comparison that has been due for longest."""
+        mirror = comparison.longest_due(self.comparable(), now)
+        if mirror is not None:
+            mirror.compare(now, check_after=_look(mirror) * SILENCE)
+            self._order(mirror, self.roster.full("rverify", now), RunKind.COMPARISON)
+
+    def comparable(self) -> Sequence[Mirror]:
+        """Return the mirrors that may be compared when their time has come: one at a time.
+
+        Such a run is extra (``rparallel``) and gives way: a mirror has nothing to send, and its
+        source nothing in store for it.
+        """
+        roster = self.roster
+        if not roster.config.rverify or roster.paused:
+            return ()
+        if any(mirror.work.comparing for mirror in roster.everybody()):
+            return ()
+        return [mirror for mirror in roster.mirrors if self._may_be_compared(mirror)]
+
+    def _may_be_compared(self, mirror: Mirror) -> bool:
+        state = self.roster.source_of(mirror)
+        quiet = not state.batch and not state.written and state.open_for(mirror.pair.node.name)
+        return quiet and comparison.idle(mirror, self.roster.lanes.partner(mirror))
+
+    def _order(self, mirror: Mirror, batch: Batch, kind: RunKind) -> None:
+        """Order the next run of a mirror, which carries `batch`."""
+        waiting = self.roster.source_of(mirror).settling.paths
+        if waiting and batch.changes is not None:
+            # What the batch itself names has waited long enough, and may have changed again since.
+            waiting = waiting.difference(batch.changes.entries)
+        other = self.roster.lanes.partner(mirror)
+        limited = kind is RunKind.PASS and not mirror.brake.approved
+        order = Order(
+            mirror.pair,
+            kind,
+            batch,
+            limit=self.roster.config.rmaxdelete if limited else 0,
+            big=mirror.big,
+            lenient=mirror.work.lenient,
+            left_out=waiting,
+            steps=() if mirror.wary else mirror.work.steps,
+            alone=not mirror.big and (other is None or not other.busy) and not waiting,
+            owed=self.roster.lanes.owes(mirror),
+            stale=mirror.stale,
+            retried=mirror.backoff.failures > 0,
+        )
+        self.roster.actions.append(Start(mirror, order))
+
+
+def _look(mirror: Mirror) -> float:
+    """Return after how many seconds somebody looks whether a run moves; 0: never."""
+    return mirror.pair.node.rtimeout / LOOKS
