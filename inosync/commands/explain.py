@@ -14,18 +14,8 @@ from inosync.config.load import Config, Pair, Source
 from inosync.errors import ConfigError
 from inosync.rsync.destination import Destination
 from inosync.rsync.filters import Filters, Rule, compile_filters
-from inosync.rsync.options import options
+from inosync.rsync.options import deletes_excluded, follows_links, options, withholding
 from inosync.text import printable
-
-#: Options in ``extra`` that keep more from a node than the exclude rules do.
-_HIDING = frozenset(
-    """
-    -f --filter -F --exclude --exclude-from --include --include-from -C --cvs-exclude --max-size
-    --min-size -x --one-file-system -m --prune-empty-dirs -u --update --existing --ignore-existing
-    """.split()  # noqa: SIM905 - read as a sentence
-)
-#: Options that send what a symbolic link points to.
-_FOLLOWING = frozenset(["-L", "--copy-links", "--copy-unsafe-links", "-k", "--copy-dirlinks"])
 
 #: What rsync only sends with these options, by the type of a file.
 _SPECIAL = {
@@ -150,11 +140,11 @@ def _landing(place: _Place, pair: Pair, admitted: bool) -> Iterator[str]:
     where = printable(landing(pair, place.relative))
     if not admitted:
         fate = "left alone there"
-        if "--delete-excluded" in given:
+        if deletes_excluded(pair.node.extra):
             fate = "deleted there (--delete-excluded)"
         yield f"  not sent, and {fate}: {where}"
         return
-    if place.link is not None and not given & _FOLLOWING:
+    if place.link is not None and not follows_links(pair.node.extra):
         yield f"  not sent: {where}"
         return
     kind, option = _SPECIAL.get(stat.S_IFMT(place.mode), ("", ""))
@@ -162,7 +152,7 @@ def _landing(place: _Place, pair: Pair, admitted: bool) -> Iterator[str]:
         yield f"  not sent, since it is {kind} (extra = {option!r} sends it): {where}"
         return
     yield f"  lands at {where}"
-    for name in sorted(given & _HIDING):
+    for name in withholding(pair.node.extra):
         yield f"    unless {name} in extra keeps it back"
 
 

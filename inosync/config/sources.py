@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from inosync.rsync.destination import Destination, Transport
 from inosync.rsync.filters import Filters, compile_filters
-from inosync.rsync.options import options
+from inosync.rsync.options import deletes_excluded
 from inosync.text import printable
 
 _Place = TypeVar("_Place")
@@ -194,8 +194,7 @@ class _Landing:
 
     def spares(self, relative: str) -> bool:
         """Return whether this mirror's ``--delete`` leaves `relative` below its landing alone."""
-        deletes_excluded = "--delete-excluded" in options(self.pair.node.extra)
-        return not deletes_excluded and self.watched.hides(relative)
+        return not deletes_excluded(self.pair.node.extra) and self.watched.hides(relative)
 
 
 def source_overlaps(sources: Sequence[Source]) -> list[tuple[int, str]]:
@@ -233,9 +232,8 @@ def mirror_holding(pairs: Sequence[Pair], file: str) -> Pair | None:
         if landing.space != _LOCAL:
             continue
         for found, relative in _around({landing.path: landing}, path):
-            deletes_excluded = "--delete-excluded" in options(pair.node.extra)
             admits = found.watched.filters.admits_path(os.fsencode(relative), directory=False)
-            if admits or deletes_excluded:
+            if admits or deletes_excluded(pair.node.extra):
                 return pair
     return None
 

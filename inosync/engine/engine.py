@@ -37,11 +37,11 @@ from inosync.engine.mirror import Failure, Mirror, State
 from inosync.engine.reports import Failed, Report, changed, failed, held, recovered, succeeded
 from inosync.engine.source import SourceState, without_unsettled
 from inosync.planning.command import SILENCE
-from inosync.planning.file_list import hindrance
 from inosync.planning.order import Order, Prepared, RunKind
 from inosync.planning.resting_files import Fresh, compile_rules
 from inosync.planning.steps import Renew
 from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict, judge
+from inosync.rsync.options import hindrance
 from inosync.rsync.output import NOTHING
 from inosync.text import printable
 

@@ -19,7 +19,7 @@ from inosync.planning.steps import Fuzzy, Relink, Renew, Step
 from inosync.rsync import differences
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import rsync_options
-from inosync.rsync.options import most_deletions, options, spoken, with_rules
+from inosync.rsync.options import keeps_partials, most_deletions, spoken, with_rules
 from inosync.rsync.program import CONNECT_TIMEOUT, Program, chooses_shell, ssh_command
 
 #: How many times ``rtimeout`` a run that compares contents may be silent: it is while either end
@@ -37,10 +37,7 @@ _LENIENT = (f"--filter=P .*.{'[0-9A-Za-z]' * 6}", f"--filter=-srp {PARTIAL_DIREC
 #: a directory, which --delete would do by itself.
 _ONLY_FILES = ("--no-links", "--no-devices", "--no-specials", "--info=nonreg0", "--force")
 
-#: Options after which the lane must not be told to keep what was interrupted: rsync refuses both.
-_KEEPS_ITSELF = frozenset(("--inplace", "--append", "--append-verify", "--write-devices"))
-
-#: Of a list: a name that has vanished is no error, and ends in NUL. Like plan.list_options.
+#: Of a list: a name that has vanished is no error, and ends in NUL. Like file_list.list_options.
 _NAMED = ("--ignore-missing-args", "--from0", "--files-from=-")
 #: What steps do beside what a list does. --fuzzy takes a file with the same size and time, or with
 #: a similar name, for the content of the one beside it that the node lacks. It needs rsync's
@@ -223,7 +220,6 @@ def _lane_options(extra: Sequence[str], size: int, *, big: bool) -> list[str]:
         return [*extra, *([f"--max-size={size}"] if size else [])]
     words = [word for word in extra if not word.startswith("--del")]
     words += [f"--min-size={size + 1}", *_ONLY_FILES]
-    given = options(words)
-    if given.isdisjoint(_KEEPS_ITSELF) and "--partial-dir" not in given:
+    if not keeps_partials(words):
         words.append(f"--partial-dir={PARTIAL_DIRECTORY}")
     return words

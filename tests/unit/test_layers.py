@@ -65,8 +65,6 @@ DOORS["time"].add("commands.verify")
 #: What is still to be taken apart.
 NOT_YET = {
     ("changes.changes", "rsync.filters"),
-    ("config.nodes", "planning.file_list"),
-    ("lsyncd.translate", "planning.file_list"),
     ("service.service", "commands.once"),
     *(
         ("watch.guard", f"planning.{name}")
