@@ -16,7 +16,7 @@ from inosync.errors import AlreadyRunningError, ConfigError, InosyncError, NotRu
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this room
 if TYPE_CHECKING:
-    from inosync.config.load import Config
+    from inosync.config.model import Config
 
 OK, FAILED, USAGE, RUNNING, NOT_RUNNING, NOT_IN_SYNC = 0, 1, 2, 3, 4, 5
 

@@ -18,13 +18,12 @@ from pathlib import Path
 from inosync.commands import probe
 from inosync.commands.probe import OK, PROBLEM, WARNING, Finding
 from inosync.commands.side_by_side import Ended, Job, together
-from inosync.config.load import Config, Pair, Source
-from inosync.config.sources import mirror_overlaps
+from inosync.config.model import Config, Pair, Source
+from inosync.config.overlaps import mirror_overlaps
 from inosync.errors import ConfigError
 from inosync.planning.command import Run, command
 from inosync.planning.order import RunKind
 from inosync.rsync.destination import Destination, Transport
-from inosync.rsync.filters import compile_filters
 from inosync.rsync.options import options
 from inosync.rsync.program import Program
 from inosync.service.service import become, control_directory, preflight, run_environment
@@ -111,7 +110,6 @@ def _findings(config: Config) -> Iterator[Finding]:
 
 def _look_through(source: Source) -> _Seen:
     """Count what a daemon would watch, and note what would be in its way."""
-    filters = compile_filters(source.excludes, prefix=os.fsencode(source.prefix))
     seen = _Seen()
     soon = time.time() + 60
     root = os.fsencode(source.path)
@@ -127,7 +125,7 @@ def _look_through(source: Source) -> _Seen:
         for entry in entries:
             path = os.path.join(below, entry.name)
             directory = entry.is_dir(follow_symlinks=False)
-            if not filters.admits(path, directory=directory):
+            if not source.filters.admits(path, directory=directory):
                 seen.hidden += 1
             elif directory:
                 ahead.append(path)

@@ -10,10 +10,9 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inosync.config.load import Config, Pair, Source
+from inosync.config.model import Config, Pair, Source
 from inosync.errors import ConfigError
-from inosync.rsync.destination import Destination
-from inosync.rsync.filters import Filters, Rule, compile_filters
+from inosync.rsync.filters import Rule
 from inosync.rsync.options import deletes_excluded, follows_links, options, withholding
 from inosync.text import printable
 
@@ -51,14 +50,13 @@ def explain(config: Config, path: str) -> list[str]:
     """
     place = _find(config, path)
     source = place.source
-    filters = compile_filters(source.excludes, prefix=os.fsencode(source.prefix))
-    decided, rule, admitted = filters.decision(place.relative, directory=place.directory)
+    decided, rule, admitted = source.filters.decision(place.relative, directory=place.directory)
     lines = [f"{place.shown(place.relative)}: {_verdict(place, decided, rule, admitted)}"]
     if not _exists(place):
         kind = "directory" if place.directory else "file"
         lines.append(f"  it does not exist: judged as a {kind} of this name")
     lines.append(f"  source: {printable(source.path)}")
-    lines += _undecided(filters, source)
+    lines += _undecided(source)
     if place.link is not None:
         lines.append("  the link itself is mirrored, and what is behind it is not even watched")
     lines.append(f"  watched: {_watched(place, admitted)}")
@@ -119,8 +117,8 @@ def _verdict(place: _Place, decided: bytes, rule: Rule | None, admitted: bool) -
     return f"excluded: {name} hides {place.shown(decided)} and all below it"
 
 
-def _undecided(filters: Filters, source: Source) -> Iterator[str]:
-    for text in filters.left_to_rsync:
+def _undecided(source: Source) -> Iterator[str]:
+    for text in source.filters.left_to_rsync:
         yield f"  rsync alone applies {source.excludes_from} {text!r}, which may decide otherwise"
 
 
@@ -137,7 +135,7 @@ def _watched(place: _Place, admitted: bool) -> str:
 def _landing(place: _Place, pair: Pair, admitted: bool) -> Iterator[str]:
     """Say what becomes of the path on one node."""
     given = options(pair.node.extra)
-    where = printable(landing(pair, place.relative))
+    where = pair.landing(os.fsdecode(place.relative)).shown
     if not admitted:
         fate = "left alone there"
         if deletes_excluded(pair.node.extra):
@@ -154,16 +152,3 @@ def _landing(place: _Place, pair: Pair, admitted: bool) -> Iterator[str]:
     yield f"  lands at {where}"
     for name in withholding(pair.node.extra):
         yield f"    unless {name} in extra keeps it back"
-
-
-def landing(pair: Pair, relative: bytes) -> str:
-    """Return where the path `relative` of a source lands on a node: a whole destination."""
-    parts = [part for part in (pair.source.prefix, os.fsdecode(relative)) if part]
-    return _below(pair.destination, "/".join(parts))
-
-
-def _below(destination: Destination, path: str) -> str:
-    shown = destination.shown
-    if not path:
-        return shown
-    return shown + path if shown.endswith((":", "/")) else f"{shown}/{path}"

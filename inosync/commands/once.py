@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Callable, Iterable
 
-from inosync.config.load import Config
+from inosync.config.model import Config
 from inosync.config.nodes import pairs_on
 from inosync.config.values import YEAR
 from inosync.engine.actions import Outcome

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from inosync.config.load import Pair, Source
+from inosync.config.model import Pair, Source
 from inosync.rsync.destination import Destination, Transport
 from inosync.rsync.differences import differences
 from inosync.rsync.exits import judge

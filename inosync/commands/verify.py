@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inosync.commands.side_by_side import Ended, Job, together
-from inosync.config.load import Config, Pair
+from inosync.config.model import Config, Pair
 from inosync.config.nodes import pairs_on
 from inosync.planning.command import Run, command, patient
 from inosync.planning.order import RunKind

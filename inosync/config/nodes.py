@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from inosync.config.model import Node, Pair, Source
+from inosync.config.overlaps import mirror_overlaps
 from inosync.config.reader import Reading
 from inosync.config.settings import SETTINGS
-from inosync.config.sources import Node, Pair, Source, absolute, mirror_overlaps
+from inosync.config.sources import absolute
 from inosync.config.values import Fault, Faults, did_you_mean, faults_of, optional, shown
 from inosync.config.values import text as parse_text
 from inosync.errors import ConfigError

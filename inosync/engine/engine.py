@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch, collect, full_pass, merged
 from inosync.changes.changes import Change, Changes, Move
-from inosync.config.load import Config, Pair, Source
+from inosync.config.model import Config, Pair, Source
 from inosync.engine import comparison as comparing
 from inosync.engine import messages as telling
 from inosync.engine.actions import (

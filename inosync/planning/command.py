@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inosync.config.load import Config, Pair
+from inosync.config.model import Config, Pair
 from inosync.planning.file_list import list_options, top
 from inosync.planning.order import RunKind
 from inosync.planning.steps import Fuzzy, Relink, Renew, Step
@@ -177,11 +177,10 @@ def patient(pair: Pair) -> Pair:
 
 def _ends(pair: Pair, path: str) -> list[str]:
     """Return where the content of a directory of the source is, and where it goes."""
-    source, text = pair.source, pair.destination.text
-    landing = "/".join(part for part in (source.prefix, path) if part)
-    between = "" if text.endswith(("/", ":")) else "/"
-    there = f"{text}{between}{landing}/" if landing else text
-    return [f"{source.path}/{path}/" if path else f"{source.path}/", there]
+    here, there = pair.source.path, pair.landing(path)
+    if there != pair.destination:
+        return [f"{here}/{path}/" if path else f"{here}/", f"{there.text}/"]
+    return [f"{here}/", there.text]
 
 
 def _link_options(relink: Relink) -> list[str]:

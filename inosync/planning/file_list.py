@@ -35,7 +35,7 @@ from itertools import islice
 from typing import Protocol
 
 from inosync.changes.changes import Change, Kind
-from inosync.config.sources import Source
+from inosync.config.model import Source
 from inosync.planning.view import Status, View
 from inosync.rsync.filters import Filters
 

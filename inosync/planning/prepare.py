@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from inosync.changes.changes import Change, Kind
-from inosync.config.load import Config, Pair
+from inosync.config.model import Config, Pair
 from inosync.planning.big_files import big_changes
 from inosync.planning.command import Run, command, patient
 from inosync.planning.file_list import longest_list, plan

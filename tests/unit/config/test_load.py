@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from inosync.changes import changes as events
-from inosync.config.load import Config, Node, from_arguments, load
+from inosync.config.load import from_arguments, load
+from inosync.config.model import Config, Node
 from inosync.config.settings import SETTINGS
 from inosync.config.values import YEAR, did_you_mean, group, shown, user
 from inosync.errors import ConfigError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.configs import make_config, make_pair, make_source
 
-from inosync.config.load import Source
+from inosync.config.model import Source
 from inosync.config.nodes import pairs_on
 from inosync.errors import ConfigError
 from inosync.planning.command import Run, command, patient
