@@ -20,7 +20,7 @@ from inosync.commands.probe import OK, PROBLEM, WARNING, Finding
 from inosync.commands.side_by_side import Ended, Job, together
 from inosync.config.model import Config, Pair, Source
 from inosync.config.overlaps import mirror_overlaps
-from inosync.errors import ConfigError
+from inosync.errors import ConfigError, Exit
 from inosync.planning.command import Run, command
 from inosync.planning.order import RunKind
 from inosync.rsync.destination import Destination, Transport
@@ -57,7 +57,10 @@ class _Seen:
 
 
 def check(load: Callable[[], Config], *, say: Callable[[str], None]) -> int:
-    """Test the config and every node, and `say` what is found; return the exit status, 0 or 2."""
+    """Test the config and every node, and `say` what is found.
+
+    Return OK, or USAGE when there is a problem.
+    """
     levels = []
 
     def report(finding: Finding) -> None:
@@ -72,7 +75,7 @@ def check(load: Callable[[], Config], *, say: Callable[[str], None]) -> int:
             report(Finding(PROBLEM, problem))
     problems, warnings = levels.count(PROBLEM), levels.count(WARNING)
     say(f"{problems} problem{'s' * (problems != 1)}, {warnings} warning{'s' * (warnings != 1)}")
-    return 2 if problems else 0
+    return Exit.USAGE if problems else Exit.OK
 
 
 def _findings(config: Config) -> Iterator[Finding]:
