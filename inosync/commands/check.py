@@ -199,7 +199,7 @@ def _limits() -> dict[str, int]:
 
 
 class _Nodes:
-    """The questions to all nodes, and what is found by their answers, by mirror."""
+    """Asks all nodes, and collects by mirror what their answers say."""
 
     def __init__(
         self,
@@ -257,7 +257,7 @@ class _Nodes:
         pair = self._config.pairs[index]
         if pair.destination.transport is Transport.LOCAL:
             told = _local(pair)
-            self._found[index] += probe.place(pair, told)
+            self._found[index] += probe.directory(pair, told)
             self._sure.add(index)
         yield Job(("rehearsal", index), probe.rehearsal(self._argv(pair)), self._names(pair))
         script = probe.script(pair, self._control, environment_shell=self._own_shell)
@@ -283,12 +283,12 @@ class _Nodes:
         if "there" not in told:
             return  # rsync's own failure says why, or the shell is restricted to rsync
         self._sure.add(index)
-        self._found[index] += probe.place(pair, told)
-        self._found[index] += probe.programs(pair, told, time.time())
+        self._found[index] += probe.directory(pair, told)
+        self._found[index] += probe.rsync_and_clock(pair, told, time.time())
         status = os.stat(pair.source.path)
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         source = f"{status.st_dev}:{status.st_ino}"
-        found = probe.here(pair, told, boot=boot, source=source)
+        found = probe.local_mirror(pair, told, boot=boot, source=source)
         if found is not None:
             self._here[index] = found
 

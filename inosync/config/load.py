@@ -40,7 +40,7 @@ def load(path: str, *, insecure: bool = False) -> Config:
 
 
 def scratch(path: str) -> str:
-    """Return where the next ``metricsfile`` or ``htmlfile`` grows, beside the one at `path`."""
+    """Return the file in which the next ``metricsfile`` or ``htmlfile`` at `path` is written."""
     directory, name = os.path.split(path)
     return os.path.join(directory, f".{name}.tmp")
 

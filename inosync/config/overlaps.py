@@ -142,7 +142,7 @@ def _landing(index: int, pair: Pair, watched: _Watched) -> _Landing:
 def _feeding(
     landings: Iterable[_Landing], watched: Iterable[_Watched]
 ) -> Iterator[tuple[int, str]]:
-    """Mirrors in sources."""
+    """Give the mirrors that lie in a source."""
     by_real = {source.real: source for source in watched}
     for landing in landings:
         if landing.space != _LOCAL:
@@ -165,7 +165,7 @@ def _feeding(
 def _swallowed(
     mirrors: Mapping[str, list[_Landing]], watched: Iterable[_Watched]
 ) -> Iterator[tuple[int, str]]:
-    """Sources in mirrors."""
+    """Give the mirrors that a source lies in."""
     for source in watched:
         for landings, relative in _around(mirrors, source.real):
             for landing in landings:
@@ -179,7 +179,7 @@ def _swallowed(
 
 
 def _collisions(places: Mapping[str, list[_Landing]]) -> Iterator[tuple[int, str]]:
-    """Mirrors at, or in, the place of another mirror."""
+    """Give the mirrors that lie in another mirror, or where it is."""
     for path, landings in places.items():
         first = printable(landings[0].pair.source.path)
         for other in landings[1:]:

@@ -51,7 +51,7 @@ def read_argument(text: str, cwd: str) -> Source:
 
     Such a command line is pylsyncd's, and so is the rule: ``.`` and a path with ``/./`` in it are
     virtual roots, as for :func:`read_source`. Any other path is kept whole on the node, whether a
-    slash ends it or not: ``/var/www`` goes to ``DEST/var/www``. Its ``prefix`` tells.
+    slash ends it or not: ``/var/www`` goes to ``DEST/var/www``. The ``prefix`` is what is kept.
 
     Raise ValueError if that is no directory that can be mirrored.
     """

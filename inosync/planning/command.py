@@ -55,7 +55,7 @@ _ANY_NUMBER = 2**31 - 1
 class Run:
     """One run of rsync, and all that its command line depends on beside the config.
 
-    `listed`: it carries what standard input names (see file_list.py). ``limit`` is how many files
+    A `listed` run carries what standard input names (see file_list.py). ``limit`` is how many files
     it may delete; 0: any. ``contents`` are compared, too. ``spare`` are paths of the source that
     are to be left alone on the node, ``leave`` files, and ``hide`` paths that are to be deleted
     there even if the source has them. A STEP has the ``step`` that it is (see steps.py).
@@ -107,7 +107,7 @@ def command(run: Run, config: Config, program: Program) -> list[str]:
 
 
 def _limits(run: Run) -> list[str]:
-    """Return how long it may be silent, and how much it may send in a second."""
+    """Return the options for how long the run may be silent, and how fast it may send."""
     node, local = run.pair.node, run.pair.destination.transport is Transport.LOCAL
     words = []
     # Both ends of a local run wait for one that has ended already, in steps of 20 ms
@@ -170,7 +170,7 @@ def _carrying(run: Run, config: Config) -> list[str]:
 
 
 def patient(pair: Pair) -> Pair:
-    """Return `pair` for a run that compares contents: ``rtimeout`` is longer."""
+    """Return `pair` with a longer ``rtimeout``, for a run that compares contents."""
     node = dataclasses.replace(pair.node, rtimeout=pair.node.rtimeout * SILENCE)
     return dataclasses.replace(pair, node=node)
 

@@ -116,7 +116,7 @@ def plan(
     """Return what carries `changes`, as the source is now; to be asked anew for every run.
 
     `filters` are the rules of the source, compiled with its prefix. `spare` are paths that
-    the run leaves alone, and `hide` paths that it is to delete, as ``rsync.command`` has them. The
+    the run leaves alone, and `hide` paths that it is to delete, as ``command.Run`` has them. The
     list has at most `longest` entries.
     """
 
