@@ -35,11 +35,12 @@ class Row:
     - ``no_steps``: a hard link is no help with it or could do harm, or a step for renames would not
       mean what is meant.
     - ``manner``: it only changes how rsync speaks, of which no person hears anything.
-    - ``in_place``: readers of a mirror see half a file under its final name, always; rsync refuses
-      --partial-dir beside it.
+    - ``in_place``: readers of a mirror always see half-written files under their final names; rsync
+      refuses --partial-dir beside it.
     - ``keeps_half``: they see half a file after an interruption, unless there is a --partial-dir.
     - ``withholds``: it keeps more from a node than the exclude rules do.
     - ``follows``: it sends what a symbolic link points to.
+    - ``whole``: files are sent whole, whatever the node has already.
     """
 
     names: str
@@ -52,12 +53,13 @@ class Row:
     keeps_half: bool = False
     withholds: bool = False
     follows: bool = False
+    whole: bool = False
 
 
 #: One row for an option, or for several of which the same is known. From rsync's options.c; a test
 #: compares the values with ``rsync --help``.
 ROWS = (
-    # What to send.
+    # Whether a run does what is meant.
     Row("-n --dry-run --list-only --help -V --version", refused=_PRETENDS),
     Row("--only-write-batch", value=True, refused=_PRETENDS),
     Row("--daemon --detach --no-detach --server --sender", refused=_ROLE),
@@ -69,6 +71,7 @@ ROWS = (
     Row("--ignore-missing-args", refused=_VANISHED),
     Row("-R --relative --no-R --no-relative", refused=_LAYOUT),
     Row("--no-r --no-recursive", refused=_FLAT),
+    # Which files are sent.
     Row("-f --filter", value=True, no_list=_RULES, no_steps=True, withholds=True),
     Row("--exclude --exclude-from", value=True, no_list=_RULES, no_steps=True, withholds=True),
     Row("--include --include-from", value=True, no_list=_RULES, no_steps=True, withholds=True),
@@ -97,6 +100,7 @@ ROWS = (
     Row("--append", no_steps=True, in_place=True),
     Row("--append-verify", no_steps=True, in_place=True),
     Row("--write-devices", no_steps=True, in_place=True),
+    Row("-W --whole-file", whole=True),
     Row("--partial", keeps_half=True),
     Row("-P", keeps_half=True),
     Row("--partial-dir", value=True),

@@ -163,7 +163,7 @@ def prevented(words: Sequence[str]) -> bool:
 
 def whole_files(words: Sequence[str]) -> bool:
     """Return whether a node's options have files sent whole, whatever is there already."""
-    return not options(words).isdisjoint(("-W", "--whole-file"))
+    return any(_row(option).whole for option in options(words))
 
 
 def withholding(words: Sequence[str]) -> list[str]:
