@@ -1,7 +1,7 @@
 """The command line: arguments in, exit status out.
 
-0 ok, 1 failed, 2 usage or config, 3 already running, 4 not running, 5 not in sync. Heavier rooms
-are imported when they are needed, so that ``--version`` and ``--help`` answer at once.
+Heavier rooms are imported when they are needed, so that ``--version`` and ``--help`` answer at
+once.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ import sys
 from collections.abc import Sequence
 
 from inosync import __version__
-from inosync.errors import AlreadyRunningError, ConfigError, InosyncError, NotRunningError
+from inosync.errors import AlreadyRunningError, ConfigError, Exit, InosyncError
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this room
 if TYPE_CHECKING:
-    from inosync.config.load import Config
-
-OK, FAILED, USAGE, RUNNING, NOT_RUNNING, NOT_IN_SYNC = 0, 1, 2, 3, 4, 5
+    from inosync.config.model import Config
 
 
 def parser() -> argparse.ArgumentParser:
@@ -116,16 +114,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         for problem in error.problems:
             print(f"inosync: {problem}", file=sys.stderr)
-        return USAGE
-    except AlreadyRunningError as error:
-        print(f"inosync: {error}{_instead(options)}", file=sys.stderr)
-        return RUNNING
-    except NotRunningError as error:
-        print(f"inosync: {error}", file=sys.stderr)
-        return NOT_RUNNING
+        return error.exit_status
     except InosyncError as error:
-        print(f"inosync: {error}", file=sys.stderr)
-        return FAILED
+        more = _instead(options) if isinstance(error, AlreadyRunningError) else ""
+        print(f"inosync: {error}{more}", file=sys.stderr)
+        return error.exit_status
 
 
 def _seconds(text: str) -> float:
@@ -191,7 +184,7 @@ def _alone(options: argparse.Namespace) -> int:
         from inosync.commands.explain import explain
 
         print(*explain(_load(options), options.explain), sep="\n")
-        return OK
+        return Exit.OK
     if options.verify and not options.repair:
         from inosync.commands.verify import verify
 
@@ -216,12 +209,12 @@ def _alone(options: argparse.Namespace) -> int:
 def _repair(options: argparse.Namespace) -> int:
     """Say what differs, and have the daemon that runs mend it."""
     from inosync.commands import ask as client
-    from inosync.commands.verify import DRIFT, verify
+    from inosync.commands.verify import verify
     from inosync.system import lock
 
     config = _load(options)
     status = verify(config, node=options.node, say=_say)
-    if status != DRIFT:
+    if status != Exit.NOT_IN_SYNC:
         return status
     path = lock.socket_path(lock.runtime_directory(), config)
     return client.repair(path, node=options.node)
@@ -272,11 +265,8 @@ def _ask(options: argparse.Namespace) -> int:
             "resume": lambda: client.resume(path),
             "reload": lambda: client.reload(path),
         }[_modes(options)[0]]()
-    except client.RefusedError as error:
-        print(f"inosync: {error}", file=sys.stderr)
-        return USAGE
     except KeyboardInterrupt:
-        return FAILED
+        return Exit.FAILED
 
 
 def _from_lsyncd(options: argparse.Namespace) -> int:
@@ -284,7 +274,7 @@ def _from_lsyncd(options: argparse.Namespace) -> int:
 
     text = lsyncd.read(options.from_lsyncd)
     print(lsyncd.convert(text, options.from_lsyncd, os.getcwd()), end="")
-    return OK
+    return Exit.OK
 
 
 def _load(options: argparse.Namespace) -> Config:

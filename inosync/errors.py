@@ -1,9 +1,9 @@
-"""The errors that reach a person.
+"""The errors that reach a person, and the exit statuses of the program.
 
     InosyncError
-     ├── ConfigError           the config or the command line is wrong          (exit 2)
-     ├── AlreadyRunningError   another daemon holds the lock                    (exit 3)
-     ├── NotRunningError       no daemon answers                                (exit 4)
+     ├── ConfigError           the config or the command line is wrong
+     ├── AlreadyRunningError   another daemon holds the lock
+     ├── NotRunningError       no daemon answers
      └── WatchError            a source cannot be watched at all
 
 ``str(error)`` is the whole message: what failed, where, and what to do. Nothing here knows how a
@@ -12,11 +12,25 @@ message is shown.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
+
+
+class Exit(enum.IntEnum):
+    """How the program ends: what a shell sees of it. docs/commands.rst says the same."""
+
+    OK = 0
+    FAILED = 1  # a bug, or not all that was asked for could be done
+    USAGE = 2  # the command line or the config is wrong
+    ALREADY_RUNNING = 3
+    NOT_RUNNING = 4
+    NOT_IN_SYNC = 5
 
 
 class InosyncError(Exception):
     """Base of every error that is told to a person and not shown as a traceback."""
+
+    exit_status = Exit.FAILED
 
 
 class ConfigError(InosyncError):
@@ -24,6 +38,8 @@ class ConfigError(InosyncError):
 
     ``problems`` holds one complete line each; ``str()`` joins them with newlines.
     """
+
+    exit_status = Exit.USAGE
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -33,9 +49,13 @@ class ConfigError(InosyncError):
 class AlreadyRunningError(InosyncError):
     """Another process holds the daemon's lock."""
 
+    exit_status = Exit.ALREADY_RUNNING
+
 
 class NotRunningError(InosyncError):
     """There is no daemon to ask."""
+
+    exit_status = Exit.NOT_RUNNING
 
 
 class WatchError(InosyncError):

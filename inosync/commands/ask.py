@@ -17,12 +17,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from inosync.errors import InosyncError, NotRunningError
+from inosync.errors import Exit, InosyncError, NotRunningError
 from inosync.status import table
 from inosync.status.snapshot import Snapshot
 from inosync.system import control
-
-OK, FAILED, USAGE, NOT_IN_SYNC = 0, 1, 2, 5
 
 #: Seconds that --wait waits when it is not told.
 WAIT = 60.0
@@ -43,14 +41,14 @@ def status(path: str, *, as_json: bool) -> int:
         print(json.dumps(now, indent=2))
     else:
         print(_picture(now, colours=sys.stdout.isatty()))
-    return OK if now["synced"] else NOT_IN_SYNC
+    return Exit.OK if now["synced"] else Exit.NOT_IN_SYNC
 
 
 def top(path: str) -> int:
     """Show the state live until q or Ctrl-C is pressed."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print("inosync: --top needs a terminal; use --status", file=sys.stderr)
-        return USAGE
+        return Exit.USAGE
     with _keys() as pressed:
         while True:
             try:
@@ -60,7 +58,7 @@ def top(path: str) -> int:
             rows = shutil.get_terminal_size().lines - 1
             print(_CLEAR + "\n".join(picture.splitlines()[:rows]), end="", flush=True)
             if pressed(_EVERY) in ("q", "Q", "\x03", "\x04"):
-                return OK
+                return Exit.OK
 
 
 def wait(path: str, *, seconds: float, node: str, impatient: bool = False) -> int:
@@ -72,18 +70,18 @@ def wait(path: str, *, seconds: float, node: str, impatient: bool = False) -> in
         path, "wait", timeout=seconds + 30, seconds=seconds, node=node, impatient=impatient
     )
     if answer["synced"]:
-        return OK
+        return Exit.OK
     for line in answer["lagging"]:
         after = answer["seconds"] if impatient else seconds
         print(f"inosync: not in sync after {after:g} s: {line}", file=sys.stderr)
-    return NOT_IN_SYNC
+    return Exit.NOT_IN_SYNC
 
 
 def sync(path: str, *, node: str) -> int:
     """Ask for a full pass."""
     answer = _ask(path, "sync", node=node)
     print(f"full pass of {answer['mirrors']} mirrors begins{_later(answer)}")
-    return OK
+    return Exit.OK
 
 
 def repair(path: str, *, node: str) -> int:
@@ -91,7 +89,7 @@ def repair(path: str, *, node: str) -> int:
     answer = _ask(path, "repair", node=node)
     print(f"the daemon mends it: {answer['mirrors']} full passes by contents begin{_later(answer)}")
     result = wait(path, seconds=_REPAIR, node=node, impatient=True)
-    if result == OK:
+    if result == Exit.OK:
         print("mended")
     return result
 
@@ -100,14 +98,14 @@ def pause(path: str) -> int:
     """Let nothing start until --resume."""
     answer = _ask(path, "pause")
     print(f"paused: changes are collected, nothing is started; {answer['running']} runs go on")
-    return OK
+    return Exit.OK
 
 
 def resume(path: str) -> int:
     """End a pause."""
     _ask(path, "resume")
     print("resumed")
-    return OK
+    return Exit.OK
 
 
 def reload(path: str) -> int:
@@ -116,7 +114,7 @@ def reload(path: str) -> int:
     for problem in problems:
         print(f"inosync: {problem}", file=sys.stderr)
     print("the old config stays in force" if problems else "config loaded again")
-    return USAGE if problems else OK
+    return Exit.USAGE if problems else Exit.OK
 
 
 def _later(answer: dict[str, Any]) -> str:
@@ -126,6 +124,8 @@ def _later(answer: dict[str, Any]) -> str:
 
 class RefusedError(InosyncError):
     """The daemon would not do what it was asked: there is no such node, or the like."""
+
+    exit_status = Exit.USAGE
 
 
 def _ask(path: str, command: str, *, timeout: float = 30, **arguments: Any) -> dict[str, Any]:

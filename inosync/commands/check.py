@@ -18,13 +18,12 @@ from pathlib import Path
 from inosync.commands import probe
 from inosync.commands.probe import OK, PROBLEM, WARNING, Finding
 from inosync.commands.side_by_side import Ended, Job, together
-from inosync.config.load import Config, Pair, Source
-from inosync.config.sources import mirror_overlaps
-from inosync.errors import ConfigError
+from inosync.config.model import Config, Pair, Source
+from inosync.config.overlaps import mirror_overlaps
+from inosync.errors import ConfigError, Exit
 from inosync.planning.command import Run, command
 from inosync.planning.order import RunKind
 from inosync.rsync.destination import Destination, Transport
-from inosync.rsync.filters import compile_filters
 from inosync.rsync.options import options
 from inosync.rsync.program import Program
 from inosync.service.service import become, control_directory, preflight, run_environment
@@ -58,7 +57,10 @@ class _Seen:
 
 
 def check(load: Callable[[], Config], *, say: Callable[[str], None]) -> int:
-    """Test the config and every node, and `say` what is found; return the exit status, 0 or 2."""
+    """Test the config and every node, and `say` what is found.
+
+    Return OK, or USAGE when there is a problem.
+    """
     levels = []
 
     def report(finding: Finding) -> None:
@@ -73,7 +75,7 @@ def check(load: Callable[[], Config], *, say: Callable[[str], None]) -> int:
             report(Finding(PROBLEM, problem))
     problems, warnings = levels.count(PROBLEM), levels.count(WARNING)
     say(f"{problems} problem{'s' * (problems != 1)}, {warnings} warning{'s' * (warnings != 1)}")
-    return 2 if problems else 0
+    return Exit.USAGE if problems else Exit.OK
 
 
 def _findings(config: Config) -> Iterator[Finding]:
@@ -111,7 +113,6 @@ def _findings(config: Config) -> Iterator[Finding]:
 
 def _look_through(source: Source) -> _Seen:
     """Count what a daemon would watch, and note what would be in its way."""
-    filters = compile_filters(source.excludes, prefix=os.fsencode(source.prefix))
     seen = _Seen()
     soon = time.time() + 60
     root = os.fsencode(source.path)
@@ -127,7 +128,7 @@ def _look_through(source: Source) -> _Seen:
         for entry in entries:
             path = os.path.join(below, entry.name)
             directory = entry.is_dir(follow_symlinks=False)
-            if not filters.admits(path, directory=directory):
+            if not source.filters.admits(path, directory=directory):
                 seen.hidden += 1
             elif directory:
                 ahead.append(path)
@@ -198,7 +199,7 @@ def _limits() -> dict[str, int]:
 
 
 class _Nodes:
-    """The questions to all nodes, and what is found by their answers, by mirror."""
+    """Asks all nodes, and collects by mirror what their answers say."""
 
     def __init__(
         self,
@@ -256,7 +257,7 @@ class _Nodes:
         pair = self._config.pairs[index]
         if pair.destination.transport is Transport.LOCAL:
             told = _local(pair)
-            self._found[index] += probe.place(pair, told)
+            self._found[index] += probe.directory(pair, told)
             self._sure.add(index)
         yield Job(("rehearsal", index), probe.rehearsal(self._argv(pair)), self._names(pair))
         script = probe.script(pair, self._control, environment_shell=self._own_shell)
@@ -282,12 +283,12 @@ class _Nodes:
         if "there" not in told:
             return  # rsync's own failure says why, or the shell is restricted to rsync
         self._sure.add(index)
-        self._found[index] += probe.place(pair, told)
-        self._found[index] += probe.programs(pair, told, time.time())
+        self._found[index] += probe.directory(pair, told)
+        self._found[index] += probe.rsync_and_clock(pair, told, time.time())
         status = os.stat(pair.source.path)
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         source = f"{status.st_dev}:{status.st_ino}"
-        found = probe.here(pair, told, boot=boot, source=source)
+        found = probe.local_mirror(pair, told, boot=boot, source=source)
         if found is not None:
             self._here[index] = found
 

@@ -10,22 +10,11 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inosync.config.load import Config, Pair, Source
+from inosync.config.model import Config, Pair, Source
 from inosync.errors import ConfigError
-from inosync.rsync.destination import Destination
-from inosync.rsync.filters import Filters, Rule, compile_filters
-from inosync.rsync.options import options
+from inosync.rsync.filters import Rule
+from inosync.rsync.options import deletes_excluded, follows_links, options, withholding
 from inosync.text import printable
-
-#: Options in ``extra`` that keep more from a node than the exclude rules do.
-_HIDING = frozenset(
-    """
-    -f --filter -F --exclude --exclude-from --include --include-from -C --cvs-exclude --max-size
-    --min-size -x --one-file-system -m --prune-empty-dirs -u --update --existing --ignore-existing
-    """.split()  # noqa: SIM905 - read as a sentence
-)
-#: Options that send what a symbolic link points to.
-_FOLLOWING = frozenset(["-L", "--copy-links", "--copy-unsafe-links", "-k", "--copy-dirlinks"])
 
 #: What rsync only sends with these options, by the type of a file.
 _SPECIAL = {
@@ -37,8 +26,11 @@ _SPECIAL = {
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A path in a source. ``link`` is a symbolic link on the way; mode 0: there is no such file."""
+class _Subject:
+    """The path that is explained, in its source.
+
+    ``link`` is a symbolic link on the way to it; ``mode`` is 0 when there is no such file.
+    """
 
     source: Source
     relative: bytes
@@ -59,27 +51,26 @@ def explain(config: Config, path: str) -> list[str]:
 
     Raise ConfigError if the path lies in no source.
     """
-    place = _find(config, path)
-    source = place.source
-    filters = compile_filters(source.excludes, prefix=os.fsencode(source.prefix))
-    decided, rule, admitted = filters.decision(place.relative, directory=place.directory)
-    lines = [f"{place.shown(place.relative)}: {_verdict(place, decided, rule, admitted)}"]
-    if not _exists(place):
-        kind = "directory" if place.directory else "file"
+    subject = _find(config, path)
+    source = subject.source
+    decided, rule, admitted = source.filters.decision(subject.relative, directory=subject.directory)
+    lines = [f"{subject.shown(subject.relative)}: {_verdict(subject, decided, rule, admitted)}"]
+    if not _exists(subject):
+        kind = "directory" if subject.directory else "file"
         lines.append(f"  it does not exist: judged as a {kind} of this name")
     lines.append(f"  source: {printable(source.path)}")
-    lines += _undecided(filters, source)
-    if place.link is not None:
+    lines += _undecided(source)
+    if subject.link is not None:
         lines.append("  the link itself is mirrored, and what is behind it is not even watched")
-    lines.append(f"  watched: {_watched(place, admitted)}")
+    lines.append(f"  watched: {_watched(subject, admitted)}")
     for pair in config.pairs:
         if pair.source.path == source.path:
-            lines += _landing(place, pair, admitted)
+            lines += _landing(subject, pair, admitted)
     return lines
 
 
-def _find(config: Config, path: str) -> _Place:
-    """Return where in which source `path` is."""
+def _find(config: Config, path: str) -> _Subject:
+    """Return the source that `path` lies in, and where in it."""
     whole = os.path.abspath(path)
     # The same place by another way: the parents may be reached through symbolic links.
     real = os.path.join(os.path.realpath(os.path.dirname(whole)), os.path.basename(whole))
@@ -88,92 +79,79 @@ def _find(config: Config, path: str) -> _Place:
             top = os.path.realpath(source.path) if resolved else source.path
             if candidate == top or candidate.startswith(top + "/"):
                 relative = os.fsencode(candidate[len(top) + 1 :])
-                return _look(source, relative, slash=path.endswith("/"))
+                return _subject(source, relative, slash=path.endswith("/"))
     watched = ", ".join(printable(source.path) for source in config.sources)
     raise ConfigError(
         [f"--explain {printable(path)}: lies in no source; give a path below {watched}"]
     )
 
 
-def _look(source: Source, relative: bytes, *, slash: bool) -> _Place:
+def _subject(source: Source, relative: bytes, *, slash: bool) -> _Subject:
     root = os.fsencode(source.path)
     parts = relative.split(b"/") if relative else []
     for count in range(1, len(parts)):
         parent = b"/".join(parts[:count])
         if os.path.islink(os.path.join(root, parent)):
-            return _Place(source, relative, stat.S_IFREG, parent)
+            return _Subject(source, relative, stat.S_IFREG, parent)
     try:
         mode = os.lstat(os.path.join(root, relative)).st_mode
     except OSError:
         mode = stat.S_IFDIR if slash else 0
-    return _Place(source, relative, mode, None)
+    return _Subject(source, relative, mode, None)
 
 
-def _exists(place: _Place) -> bool:
-    return os.path.lexists(os.path.join(os.fsencode(place.source.path), place.relative))
+def _exists(subject: _Subject) -> bool:
+    return os.path.lexists(os.path.join(os.fsencode(subject.source.path), subject.relative))
 
 
-def _verdict(place: _Place, decided: bytes, rule: Rule | None, admitted: bool) -> str:
-    if place.link is not None:
-        return f"not mirrored: {place.shown(place.link)} is a symbolic link"
+def _verdict(subject: _Subject, decided: bytes, rule: Rule | None, admitted: bool) -> str:
+    if subject.link is not None:
+        return f"not mirrored: {subject.shown(subject.link)} is a symbolic link"
     if rule is None:
         return "included: no rule matches it"
     # The first of equal entries decides; those before a "!" are forgotten.
-    entries = place.source.excludes
+    entries = subject.source.excludes
     begin = max((i + 1 for i, text in enumerate(entries) if text == "!"), default=0)
-    name = f"{place.source.excludes_from}[{entries.index(rule.text, begin)}] = {rule.text!r}"
+    name = f"{subject.source.excludes_from}[{entries.index(rule.text, begin)}] = {rule.text!r}"
     if admitted:
         return f"included by {name}"
-    if decided == place.relative:
+    if decided == subject.relative:
         return f"excluded by {name}"
-    return f"excluded: {name} hides {place.shown(decided)} and all below it"
+    return f"excluded: {name} hides {subject.shown(decided)} and all below it"
 
 
-def _undecided(filters: Filters, source: Source) -> Iterator[str]:
-    for text in filters.left_to_rsync:
+def _undecided(source: Source) -> Iterator[str]:
+    for text in source.filters.left_to_rsync:
         yield f"  rsync alone applies {source.excludes_from} {text!r}, which may decide otherwise"
 
 
-def _watched(place: _Place, admitted: bool) -> str:
+def _watched(subject: _Subject, admitted: bool) -> str:
     if not admitted:
         return "no: what is excluded starts no run"
-    if place.link is not None:
+    if subject.link is not None:
         return "no"
-    if place.directory:
+    if subject.directory:
         return "yes"
-    return f"yes, by its directory {place.shown(os.path.dirname(place.relative))}"
+    return f"yes, by its directory {subject.shown(os.path.dirname(subject.relative))}"
 
 
-def _landing(place: _Place, pair: Pair, admitted: bool) -> Iterator[str]:
+def _landing(subject: _Subject, pair: Pair, admitted: bool) -> Iterator[str]:
     """Say what becomes of the path on one node."""
     given = options(pair.node.extra)
-    where = printable(landing(pair, place.relative))
+    where = pair.landing(os.fsdecode(subject.relative)).shown
     if not admitted:
         fate = "left alone there"
-        if "--delete-excluded" in given:
+        if deletes_excluded(pair.node.extra):
             fate = "deleted there (--delete-excluded)"
         yield f"  not sent, and {fate}: {where}"
         return
-    if place.link is not None and not given & _FOLLOWING:
+    if subject.link is not None and not follows_links(pair.node.extra):
         yield f"  not sent: {where}"
         return
-    kind, option = _SPECIAL.get(stat.S_IFMT(place.mode), ("", ""))
+    kind, option = _SPECIAL.get(stat.S_IFMT(subject.mode), ("", ""))
     if kind and not given & {option, "-D", "-a", "--archive"}:
         yield f"  not sent, since it is {kind} (extra = {option!r} sends it): {where}"
         return
     yield f"  lands at {where}"
-    for name in sorted(given & _HIDING):
+    for name in withholding(pair.node.extra):
         yield f"    unless {name} in extra keeps it back"
-
-
-def landing(pair: Pair, relative: bytes) -> str:
-    """Return where the path `relative` of a source lands on a node: a whole destination."""
-    parts = [part for part in (pair.source.prefix, os.fsdecode(relative)) if part]
-    return _below(pair.destination, "/".join(parts))
-
-
-def _below(destination: Destination, path: str) -> str:
-    shown = destination.shown
-    if not path:
-        return shown
-    return shown + path if shown.endswith((":", "/")) else f"{shown}/{path}"

@@ -11,12 +11,13 @@ import math
 import os
 from collections.abc import Callable, Iterable
 
-from inosync.config.load import Config
+from inosync.config.model import Config
 from inosync.config.nodes import pairs_on
 from inosync.config.values import YEAR
 from inosync.engine.actions import Outcome
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
+from inosync.errors import Exit
 from inosync.rsync.differences import differences, line
 from inosync.rsync.exits import VANISHED, judge
 from inosync.rsync.output import Progress
@@ -111,12 +112,12 @@ class Once:
         return self._next
 
     def conclude(self, engine: Engine) -> int:
-        """Say what was not finished; return the exit status: 0 only when all mirrors are equal."""
+        """Say what was not finished; return OK only when all mirrors are equal."""
         for mirror in engine.mirrors:
             if mirror.name not in self._told:
                 self._failed = True
                 self._line(f"{printable(mirror.name)}: NOT EQUAL: stopped before its pass was over")
-        return int(self._failed)
+        return Exit.FAILED if self._failed else Exit.OK
 
     def _tell(self, mirror: Mirror, held: str, now: float) -> None:
         outcome = self._outcomes.get(mirror.name)

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from inosync.config.load import Pair, Source
+from inosync.config.model import Pair, Source
 from inosync.rsync.destination import Destination, Transport
 from inosync.rsync.differences import differences
 from inosync.rsync.exits import judge
@@ -89,7 +89,10 @@ def rehearsal(argv: Sequence[str], *more: str) -> list[str]:
 
 
 def refusal(pair: Pair, status: int | None, errors: bytes, seconds: float) -> Finding | None:
-    """Return what is wrong when a dry run ended so (None: not in time); None when it went well."""
+    """Return what is wrong by the exit `status` of a dry run; None when it went well.
+
+    A `status` of None says that there was no answer within so many `seconds`.
+    """
     if status in (0, 24):
         return None
     if status is None:
@@ -141,7 +144,7 @@ def imprecise(before: Iterable[bytes], after: Iterable[bytes], names: int) -> bo
     return bool(times) and len(times) >= there and not times & second
 
 
-def place(pair: Pair, told: Mapping[str, str]) -> list[Finding]:
+def directory(pair: Pair, told: Mapping[str, str]) -> list[Finding]:
     """Return what the script's answers say about the directory of the mirror."""
     where = pair.destination.shown
     there, writable = told.get("there"), told.get("writable") == "yes"
@@ -162,7 +165,7 @@ def place(pair: Pair, told: Mapping[str, str]) -> list[Finding]:
     return found
 
 
-def programs(pair: Pair, told: Mapping[str, str], now: float) -> list[Finding]:
+def rsync_and_clock(pair: Pair, told: Mapping[str, str], now: float) -> list[Finding]:
     """Return what the script's answers say about rsync and the clock there."""
     found = []
     version = parse_version(told.get("version", ""))
@@ -181,7 +184,9 @@ def programs(pair: Pair, told: Mapping[str, str], now: float) -> list[Finding]:
     return found
 
 
-def here(pair: Pair, told: Mapping[str, str], *, boot: str, source: str) -> Destination | None:
+def local_mirror(
+    pair: Pair, told: Mapping[str, str], *, boot: str, source: str
+) -> Destination | None:
     """Return where on this machine an ssh mirror lies; None when it is on another.
 
     It is this machine when the kernel has started as often (``boot``: its boot_id) and the source's
@@ -203,7 +208,10 @@ def names_us(host: str, own: str) -> bool:
 
 
 def limits(directories: int, sources: Sequence[Source], values: Mapping[str, int]) -> list[Finding]:
-    """Return what inotify's limits (proc(5), ``values`` by their names) mean for so many."""
+    """Return which of inotify's limits are too low for so many directories and sources.
+
+    `values` are the limits by their names in proc(5).
+    """
     found = []
     watches = values.get("max_user_watches")
     wanted = max(2 * directories, 65536)

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inosync.commands.side_by_side import Ended, Job, together
-from inosync.config.load import Config, Pair
+from inosync.config.model import Config, Pair
 from inosync.config.nodes import pairs_on
+from inosync.errors import Exit
 from inosync.planning.command import Run, command, patient
 from inosync.planning.order import RunKind
 from inosync.rsync.differences import below, counted, differences, line
@@ -29,14 +30,11 @@ from inosync.watch.files import changed
 #: Seconds that a running daemon is given to carry a change, after ``edelay``.
 _CARRY = 2.0
 
-#: The exit status when a mirror differs.
-DRIFT = 5
-
 
 def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
     """Compare all mirrors, or those on `node`, and `say` what differs; change nothing.
 
-    Return the exit status: 0 when all are equal, 1 when one could not be compared, 5 when any
+    Return OK when all are equal, FAILED when one could not be compared, NOT_IN_SYNC when any
     differs. Raise ConfigError, also for a node that does not exist.
     """
     pairs = pairs_on(config.pairs, node)
@@ -67,8 +65,8 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
             drifted |= count > 0
             failed |= not whole
     if failed:
-        return 1
-    return DRIFT if drifted else 0
+        return Exit.FAILED
+    return Exit.NOT_IN_SYNC if drifted else Exit.OK
 
 
 def _report(ended: Ended[Pair], since: float, say: Callable[[str], None]) -> tuple[int, bool]:

@@ -1,6 +1,6 @@
 """The config: from a script, or from the command line, to frozen values.
 
-Owns ``Config`` and how it is put together. After ``load`` nobody sees the script again. Reads the
+Owns how a config is put together. After ``load`` nobody sees the script again. Reads the
 config file and looks at the paths that the config names; starts nothing.
 """
 
@@ -9,76 +9,22 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from inosync.changes.changes import IN_CREATE, IN_MOVED_TO, MASK_BITS
 from inosync.config import script
+from inosync.config.model import Config, Pair, Source
 from inosync.config.nodes import read_nodes, read_pairs
+from inosync.config.overlaps import mirror_holding, source_holding, source_overlaps
 from inosync.config.reader import Reading
-from inosync.config.sources import (
-    Node,
-    Pair,
-    Source,
-    mirror_holding,
-    read_argument,
-    read_source,
-    source_holding,
-    source_overlaps,
-)
+from inosync.config.sources import read_argument, read_source
 from inosync.config.values import did_you_mean, shown, text
 from inosync.errors import ConfigError
 from inosync.rsync.destination import is_prefix
 from inosync.text import printable
 
-__all__ = ["DEFAULT_FILES", "Config", "Node", "Pair", "Source", "from_arguments", "load"]
-
 #: Where a config is looked for when none is named; the second is where inosync 0.2 had it.
 DEFAULT_FILES = ("/etc/inosync.py", "/etc/inosync/default.py")
-
-
-@dataclass(frozen=True)
-class Config:
-    """Everything that a config says. Times are in seconds.
-
-    ``file`` is an absolute path, or ``""`` for a config from the command line. ``emask`` holds bits
-    of inotify(7). What is not set is ``""`` where it is a name or a path.
-    ``warnings`` are lines to say once at the start.
-    """
-
-    file: str
-    sources: tuple[Source, ...]
-    nodes: tuple[Node, ...]
-    pairs: tuple[Pair, ...]
-    emask: int
-    edelay: float
-    emaxdelay: float
-    eopen: float
-    init: bool
-    rfull: float
-    rverify: float
-    rmaxdelete: int
-    wmarker: str
-    allow_empty: bool
-    rbigsize: int
-    rbigdelay: float
-    rsettle: tuple[tuple[str, float], ...]
-    rparallel: int
-    rsync: str
-    logfile: str
-    user: str
-    group: str
-    umask: int
-    pidfile: str
-    socket: str
-    on_change: tuple[str, ...]
-    on_success: tuple[str, ...]
-    on_failure: tuple[str, ...]
-    on_recover: tuple[str, ...]
-    hooktimeout: int
-    metricsfile: str
-    htmlfile: str
-    warnings: tuple[str, ...]
 
 
 def load(path: str, *, insecure: bool = False) -> Config:
@@ -94,7 +40,7 @@ def load(path: str, *, insecure: bool = False) -> Config:
 
 
 def scratch(path: str) -> str:
-    """Return where the next ``metricsfile`` or ``htmlfile`` grows, beside the one at `path`."""
+    """Return the file in which the next ``metricsfile`` or ``htmlfile`` at `path` is written."""
     directory, name = os.path.split(path)
     return os.path.join(directory, f".{name}.tmp")
 
@@ -102,7 +48,7 @@ def scratch(path: str) -> str:
 def from_arguments(source: str, destinations: Sequence[str]) -> Config:
     """Return the config of ``inosync SRC DEST [DEST...]``: one source, defaults for the rest.
 
-    SRC follows pylsyncd's rule of the virtual root: see ``places.read_argument``.
+    SRC follows pylsyncd's rule of the virtual root: see ``sources.read_argument``.
     Raise ConfigError as :func:`load` does; its lines speak of SRC and DEST.
     """
     names: dict[str, object] = {"wpath": source, "rnodes": list(destinations)}

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from inosync.config.model import Node, Pair, Source
+from inosync.config.overlaps import mirror_overlaps
 from inosync.config.reader import Reading
 from inosync.config.settings import SETTINGS
-from inosync.config.sources import Node, Pair, Source, absolute, mirror_overlaps
+from inosync.config.sources import absolute
 from inosync.config.values import Fault, Faults, did_you_mean, faults_of, optional, shown
 from inosync.config.values import text as parse_text
 from inosync.errors import ConfigError
-from inosync.planning.file_list import hindrance
 from inosync.rsync.destination import (
     Destination,
     Transport,
@@ -27,7 +28,8 @@ from inosync.rsync.destination import (
     mask,
     parse_destination,
 )
-from inosync.rsync.options import half_written, options
+from inosync.rsync.options import half_written, hindrance, options
+from inosync.rsync.program import chooses_shell
 from inosync.text import printable
 
 
@@ -208,7 +210,7 @@ def _check_ssh(reading: Reading, entry: Entry, pair: Pair) -> None:
     destination = pair.destination
     if destination.transport is not Transport.SSH:
         return
-    if destination.port and options(pair.node.extra) & {"-e", "--rsh"}:
+    if destination.port and chooses_shell(pair.node.extra):
         reading.refuse(
             entry.setting,
             entry.text,

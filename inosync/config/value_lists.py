@@ -1,6 +1,6 @@
 """Lists and dicts of a config: of events, of rsync's patterns, of seconds by pattern.
 
-As in ``values``: each function reads one sort of value, and returns what the program uses or raises
+As in values.py, each function reads one sort of value, and returns what the program uses or raises
 ValueError with what is wrong and what is accepted. Knows no setting.
 """
 
@@ -67,7 +67,7 @@ def _pattern(value: object) -> str:
 
 
 def excludes(value: object) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
-    """A list for all sources, or a dict with a list for each."""
+    """Return a list for all sources, or a dict with a list for each."""
     example = '["/localhost", "*.bak"]'
     if not isinstance(value, dict):
         return each(value, _pattern, example)
@@ -86,7 +86,7 @@ def excludes(value: object) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
 
 
 def seconds_by_pattern(value: object) -> tuple[tuple[str, float], ...]:
-    """How long which files have to rest, in the order in which they are written."""
+    """Return patterns of files and how long these have to rest, in the order of the config."""
     if not isinstance(value, dict):
         raise ValueError('must be a dict of seconds by pattern, such as {"*.iso": 60}')
     result: list[tuple[str, float]] = []
@@ -118,7 +118,10 @@ def paths(value: object) -> tuple[str, ...]:
 
 
 def some(example: str) -> Callable[[object], tuple[Any, ...]]:
-    """A list that is not empty. Its items are read one by one, so that none hides another."""
+    """Return the reader of a list that is not empty, and whose items are read elsewhere.
+
+    So a fault in one item does not hide another.
+    """
 
     def parse(value: object) -> tuple[Any, ...]:
         items = members(value, example)

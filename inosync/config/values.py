@@ -1,4 +1,4 @@
-"""What one value of a config may be: each function here reads one sort of value.
+"""What one value of a config may be. Each function here reads one sort of value.
 
 Given whatever a script holds, return what the program uses, or raise ValueError with what is wrong
 and what is accepted. Also how a value is shown to a person. Knows no setting. The only looks at the
@@ -138,7 +138,7 @@ def whole(low: int, high: int, unit: str, example: int) -> Callable[[object], in
 
 
 def speed(value: object) -> int:
-    """0.2 took negative numbers for "unlimited", too."""
+    """Return KB/s. A negative number says "unlimited", as it did in 0.2."""
     if isinstance(value, int) and value < 0:
         return 0
     return whole(0, 2**31 - 1, " of KB/s (0: unlimited)", 1000)(value)
@@ -180,7 +180,7 @@ def flag(value: object) -> bool:
 
 
 def optional(parse: Callable[[object], str]) -> Callable[[object], str]:
-    """``""`` says "not set"."""
+    """Return a reader that takes ``""`` for "not set" and leaves the rest to `parse`."""
     return lambda value: "" if isinstance(value, str) and not value else parse(value)
 
 
@@ -192,7 +192,7 @@ def absolute_path(value: object) -> str:
 
 
 def path_inside(value: object) -> str:
-    """A path below a source."""
+    """Return a path below a source."""
     path = text(value)
     if path.startswith("/") or ".." in path.split("/"):
         raise ValueError('must be a path inside the source, such as ".mounted"')
@@ -210,7 +210,7 @@ def file_to_write(value: object) -> str:
 
 
 def file_to_replace(value: object) -> str:
-    """A file that is replaced by new ones: nothing but a file may stand there."""
+    """Return a path where new files replace old ones: nothing but a file may stand there."""
     path = file_to_write(value)
     if os.path.lexists(path) and not os.path.isfile(path):
         raise ValueError("is no ordinary file, and would be replaced by one; write another path")
@@ -256,7 +256,10 @@ _ROOT_ONLY = "can only be set by root; remove it or start inosync as root"
 
 
 def user(value: object) -> str:
-    """Who is that user already may say so: a daemon that reads its config again is."""
+    """Return the name of a user. Root may name any, and anybody else themselves.
+
+    A daemon that has become this user reads its config again, and must accept it.
+    """
     name = text(value)
     try:
         account = pwd.getpwnam(name)
@@ -279,7 +282,7 @@ def group(value: object) -> str:
 
 
 def umask(value: object) -> int:
-    """A string is octal, as in every other place where people write a umask."""
+    """Return a umask. A string is octal, as wherever people write a umask."""
     wanted = 'must be an octal number from 0 to 0o777, such as 0o022 or "022"'
     if isinstance(value, str):
         if not re.fullmatch("(0o)?[0-7]{1,4}", value):

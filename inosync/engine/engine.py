@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from inosync.changes.batch import full_pass
 from inosync.changes.changes import Change, Changes, Move
-from inosync.config.load import Config, Source
+from inosync.config.model import Config, Source
 from inosync.engine import comparison
 from inosync.engine.actions import Action, Kill, Outcome
 from inosync.engine.endings import Endings

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from inosync.changes.batch import Batch, collect, merged
 from inosync.changes.changes import Change, Changes, Move
-from inosync.config.load import Source
+from inosync.config.model import Source
 from inosync.engine.actions import ERROR, INFO, Rewatch
 from inosync.engine.reports import changed, held, recovered
 from inosync.engine.roster import Roster
 from inosync.engine.source import SourceState, without_unsettled
-from inosync.planning.file_list import hindrance
 from inosync.planning.resting_files import Fresh
+from inosync.rsync.options import hindrance
 
 #: Seconds between full passes while directories of a source are unwatched.
 _SHORT = 300.0

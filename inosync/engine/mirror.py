@@ -25,7 +25,7 @@ import enum
 from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, merged
-from inosync.config.load import Pair
+from inosync.config.model import Pair
 from inosync.engine.backoff import Backoff
 from inosync.planning.order import Prepared
 from inosync.planning.steps import Renew, Step

@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 
 from inosync.changes.batch import Batch
 from inosync.changes.changes import Change, Kind
-from inosync.config.load import Source
+from inosync.config.model import Source
 from inosync.engine.mirror import Mirror
 from inosync.rsync.output import Transferred
 

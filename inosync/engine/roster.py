@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch, full_pass
-from inosync.config.load import Config, Pair, Source
+from inosync.config.model import Config, Pair, Source
 from inosync.engine.actions import Action, Hook, Say, Terminate
 from inosync.engine.backoff import Backoff
 from inosync.engine.debounce import Debounce

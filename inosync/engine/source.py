@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch, Gathering, merged
 from inosync.changes.changes import Changes
-from inosync.config.load import Source
+from inosync.config.model import Source
 from inosync.engine.debounce import Debounce
 from inosync.planning.resting_files import Settling
 

@@ -1,1 +1,1 @@
-"""lsyncd's config, said in ours. Runs Lua in lua alone."""
+"""lsyncd's config, translated into ours. Only lua.py runs Lua."""

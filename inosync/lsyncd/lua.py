@@ -1,8 +1,8 @@
-"""lsyncd's config, said in ours: what ``inosync --from-lsyncd FILE`` prints.
+"""lsyncd's config, translated into ours: what ``inosync --from-lsyncd FILE`` prints.
 
 Its config is a program in Lua, so it is run, by ``lupa``, which nothing else of the package may
 know. It runs in a sandbox: no files, no programs, bounded memory and steps. What its settings mean
-is translation's.
+is said in translate.py.
 """
 
 from __future__ import annotations

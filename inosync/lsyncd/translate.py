@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inosync.planning.file_list import hindrance
-from inosync.rsync.options import parse_extra
+from inosync.rsync.options import hindrance, parse_extra
 
 
 @dataclass

@@ -12,14 +12,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inosync.config.load import Config, Pair
+from inosync.config.model import Config, Pair
 from inosync.planning.file_list import list_options, top
 from inosync.planning.order import RunKind
 from inosync.planning.steps import Fuzzy, Relink, Renew, Step
 from inosync.rsync import differences
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import rsync_options
-from inosync.rsync.options import most_deletions, options, spoken, with_rules
+from inosync.rsync.options import keeps_partials, most_deletions, spoken, with_rules
 from inosync.rsync.program import CONNECT_TIMEOUT, Program, chooses_shell, ssh_command
 
 #: How many times ``rtimeout`` a run that compares contents may be silent: it is while either end
@@ -37,10 +37,7 @@ _LENIENT = (f"--filter=P .*.{'[0-9A-Za-z]' * 6}", f"--filter=-srp {PARTIAL_DIREC
 #: a directory, which --delete would do by itself.
 _ONLY_FILES = ("--no-links", "--no-devices", "--no-specials", "--info=nonreg0", "--force")
 
-#: Options after which the lane must not be told to keep what was interrupted: rsync refuses both.
-_KEEPS_ITSELF = frozenset(("--inplace", "--append", "--append-verify", "--write-devices"))
-
-#: Of a list: a name that has vanished is no error, and ends in NUL. Like plan.list_options.
+#: Of a list: a name that has vanished is no error, and ends in NUL. Like file_list.list_options.
 _NAMED = ("--ignore-missing-args", "--from0", "--files-from=-")
 #: What steps do beside what a list does. --fuzzy takes a file with the same size and time, or with
 #: a similar name, for the content of the one beside it that the node lacks. It needs rsync's
@@ -58,7 +55,7 @@ _ANY_NUMBER = 2**31 - 1
 class Run:
     """One run of rsync, and all that its command line depends on beside the config.
 
-    `listed`: it carries what standard input names (see file_list.py). ``limit`` is how many files
+    A `listed` run carries what standard input names (see file_list.py). ``limit`` is how many files
     it may delete; 0: any. ``contents`` are compared, too. ``spare`` are paths of the source that
     are to be left alone on the node, ``leave`` files, and ``hide`` paths that are to be deleted
     there even if the source has them. A STEP has the ``step`` that it is (see steps.py).
@@ -110,7 +107,7 @@ def command(run: Run, config: Config, program: Program) -> list[str]:
 
 
 def _limits(run: Run) -> list[str]:
-    """Return how long it may be silent, and how much it may send in a second."""
+    """Return the options for how long the run may be silent, and how fast it may send."""
     node, local = run.pair.node, run.pair.destination.transport is Transport.LOCAL
     words = []
     # Both ends of a local run wait for one that has ended already, in steps of 20 ms
@@ -173,18 +170,17 @@ def _carrying(run: Run, config: Config) -> list[str]:
 
 
 def patient(pair: Pair) -> Pair:
-    """Return `pair` for a run that compares contents: ``rtimeout`` is longer."""
+    """Return `pair` with a longer ``rtimeout``, for a run that compares contents."""
     node = dataclasses.replace(pair.node, rtimeout=pair.node.rtimeout * SILENCE)
     return dataclasses.replace(pair, node=node)
 
 
 def _ends(pair: Pair, path: str) -> list[str]:
     """Return where the content of a directory of the source is, and where it goes."""
-    source, text = pair.source, pair.destination.text
-    landing = "/".join(part for part in (source.prefix, path) if part)
-    between = "" if text.endswith(("/", ":")) else "/"
-    there = f"{text}{between}{landing}/" if landing else text
-    return [f"{source.path}/{path}/" if path else f"{source.path}/", there]
+    here, there = pair.source.path, pair.landing(path)
+    if there != pair.destination:
+        return [f"{here}/{path}/" if path else f"{here}/", f"{there.text}/"]
+    return [f"{here}/", there.text]
 
 
 def _link_options(relink: Relink) -> list[str]:
@@ -223,7 +219,6 @@ def _lane_options(extra: Sequence[str], size: int, *, big: bool) -> list[str]:
         return [*extra, *([f"--max-size={size}"] if size else [])]
     words = [word for word in extra if not word.startswith("--del")]
     words += [f"--min-size={size + 1}", *_ONLY_FILES]
-    given = options(words)
-    if given.isdisjoint(_KEEPS_ITSELF) and "--partial-dir" not in given:
+    if not keeps_partials(words):
         words.append(f"--partial-dir={PARTIAL_DIRECTORY}")
     return words

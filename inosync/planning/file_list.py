@@ -1,8 +1,9 @@
 """What a run names when it carries some changes only: the list for rsync's ``--files-from``.
 
 Owns what an entry of that list means, the options that go with it, and how changes become entries.
-Pure: sees the source through two functions that it is handed, at the moment it is called. Knows
-neither mirrors nor processes; the rest of a command line is the business of rsync.py.
+Pure: sees the source through the View that it is handed, at the moment it is called. Knows neither
+mirrors nor processes; command.py makes the rest of a command line. Which options of a node do not
+go with a list is said in rsync/options.py.
 
 What rsync (3.5.0) makes of the list, each held by a test:
 
@@ -28,16 +29,15 @@ What rsync (3.5.0) makes of the list, each held by a test:
 from __future__ import annotations
 
 import stat
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
 from inosync.changes.changes import Change, Kind
-from inosync.config.sources import Source
+from inosync.config.model import Source
 from inosync.planning.view import Status, View
 from inosync.rsync.filters import Filters
-from inosync.rsync.options import options
 
 #: From this many changed names of one directory on, the whole directory may be named instead.
 CROWD = 100
@@ -55,21 +55,6 @@ LONGEST_OF_ALL = 100_000
 
 _NAMES = 5  # for each entry that a list may have: so many names in new directories are looked at
 _LONGEST_ENTRY = 4095  # rsync's MAXPATHLEN, without the NUL
-
-#: Options that make a run over a list differ from a full pass where it matters, and why.
-_HINDRANCES = {
-    "its rules do not hold for what lies below an excluded directory; write them as rexcludes": (
-        "-f --filter -F --exclude --exclude-from --include --include-from -C --cvs-exclude"
-    ),
-    "what is behind a symbolic link changes without an event": (
-        "-L --copy-links --copy-unsafe-links -k --copy-dirlinks"
-    ),
-    "directories whose content is not named would be taken for empty": "-m --prune-empty-dirs",
-    "it does not hold for what is named": "-x --one-file-system",
-    "directories would keep their old times and modes": "--no-implied-dirs --no-i-d",
-    "directories would be left out": "--no-dirs --no-d --old-dirs --old-d",
-}
-_WHY_NOT = {option: why for why, row in _HINDRANCES.items() for option in row.split()}
 
 
 class _Admits(Protocol):
@@ -98,17 +83,6 @@ class Plan:
     entries: tuple[bytes, ...] = ()
     full: str = ""
     linked: bool = False
-
-
-def hindrance(extra: Sequence[str]) -> str:
-    """Return which of a node's options demands full passes.
-
-    That is, in words, what and why; ``""`` when none does.
-    """
-    for option in sorted(options(extra)):
-        if option in _WHY_NOT:
-            return f"{option}: {_WHY_NOT[option]}"
-    return ""
 
 
 def list_options(list_file: str = "-") -> list[str]:
@@ -142,7 +116,7 @@ def plan(
     """Return what carries `changes`, as the source is now; to be asked anew for every run.
 
     `filters` are the rules of the source, compiled with its prefix. `spare` are paths that
-    the run leaves alone, and `hide` paths that it is to delete, as ``rsync.command`` has them. The
+    the run leaves alone, and `hide` paths that it is to delete, as ``command.Run`` has them. The
     list has at most `longest` entries.
     """
 

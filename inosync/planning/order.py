@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch
-from inosync.config.load import Pair
+from inosync.config.model import Pair
 from inosync.planning.steps import Step
 from inosync.planning.view import View
 from inosync.rsync.filters import Filters

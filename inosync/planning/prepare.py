@@ -11,15 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from inosync.changes.changes import Change, Kind
-from inosync.config.load import Config, Pair
+from inosync.config.model import Config, Pair
 from inosync.planning.big_files import big_changes
 from inosync.planning.command import Run, command, patient
 from inosync.planning.file_list import longest_list, plan
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, holds, steps
-from inosync.planning.steps import Relink, Renew, Step, prevented, whole_files
+from inosync.planning.steps import Relink, Renew, Step
 from inosync.planning.view import files
+from inosync.rsync.options import prevented, whole_files
 from inosync.rsync.program import Program
 
 

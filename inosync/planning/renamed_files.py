@@ -1,7 +1,7 @@
 """Renamed files: which of them the node is to make of what it has, and in which steps.
 
 Pure. Owns what is worth it and how much is done at once. That a file may be taken for what the node
-has under its old path is decided in moves.py, where what rsync does is told as well.
+has under its old path is decided in renames.py, where what rsync does is told as well.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Owns which renames of a batch are worth it, and the steps that then go before the ordinary run. That
 run comes in any case, sends what differs and deletes the old place. So this is never needed, and in
-doubt a rename is left to it. Pure: sees the source through two functions that it is handed. Knows
-neither mirrors nor processes; command lines are the business of rsync.py.
+doubt a rename is left to it. Pure: sees the source through the View that it is handed. Knows
+neither mirrors nor processes; command.py makes the command lines.
 
 What rsync (3.5.0) does, to a local path, over ssh and to a daemon alike:
 

@@ -1,28 +1,13 @@
 """The steps that may go before a run, so that what was renamed is not sent again.
 
-Pure. Owns what each step is, and which options of a node forbid them. Which steps a batch is worth
-is decided in moves.py; their command lines are the business of rsync.py.
+Pure. Owns what each step is. Which steps a batch is worth is decided in renames.py and
+renamed_files.py; which options of a node forbid them is said in rsync/options.py; command.py makes
+their command lines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-from inosync.rsync.options import options
-
-#: Options with which a hard link is no help, or could do harm, or with which the run would not mean
-#: what is meant.
-_PREVENTING = """
-    --inplace --append --append-verify --write-devices -H --hard-links
-    -b --backup --backup-dir --suffix --link-dest --copy-dest --compare-dest
-    --size-only -I --ignore-times --modify-window -@ --existing --ignore-non-existing
-    -f --filter -F --exclude --exclude-from --include --include-from -C --cvs-exclude
-    --delete-excluded -L --copy-links --copy-unsafe-links -k --copy-dirlinks -K --keep-dirlinks
-    -x --one-file-system -m --prune-empty-dirs --no-implied-dirs --no-i-d --no-dirs --no-d
-    --old-dirs --old-d -d --dirs --iconv -M --remote-option --copy-as --confine-root
-    --no-protect-args --no-secluded-args --no-s --old-args
-"""
 
 
 @dataclass(frozen=True)
@@ -69,13 +54,3 @@ class Renew:
 
 
 Step = Pave | Relink | Fuzzy | Renew
-
-
-def prevented(extra: Sequence[str]) -> bool:
-    """Return whether a node's options keep renames from being anything but ordinary changes."""
-    return not options(extra).isdisjoint(_PREVENTING.split())
-
-
-def whole_files(extra: Sequence[str]) -> bool:
-    """Return whether a node's options have files sent whole, whatever is there already."""
-    return not options(extra).isdisjoint(("-W", "--whole-file"))

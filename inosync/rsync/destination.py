@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
 
 from inosync.text import printable
@@ -65,11 +65,18 @@ class Destination:
     @property
     def shown(self) -> str:
         """The destination for messages: one line, no password, with an ssh port."""
-        text = self.text
         if self.transport is Transport.SSH and self.port:
             path = self.path if self.path.startswith("/") else f"/~/{self.path}"
-            text = f"ssh://{_authority(self.user, self.host)}:{self.port}{path}"
-        return printable(mask(text))
+            return printable(f"ssh://{_authority(self.user, self.host)}:{self.port}{path}")
+        # The path is what it is, even if it looks like a password.
+        return printable(mask(self.text.removesuffix(self.path)) + self.path)
+
+    def below(self, path: str) -> Destination:
+        """Return the destination `path` below this one; this one for ``""``."""
+        if not path:
+            return self
+        more = path if not self.path or self.path.endswith("/") else f"/{path}"
+        return replace(self, text=self.text + more, path=self.path + more)
 
 
 def mask(text: str) -> str:

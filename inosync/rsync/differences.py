@@ -38,7 +38,7 @@ _LETTERS = {
 
 @dataclass(frozen=True)
 class Difference:
-    """One path that is not the same on the mirror, and what is not: "missing", "times", ...
+    """One path that differs on the mirror, and in what: "missing", "times", ...
 
     ``path`` counts from the top of the transfer; that of a directory ends in a slash.
     """
@@ -61,7 +61,7 @@ EQUAL = Drift()
 def differences(lines: Iterable[bytes]) -> Iterator[Difference]:
     """Return what the output of rsync says; lines of another kind are passed over."""
     for line in lines:
-        # What is asked of a run's progress (see runs.py) stands on lines that end so.
+        # A progress report (output.progress) ends in a return, and the line goes on behind it.
         text = line.rstrip(b"\n").rpartition(b"\r")[2]
         if found := _DELETING.fullmatch(text):
             yield Difference(_unescape(found[1]), "extra on the mirror")

@@ -1,7 +1,8 @@
 """The user's own rsync options (``extra``): split into words, and checked.
 
-Pure. Knows how rsync's option parser (popt) reads an argv, and which options would break what
-inosync promises. It must not know any setting but its own, nor run anything.
+Pure. Knows how rsync's option parser (popt) reads an argv, and says what the options of a node mean
+for a run by the table in option_table.py. It must not know any setting but its own, nor run
+anything.
 """
 
 from __future__ import annotations
@@ -13,52 +14,14 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-#: Long options whose value may be the next word. From rsync's options.c; a test compares this with
-#: ``rsync --help``. An option that is missing here still works in the form --option=value.
-_TAKES_VALUE = """
-    address backup-dir block-size bwlimit cc checksum-choice checksum-seed chmod chown
-    compare-dest compress-choice compress-level compress-threads config confine-root contimeout
-    copy-as copy-dest debug dparam early-input exclude exclude-from files-from filter groupmap
-    iconv include include-from info link-dest log-file log-file-format log-format max-alloc
-    max-delete max-size min-size modify-window only-write-batch out-format outbuf partial-dir
-    password-file port protocol read-batch remote-option rsh rsync-path skip-compress sockopts
-    stderr stop-after stop-at suffix temp-dir time-limit timeout usermap write-batch zc zl zt
-"""
-TAKES_VALUE = frozenset(f"--{name}" for name in _TAKES_VALUE.split())
+from inosync.rsync.option_table import TABLE, Row
 
-#: Short options that take the rest of their word, or the next word, as their value.
-SHORT_TAKES_VALUE = "eBfMT@"
+_SHORT_WITH_VALUE = "".join(
+    name[1] for name, row in TABLE.items() if row.value and not name.startswith("--")
+)
+_LETTERS = re.compile(f"-([^{_SHORT_WITH_VALUE}]*)([{_SHORT_WITH_VALUE}]?)(.*)", re.DOTALL)
 
-_LETTERS = re.compile(f"-([^{SHORT_TAKES_VALUE}]*)([{SHORT_TAKES_VALUE}]?)(.*)", re.DOTALL)
-
-_REASONS = {
-    "nothing would be sent and yet it would look like success; to pretend, run inosync -p": (
-        "-n --dry-run --list-only --only-write-batch --help -V --version"
-    ),
-    "it gives rsync another role": (
-        "--daemon --config --dparam --detach --no-detach --server --sender"
-    ),
-    "what a run sends is decided by inosync": "--files-from -0 --from0 --read-batch",
-    "a source is never written to": "--remove-source-files --remove-sent-files",
-    "a source that cannot be read would empty its mirrors": "--ignore-errors --delete-missing-args",
-    "a source that vanished would look mirrored": "--ignore-missing-args",
-    "the layout of the mirror is decided by wpath; put /./ where the part to keep begins": (
-        "-R --relative --no-R --no-relative"
-    ),
-    "what lies in subdirectories would never be sent": "--no-r --no-recursive",
-}
-
-#: Options that are refused, with the reason.
-REFUSED = {option: reason for reason, options in _REASONS.items() for option in options.split()}
-
-#: Options that only change how rsync speaks, of which none is heard by a person.
-_MANNERS = frozenset(("-q", "--quiet", "-h", "--human-readable", "--info", "--stderr")) | {
-    "--msgs2stderr",
-    "--no-msgs2stderr",
-}
-
-#: Options that let readers of a mirror see half a file under its final name.
-_HALF_WRITTEN = ("--inplace", "--append", "--append-verify", "--write-devices")
+_UNKNOWN = Row("")
 
 
 def parse_extra(value: object) -> tuple[str, ...]:
@@ -99,8 +62,8 @@ def _check(group: _Group) -> None:
             "write values as --option=value"
         )
     for option in group.names:
-        if option in REFUSED:
-            raise ValueError(f"holds {option}, which is refused: {REFUSED[option]}")
+        if why := _row(option).refused:
+            raise ValueError(f"holds {option}, which is refused: {why}")
     filters = not {"-f", "--filter"}.isdisjoint(group.names)
     patterns = not {"--exclude", "--include"}.isdisjoint(group.names)
     if (filters and group.value.startswith(("!", "clear"))) or (patterns and group.value == "!"):
@@ -123,11 +86,12 @@ def spoken(words: Sequence[str]) -> tuple[str, ...]:
     """
     kept: list[str] = []
     for group in _groups(words):
-        if group.names and group.names <= _MANNERS:
+        manners = {name for name in group.names if _row(name).manner}
+        if group.names and group.names <= manners:
             continue
         first, *value = group.words
-        if group.short and not _MANNERS.isdisjoint(group.names):
-            letters = [letter for letter in group.letters if f"-{letter}" not in _MANNERS]
+        if group.short and manners:
+            letters = [letter for letter in group.letters if f"-{letter}" not in manners]
             first = f"-{''.join(letters)}{first[1 + len(group.letters) :]}"
         kept += [first, *value]
     return tuple(kept)
@@ -158,17 +122,62 @@ def most_deletions(words: Sequence[str]) -> float:
     return most
 
 
+def deletes_excluded(words: Sequence[str]) -> bool:
+    """Return whether a run with these options deletes on the mirror what the excludes hide."""
+    return "--delete-excluded" in options(words)
+
+
 def half_written(words: Sequence[str]) -> str:
     """Return the option that lets half-written files be seen on a mirror, ``""`` when none does."""
     given = options(words)
-    for option in _HALF_WRITTEN:
-        if option in given:
-            return option
+    shown = [name for name in TABLE if name in given and TABLE[name].in_place]
     if "--partial-dir" not in given:
-        for option in ("--partial", "-P"):
-            if option in given:
-                return option
+        shown += [name for name in TABLE if name in given and TABLE[name].keeps_half]
+    return shown[0] if shown else ""
+
+
+def keeps_partials(words: Sequence[str]) -> bool:
+    """Return whether these options say where an interrupted file stays.
+
+    A run that has one of them must not be given another ``--partial-dir``.
+    """
+    given = options(words)
+    return "--partial-dir" in given or any(_row(name).in_place for name in given)
+
+
+def hindrance(words: Sequence[str]) -> str:
+    """Return which of a node's options demands full passes: what and why, in words.
+
+    ``""`` when none does.
+    """
+    for option in sorted(options(words)):
+        if why := _row(option).no_list:
+            return f"{option}: {why}"
     return ""
+
+
+def prevented(words: Sequence[str]) -> bool:
+    """Return whether a node's options keep renames from being anything but ordinary changes."""
+    return any(_row(option).no_steps for option in options(words))
+
+
+def whole_files(words: Sequence[str]) -> bool:
+    """Return whether a node's options have files sent whole, whatever is there already."""
+    return any(_row(option).whole for option in options(words))
+
+
+def withholding(words: Sequence[str]) -> list[str]:
+    """Return which options keep more from a node than the exclude rules do, sorted."""
+    return sorted(option for option in options(words) if _row(option).withholds)
+
+
+def follows_links(words: Sequence[str]) -> bool:
+    """Return whether a run with these options sends what a symbolic link points to."""
+    return any(_row(option).follows for option in options(words))
+
+
+def _row(option: str) -> Row:
+    return TABLE.get(option, _UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -195,7 +204,7 @@ def _groups(words: Sequence[str]) -> Iterator[_Group]:
         if word.startswith("--") and word != "--":
             name, equals, value = word.partition("=")
             group = _Group((word,), frozenset((name,)), value)
-            open_ended = name in TAKES_VALUE and not equals
+            open_ended = _row(name).value and not equals
         elif word.startswith("-") and word not in ("-", "--"):
             letters, last, value = _LETTERS.fullmatch(word).groups()  # type: ignore[union-attr]
             names = frozenset(f"-{letter}" for letter in letters + last)

@@ -74,7 +74,7 @@ _PROGRESS = re.compile(
 
 
 def progress(output: bytes) -> Progress | None:
-    """Return what a run has told last of its progress in its standard output; None: nothing."""
+    """Return the last progress report in the standard output of a run; None if there is none."""
     told = _PROGRESS.findall(output.replace(b"\r", b"\n"))
     if not told:
         return None

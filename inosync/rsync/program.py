@@ -41,7 +41,7 @@ class Program:
 
     @property
     def compares_exactly(self) -> bool:
-        """Whether its quick check can tell times within one second apart (--modify-window=-1)."""
+        """Whether its quick check tells times within one second apart (--modify-window=-1)."""
         return self.version >= (3, 1, 3)
 
 

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from inosync.config.load import Config
+from inosync.config.model import Config
 from inosync.engine.reports import Report, encode
 from inosync.engine.roster import GRACE
 from inosync.rsync.output import evidence

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from inosync import __version__
 from inosync.changes.changes import Changes
-from inosync.config.load import Config, Source
+from inosync.config.model import Config, Source
 from inosync.engine.actions import Action, Hook, Rewatch, Say, Start
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import State

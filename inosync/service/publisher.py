@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from inosync.config.load import Config, scratch
+from inosync.config.load import scratch
+from inosync.config.model import Config
 from inosync.engine.engine import Engine
 from inosync.status.history import History
 from inosync.status.metrics import prometheus

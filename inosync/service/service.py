@@ -22,7 +22,7 @@ import daemon
 
 from inosync import __version__
 from inosync.commands.once import Once
-from inosync.config.load import Config
+from inosync.config.model import Config
 from inosync.engine.engine import Engine
 from inosync.engine.roster import GRACE
 from inosync.errors import ConfigError

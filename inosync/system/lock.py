@@ -12,7 +12,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from inosync.config.load import Config
+from inosync.config.model import Config
 from inosync.errors import AlreadyRunningError, ConfigError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from inosync.config.sources import Source
+from inosync.config.model import Source
 
 #: Seconds by which the times of files may lag behind the clock: the kernel's tick.
 _TICK = 0.05

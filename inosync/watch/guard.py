@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from inosync.changes.changes import DEFAULT_EMASK, IN_MODIFY, Changes, sift
-from inosync.config.load import Config, Source
+from inosync.config.model import Config, Source
 from inosync.errors import WatchError
 from inosync.rsync.filters import compile_filters
 from inosync.text import printable

@@ -229,7 +229,7 @@ def test_a_stopped_daemon_is_told_from_a_dead_one(
 ) -> None:
     daemon = inosync(settings(source, local.node))
     daemon.signal(signal.SIGSTOP)
-    script = "from inosync import client; client.control.ask(sys.argv[1], 'status', timeout=0.3)"
+    script = "from inosync.system import control; control.ask(sys.argv[1], 'status', timeout=0.3)"
     hangs = subprocess.run(
         [sys.executable, "-c", f"import sys; {script}", next(iter(sockets(daemon)))],
         env=inosync_environment(),

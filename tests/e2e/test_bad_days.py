@@ -432,7 +432,7 @@ def test_a_bug_ends_the_daemon_with_a_traceback_and_status_1(tmp_path: Path) -> 
     script = (
         "import os, signal, sys\n"
         "from inosync.cli import main\n"
-        "from inosync import watcher\n"
+        "from inosync.watch import watcher\n"
         "watcher.Watcher.read = lambda self: 1 / 0\n"
         "sys.exit(main(['-c', sys.argv[1]]))\n"
     )

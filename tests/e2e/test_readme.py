@@ -25,7 +25,8 @@ from support.places import wait_equal
 from support.trees import write
 from support.waiting import until
 
-from inosync.config.load import Config, load
+from inosync.config.load import load
+from inosync.config.model import Config
 
 T = TypeVar("T", bound=nodes.Node)
 

@@ -13,7 +13,7 @@ import pytest
 from support.configs import make_config, make_pair, make_source
 from support.waiting import until
 
-from inosync.config.load import Source
+from inosync.config.model import Source
 from inosync.engine.backoff import Backoff
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import failed, held, recovered

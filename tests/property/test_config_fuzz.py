@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from inosync.config.load import Config, from_arguments, load
+from inosync.config.load import from_arguments, load
+from inosync.config.model import Config
 from inosync.config.settings import SETTINGS
 from inosync.errors import ConfigError
 from inosync.rsync.destination import Transport

@@ -24,7 +24,7 @@ from support.trees import HOSTILE_NAMES, Entry, difference, remove, snapshot
 from support.views import Seen
 
 from inosync.changes.changes import Change, Kind
-from inosync.config.load import Source
+from inosync.config.model import Source
 from inosync.planning.file_list import Plan, list_options, plan, top
 from inosync.rsync.filters import compile_filters, rsync_options
 from inosync.watch.guard import Guard

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from inosync.changes.changes import DEFAULT_EMASK
-from inosync.config.load import Config, Node, Pair, Source
+from inosync.config.model import Config, Node, Pair, Source
 from inosync.rsync.destination import parse_destination
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from inosync.changes import changes as events
-from inosync.config.load import Config, load
+from inosync.config.load import load
+from inosync.config.model import Config
 from inosync.config.settings import SETTINGS, Setting
 from inosync.errors import ConfigError
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from support.configs import make_config, make_pair, make_source
 
-from inosync.commands.explain import explain, landing
-from inosync.config.load import Config, load
+from inosync.commands.explain import explain
+from inosync.config.load import load
+from inosync.config.model import Config
 from inosync.errors import ConfigError
 
 
@@ -135,23 +136,6 @@ def test_a_path_outside(www: Path) -> None:
     for path in ("/etc/passwd", str(www) + "x", str(www.parent)):
         with pytest.raises(ConfigError, match=r"lies in no source; give a path below"):
             explain(rules(www), path)
-
-
-@pytest.mark.parametrize(
-    ("source", "destination", "path", "lands"),
-    [
-        ({}, "/m", b"a/b", "/m/a/b"),
-        ({}, "/m/", b"", "/m/"),
-        ({}, "h:", b"a", "h:a"),
-        ({}, "h:m", b"a", "h:m/a"),
-        ({}, "ssh://u@h:22/m", b"a", "ssh://u@h:22/m/a"),
-        ({"prefix": "www"}, "h:/srv/", b"a", "h:/srv/www/a"),
-        ({"prefix": "www"}, "h:/srv", b"", "h:/srv/www"),
-        ({"prefix": "bar/baz", "relative": True}, "h::m/x", b"q", "h::m/x/bar/baz/q"),
-    ],
-)
-def test_landing(source: dict[str, object], destination: str, path: bytes, lands: str) -> None:
-    assert landing(make_pair(make_source(**source), destination), path) == lands
 
 
 def test_only_nodes_of_its_source_are_named(www: Path) -> None:

@@ -16,16 +16,16 @@ from inosync.commands.probe import (
     WARNING,
     Finding,
     answers,
-    here,
+    directory,
     imprecise,
     limits,
+    local_mirror,
     missing,
     names_us,
     parent,
-    place,
-    programs,
     refusal,
     rehearsal,
+    rsync_and_clock,
     script,
 )
 
@@ -111,7 +111,7 @@ def test_a_directory_whose_parent_is_missing(tmp_path: Path) -> None:
     ],
 )
 def test_the_directory(told: dict[str, str], extra: tuple[str, ...], said: list[str]) -> None:
-    found = place(make_pair(extra=extra), WELL | told)
+    found = directory(make_pair(extra=extra), WELL | told)
     assert levels(found) == [PROBLEM] * len(said)
     assert all(finding.text.startswith(text) for finding, text in zip(found, said, strict=True))
 
@@ -131,19 +131,19 @@ def test_rsync_and_the_clock(
     version: str, time: str, extra: tuple[str, ...], found: list[str]
 ) -> None:
     told = {"version": version, "time": time}
-    assert levels(programs(make_pair(extra=extra), told, NOW)) == found
+    assert levels(rsync_and_clock(make_pair(extra=extra), told, NOW)) == found
 
 
 def test_whether_it_is_this_machine() -> None:
     pair = make_pair(None, "h:www")
     told = WELL | {"boot": "b", "source": "1:2"}
-    found = here(pair, told, boot="b", source="1:2")
+    found = local_mirror(pair, told, boot="b", source="1:2")
     assert found is not None
     assert found.path == "/srv/www"
-    assert here(pair, told, boot="c", source="1:2") is None
-    assert here(pair, told, boot="b", source="1:3") is None
-    assert here(pair, told | {"place": ""}, boot="b", source="1:2") is None
-    yet = here(pair, told | {"there": "no", "place": "/srv"}, boot="b", source="1:2")
+    assert local_mirror(pair, told, boot="c", source="1:2") is None
+    assert local_mirror(pair, told, boot="b", source="1:3") is None
+    assert local_mirror(pair, told | {"place": ""}, boot="b", source="1:2") is None
+    yet = local_mirror(pair, told | {"there": "no", "place": "/srv"}, boot="b", source="1:2")
     assert yet is not None
     assert yet.path == "/srv/www"
 

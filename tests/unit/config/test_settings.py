@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from inosync.config.model import Config, Node
 from inosync.config.settings import SECTIONS, SETTINGS, Setting
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -87,3 +91,32 @@ def test_the_page_is_what_docutils_accepts() -> None:
 
 def page() -> str:
     return (ROOT / make_settings.PAGE).read_text()
+
+
+ROWS = {setting.name: setting for setting in SETTINGS}
+
+
+def fields(kind: type[Config | Node]) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+def test_every_setting_has_a_field_and_every_field_a_setting() -> None:
+    # These become the sources, the nodes and the pairs.
+    consumed = {"wpath", "wpaths", "rpath", "rpaths", "rnodes", "rexcludes"}
+    per_node = {row.name for row in SETTINGS if row.per_node}
+    own = {"file", "sources", "nodes", "pairs", "warnings"}
+    lonely = fields(Config) ^ (own | (set(ROWS) - consumed - per_node))
+    assert lonely == set(), "a row needs a field of its name in Config, a field of Config a row"
+    lonely = fields(Node) ^ ({"name"} | per_node)
+    assert lonely == set(), "a per_node row needs a field of its name in Node, and a field a row"
+
+
+def test_no_two_settings_share_a_name() -> None:
+    names = [name for row in SETTINGS for name in row.names]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("row", [row for row in SETTINGS if row.default is not None])
+def test_every_default_is_accepted(row: Any) -> None:
+    row.parse(row.default)
+    assert ast.literal_eval(repr(row.default)) == row.default

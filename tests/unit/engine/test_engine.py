@@ -12,7 +12,7 @@ from support.configs import make_config, make_pair, make_source
 
 from inosync.changes.batch import FEW
 from inosync.changes.changes import Change, Changes, Kind, Move
-from inosync.config.load import Source
+from inosync.config.model import Source
 from inosync.engine.actions import (
     DEBUG,
     ERROR,

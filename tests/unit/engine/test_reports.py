@@ -12,7 +12,7 @@ from support.configs import make_config, make_pair
 
 from inosync.changes.batch import collect, full_pass
 from inosync.changes.changes import Change, Changes, Kind
-from inosync.config.load import Config
+from inosync.config.model import Config
 from inosync.engine.actions import Action, Hook, Outcome, Start
 from inosync.engine.engine import Engine
 from inosync.engine.reports import MOST_PATHS, changed, encode, failed, held, recovered, succeeded

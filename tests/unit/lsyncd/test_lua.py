@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from support.daemon import run_inosync
 
-from inosync.config.load import Config, load
+from inosync.config.load import load
+from inosync.config.model import Config
 from inosync.errors import ConfigError
 from inosync.lsyncd.lua import convert, read
 

@@ -12,7 +12,6 @@ from support.views import Seen
 from inosync.changes.changes import Change, Kind
 from inosync.planning import big_files as big
 from inosync.planning.big_files import big_changes
-from inosync.planning.view import below, outermost
 from inosync.rsync.filters import compile_filters
 
 
@@ -76,20 +75,6 @@ def test_a_directory_with_too_much_in_it_is_taken_for_one(monkeypatch: pytest.Mo
     trees = {Change(b"new", Kind.TREE), Change(b"", Kind.TREE)}
     assert found(*trees) == trees
     assert found(Change(b"new/deep", Kind.TREE)) == {Change(b"new/deep/giant", Kind.ENTRY)}
-
-
-def test_below() -> None:
-    assert set(below(b"new", filters=FILTERS, view=Seen(look, listing))) == {
-        (b"new/deep", True),
-        (b"new/deep/giant", False),
-        (b"new/deep/small", False),
-    }
-
-
-def test_outermost_directories() -> None:
-    assert outermost([b"a/b", b"a", b"a.b", b"ab/c", b"c/d/e"]) == [b"a", b"a.b", b"ab/c", b"c/d/e"]
-    assert outermost([b"a", b""]) == [b""]
-    assert outermost([]) == []
 
 
 def test_without_a_lane_nothing_is_big() -> None:

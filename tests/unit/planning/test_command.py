@@ -1,29 +1,17 @@
-"""rsync's command line and exit status."""
+"""rsync's command line."""
 
 from __future__ import annotations
 
 import pytest
 from support.configs import make_config, make_pair, make_source
 
-from inosync.config.load import Source
-from inosync.config.nodes import pairs_on
-from inosync.errors import ConfigError
+from inosync.config.model import Source
 from inosync.planning.command import Run, command, patient
 from inosync.planning.file_list import list_options
 from inosync.planning.order import RunKind
 from inosync.planning.steps import Fuzzy, Pave, Relink, Renew
 from inosync.rsync import differences as drift
-from inosync.rsync.exits import LIMITED, Judgement, Verdict, exit_status, judge
-from inosync.rsync.output import (
-    Progress,
-    Transferred,
-    deletions,
-    evidence,
-    progress,
-    rehearsed,
-    transferred,
-)
-from inosync.rsync.program import Program, chooses_shell, parse_checksum, parse_version
+from inosync.rsync.program import Program
 
 NEW = (3, 2, 7)
 PROGRAM = ("checksum", "control", "environment_shell")
@@ -123,19 +111,6 @@ def test_both_ends_of_a_local_run_need_not_find_out_on_which_checksum_they_agree
     assert words.index(word) < words.index("--checksum-choice=md5")  # the last one counts
     for there in ("host:/mirror", "host::module/", "rsync://host/module/"):
         assert word not in argv(there, checksum="xxh128")
-
-
-@pytest.mark.parametrize(
-    ("told", "checksum"),
-    [
-        ("rsync  version 3.1.3  protocol version 31\nCapabilities:\n", ""),
-        ("Checksum list:\n    xxh128 xxh3 xxh64 (xxhash) md5 md4 none\nCompress list:\n", "xxh128"),
-        ("Checksum list:\n    md5 md4 none\n", "md5"),
-        ("Checksum list:\nCompress list:\n    zstd\n", ""),
-    ],
-)
-def test_the_checksum_that_two_of_an_rsync_agree_on(told: str, checksum: str) -> None:
-    assert parse_checksum(told) == checksum
 
 
 def test_speed_and_timeout_are_the_nodes() -> None:
@@ -266,25 +241,6 @@ def test_files_that_are_to_be_left_alone() -> None:
     assert words[at + 1 : at + 3] == ["--filter=-sr /www/b", "--filter=-sr /www/disk"]
 
 
-def test_a_limit_that_kept_a_directory_from_giving_way_holds_the_mirror() -> None:
-    stopped = b"could not make way\nDeletions stopped due to --max-delete limit (90 skipped)\n"
-    assert exit_status(23, stopped) == LIMITED
-    assert exit_status(23, b"could not make way\n") == 23
-    assert exit_status(12, stopped) == 12
-
-
-def test_old_nodes_do_not_say_how_much_a_rehearsal_would_delete() -> None:
-    told = b"deleting a\ndeleting b\n\nNumber of deleted files: 3 (reg: 3)\n"
-    assert rehearsed(told).deleted == 3
-    assert rehearsed(told[: told.index(b"Number")]).deleted == 2
-
-
-def test_what_a_rehearsal_would_have_deleted() -> None:
-    output = b"deleting d/a\ndeleting b\x1b\nother\ndeleting c\ndeleting e\n\nNumber of"
-    assert deletions(output) == ("d/a", "b\\x1b", "c")
-    assert deletions(b"") == ()
-
-
 def test_excludes_keep_their_order_and_extra_comes_behind_them() -> None:
     source = make_source(excludes=("+ /keep", "*.tmp", "/keep"))
     words = argv(source=source, extra=("-aH", "--exclude=last"))
@@ -363,100 +319,6 @@ def test_the_users_remote_shell_is_left_alone() -> None:
     assert "-e" not in argv("h:/p", environment_shell=True)
 
 
-@pytest.mark.parametrize(
-    ("extra", "chosen"),
-    [
-        ((), False),
-        (("-aH",), False),
-        (("--rsh=ssh",), True),
-        (("--rsh", "ssh"), True),
-        (("-e", "ssh"), True),
-        (("-ave", "ssh"), True),
-        (("-essh",), True),
-        (("--delete-excluded",), False),
-        (("--exclude=x",), False),
-    ],
-)
-def test_who_chooses_the_remote_shell(extra: tuple[str, ...], chosen: bool) -> None:
-    assert chooses_shell(extra) is chosen
-
-
-@pytest.mark.parametrize(
-    ("output", "version"),
-    [
-        ("rsync  version 3.2.7  protocol version 31\n...", (3, 2, 7)),
-        ("rsync  version v3.4.1pre1  protocol version 32\n", (3, 4, 1)),
-        ("hello --version\n", None),
-        ("", None),
-    ],
-)
-def test_the_version(output: str, version: tuple[int, int, int] | None) -> None:
-    assert parse_version(output) == version
-
-
-OK, RETRY, SLOW, HOLD = Verdict.OK, Verdict.RETRY, Verdict.SLOW, Verdict.HOLD
-
-
-@pytest.mark.parametrize(
-    ("verdict", "codes"),
-    [
-        (OK, [0, 24]),
-        (RETRY, [2, 5, 10, 11, 12, 14, 20, 21, 22, 23, 30, 35, 255, -9, -11, -15]),
-        (SLOW, [1, 3, 4, 6, 13, 126, 127, 99, 200]),
-        (HOLD, [25]),
-    ],
-)
-def test_the_judgement_of_every_exit_status(verdict: Verdict, codes: list[int]) -> None:
-    destination = make_pair(None, "h:/p").destination
-    for code in codes:
-        judgement = judge(code, destination)
-        assert judgement.verdict is verdict, code
-        assert judgement.meaning
-        assert bool(judgement.cure) is (verdict is not OK), code
-        assert "{" not in judgement.cure
-
-
-def test_a_cure_names_the_host_and_a_local_one_this_host() -> None:
-    assert judge(127, make_pair(None, "web7:/p").destination).cure == "install rsync on web7"
-    assert judge(127, make_pair(None, "/p").destination).cure == "install rsync on this host"
-    assert "'ssh web7 rsync --version'" in judge(12, make_pair(None, "web7:/p").destination).cure
-    assert "rsync is installed on web7" in judge(12, make_pair(None, "web7::m").destination).cure
-
-
-def test_a_judgement_names_the_signal() -> None:
-    assert judge(-9, make_pair().destination) == Judgement(
-        RETRY, "killed by signal 9", "nothing, unless it repeats"
-    )
-
-
-def test_statistics() -> None:
-    output = b"""\
-Number of files: 3 (reg: 2, dir: 1)
-Number of created files: 2 (reg: 2)
-Number of deleted files: 7
-Number of regular files transferred: 2
-Total file size: 300 bytes
-Total transferred file size: 1234567 bytes
-"""
-    assert transferred(output) == Transferred(files=2, size=1234567, deleted=7)
-    assert transferred(b"Number of files transferred: 2\n") == Transferred(files=2)
-    assert transferred(b"") == Transferred()
-
-
-def test_the_evidence_is_the_last_lines_and_safe_to_log() -> None:
-    errors = b"".join(b"line %d\n" % number for number in range(40)) + b"\n\x1b[31mred \xff\r\n"
-    lines = evidence(errors)
-    assert len(lines) == 25
-    assert lines[0] == "line 16"
-    assert lines[-1] == "\\x1b[31mred \\udcff"
-
-
-TOLD = (
-    b"\nname\n     32,768   0%    0.00kB/s    0:00:00  \r"
-    b"     999850  99% 1005.53kB/s    0:00:07 (xfr#19997, to-chk=3/20001)\n"
-)
-
-
 def test_a_comparison_looks_at_contents_and_tells() -> None:
     words = argv(compare=True, rehearse=True)
     assert [word for word in words if word in drift.OPTIONS] == list(drift.OPTIONS)
@@ -464,31 +326,6 @@ def test_a_comparison_looks_at_contents_and_tells() -> None:
     assert "--checksum" not in argv(rehearse=True)
 
 
-@pytest.mark.parametrize(
-    ("output", "told"),
-    [
-        (b"", None),
-        (b"sending incremental file list\n", None),
-        (TOLD, Progress(19997, 999850, 99, 7)),
-        (b"          500   5%   10.00kB/s    1:02:03\r", Progress(0, 500, 5, 3723)),
-    ],
-)
-def test_progress(output: bytes, told: Progress | None) -> None:
-    assert progress(output) == told
-
-
-def test_what_runs_moved_adds_up() -> None:
-    assert Transferred(1, 2, 3) + Transferred(10, 20, 30) == Transferred(11, 22, 33)
-
-
 def test_a_comparison_may_be_silent_for_longer() -> None:
     assert patient(make_pair(rtimeout=300)).node.rtimeout == 3000
     assert patient(make_pair(rtimeout=0)).node.rtimeout == 0
-
-
-def test_the_mirrors_on_a_node() -> None:
-    pairs = [make_pair(None, "a:/m"), make_pair(None, "b:/m")]
-    assert pairs_on(pairs, "") == pairs
-    assert pairs_on(pairs, "b:/m") == pairs[1:]
-    with pytest.raises(ConfigError, match="there is no node c; known are a:/m, b:/m"):
-        pairs_on(pairs, "c")

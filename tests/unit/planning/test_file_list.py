@@ -13,16 +13,7 @@ from support.trees import HOSTILE_NAMES
 from support.views import Seen
 
 from inosync.changes.changes import Change, Kind
-from inosync.planning.file_list import (
-    CROWD,
-    CROWDED,
-    Plan,
-    hindrance,
-    list_options,
-    longest_list,
-    plan,
-    top,
-)
+from inosync.planning.file_list import CROWD, CROWDED, Plan, list_options, longest_list, plan, top
 from inosync.rsync.filters import Filters, compile_filters
 
 ENTRY, LEVEL, TREE, WRITTEN = Kind.ENTRY, Kind.LEVEL, Kind.TREE, Kind.WRITTEN
@@ -388,27 +379,6 @@ def test_the_options_of_a_list_run() -> None:
     assert list_options("/tmp/list")[-1] == "--files-from=/tmp/list"
     assert "-r" not in words
     assert "--delete-missing-args" not in words
-
-
-@pytest.mark.parametrize(
-    ("extra", "option"),
-    [
-        ([], ""),
-        (["-aHAX", "--numeric-ids", "--delete-after", "-e", "ssh -x", "--chmod=F644"], ""),
-        (["-aHx"], "-x"),
-        (["--one-file-system"], "--one-file-system"),
-        (["-aL"], "-L"),
-        (["-m"], "-m"),
-        (["--exclude=*.tmp"], "--exclude"),
-        (["--include", "a"], "--include"),
-        (["-C"], "-C"),
-        (["-FF"], "-F"),
-        (["--no-implied-dirs"], "--no-implied-dirs"),
-        (["--no-dirs"], "--no-dirs"),
-    ],
-)
-def test_options_that_a_list_does_not_go_with(extra: list[str], option: str) -> None:
-    assert hindrance(extra).partition(":")[0] == option
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from inosync.changes.batch import Batch
 from inosync.changes.changes import Change, Kind, Move
 from inosync.planning.renamed_files import MOST_LINKED, MOST_PAIRS, Renamed, file_steps
 from inosync.planning.renames import steps
-from inosync.planning.steps import Fuzzy, Pave, Relink, Step, whole_files
+from inosync.planning.steps import Fuzzy, Pave, Relink, Step
 from inosync.rsync.filters import compile_filters
 
 NOW = 10_000.0
@@ -222,9 +222,3 @@ def test_of_many_files_the_biggest_are_linked() -> None:
 def test_there_are_only_so_many_runs() -> None:
     (relinks, _) = file_steps(renamed(MOST_PAIRS + 1, pairs=20), per_run=1, big=0, delta=True)
     assert [relink.old for relink in relinks] == [b"a%d" % number for number in range(MOST_PAIRS)]
-
-
-def test_whole_files() -> None:
-    assert whole_files(("-avW",))
-    assert whole_files(("--whole-file",))
-    assert not whole_files(("-az", "--no-whole-file"))

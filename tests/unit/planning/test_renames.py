@@ -11,7 +11,7 @@ import pytest
 from inosync.changes.batch import MOST_MOVES, Batch, chained
 from inosync.changes.changes import Change, Changes, Kind, Move
 from inosync.planning.renames import holds, steps
-from inosync.planning.steps import Pave, Relink, Step, prevented
+from inosync.planning.steps import Pave, Relink, Step
 from inosync.rsync.filters import compile_filters
 
 NOW = 10_000.0
@@ -220,22 +220,6 @@ def test_renames_of_renames_are_one() -> None:
 def test_only_so_many_renames_are_remembered() -> None:
     assert len(chained(Move(b"a%d" % n, b"b%d" % n) for n in range(100))) == MOST_MOVES
     assert chained(Move(b"%d" % n, b"%d" % (n + 1)) for n in range(MOST_MOVES + 1)) == ()
-
-
-@pytest.mark.parametrize(
-    ("extra", "answer"),
-    [
-        ((), False),
-        (("-a", "-z", "--delete-after"), False),
-        (("-aH",), True),
-        (("--inplace",), True),
-        (("--backup-dir=/x",), True),
-        (("--no-protect-args",), True),
-        (("--old-args",), True),
-    ],
-)
-def test_options_that_prevent_it(extra: tuple[str, ...], answer: bool) -> None:
-    assert prevented(extra) is answer
 
 
 @pytest.mark.parametrize("name", [b"[br]", b"b*", b"b?", b"\\[b"])

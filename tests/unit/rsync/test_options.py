@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import re
-import shutil
-import subprocess
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inosync.rsync.option_table import TABLE
 from inosync.rsync.options import (
-    REFUSED,
-    SHORT_TAKES_VALUE,
-    TAKES_VALUE,
+    deletes_excluded,
+    follows_links,
     half_written,
+    hindrance,
+    keeps_partials,
+    most_deletions,
     options,
     parse_extra,
+    prevented,
     spoken,
+    whole_files,
+    with_rules,
+    withholding,
 )
+
+REFUSED = {name: row.refused for name, row in TABLE.items() if row.refused}
+TAKES_VALUE = {name for name, row in TABLE.items() if row.value}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +132,7 @@ def test_what_only_changes_how_rsync_speaks(words: tuple[str, ...], left: tuple[
     assert spoken(words) == left
 
 
-@pytest.mark.parametrize("option", [*TAKES_VALUE, *(f"-{letter}" for letter in SHORT_TAKES_VALUE)])
+@pytest.mark.parametrize("option", sorted(TAKES_VALUE))
 def test_a_value_is_never_taken_for_an_option(option: str) -> None:
     try:
         assert parse_extra([option, "--dry-run"]) == (option, "--dry-run")
@@ -151,15 +160,89 @@ def test_options_that_show_half_a_file(words: tuple[str, ...], option: str) -> N
     assert half_written(words) == option
 
 
-@pytest.mark.skipif(not shutil.which("rsync"), reason="there is no rsync to compare with")
-def test_the_options_with_a_value_are_those_of_rsync() -> None:
-    shown = subprocess.run(["rsync", "--help"], capture_output=True, text=True, check=True).stdout
-    lines = re.findall(r"^ *(--[a-z0-9-]+)(=?)[^\s,]*(?:, -(.))?", shown, re.MULTILINE)
-    assert len(lines) > 100
-    assert {name for name, equals, _ in lines if equals} <= TAKES_VALUE
-    assert not {name for name, equals, _ in lines if not equals} & TAKES_VALUE
-    short = {letter for _, equals, letter in lines if equals and letter}
-    assert {"e", "f"} <= short <= set(SHORT_TAKES_VALUE)
+@pytest.mark.parametrize(
+    ("extra", "option"),
+    [
+        ([], ""),
+        (["-aHAX", "--numeric-ids", "--delete-after", "-e", "ssh -x", "--chmod=F644"], ""),
+        (["-aHx"], "-x"),
+        (["--one-file-system"], "--one-file-system"),
+        (["-aL"], "-L"),
+        (["-m"], "-m"),
+        (["--exclude=*.tmp"], "--exclude"),
+        (["--include", "a"], "--include"),
+        (["-C"], "-C"),
+        (["-FF"], "-F"),
+        (["--no-implied-dirs"], "--no-implied-dirs"),
+        (["--no-dirs"], "--no-dirs"),
+    ],
+)
+def test_options_that_a_list_does_not_go_with(extra: list[str], option: str) -> None:
+    assert hindrance(extra).partition(":")[0] == option
+
+
+@pytest.mark.parametrize(
+    ("extra", "answer"),
+    [
+        ((), False),
+        (("-a", "-z", "--delete-after"), False),
+        (("-aH",), True),
+        (("--inplace",), True),
+        (("--backup-dir=/x",), True),
+        (("--no-protect-args",), True),
+        (("--old-args",), True),
+    ],
+)
+def test_options_that_keep_renames_from_being_more_than_changes(
+    extra: tuple[str, ...], answer: bool
+) -> None:
+    assert prevented(extra) is answer
+
+
+def test_whole_files() -> None:
+    assert whole_files(("-avW",))
+    assert whole_files(("--whole-file",))
+    assert not whole_files(("-az", "--no-whole-file"))
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ((), False),
+        (("-aP",), False),
+        (("--partial",), False),
+        (("--partial-dir=.mine",), True),
+        (("--inplace",), True),
+        (("--append-verify",), True),
+    ],
+)
+def test_options_that_say_where_an_interrupted_file_stays(
+    words: tuple[str, ...], kept: bool
+) -> None:
+    assert keeps_partials(words) is kept
+
+
+def test_what_is_sent_and_deleted_beside_the_rules() -> None:
+    assert deletes_excluded(("-a", "--delete-excluded"))
+    assert not deletes_excluded(("--exclude", "--delete-excluded"))
+    assert follows_links(("-aL",))
+    assert not follows_links(("-aK", "--links"))
+    assert withholding(("-auz", "--max-size=5", "-x")) == ["--max-size", "-u", "-x"]
+    assert withholding(("-a", "--delete-excluded")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "most"),
+    [((), math.inf), (("--max-delete=3",), 3), (("--max-delete", "-1"), 0)],
+)
+def test_how_much_may_be_deleted(words: tuple[str, ...], most: float) -> None:
+    assert most_deletions(words) == most
+
+
+def test_rules_come_again_behind_what_may_forget_them() -> None:
+    words = ("--exclude-from", "/list", "-f", "- x", "--filter=merge /more", "-a")
+    again = ["--exclude-from", "/list", "R", "-f", "- x", "--filter=merge /more", "R", "-a"]
+    assert with_rules(words, ["R"]) == again
 
 
 @given(st.one_of(st.text(alphabet="-anePR ='\"\\x\0\ud800"), st.lists(st.text(max_size=8))))

@@ -1,0 +1,113 @@
+"""What a config says, as frozen values.
+
+Knows neither how a config is written nor how it is read or checked.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from inosync.rsync.destination import Destination
+from inosync.rsync.filters import Filters, compile_filters
+
+
+@dataclass(frozen=True)
+class Source:
+    """One watched directory.
+
+    ``path`` is what is watched: absolute and normalised. ``argument`` is what rsync is given:
+    ``/var/www/`` when the contents are meant, ``/var/www`` when the directory itself is,
+    ``/tmp/foo/./bar/baz`` with a virtual root. ``prefix`` is where the names of this source begin
+    inside the transfer, which is what anchored excludes count from and where it lands on a node:
+    ``""``, ``"www"``, ``"bar/baz"``. ``relative`` says that rsync needs ``-R``. ``excludes`` are
+    rsync patterns in order, ``excludes_from`` the setting that has them.
+    """
+
+    path: str
+    argument: str
+    prefix: str
+    relative: bool
+    excludes: tuple[str, ...] = ()
+    excludes_from: str = field(default="rexcludes", compare=False)
+
+    @cached_property
+    def filters(self) -> Filters:
+        """The excludes, compiled when they are first asked for."""
+        return compile_filters(self.excludes, prefix=os.fsencode(self.prefix))
+
+
+@dataclass(frozen=True)
+class Node:
+    """One entry of ``rnodes``: its name for people, and how to send to it.
+
+    ``rspeed`` is in KB/s, 0 unlimited; ``rtimeout`` in seconds, 0 never; ``rretry`` is the first
+    and the longest wait before a failed run is tried again, in seconds. ``rscope`` is ``"tree"`` or
+    ``"changes"``: whether a run passes over the whole source or names what has changed.
+    """
+
+    name: str
+    rspeed: int
+    extra: tuple[str, ...]
+    rtimeout: int
+    rretry: tuple[float, float]
+    rscope: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One mirror to be: a source on a node."""
+
+    source: Source
+    node: Node
+    destination: Destination
+
+    def landing(self, path: str = "") -> Destination:
+        """Return where the `path` of the source, by default all of it, lands on the node."""
+        parts = [part for part in (self.source.prefix, path) if part]
+        return self.destination.below("/".join(parts))
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a config says. Times are in seconds.
+
+    ``file`` is an absolute path, or ``""`` for a config from the command line. ``emask`` holds bits
+    of inotify(7). What is not set is ``""`` where it is a name or a path.
+    ``warnings`` are lines to say once at the start.
+    """
+
+    file: str
+    sources: tuple[Source, ...]
+    nodes: tuple[Node, ...]
+    pairs: tuple[Pair, ...]
+    emask: int
+    edelay: float
+    emaxdelay: float
+    eopen: float
+    init: bool
+    rfull: float
+    rverify: float
+    rmaxdelete: int
+    wmarker: str
+    allow_empty: bool
+    rbigsize: int
+    rbigdelay: float
+    rsettle: tuple[tuple[str, float], ...]
+    rparallel: int
+    rsync: str
+    logfile: str
+    user: str
+    group: str
+    umask: int
+    pidfile: str
+    socket: str
+    on_change: tuple[str, ...]
+    on_success: tuple[str, ...]
+    on_failure: tuple[str, ...]
+    on_recover: tuple[str, ...]
+    hooktimeout: int
+    metricsfile: str
+    htmlfile: str
+    warnings: tuple[str, ...]

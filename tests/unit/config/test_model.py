@@ -1,0 +1,40 @@
+"""The frozen values of a config."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from support.configs import make_pair, make_source
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "path", "lands"),
+    [
+        ({}, "/m", "a/", "/m/a/"),
+        ({}, "/m/", "", "/m/"),
+        ({}, "h:", "a", "h:a"),
+        ({}, "h:", "a@b:c", "h:a@b:c"),
+        ({}, "h:d:", "a", "h:d:/a"),
+        ({}, "/m:", "a", "/m:/a"),
+        ({}, "h:m", "a", "h:m/a"),
+        ({}, "ssh://u@h:22", "a", "ssh://u@h:22/~/a"),
+        ({}, "ssh://u@h:22/m", "a", "ssh://u@h:22/m/a"),
+        ({"prefix": "www"}, "h:/srv/", "a", "h:/srv/www/a"),
+        ({"prefix": "www"}, "h:/srv", "", "h:/srv/www"),
+        ({"prefix": "bar/baz", "relative": True}, "h::m/x", "q", "h::m/x/bar/baz/q"),
+    ],
+)
+def test_landing(source: dict[str, object], destination: str, path: str, lands: str) -> None:
+    there = make_pair(make_source(**source), destination).landing(path)
+    assert there.shown == lands
+
+
+def test_a_source_has_its_excludes_compiled_once() -> None:
+    source = make_source("/srv/www", argument="/srv/www", prefix="www", excludes=("/www/a",))
+    assert source.filters is source.filters
+    assert not source.filters.admits(b"a", directory=False)
+    other = dataclasses.replace(source, excludes=("b",))
+    assert other.filters.admits(b"a", directory=False)
+    assert other != source
+    assert {source} == {dataclasses.replace(source)}

@@ -1,0 +1,208 @@
+"""The nodes of a config, and where each source goes on each of them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from support.configs import make_pair
+from support.scripts import Script
+
+from inosync.config.model import Config
+from inosync.config.nodes import pairs_on
+from inosync.errors import ConfigError
+from inosync.rsync.destination import Transport
+
+
+def test_the_mirrors_on_a_node() -> None:
+    pairs = [make_pair(None, "a:/m"), make_pair(None, "b:/m")]
+    assert pairs_on(pairs, "") == pairs
+    assert pairs_on(pairs, "b:/m") == pairs[1:]
+    with pytest.raises(ConfigError, match="there is no node c; known are a:/m, b:/m"):
+        pairs_on(pairs, "c")
+
+
+def test_a_node_that_names_changes(script: Script) -> None:
+    config = script.load("rscope = 'changes'", base="wpath = www\nrnodes = ['a:/x', 'b:/x']\n")
+    assert {pair.node.rscope for pair in config.pairs} == {"changes"}
+    assert config.warnings == ()
+    config = script.load(
+        "rscope = 'changes'",
+        base="wpath = www\nrnodes = ['a:/x', {'node': 'b:/x', 'rscope': 'tree'}]\n",
+    )
+    assert [pair.node.rscope for pair in config.pairs] == ["changes", "tree"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("extra = '-L'", "-L: what is behind a symbolic link"), ("extra = ['-x']", "-x: ")],
+)
+def test_what_only_works_in_passes_over_the_tree_is_told(
+    script: Script, text: str, why: str
+) -> None:
+    config = script.load(f"rscope = 'changes'\n{text}")
+    assert [pair.node.rscope for pair in config.pairs] == ["tree"]
+    (warning,) = config.warnings
+    assert f"rscope = 'changes': is \"tree\" for a:/www, because of {why}" in warning
+
+
+def texts(config: Config) -> list[str]:
+    return [pair.destination.text for pair in config.pairs]
+
+
+ONE = "wpath = www\n"
+
+
+TWO = "wpaths = [www, etc]\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "text", "destinations"),
+    [
+        # 0.2.2: rpath is a variable of the script
+        (ONE, "rpath = '/w/'\nrnodes = ['a:' + rpath, 'b:' + rpath]", ["a:/w/", "b:/w/"]),
+        (ONE, "rpath = ['/w']\nrnodes = ['a:' + rpath[0]]", ["a:/w"]),
+        (ONE, "rpath = '/w'\nrnodes = ['a:/w', 'b:/else']", ["a:/w", "b:/else"]),
+        # 0.2.3 and setop: it is appended
+        (ONE, "rpath = '/w'\nrnodes = ['u@a:', 'ssh://b:22']", ["u@a:/w", "b:/w"]),
+        (ONE, "rpath = '/mirror'\nrnodes = ['']", ["/mirror"]),
+        (ONE, "rpath = 'mod/x'\nrnodes = ['rsync://b/', 'c::']", ["rsync://b/mod/x", "c::mod/x"]),
+        (ONE, "rpaths = ['/w']\nrnodes = ['a:']", ["a:/w"]),
+        (ONE, "rpath = '/x'\nrpaths = ['/w']\nrnodes = ['a:']", ["a:/w"]),
+        (TWO, "rpaths = ['/w', '/e']\nrnodes = ['a:', '']", ["a:/w", "a:/e", "/w", "/e"]),
+        (TWO, "rpaths = ['/w', 'e']\nrnodes = ['a::m']", ["a::m/w", "a::m/e"]),
+        (TWO, "rpaths = ('w', 'e')\nrnodes = ['rsync://a/m']", ["rsync://a/m/w", "rsync://a/m/e"]),
+        (TWO, "rpaths = ['~/w', '/e']\nrnodes = ['a:']", ["a:w", "a:/e"]),
+        # a module that is complete, beside rpath
+        (ONE, "rpath = '/w'\nrnodes = ['a::m/', 'rsync://a/n/']", ["a::m/", "rsync://a/n/"]),
+        (ONE, "rnodes = ['a::m']", ["a::m"]),
+        # the sources themselves, side by side on one node
+        ("wpaths = [www[:-1], etc[:-1]]\n", "rnodes = ['a:/x']", ["a:/x", "a:/x"]),
+        ("wpaths = [www[:-1], etc[:-1]]\n", "rpath = '/x'\nrnodes = ['a:']", ["a:/x", "a:/x"]),
+        # one node with settings of its own
+        (ONE, "rpath = '/w'\nrnodes = [{'node': 'a:', 'rspeed': 5}]", ["a:/w"]),
+        (ONE, "rnodes = ('a:w', {'node': 'b:w'})", ["a:w", "b:w"]),
+    ],
+)
+def test_where_mirrors_go(script: Script, base: str, text: str, destinations: list[str]) -> None:
+    assert texts(script.load(text, base=base)) == destinations
+
+
+@pytest.mark.parametrize(
+    ("base", "text", "problem"),
+    [
+        (ONE, "", 'rnodes: is missing; write rnodes = ["host:/path"]'),
+        (ONE, "rnodes = []", 'rnodes = []: is empty; write ["host:/path"]'),
+        (ONE, "rnodes = 'a:/x'", "rnodes = 'a:/x': must be a list, not a string; write ['a:/x']"),
+        (ONE, "rnodes = {'a:/x'}", 'must be a list; write ["host:/path"]'),
+        (ONE, "rnodes = map(str, ['a:/x'])", 'must be a list; write ["host:/path"]'),
+        (ONE, "rnodes = ['a:/x', 5]", "rnodes[1] = 5: must be a string"),
+        (ONE, "rnodes = [['a:/x']]", "rnodes[0] = ['a:/x']: must be a string"),
+        (ONE, "rnodes = ['a:/x', 'a:/x']", "rnodes[1] = 'a:/x': is listed twice; remove one"),
+        (ONE, "rnodes = ['a:/x', {'node': 'a:/x'}]", "rnodes[1] = 'a:/x': is listed twice"),
+        (ONE, "rnodes = ['']", "means a local path, and there is no rpath; write one"),
+        (ONE, "rnodes = ['http://x']", "rnodes[0] = 'http://x': is a URL that rsync does not know"),
+        (ONE, "rpath = 5\nrnodes = ['a:']", "rpath = 5: must be a string"),
+        (ONE, "rpath = ''\nrnodes = ['a:']", "rpath = '': is empty"),
+        (ONE, "rpath = '~bob/w'\nrnodes = ['a:']", "is with the remote path 'a:~bob/w', which st"),
+        (ONE, "rpaths = '/w'\nrnodes = ['a:']", "rpaths = '/w': must be a list, not a string"),
+        (ONE, "rpaths = ['/w', 5]\nrnodes = ['a:']", "rpaths[1] = 5: must be a string"),
+        (ONE, "rpaths = []\nrnodes = ['a:']", "rpaths = []: has 0 paths for 1 watched"),
+        (TWO, "rpaths = ['/w']\nrnodes = ['a:']", "rpaths = ['/w']: has 1 paths for 2 watched"),
+        (ONE, "rpaths = ['/w', '/x']\nrnodes = ['a:']", "has 2 paths for 1 watched; write one for"),
+        (
+            TWO,
+            "rpaths = ['/w', '/e']\nrnodes = ['a:/x']",
+            "names a path, and so does rpaths; write",
+        ),
+        (ONE, "rpaths = ['/w']\nrnodes = ['/mirror']", "names a path, and so does rpaths; write"),
+        (ONE, "rpath = '/w'\nrnodes = ['a::m']", "write 'a::m/w' or 'a::m/'"),
+        (ONE, "rpath = '/w'\nrnodes = ['rsync://a/m']", "write 'rsync://a/m/w' or 'rsync://a/m/'"),
+        (ONE, "rnodes = ['a::']", "does not name a module"),
+        (ONE, "rnodes = ['rsync://a/']", "does not name a module"),
+        (TWO, "rnodes = ['a:/x']", "so that each would delete the other's files"),
+        (TWO, "rpath = '/x'\nrnodes = ['a:']", "so that each would delete the other's files"),
+        (ONE, "rnodes = ['a:/x', 'A:/x/']", "rnodes[1] = 'A:/x/': puts "),
+        (ONE, "rnodes = [www]", "so that each run would start the next"),
+        (ONE, "rnodes = ['a:/']", "would make the root directory there a mirror"),
+        (
+            ONE,
+            "rnodes = [{'node': 'ssh://a:22/x', 'extra': '-e ssh'}]",
+            "has a port, but extra names the remote shell itself",
+        ),
+        (ONE, "rnodes = [{}]", 'rnodes[0] = {}: has no "node"; write {"node": "host:/path", ...}'),
+        (ONE, "rnodes = [{'node': None}]", 'has no "node"'),
+        (ONE, "rnodes = [{'node': 5}]", "rnodes[0] = {'node': 5}: must be a string"),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'rsped': 5}]",
+            "rnodes[0]['rsped'] = 5: is no setting of",
+        ),
+        (ONE, "rnodes = [{'node': 'a:/x', 'rsped': 5}]", "did you mean rspeed?"),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'edelay': 5}]",
+            "known are rspeed, extra, rtimeout, rretry",
+        ),
+        (ONE, "rnodes = [{'node': 'a:/x', 5: 5}]", "rnodes[0][5] = 5: is no setting of a node"),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'rverify': 5}]",
+            "is no setting of a node",
+        ),
+        (ONE, "rnodes = [{'node': 'a:/x', 'extra': '-n'}]", "rnodes[0]['extra'] = '-n': holds -n"),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'rretry': (1, 'x')}]",
+            "rnodes[0]['rretry'][1] = 'x': must",
+        ),
+    ],
+)
+def test_nodes_that_are_refused(script: Script, base: str, text: str, problem: str) -> None:
+    assert problem in script.problem(text, base=base)
+
+
+def test_settings_of_one_node(script: Script) -> None:
+    config = script.load(
+        "rspeed = 7\nextra = '-a'\nrnodes = ['a:/x', {'node': 'b:/x', 'rspeed': 5, 'extra': '',"
+        " 'rtimeout': 9, 'rretry': (2, 3)}, {'node': 'c:/x', 'rspeed': None}]",
+        base=ONE,
+    )
+    a, b, c = config.nodes
+    assert (a.rspeed, a.extra, a.rtimeout, a.rretry) == (7, ("-a",), 300, (1.0, 300.0))
+    assert (b.rspeed, b.extra, b.rtimeout, b.rretry) == (5, (), 9, (2.0, 3.0))
+    assert c == dataclasses.replace(a, name="c:/x")
+
+
+def test_the_names_of_nodes(script: Script) -> None:
+    config = script.load(
+        "rpath = '/m\\x1b'\nrnodes = ['', 'u@a:', 'ssh://b:22', 'c:/\\n']", base=ONE
+    )
+    assert [node.name for node in config.nodes] == ["(local)", "u@a:", "ssh://b:22", "c:/\\n"]
+    assert config.pairs[2].destination.port == 22
+
+
+def test_the_whole_home_directory_as_a_mirror(script: Script) -> None:
+    (warning,) = script.load(base=ONE + "rnodes = ['u@a:']\n").warnings
+    assert warning.startswith(f"{script.path}: rnodes[0] = 'u@a:': makes the whole home directory")
+    assert warning.endswith("write 'u@a:./'")
+    assert script.load(base=ONE + "rnodes = ['u@a:./']\n").warnings == ()
+    assert script.load(base="wpath = www[:-1]\nrnodes = ['u@a:']\n").warnings == ()
+
+
+def test_an_rpath_that_nobody_needs(script: Script) -> None:
+    (warning,) = script.load("rpath = '/else'").warnings
+    assert warning.endswith("rpath = '/else': is not used: every node names its own path")
+    assert script.load("rpath = '/www'").warnings == ()
+
+
+def test_half_written_files(script: Script) -> None:
+    (warning,) = script.load("extra = '-aP'").warnings
+    assert warning.endswith("extra has -P, so readers of the mirror can see half-written files")
+
+
+def test_sources_and_nodes_in_order(script: Script) -> None:
+    config = script.load("rpaths = ['/w', '/e']\nrnodes = ['a:', 'b:']", base=TWO)
+    assert [source.path for source in config.sources] == [str(script.www), str(script.etc)]
+    assert texts(config) == ["a:/w", "a:/e", "b:/w", "b:/e"]
+    assert {pair.destination.transport for pair in config.pairs} == {Transport.SSH}

@@ -1,0 +1,54 @@
+"""What follows from the values of an order, and of what was prepared for it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from support.configs import make_pair
+
+from inosync.changes.batch import Batch, full_pass
+from inosync.changes.changes import Change, Changes, Kind
+from inosync.planning.order import Order, Prepared, RunKind
+
+NOW = 1000.0
+NAMED = Batch(NOW, 1, changes=Changes.of([Change(b"f", Kind.ENTRY)]))
+
+
+@pytest.mark.parametrize(
+    ("batch", "rscope", "big", "named"),
+    [
+        (NAMED, "changes", False, True),
+        (NAMED, "tree", False, False),
+        (NAMED, "tree", True, True),
+        (Batch(NOW, 1), "changes", False, False),
+        (full_pass("start-up", NOW), "changes", False, False),
+        (full_pass("start-up", NOW), "changes", True, False),
+    ],
+)
+def test_which_runs_can_name_what_they_carry(
+    batch: Batch, rscope: str, *, big: bool, named: bool
+) -> None:
+    order = Order(make_pair(rscope=rscope), RunKind.PASS, batch, big=big)
+    assert order.by_name is named
+
+
+def test_which_runs_compare_contents() -> None:
+    assert not Order(make_pair(), RunKind.PASS, NAMED).contents
+    assert Order(make_pair(), RunKind.COMPARISON, NAMED).contents
+    assert Order(make_pair(), RunKind.PASS, dataclasses.replace(NAMED, contents=True)).contents
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "listed"),
+    [
+        (RunKind.LISTED, (b"f",), True),
+        (RunKind.REHEARSAL, (), True),
+        (RunKind.PASS, None, False),
+        (RunKind.STEP, (b"f",), False),
+    ],
+)
+def test_a_step_is_no_list_of_changes(
+    kind: RunKind, names: tuple[bytes, ...] | None, *, listed: bool
+) -> None:
+    assert Prepared(kind, ("rsync",), names).listed is listed

@@ -1,0 +1,50 @@
+"""What an exit status of rsync means."""
+
+from __future__ import annotations
+
+import pytest
+from support.configs import make_pair
+
+from inosync.rsync.exits import LIMITED, Judgement, Verdict, exit_status, judge
+
+
+def test_a_limit_that_kept_a_directory_from_giving_way_holds_the_mirror() -> None:
+    stopped = b"could not make way\nDeletions stopped due to --max-delete limit (90 skipped)\n"
+    assert exit_status(23, stopped) == LIMITED
+    assert exit_status(23, b"could not make way\n") == 23
+    assert exit_status(12, stopped) == 12
+
+
+OK, RETRY, SLOW, HOLD = Verdict.OK, Verdict.RETRY, Verdict.SLOW, Verdict.HOLD
+
+
+@pytest.mark.parametrize(
+    ("verdict", "codes"),
+    [
+        (OK, [0, 24]),
+        (RETRY, [2, 5, 10, 11, 12, 14, 20, 21, 22, 23, 30, 35, 255, -9, -11, -15]),
+        (SLOW, [1, 3, 4, 6, 13, 126, 127, 99, 200]),
+        (HOLD, [25]),
+    ],
+)
+def test_the_judgement_of_every_exit_status(verdict: Verdict, codes: list[int]) -> None:
+    destination = make_pair(None, "h:/p").destination
+    for code in codes:
+        judgement = judge(code, destination)
+        assert judgement.verdict is verdict, code
+        assert judgement.meaning
+        assert bool(judgement.cure) is (verdict is not OK), code
+        assert "{" not in judgement.cure
+
+
+def test_a_cure_names_the_host_and_a_local_one_this_host() -> None:
+    assert judge(127, make_pair(None, "web7:/p").destination).cure == "install rsync on web7"
+    assert judge(127, make_pair(None, "/p").destination).cure == "install rsync on this host"
+    assert "'ssh web7 rsync --version'" in judge(12, make_pair(None, "web7:/p").destination).cure
+    assert "rsync is installed on web7" in judge(12, make_pair(None, "web7::m").destination).cure
+
+
+def test_a_judgement_names_the_signal() -> None:
+    assert judge(-9, make_pair().destination) == Judgement(
+        RETRY, "killed by signal 9", "nothing, unless it repeats"
+    )
