@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inosync.changes.changes import IN_CREATE, IN_MOVED_TO, MASK_BITS
+from inosync.changes.inotify_bits import IN_CREATE, IN_MOVED_TO, MASK_BITS
 from inosync.config import script
 from inosync.config.model import Config, Pair, Source
 from inosync.config.nodes import read_nodes, read_pairs

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from inosync.changes import changes as events
+from inosync.changes import inotify_bits
 from inosync.config.values import (
     Fault,
     Faults,
@@ -34,9 +34,9 @@ def _event(value: object) -> int:
             "tells of reading only, and rsync's own reading of the source would start the next "
             "run, for ever; remove it"
         )
-    if name not in events.MASK_BITS:
-        raise ValueError(f"is no event to wait for; {did_you_mean(name, events.MASK_BITS)}")
-    return events.MASK_BITS[name]
+    if name not in inotify_bits.MASK_BITS:
+        raise ValueError(f"is no event to wait for; {did_you_mean(name, inotify_bits.MASK_BITS)}")
+    return inotify_bits.MASK_BITS[name]
 
 
 def event_mask(value: object) -> int:

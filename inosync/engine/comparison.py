@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from inosync.engine.actions import WARNING, Outcome, Say
 from inosync.engine.messages import drift
-from inosync.engine.mirror import Comparison, Mirror, State
+from inosync.engine.mirror import Mirror, State
+from inosync.engine.records import Comparison
 from inosync.rsync.exits import Verdict, judge
 
 #: Seconds until a comparison that came to no end is tried again.

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from inosync.changes.batch import Batch, merged
 from inosync.engine import comparison, messages
 from inosync.engine.actions import DEBUG, ERROR, WARNING, Kill, Look, Outcome
-from inosync.engine.mirror import Failure, Mirror, State
+from inosync.engine.mirror import Mirror, State
+from inosync.engine.records import Failure
 from inosync.engine.reports import Failed, failed, recovered, succeeded
 from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.scheduler import Scheduler

@@ -22,16 +22,16 @@ A mirror of a source that is itself held stays pending: its source says why.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from inosync.changes.batch import Batch, merged
 from inosync.config.model import Pair
 from inosync.engine.backoff import Backoff
+from inosync.engine.records import Brake, Comparison, Health, Totals, Work
 from inosync.planning.order import Prepared
-from inosync.planning.steps import Renew, Step
-from inosync.rsync.differences import EQUAL, Drift
+from inosync.planning.steps import Renew
 from inosync.rsync.exits import Judgement, Verdict
-from inosync.rsync.output import NOTHING, Transferred
+from inosync.rsync.output import Transferred
 
 
 class State(enum.Enum):
@@ -47,91 +47,6 @@ class State(enum.Enum):
 
 #: States in which a run exists.
 BUSY = (State.RUNNING, State.STOPPING)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """How a run failed, and when (monotonic seconds)."""
-
-    at: float
-    returncode: int
-    meaning: str
-    evidence: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Work:
-    """The run that is at work, or nothing: ``started`` is None. Times are monotonic seconds.
-
-    ``check_at`` is when to look whether it still moves, ``activity`` what that look saw last, and
-    ``active_at`` when it last moved. One that was told to end is killed at ``kill_at``. A run that
-    is ``rehearsing`` only asks what it would delete, one that is ``comparing`` what differs.
-    ``lenient``: it leaves alone what the lane for big files is at. It ``carries`` all that was
-    offered up to this number. ``steps`` go before it, for renames; the first is at work; None: that
-    is not decided yet. ``hid``: it kept back what came to the old place of something renamed.
-    """
-
-    started: float | None = None
-    activity: int | None = None
-    active_at: float = 0.0
-    check_at: float | None = None
-    kill_at: float | None = None
-    rehearsing: bool = False
-    comparing: bool = False
-    lenient: bool = False
-    carries: int = 0
-    steps: tuple[Step, ...] | None = None
-    hid: bool = False
-
-
-@dataclass(frozen=True)
-class Totals:
-    """What all runs came to, and what the ``last`` one moved."""
-
-    runs: int = 0
-    failures: int = 0
-    retries: int = 0
-    last: Transferred = NOTHING
-    moved: Transferred = NOTHING
-
-
-@dataclass(frozen=True)
-class Health:
-    """How it has gone: when a run last ``succeeded``, and the last ``failure``.
-
-    ``synced``: it has been in sync at least once. ``ailing`` is what is wrong ``since`` that
-    moment, in words, until a run ends well.
-    """
-
-    synced: bool = False
-    succeeded: float | None = None
-    failure: Failure | None = None
-    ailing: str = ""
-    since: float = 0.0
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """When the mirror is to be compared (``rverify``), when it was, and what that found.
-
-    ``doubt`` is why the last one failed, in words.
-    """
-
-    due_at: float | None = None
-    made_at: float | None = None
-    drift: Drift = EQUAL
-    doubt: str = ""
-
-
-@dataclass(frozen=True)
-class Brake:
-    """``limited``: the mirror is held because a rehearsal found too much to delete.
-
-    ``approved``: a person said go on, and the next run deletes what it must.
-    """
-
-    limited: bool = False
-    approved: bool = False
 
 
 @dataclass(eq=False)  # each is itself, whatever it owes
@@ -157,11 +72,11 @@ class Mirror:
     done: int = 0
     stale: frozenset[bytes] = frozenset()  # what must not outlive the next run on the node
     wary: bool = False  # a step for a rename had to be ended: none until all is well
-    work: Work = Work()
-    totals: Totals = Totals()
-    health: Health = Health()
-    comparison: Comparison = Comparison()
-    brake: Brake = Brake()
+    work: Work = field(default_factory=Work)
+    totals: Totals = field(default_factory=Totals)
+    health: Health = field(default_factory=Health)
+    comparison: Comparison = field(default_factory=Comparison)
+    brake: Brake = field(default_factory=Brake)
 
     @property
     def name(self) -> str:

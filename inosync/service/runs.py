@@ -26,7 +26,6 @@ from inosync.rsync.program import Program
 from inosync.system.process import Child, not_started
 from inosync.text import printable
 from inosync.watch.files import changed
-from inosync.watch.guard import Guard
 
 #: Paths of a comparison that are looked at: it is done while all else waits.
 MOST_DRIFT = 10_000
@@ -168,17 +167,6 @@ class Runs:
         """End all for certain: the daemon itself ends."""
         for run in self._children.values():
             run.child.kill()
-
-
-def sight(guard: Guard, node: str) -> Sight:
-    """Return a source as it is now, for its mirror on `node`."""
-    return Sight(
-        guard.files,
-        guard.filters,
-        spare=guard.lost(node),
-        directories=guard.watcher.watched if guard.watcher is not None else 0,
-        sees_all=guard.sees_all(node),
-    )
 
 
 def _drift(run: _Run) -> Drift:

@@ -21,7 +21,6 @@ from pathlib import Path
 import daemon
 
 from inosync import __version__
-from inosync.commands.once import Once
 from inosync.config.model import Config
 from inosync.engine.engine import Engine
 from inosync.engine.roster import GRACE
@@ -29,8 +28,8 @@ from inosync.errors import ConfigError
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import compile_filters
 from inosync.rsync.program import OLDEST, Program, chooses_shell, parse_checksum, parse_version
+from inosync.service.daemon import Daemon, Onlooker
 from inosync.service.hooks import Hooks
-from inosync.service.loop import Loop
 from inosync.service.runs import Runs
 from inosync.system import log
 from inosync.system.control import Server
@@ -55,7 +54,7 @@ def run(
     detach: bool,
     pretend: bool,
     verbose: bool,
-    once: Once | None = None,
+    once: Onlooker | None = None,
 ) -> int:
     """Run the daemon until it is told to stop; return its exit status.
 
@@ -130,7 +129,7 @@ def _serve(
     control: str,
     server: Server | None,
     pretend: bool,
-    once: Once | None,
+    once: Onlooker | None,
 ) -> int:
     if once:
         # Everything goes in the one run, and at once; and who asked for it sees how it ends.
@@ -168,7 +167,7 @@ def _serve(
         runs = Runs(engine, config, program, environment, pretend)
         if once:
             runs.ended = once.ended
-        Loop(
+        Daemon(
             config=config,
             engine=engine,
             signals=signals,

@@ -11,13 +11,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from inosync.changes.changes import DEFAULT_EMASK, IN_MODIFY, Changes, sift
+from inosync.changes.changes import Changes
+from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_MODIFY
 from inosync.config.model import Config, Source
 from inosync.errors import WatchError
 from inosync.rsync.filters import compile_filters
 from inosync.text import printable
 from inosync.watch.files import Files
 from inosync.watch.mounts import file_system, mounted_below
+from inosync.watch.sift import sift
 from inosync.watch.watcher import Seen, Watcher
 
 #: Directories that are watched before the queue is read again: a few milliseconds' worth.

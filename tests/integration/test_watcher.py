@@ -17,7 +17,8 @@ import pytest
 from support import namespaces
 from support.watching import Event, Observed, events
 
-from inosync.changes.changes import (
+from inosync.changes.changes import Change, Kind, Move
+from inosync.changes.inotify_bits import (
     DEFAULT_EMASK,
     IN_ATTRIB,
     IN_CLOSE_WRITE,
@@ -25,9 +26,6 @@ from inosync.changes.changes import (
     IN_DELETE,
     IN_ISDIR,
     IN_MODIFY,
-    Change,
-    Kind,
-    Move,
 )
 from inosync.errors import WatchError
 from inosync.rsync.filters import compile_filters
@@ -627,7 +625,7 @@ IN_NAMESPACE = """
     import errno, os, subprocess, sys
     from pathlib import Path
     from inosync.errors import WatchError
-    from inosync.changes.changes import DEFAULT_EMASK
+    from inosync.changes.inotify_bits import DEFAULT_EMASK
     from inosync.rsync.filters import compile_filters
     from inosync.watch.watcher import Watcher
     from support.watching import events

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from inosync.changes.changes import DEFAULT_EMASK as MASK
-from inosync.changes.changes import (
+from inosync.changes.inotify_bits import DEFAULT_EMASK as MASK
+from inosync.changes.inotify_bits import (
     IN_CREATE,
     IN_IGNORED,
     IN_ISDIR,

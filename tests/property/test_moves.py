@@ -24,7 +24,8 @@ from inosync.engine.mirror import State
 from inosync.planning.prepare import Worth
 from inosync.planning.steps import Relink
 from inosync.rsync.program import Program
-from inosync.service.runs import Runs, sight
+from inosync.service.runs import Runs
+from inosync.service.sources import sight
 from inosync.watch.guard import Guard
 
 pytestmark = pytest.mark.skipif(not RSYNC, reason="rsync is not installed")

@@ -11,10 +11,11 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from inosync.changes import changes as events
-from inosync.changes.changes import DEFAULT_EMASK, sift
+from inosync.changes import inotify_bits
+from inosync.changes.inotify_bits import DEFAULT_EMASK
 from inosync.rsync.filters import compile_filters
 from inosync.system.control import Client
+from inosync.watch.sift import sift
 from inosync.watch.watcher import Watcher
 
 JSON = st.recursive(
@@ -59,7 +60,7 @@ def test_what_comes_in_at_the_control_socket(data: bytes, piece: int) -> None:
         assert answer["error"]
 
 
-BITS = [value for name, value in vars(events).items() if name.startswith("IN_")]
+BITS = [value for name, value in vars(inotify_bits).items() if name.startswith("IN_")]
 RECORDS = st.lists(
     st.tuples(
         st.integers(min_value=-1, max_value=8),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from inosync.changes.changes import DEFAULT_EMASK
+from inosync.changes.inotify_bits import DEFAULT_EMASK
 from inosync.config.model import Config, Node, Pair, Source
 from inosync.rsync.destination import parse_destination
 

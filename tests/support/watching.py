@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from inosync.changes.changes import DEFAULT_EMASK, IN_ISDIR, Change, Kind, sift
+from inosync.changes.changes import Change, Kind
+from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_ISDIR
 from inosync.rsync.filters import compile_filters
+from inosync.watch.sift import sift
 from inosync.watch.watcher import Seen, Watcher
 
 #: What a mirror holds of a path: a file's content, a symlink's target, None for a directory.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from inosync.changes import changes as events
+from inosync.changes import inotify_bits
 from inosync.config.load import load
 from inosync.config.model import Config
 from inosync.config.settings import SETTINGS, Setting
@@ -100,7 +100,7 @@ def test_inosync_0_2_2(copy: Callable[[str], Path]) -> None:
     assert destinations(config) == [f"{name}.mirror.com:/var/www/" for name in "abc"]
     assert (config.edelay, config.emaxdelay, config.rsync) == (10, 10, "/usr/bin/rsync")
     assert [node.rspeed for node in config.nodes] == [0, 0, 0]
-    assert config.emask == events.DEFAULT_EMASK
+    assert config.emask == inotify_bits.DEFAULT_EMASK
     assert config.warnings == ()
 
 
@@ -141,7 +141,7 @@ def test_the_commented_lines_of_the_classics(
     assert config.nodes[0].extra == (("--rsh=ssh", "-a") if name == "setop" else ())
     assert config.sources[0].path == f"{tmp_path}/var/www"
     if name == "hollow":
-        assert config.emask == events.DEFAULT_EMASK & ~events.IN_ATTRIB
+        assert config.emask == inotify_bits.DEFAULT_EMASK & ~inotify_bits.IN_ATTRIB
 
 
 # Ours

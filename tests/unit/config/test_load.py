@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.scripts import Script
 
-from inosync.changes import changes as events
+from inosync.changes import inotify_bits
 from inosync.config.load import from_arguments, load
 from inosync.config.values import shown
 from inosync.errors import ConfigError
@@ -26,7 +26,7 @@ def test_the_least_config(script: Script) -> None:
     assert pair.destination.text == "a:/www"
     assert (pair.node.name, pair.node.rspeed, pair.node.extra) == ("a:/www", 0, ())
     assert (pair.node.rtimeout, pair.node.rretry) == (300, (1.0, 300.0))
-    assert config.emask == events.DEFAULT_EMASK
+    assert config.emask == inotify_bits.DEFAULT_EMASK
     assert (config.edelay, config.emaxdelay, config.init, config.rparallel) == (10, 10, True, 8)
     assert (config.rsync, config.logfile, config.pidfile) == ("/usr/bin/rsync", "", "")
     assert (config.user, config.group, config.umask) == ("", "", 0o022)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from inosync.changes.changes import IN_CREATE, IN_DELETE
+from inosync.changes.inotify_bits import IN_CREATE, IN_DELETE
 from inosync.config.value_lists import event_mask, excludes, paths, seconds_by_pattern, some
 from inosync.config.values import faults_of
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.scripts import Script
 
-from inosync.changes import changes as events
+from inosync.changes import inotify_bits
 from inosync.config.model import Config
 from inosync.config.settings import SETTINGS
 from inosync.config.values import YEAR, did_you_mean, group, shown, user
@@ -36,10 +36,10 @@ def get(name: str) -> Callable[[Config], Any]:
         ("rspeed", "500", 500),
         ("rspeed", "-1", 0),
         ("rspeed", "2**31 - 1", 2**31 - 1),
-        ("emask", '["IN_DELETE"]', events.IN_DELETE),
-        ("emask", '("IN_DELETE", "IN_DELETE")', events.IN_DELETE),
-        ("emask", '{"IN_DELETE", "IN_MODIFY"}', events.IN_DELETE | events.IN_MODIFY),
-        ("emask", "list(dict(IN_ATTRIB=1))", events.IN_ATTRIB),
+        ("emask", '["IN_DELETE"]', inotify_bits.IN_DELETE),
+        ("emask", '("IN_DELETE", "IN_DELETE")', inotify_bits.IN_DELETE),
+        ("emask", '{"IN_DELETE", "IN_MODIFY"}', inotify_bits.IN_DELETE | inotify_bits.IN_MODIFY),
+        ("emask", "list(dict(IN_ATTRIB=1))", inotify_bits.IN_ATTRIB),
         ("edelay", "0", 0.0),
         ("edelay", "0.25", 0.25),
         ("edelay", "31622400", float(YEAR)),

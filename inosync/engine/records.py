@@ -1,0 +1,97 @@
+"""What a mirror knows of itself, in records that are replaced whole. Plain values.
+
+Times are monotonic seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inosync.planning.steps import Step
+from inosync.rsync.differences import EQUAL, Drift
+from inosync.rsync.output import NOTHING, Transferred
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a run failed, and when (monotonic seconds)."""
+
+    at: float
+    returncode: int
+    meaning: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Work:
+    """The run that is at work, or nothing: ``started`` is None. Times are monotonic seconds.
+
+    ``check_at`` is when to look whether it still moves, ``activity`` what that look saw last, and
+    ``active_at`` when it last moved. One that was told to end is killed at ``kill_at``. A run that
+    is ``rehearsing`` only asks what it would delete, one that is ``comparing`` what differs.
+    ``lenient``: it leaves alone what the lane for big files is at. It ``carries`` all that was
+    offered up to this number. ``steps`` go before it, for renames; the first is at work; None: that
+    is not decided yet. ``hid``: it kept back what came to the old place of something renamed.
+    """
+
+    started: float | None = None
+    activity: int | None = None
+    active_at: float = 0.0
+    check_at: float | None = None
+    kill_at: float | None = None
+    rehearsing: bool = False
+    comparing: bool = False
+    lenient: bool = False
+    carries: int = 0
+    steps: tuple[Step, ...] | None = None
+    hid: bool = False
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What all runs came to, and what the ``last`` one moved."""
+
+    runs: int = 0
+    failures: int = 0
+    retries: int = 0
+    last: Transferred = NOTHING
+    moved: Transferred = NOTHING
+
+
+@dataclass(frozen=True)
+class Health:
+    """How it has gone: when a run last ``succeeded``, and the last ``failure``.
+
+    ``synced``: it has been in sync at least once. ``ailing`` is what is wrong ``since`` that
+    moment, in words, until a run ends well.
+    """
+
+    synced: bool = False
+    succeeded: float | None = None
+    failure: Failure | None = None
+    ailing: str = ""
+    since: float = 0.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """When the mirror is to be compared (``rverify``), when it was, and what that found.
+
+    ``doubt`` is why the last one failed, in words.
+    """
+
+    due_at: float | None = None
+    made_at: float | None = None
+    drift: Drift = EQUAL
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class Brake:
+    """``limited``: the mirror is held because a rehearsal found too much to delete.
+
+    ``approved``: a person said go on, and the next run deletes what it must.
+    """
+
+    limited: bool = False
+    approved: bool = False

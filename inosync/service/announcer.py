@@ -1,0 +1,75 @@
+"""Says when all is ready, and keeps the supervisor informed of what goes on."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from inosync.engine.engine import Engine
+from inosync.engine.mirror import State
+from inosync.service.sources import Sources
+
+log = logging.getLogger("inosync")
+
+
+class Supervisor(Protocol):
+    """Who started the daemon and wants to hear of it (systemd, or nobody)."""
+
+    watchdog: float  # seconds between signs of life; 0: none wanted
+
+    def tell(self, **states: str) -> None:
+        """Pass on states such as READY="1" (sd_notify(3))."""
+
+
+@dataclass
+class Announcer:
+    """Announces a daemon that ``began`` at that moment (monotonic seconds)."""
+
+    engine: Engine
+    sources: Sources
+    supervisor: Supervisor
+    began: float
+    _alive_at: float | None = None
+    _ready: bool = False
+    _told: str = ""
+
+    def deadline(self) -> float | None:
+        """Return when the next sign of life is due."""
+        return self._alive_at
+
+    def again(self) -> None:
+        """Tell all anew: the config was read again."""
+        self._told = ""
+
+    def due(self, now: float) -> None:
+        """Say what is new."""
+        total = self.sources.directories
+        states = self.engine.sources.values()
+        if not self._ready and all(state.watched or state.held for state in states):
+            self._ready = True
+            log.info(
+                "ready after %.2f s: %d sources, %d directories, %d mirrors",
+                now - self.began,
+                len(self.engine.sources),
+                total,
+                len(self.engine.mirrors),
+            )
+            self.supervisor.tell(READY="1")
+        if self._ready:
+            mirrors = self.engine.mirrors
+            synced = sum(mirror.health.synced for mirror in mirrors)
+            failing = sum(mirror.state in (State.BACKOFF, State.HELD) for mirror in mirrors)
+            text = f"{len(mirrors) - failing} of {len(mirrors)} mirrors well"
+            if synced < len(mirrors) and self.engine.config.init:
+                text = f"first pass {synced}/{len(mirrors)} mirrors"
+        else:
+            text = f"watching {total} directories…"
+        if text != self._told:
+            self._told = text
+            # A walk of a huge tree may take longer than a start is given.
+            more = {} if self._ready else {"EXTEND_TIMEOUT_USEC": "60000000"}
+            self.supervisor.tell(STATUS=text, **more)
+        if self.supervisor.watchdog and (self._alive_at is None or now >= self._alive_at):
+            self._alive_at = now + self.supervisor.watchdog
+            self.supervisor.tell(WATCHDOG="1")

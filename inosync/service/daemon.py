@@ -1,0 +1,256 @@
+"""One running daemon: puts the parts together, and carries out what the engine wants done.
+
+Passes on what comes from outside: signals, ended children, what people ask for.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from signal import Signals as Signal
+from typing import Protocol
+
+from inosync import __version__
+from inosync.config.model import Config
+from inosync.engine.actions import Action, Hook, Outcome, Rewatch, Say, Start
+from inosync.engine.engine import Engine
+from inosync.engine.mirror import Mirror
+from inosync.errors import ConfigError
+from inosync.rsync.program import Program
+from inosync.service.announcer import Announcer, Supervisor
+from inosync.service.hooks import Hooks
+from inosync.service.loop import Loop, Part
+from inosync.service.publisher import Publisher
+from inosync.service.requests import Requests
+from inosync.service.runs import Runs
+from inosync.service.sources import Sources
+from inosync.status.snapshot import Facts, Snapshot, snapshot
+from inosync.status.snapshot import lines as status_lines
+from inosync.system.control import Server
+from inosync.system.process import resident
+from inosync.system.signals import Signals
+from inosync.text import printable
+
+log = logging.getLogger("inosync")
+
+
+class Onlooker(Protocol):
+    """Who wants to see each turn: a command that ends the daemon when its work is done."""
+
+    @property
+    def compare(self) -> bool:
+        """Whether passes compare contents."""
+
+    def ended(self, mirror: Mirror, outcome: Outcome, lines: Iterable[bytes]) -> None:
+        """Take note of how a run has ended, with the lines that rsync wrote."""
+
+    def conclude(self, engine: Engine) -> int:
+        """Return the exit status, when all has ended."""
+
+    def look(self, engine: Engine, runs: Runs, now: float) -> float | None:
+        """See how things are, and stop the engine if that will do; return when to call again."""
+
+
+@dataclass
+class _Looking:
+    """An onlooker as a part of the loop."""
+
+    onlooker: Onlooker
+    engine: Engine
+    runs: Runs
+    _at: float | None = None
+
+    def due(self, now: float) -> None:
+        self._at = self.onlooker.look(self.engine, self.runs, now)
+
+    def deadline(self) -> float | None:
+        return self._at
+
+
+@dataclass
+class Acting:
+    """Does what the engine wants done."""
+
+    engine: Engine
+    sources: Sources
+    runs: Runs
+    hooks: Hooks
+    loop: Loop
+
+    def deadline(self) -> float | None:
+        """Return when the engine wants something done."""
+        return self.engine.deadline()
+
+    def due(self, now: float) -> None:
+        """Do what the engine wants done at `now`.
+
+        Runs are started one by one. What changes meanwhile goes with those that are not started
+        yet; it would need another run to each node otherwise.
+        """
+        while actions := self.engine.due(now, most=1):
+            for action in actions:
+                self._perform(action, now)
+            if any(isinstance(action, Start) for action in actions):
+                self.sources.hear_more()
+                now = self.loop.clock()
+
+    def _perform(self, action: Action, now: float) -> None:
+        if isinstance(action, Say):
+            log.log(action.level, "%s", action.text)
+        elif isinstance(action, Start):
+            self._start(action, now)
+        elif isinstance(action, Hook):
+            self.hooks.add(action.report, self.loop.wall())
+        elif isinstance(action, Rewatch):
+            self.sources.rewatch(action.source)
+        else:
+            self.runs.act(action, now)
+
+    def _start(self, action: Start, now: float) -> None:
+        """Let a run begin, unless its source is not what it was a moment before."""
+        mirror = action.mirror
+        if fault := self.sources.fault(mirror):
+            mirror.withdraw()
+            self.sources.lose(mirror.pair.source, fault, now)
+        else:
+            self.runs.start(action, self.sources.sight(mirror), now, wall=self.loop.wall())
+
+
+@dataclass
+class Daemon:
+    """One running daemon. ``run`` returns when it was told to stop and all children have ended."""
+
+    config: Config
+    engine: Engine
+    signals: Signals
+    supervisor: Supervisor
+    runs: Runs
+    hooks: Hooks
+    load: Callable[[], tuple[Config, Program]]
+    control: Server | None = None
+    onlooker: Onlooker | None = None  # with one, nothing is mirrored but full passes
+    loop: Loop = field(default_factory=Loop)
+    _publisher: Publisher | None = None
+
+    def __post_init__(self) -> None:
+        self._began = self._loaded = self.loop.clock()
+        alone = self.onlooker is not None
+        self.sources = Sources(self.engine, self.config, self.loop, root_only=alone)
+        self.announcer = Announcer(self.engine, self.sources, self.supervisor, self._began)
+        # While pretending, a daemon that runs beside may write the same files.
+        if not self.runs.pretend and not alone:
+            self._publisher = Publisher(self, self.config)
+
+    def parts(self) -> list[Part]:
+        """Return what takes part in each turn, in order.
+
+        What has changed comes before what people ask, so that they are told the truth; and what is
+        told comes after what is done.
+        """
+        parts: list[Part] = [self.sources]
+        if self.control is not None:
+            parts.append(Requests(self.control, self, self.loop, self.loop.clock))
+        parts += [Acting(self.engine, self.sources, self.runs, self.hooks, self.loop)]
+        parts += [self.hooks, self.announcer]
+        if self.onlooker is not None:
+            parts.append(_Looking(self.onlooker, self.engine, self.runs))
+        if self._publisher is not None:
+            parts.append(self._publisher)
+        return parts
+
+    def run(self) -> None:
+        """Watch and mirror until SIGTERM or SIGINT."""
+        self.loop.listen(self.signals.fileno(), self._handle_signals)
+        self.loop.parts = self.parts()
+        try:
+            self.sources.open()
+            self.loop.run(self._stopped)
+            if self._publisher is not None:
+                self._publisher.close(self.loop.clock())
+        finally:
+            self.runs.kill()
+            self.hooks.kill()
+            self.sources.close()
+            self.loop.close()
+
+    def _stopped(self) -> bool:
+        # An onlooker has the engine stopped, and runs no hooks.
+        return self.engine.stopped and (self.hooks.stopped or self.onlooker is not None)
+
+    # ---- signals --------------------------------------------------------------------------
+
+    def _handle_signals(self) -> None:
+        for signal in self.signals.take():
+            now = self.loop.clock()
+            if signal is Signal.SIGCHLD:
+                self.runs.reap(now)
+                self.hooks.reap(now)
+            elif signal is Signal.SIGHUP and self.onlooker is None:
+                log.info("SIGHUP: reading the config again")
+                self.reload(now)
+            elif signal is Signal.SIGUSR1:
+                for line in status_lines(self.snapshot(now)):
+                    log.info("%s", line)
+            elif signal is Signal.SIGUSR2:
+                log.info("SIGUSR2")
+                self.release(now)
+            else:
+                log.info("%s: stopping", signal.name)
+                self.supervisor.tell(STOPPING="1", STATUS="stopping")
+                self.engine.stop(now)
+                self.hooks.stop(now)
+
+    # ---- what people ask for --------------------------------------------------------------
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Return the state of everything."""
+        facts = Facts(
+            version=__version__,
+            pid=os.getpid(),
+            rss=resident(),
+            began=self._began,
+            loaded=self._loaded,
+            now=now,
+            wall=self.loop.wall(),
+        )
+        return snapshot(self.engine, self.sources.watchers, facts, self.runs.progress)
+
+    def catch_up(self, now: float) -> None:
+        """Take what the kernel has queued until now."""
+        self.sources.catch_up(now)
+
+    def caught_up(self, node: str = "") -> bool:
+        """Return whether all that was queued then is known, and no source is held for `node`."""
+        return self.sources.caught_up(node)
+
+    def release(self, now: float, node: str = "") -> int:
+        """A person says: full pass now, and what is held goes on as it is; return how many do."""
+        log.info("asked for a full pass of %s", printable(node) or "everything")
+        self.sources.accept(node, now)
+        return len(self.engine.release("asked for", now, node=node))
+
+    def reload(self, now: float) -> tuple[str, ...]:
+        """Take the config anew; keep the old one when the new one is wrong; return what is."""
+        self.supervisor.tell(RELOADING="1", MONOTONIC_USEC=str(int(self.loop.clock() * 1e6)))
+        problems: tuple[str, ...] = ()
+        try:
+            config, program = self.load()
+        except ConfigError as error:
+            problems = error.problems
+            for problem in problems:
+                log.error("%s", problem)
+            log.error("reload: the config is wrong, the old one stays in force")
+        else:
+            self.runs.configure(config, program)
+            self.hooks.config = config
+            self.engine.configure(config, now)
+            if self._publisher is not None:
+                self._publisher.configure(config, now)
+            self.sources.configure(config, now)
+            self._loaded = now
+            log.info("reload: config loaded again")
+        self.announcer.again()
+        self.supervisor.tell(READY="1")
+        return problems

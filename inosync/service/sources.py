@@ -1,0 +1,340 @@
+"""The sources that are watched: guards, what they see, and which mirrors may follow.
+
+Between the watch, which knows one source, and the engine, which knows changes. Decides nothing
+about when a mirror runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from functools import partial
+
+from inosync.changes.changes import Changes
+from inosync.config.model import Config, Source
+from inosync.engine.engine import Engine
+from inosync.engine.mirror import Mirror
+from inosync.planning.big_files import big_changes
+from inosync.planning.order import Sight
+from inosync.planning.resting_files import fresh_below
+from inosync.service.loop import Loop
+from inosync.text import printable
+from inosync.watch.guard import Guard, Memory
+from inosync.watch.mounts import Mounts
+from inosync.watch.throttle import Pace
+from inosync.watch.watcher import Watcher
+
+log = logging.getLogger("inosync")
+
+#: Seconds between looks at a source that is held, for its return.
+_RETRY_SOURCE = 2.0
+
+#: The change that stands for a whole source.
+_ALL = Changes(trees={b"": None})
+
+
+@dataclass
+class Sources:
+    """All sources of a daemon. With ``root_only`` they are vouched for, and not watched below."""
+
+    engine: Engine
+    config: Config
+    loop: Loop
+    root_only: bool = False
+    _guards: dict[str, Guard] = field(default_factory=dict)
+    _memories: dict[str, Memory] = field(default_factory=dict)  # of sources, whoever guards them
+    _paces: dict[Guard, Pace] = field(default_factory=dict)  # of those that are watched
+    _mounts: Mounts = field(default_factory=Mounts)
+    _retry_at: float | None = None
+    _walking: bool = False
+
+    def open(self) -> None:
+        """Begin to watch all of them."""
+        self.loop.listen(self._mounts.fileno(), self._look_at_mounts)
+        for source in self.config.sources:
+            log.info("watching %s", printable(source.path))
+            self._guards[source.path] = self._guard(source)
+            self._open(self._guards[source.path])
+
+    def close(self) -> None:
+        """Watch none any more."""
+        for guard in self._guards.values():
+            guard.close()
+        self._mounts.close()
+
+    def due(self, now: float) -> None:
+        """Watch more of those that are being walked, hear those that pause, retry those held."""
+        self._walking = self._walk()
+        now = self.loop.clock()
+        for guard, pace in list(self._paces.items()):
+            if pace.until is not None and now >= pace.until:
+                self._hear(guard)
+        self._retry_sources(now)
+
+    def deadline(self) -> float | None:
+        """Return when ``due`` has something to do: at once while there is more to be walked."""
+        if self._walking:
+            return 0.0
+        waits = [self._retry_at, *(pace.until for pace in self._paces.values())]
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    # ---- for runs -------------------------------------------------------------------------
+
+    def fault(self, mirror: Mirror) -> str:
+        """Return "" while the source of a mirror is what it was, else what is wrong, in words."""
+        guard = self._guards[mirror.pair.source.path]
+        return guard.fault() or guard.misled(mirror.pair.node.name)
+
+    def lose(self, source: Source, reason: str, now: float) -> None:
+        """Hold a source that is not what it was, until it is back."""
+        self._lose(self._guards[source.path], reason, now)
+
+    def sight(self, mirror: Mirror) -> Sight:
+        """Return the source of a mirror as it is now."""
+        return sight(self._guards[mirror.pair.source.path], mirror.pair.node.name)
+
+    def hear_more(self) -> None:
+        """Take what came in the last moments."""
+        for guard, pace in list(self._paces.items()):
+            if pace.until is None and guard.watcher is not None and guard.watcher.waiting():
+                self._hear(guard)
+
+    def rewatch(self, source: Source) -> None:
+        """Try to watch the directories that could not be watched."""
+        watcher = self._guards[source.path].watcher
+        if watcher is not None:
+            watcher.retry_unwatched()
+
+    # ---- for people -----------------------------------------------------------------------
+
+    @property
+    def watchers(self) -> dict[str, Watcher | None]:
+        """What watches each source, by its path; None: nothing can at the moment."""
+        return {path: guard.watcher for path, guard in self._guards.items()}
+
+    @property
+    def directories(self) -> int:
+        """How many directories are watched."""
+        return sum(watcher.watched for watcher in self.watchers.values() if watcher)
+
+    def catch_up(self, now: float) -> None:
+        """Take what the kernel has queued until now."""
+        for guard in self._guards.values():
+            left = guard.watcher.queued() if guard.watcher is not None else 0
+            while left > 0 and guard.watcher is not None:
+                before = guard.watcher.taken
+                self._read(guard)
+                left -= guard.watcher.taken - before if guard.watcher is not None else left
+
+    def caught_up(self, node: str = "") -> bool:
+        """Return whether all that was queued then is known, and every source is watched.
+
+        And no source is held for its mirror on `node`, or on any.
+        """
+        return all(
+            all(self.engine.sources[path].open_for(n) for n in guard.nodes if node in ("", n))
+            and guard.watcher is not None
+            and not guard.watcher.unfinished
+            and not guard.watcher.unread
+            for path, guard in self._guards.items()
+        )
+
+    def accept(self, node: str, now: float) -> None:
+        """A person says that all is as it should be for the mirrors on `node` ("": on all)."""
+        for guard in self._guards.values():
+            nodes = [each for each in guard.nodes if node in ("", each)]
+            if guard.watcher is None:
+                self._open(guard, accept=nodes)
+                continue
+            if any(guard.lost(each) for each in nodes):
+                guard.watcher.reconcile()  # what lies below is watched from now on
+            else:
+                guard.watcher.retry_unwatched()
+            guard.vouch(nodes, anew=True)
+            if guard.walked and self.engine.sources[guard.source.path].held:
+                self._admit(guard, now)
+
+    def configure(self, config: Config, now: float) -> None:
+        """Watch by another config, which the engine has taken already."""
+        old = self._guards
+        self._guards = {}
+        self.config = config
+        for source in config.sources:
+            guard = old.pop(source.path, None)
+            if guard is not None and guard.fits(source, config):
+                self._guards[source.path] = guard
+                guard.serve(config)
+                if (
+                    guard.watcher is not None
+                    and guard.walked
+                    and self.engine.sources[source.path].held
+                ):
+                    self._admit(guard, now)
+                continue
+            if guard is not None:
+                # Another rule may admit what the old one hid, so all is walked and sent anew.
+                self._close(guard)
+            self._guards[source.path] = self._guard(source)
+            self.engine.sources[source.path].watched = False
+            self._open(self._guards[source.path])
+        for guard in old.values():
+            self._close(guard)
+
+    # ---- watching -------------------------------------------------------------------------
+
+    def _guard(self, source: Source) -> Guard:
+        memory = self._memories.setdefault(source.path, {})
+        return Guard(source, self.config, root_only=self.root_only, memory=memory)
+
+    def _open(self, guard: Guard, *, accept: Collection[str] = ()) -> None:
+        """Start to watch; when that fails, hold the source and try again later."""
+        now = self.loop.clock()
+        reason = guard.open(accept=accept)
+        if guard.watcher is not None:
+            self._paces[guard] = Pace()
+            self.loop.listen(guard.watcher.fileno(), partial(self._hear, guard))
+        else:
+            self.engine.hold(guard.source, reason, now)
+            self._retry_at = now + _RETRY_SOURCE
+
+    def _close(self, guard: Guard) -> None:
+        if guard.watcher is not None and self._paces.pop(guard).until is None:
+            self.loop.ignore(guard.watcher.fileno())
+        guard.close()
+
+    def _walk(self) -> bool:
+        """Watch a slice of every source that needs it; return whether more is to be done."""
+        more = False
+        for guard in list(self._guards.values()):
+            first = not guard.walked
+            more |= guard.walk()
+            if first and guard.walked:
+                self._walked(guard)
+            if guard.watcher is not None and guard.watcher.unread:
+                self._read(guard)
+        return more
+
+    def _walked(self, guard: Guard) -> None:
+        guard.hollow = guard.empty()
+        self._admit(guard, self.loop.clock())
+
+    def _admit(self, guard: Guard, now: float) -> None:
+        """Let those mirrors follow a source that may follow it as it is now."""
+        source, state = guard.source, self.engine.sources[guard.source.path]
+        refusals = guard.refusals()
+        free = frozenset(node for node in guard.nodes if node not in refusals)
+        guard.vouch(free)
+        if free:
+            self._look_for_fresh(guard, _ALL, now)
+        if refusals:
+            reason = guard.fault() or next(iter(refusals.values()))
+            self.engine.hold(source, reason, now, free=free)
+        elif state.held:
+            self.engine.resume(source, now)
+        elif not state.watched:
+            self.engine.watched(source, now, reason="start-up" if self.config.init else "")
+
+    def _look_for_fresh(self, guard: Guard, changes: Changes, now: float) -> None:
+        """Let the files wait that changed just now, where events do not tell (``rsettle``)."""
+        rules = self.engine.sources[guard.source.path].settling.rules
+        found = fresh_below(
+            changes.trees,
+            rules=rules,
+            filters=guard.filters,
+            view=guard.files,
+            wall=self.loop.wall(),
+            size=self.config.rbigsize,
+        )
+        self.engine.unsettled(guard.source, found, now)
+
+    def _hear(self, guard: Guard) -> None:
+        """Take what one watcher has to say, and listen again at once or after a pause."""
+        if guard.watcher is None:
+            return
+        pace, descriptor = self._paces[guard], guard.watcher.fileno()
+        before, paused = guard.watcher.events, pace.until is not None
+        self._read(guard)
+        if guard not in self._paces:  # its source is gone
+            return
+        pace.read(guard.watcher.events - before, self.loop.clock())
+        if paused and pace.until is None:
+            self.loop.listen(descriptor, partial(self._hear, guard))
+        elif not paused and pace.until is not None:
+            self.loop.ignore(descriptor)
+
+    def _read(self, guard: Guard) -> None:
+        """Take what one watcher has to say."""
+        if guard.watcher is None:
+            return
+        changes, seen = guard.read()
+        now = self.loop.clock()
+        for problem in seen.problems:
+            log.warning("%s", problem)
+        self.engine.shortage(guard.source, bool(guard.watcher.unwatched), now)
+        if seen.root_lost:
+            self._lose(guard, guard.fault() or "was moved or unmounted", now)
+            return
+        if seen.resync:
+            log.warning("%s: %s: full pass", printable(guard.source.path), seen.resync)
+            self._look_for_fresh(guard, _ALL, now)
+            self.engine.resync(guard.source, seen.resync, now)
+        self._look_for_fresh(guard, changes, now)
+        big = big_changes(
+            changes, size=self.config.rbigsize, filters=guard.filters, view=guard.files
+        )
+        self.engine.changed(guard.source, changes, now, big=big, moves=seen.moves)
+        if guard.hollow and changes and not guard.empty():
+            guard.hollow = False
+            self._admit(guard, now)
+
+    def _lose(self, guard: Guard, reason: str, now: float) -> None:
+        self._close(guard)
+        self.engine.hold(guard.source, reason, now)
+        self._retry_at = now + _RETRY_SOURCE
+
+    def _look_at_mounts(self) -> None:
+        """Something was mounted or unmounted somewhere."""
+        now = self.loop.clock()
+        self._retry_at = now
+        for guard in self._guards.values():
+            if guard.watcher is None:
+                continue
+            if fault := guard.fault():
+                self._lose(guard, fault, now)
+                continue
+            lost = sorted(guard.newly_lost())
+            if lost:
+                # What a run has not come to yet would look as if it had been deleted.
+                self.engine.interrupt(guard.source, "something in it was unmounted", now)
+            for path in lost:
+                log.error(
+                    "%s: what was mounted on %s is gone: left alone on the mirrors until it is back"
+                    " (inosync --sync mirrors it as it is)",
+                    printable(guard.source.path),
+                    printable(path),
+                )
+            if fresh := guard.remounted():
+                names = ", ".join(printable(path) for path in sorted(fresh))
+                log.info("%s: mounted: %s: full pass", printable(guard.source.path), names)
+                guard.watcher.reconcile()
+                self.engine.resync(guard.source, "something was mounted", now)
+
+    def _retry_sources(self, now: float) -> None:
+        if self._retry_at is None or now < self._retry_at:
+            return
+        self._retry_at = None
+        for guard in self._guards.values():
+            if guard.watcher is None:
+                self._open(guard)
+
+
+def sight(guard: Guard, node: str) -> Sight:
+    """Return a source as it is now, for its mirror on `node`."""
+    return Sight(
+        guard.files,
+        guard.filters,
+        spare=guard.lost(node),
+        directories=guard.watcher.watched if guard.watcher is not None else 0,
+        sees_all=guard.sees_all(node),
+    )

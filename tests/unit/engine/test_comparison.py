@@ -1,0 +1,177 @@
+"""Comparing mirrors on schedule."""
+
+from __future__ import annotations
+
+from support.configs import make_config
+from support.engines import (
+    DAY,
+    DRIFTED,
+    NOW,
+    ONE,
+    comparing,
+    comparisons,
+    make_engine,
+    said,
+    started,
+    starts,
+)
+
+from inosync.engine.actions import (
+    DEBUG,
+    INFO,
+    WARNING,
+    Outcome,
+    Start,
+    Terminate,
+)
+from inosync.engine.mirror import State
+from inosync.rsync.differences import Difference, Drift
+
+
+def test_to_repair_is_to_compare_contents_and_frees_no_hold() -> None:
+    engine = make_engine(2)
+    first, second = started(engine)
+    for mirror in (first, second):
+        engine.exited(mirror, Outcome(0), NOW)
+    second.hold("would delete 2 files")
+    assert engine.repair(NOW, node=first.pair.node.name) == [first]
+    (start,) = (a for a in engine.due(NOW) if isinstance(a, Start))
+    assert (start.mirror, start.order.batch.contents, start.order.batch.reason) == (
+        first,
+        True,
+        "repair",
+    )
+    for times in (0, 5):  # both ends read a large file
+        engine.activity(first, 7, NOW + times * first.pair.node.rtimeout)
+        assert first.state is State.RUNNING
+    engine.exited(first, Outcome(0), NOW + 60)
+    assert engine.repair(NOW + 60) == [first, second]
+    assert second.state is State.HELD
+
+
+def test_mirrors_are_compared_one_at_a_time() -> None:
+    engine = comparing(2, rparallel=1)
+    first, second = engine.mirrors
+    assert first.state is State.RUNNING
+    assert first.since is None, "to compare is not to lag"
+    assert comparisons(engine.due(NOW + DAY + 1)) == []
+    engine.exited(first, Outcome(0), NOW + DAY + 5)
+    assert first.state is State.IDLE
+    assert (first.totals.runs, first.totals.failures) == (0, 0)
+    assert comparisons(engine.due(NOW + DAY + 5)) == [second]
+    engine.exited(second, Outcome(0), NOW + DAY + 6)
+    assert engine.deadline() == NOW + 2 * DAY + 5
+
+
+def test_drift_is_told_once_and_when_it_is_over() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    engine.exited(mirror, Outcome(0, drift=DRIFTED), NOW + DAY + 1)
+    told = said(engine.due(NOW + DAY + 1), WARNING)
+    assert len(told) == 1
+    assert "2 paths differ from the source: a: content; b: times; inosync --verify" in told[0]
+    assert (mirror.comparison.drift, mirror.comparison.made_at) == (DRIFTED, NOW + DAY + 1)
+    at = NOW + 2 * DAY + 1
+    for drift, level, text in (
+        (DRIFTED, DEBUG, None),
+        (Drift(1, (Difference(b"a", "content"),)), WARNING, "1 path differs"),
+        (Drift(), INFO, "equal to the source again"),
+        (Drift(), INFO, None),
+    ):
+        assert comparisons(engine.due(at)) == [mirror]
+        engine.exited(mirror, Outcome(0, drift=drift), at)
+        lines = said(engine.due(at), level)
+        assert [text in line for line in lines] == ([True] if text else [])
+        at += DAY
+
+
+def test_a_change_goes_before_a_comparison() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    now = NOW + DAY + 1
+    engine.changed(mirror.pair.source, ONE, now)
+    assert engine.due(now) == [], "it may rest until edelay is over"
+    actions = engine.due(now + 10)
+    assert actions == [Terminate(mirror)]
+    assert mirror.state is State.STOPPING
+    assert starts(engine.due(now + 11)) == []
+    engine.exited(mirror, Outcome(20), now + 11)
+    assert (mirror.reason, mirror.totals.failures, mirror.health.failure) == ("", 0, None)
+    actions = engine.due(now + 11)
+    assert starts(actions) == [mirror]
+    assert not comparisons(actions)
+    assert said(actions) == []
+    engine.exited(mirror, Outcome(0), now + 12)
+    assert mirror.comparison.drift == Drift()
+    assert mirror.comparison.made_at is None
+    engine.due(now + 12)
+    assert engine.deadline() == now + 11 + 600
+
+
+def test_nothing_is_compared_while_something_waits_to_be_sent() -> None:
+    engine = make_engine(rverify=DAY)
+    engine.changed(engine.config.sources[0], ONE, NOW + DAY - 1)
+    assert comparisons(engine.due(NOW + DAY)) == []
+    engine.paused = True
+    assert comparisons(engine.due(NOW + DAY + 20)) == []
+    assert engine.deadline() is None
+    engine.paused = False
+    mirror = starts(engine.due(NOW + DAY + 20))[0]
+    engine.exited(mirror, Outcome(0), NOW + DAY + 21)
+    assert comparisons(engine.due(NOW + DAY + 21)) == [mirror]
+
+
+def test_a_comparison_that_fails_is_told_once_and_tried_again() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    now = NOW + DAY
+    for lines in (1, 0):
+        engine.exited(mirror, Outcome(255), now)
+        told = said(engine.due(now), WARNING)
+        assert len(told) == lines
+        assert all("could not be compared: ssh failed; try 'ssh" in line for line in told)
+        assert mirror.state is State.IDLE
+        now += 600
+        assert engine.deadline() == now
+        assert comparisons(engine.due(now)) == [mirror]
+    engine.exited(mirror, Outcome(0, drift=DRIFTED), now)
+    assert mirror.comparison.doubt == ""
+
+
+def test_a_comparison_may_be_silent_for_longer_than_a_run() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    now = NOW + DAY
+    assert mirror.work.check_at == now + 750
+    engine.activity(mirror, 7, now + 750)
+    engine.activity(mirror, 7, now + 1500)
+    assert mirror.state is State.RUNNING
+    engine.activity(mirror, 7, now + 750 + 3000)
+    assert mirror.state is State.STOPPING
+
+
+def test_a_held_source_and_the_end_stop_a_comparison() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    engine.hold(mirror.pair.source, "is gone", NOW + DAY)
+    assert Terminate(mirror) in engine.due(NOW + DAY)
+    engine.exited(mirror, Outcome(20), NOW + DAY)
+    assert mirror.state is State.IDLE
+    assert comparisons(engine.due(NOW + 3 * DAY)) == []
+    other = comparing()
+    other.stop(NOW + DAY)
+    assert not other.stopped
+    other.exited(other.mirrors[0], Outcome(20), NOW + DAY)
+    assert other.stopped
+
+
+def test_a_reload_may_change_when_mirrors_are_compared() -> None:
+    engine = make_engine()
+    assert engine.deadline() is None
+    pairs = engine.config.pairs
+    engine.configure(make_config(pairs, rverify=DAY), NOW)
+    assert engine.deadline() == NOW + DAY
+    engine.configure(make_config(pairs, rverify=60.0), NOW + 10)
+    assert engine.deadline() == NOW + 70
+    engine.configure(make_config(pairs), NOW + 20)
+    assert engine.deadline() is None

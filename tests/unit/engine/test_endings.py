@@ -1,0 +1,287 @@
+"""What follows from the end of a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from support.configs import make_config, make_pair
+from support.engines import (
+    NOW,
+    PAVE,
+    RELINK,
+    changing,
+    make_engine,
+    rehearsed,
+    said,
+    started,
+    starts,
+    step,
+    stepping,
+)
+
+from inosync.engine.actions import (
+    DEBUG,
+    ERROR,
+    WARNING,
+    Kill,
+    Look,
+    Outcome,
+    Start,
+    Terminate,
+)
+from inosync.engine.mirror import State
+from inosync.engine.roster import GRACE
+from inosync.planning.order import RunKind
+from inosync.planning.steps import Renew
+from inosync.rsync.output import Transferred
+
+
+def test_after_success_nothing_is_left_to_do() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(0, Transferred(3, 4000, 1)), NOW + 2)
+    actions = engine.due(NOW + 2)
+    assert said(actions) == ["/srv/www -> n0:/m: in sync (first pass, 2.0 s)"]
+    assert said(actions, DEBUG)[-1] == "/srv/www -> n0:/m: 3 files, 4000 bytes, 1 deleted, 2.00 s"
+    assert engine.deadline() is None
+
+
+def test_a_pretended_run_claims_nothing() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(0, pretended=True), NOW)
+    assert said(engine.due(NOW), DEBUG) == []
+
+
+def test_a_failed_batch_is_carried_again_after_the_wait() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(12, evidence=("oops",), command="rsync x"), NOW)
+    assert said(engine.due(NOW)) == [
+        "/srv/www -> n0:/m: exit 12: error in the rsync protocol stream; "
+        "try 'ssh n0 rsync --version' as the user that runs inosync; next try in 1.0 s",
+        "  command: rsync x",
+        "  oops",
+    ]
+    assert engine.deadline() == NOW + 1
+    assert starts(engine.due(NOW + 1)) == [mirror]
+
+
+def test_the_same_failure_is_told_once_and_then_at_growing_distances() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    told = []
+    now = NOW
+    for count in range(1, 40):
+        engine.exited(mirror, Outcome(12), now)
+        told += [count for _ in said(engine.due(now), WARNING)][:1]
+        now += 400
+        assert starts(engine.due(now)) == [mirror]
+    assert told == [1, 8, 16, 32]
+
+
+def test_another_kind_of_failure_is_told_again_and_so_is_recovery() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(12), NOW)
+    engine.due(NOW + 1)
+    engine.exited(mirror, Outcome(5), NOW + 1)
+    assert "exit 5" in said(engine.due(NOW + 3), WARNING)[0]
+    engine.exited(mirror, Outcome(0), NOW + 4)
+    assert said(engine.due(NOW + 4)) == ["/srv/www -> n0:/m: well again"]
+
+
+def test_what_only_a_person_mends_is_an_error_and_tried_rarely() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(127), NOW)
+    (line, *_) = said(engine.due(NOW), ERROR)
+    assert "install rsync on n0; next try in 300.0 s" in line
+
+
+def test_a_held_mirror_waits_for_a_person() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(25), NOW)
+    assert "held until told to go on" in said(engine.due(NOW), ERROR)[0]
+    assert engine.deadline() is None
+    assert started(engine, NOW + 100) == []
+    engine.release("asked for", NOW + 200)
+    assert starts(engine.due(NOW + 200)) == [mirror]
+
+
+def test_a_run_that_does_nothing_for_rtimeout_is_ended_then_killed() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    for look in range(1, 5):
+        now = NOW + look * 75
+        assert engine.deadline() == now
+        assert engine.due(now) == [Look(mirror)]
+        engine.activity(mirror, 5, now)
+    assert engine.due(NOW + 375) == [Look(mirror)]
+    engine.activity(mirror, 5, NOW + 375)
+    actions = engine.due(NOW + 375)
+    assert Terminate(mirror) in actions
+    assert said(actions, WARNING) == [
+        "/srv/www -> n0:/m: its run did nothing for 300 s (rtimeout): ended, to be tried again"
+    ]
+    assert engine.deadline() == NOW + 375 + GRACE
+    assert Kill(mirror) in engine.due(NOW + 375 + GRACE)
+    engine.exited(mirror, Outcome(-9), NOW + 381)
+    assert mirror.state is State.BACKOFF
+    assert said(engine.due(NOW + 381)) == []
+
+
+def test_a_run_that_moves_is_left_alone() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    for look in range(1, 100):
+        now = NOW + look * 75
+        assert engine.due(now) == [Look(mirror)]
+        engine.activity(mirror, look, now)
+    engine.exited(mirror, Outcome(0), now)
+    engine.activity(mirror, 0, now)
+    assert mirror.state is State.IDLE
+
+
+def test_a_run_that_is_told_to_end_is_not_told_again() -> None:
+    engine = make_engine(2)
+    running = started(engine)
+    engine.hold(engine.config.sources[0], "is gone", NOW)
+    assert [a for a in engine.due(NOW) if isinstance(a, Terminate)] == [
+        Terminate(mirror) for mirror in running
+    ]
+    engine.configure(make_config([make_pair(None, "other:/m")]), NOW)
+    assert [a for a in engine.due(NOW) if isinstance(a, Terminate)] == []
+    assert engine._roster.leaving == running
+    engine.stop(NOW)
+    assert engine.due(NOW) == []
+    assert Kill(running[0]) in engine.due(NOW + GRACE)
+
+
+def test_the_last_failure_is_remembered_with_its_last_lines() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(255, evidence=tuple("abcdefg")), NOW + 1)
+    assert mirror.health.failure is not None
+    assert (mirror.health.failure.at, mirror.health.failure.returncode) == (NOW + 1, 255)
+    assert mirror.health.failure.evidence == tuple("cdefg")
+
+
+def test_a_run_that_we_have_ended_is_no_failure_of_the_node() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.hold(engine.config.sources[0], "is gone", NOW)
+    engine.exited(mirror, Outcome(20), NOW + 1)
+    assert mirror.health.failure is None
+
+
+def test_while_stopping_a_failure_is_not_told() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine._roster.stopping = True  # but its run ended by itself, before it was told to
+    engine.exited(mirror, Outcome(255), NOW + 1)
+    assert mirror.health.failure is not None
+    assert said(engine.due(NOW + 1)) == []
+
+
+def test_steps_for_renames_go_before_the_run() -> None:
+    engine, mirror = stepping()
+    for left in ((RELINK,), ()):
+        engine.exited(mirror, Outcome(0, transferred=Transferred(files=1)), NOW + 1)
+        (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start)]
+        assert (action.mirror, action.order.batch.count, action.order.limit) == (mirror, 1, 0)
+        assert mirror.work.steps == left
+        assert mirror.state is State.RUNNING
+    assert mirror.stale == {b"old"}
+    engine.exited(mirror, Outcome(0), NOW + 2)
+    assert mirror.state is State.IDLE
+    assert mirror.stale == frozenset()
+    assert (mirror.totals.runs, mirror.totals.moved.files) == (1, 2)
+
+
+def test_a_step_that_fails_leaves_it_to_the_run() -> None:
+    engine, mirror = stepping()
+    engine.exited(mirror, Outcome(12), NOW + 1)
+    assert starts(engine.due(NOW + 1)) == [mirror]
+    assert mirror.work.steps == ()
+    assert mirror.totals.failures == 0
+    engine.exited(mirror, Outcome(24), NOW + 2)  # what was to be deleted may still be there
+    assert mirror.stale == {b"old"}
+
+
+def test_a_step_that_hangs_is_not_tried_again_until_all_is_well() -> None:
+    engine, mirror = stepping()
+    for second in (75, 150, 225, 300):
+        engine.due(NOW + second)
+        engine.activity(mirror, 1, NOW + second)
+    assert mirror.state is State.RUNNING
+    engine.activity(mirror, 1, NOW + 375)
+    engine.exited(mirror, Outcome(-15), NOW + 376)
+    (action,) = [a for a in engine.due(NOW + 700) if isinstance(a, Start)]
+    assert action.order.steps == ()
+    engine.exited(mirror, Outcome(0), NOW + 701)
+    engine.resync(mirror.pair.source, "again", NOW + 702)
+    (action,) = [a for a in engine.due(NOW + 702) if isinstance(a, Start)]
+    assert action.order.steps is None
+
+
+@pytest.mark.parametrize(("code", "left"), [(0, set()), (23, set()), (12, {b"old"})])
+def test_what_was_renewed_need_not_be_deleted(code: int, left: set[bytes]) -> None:
+    """Also when a part of it cannot be sent: nothing ever could."""
+    engine, mirror = stepping()
+    step(engine, mirror, Renew(frozenset({b"old"}), (b"./old",)), PAVE)
+    engine.exited(mirror, Outcome(code), NOW + 1)
+    assert mirror.stale == left
+    assert mirror.work.steps == (() if left else (PAVE,))
+
+
+def test_what_was_kept_back_for_a_deletion_is_carried_once_more() -> None:
+    engine, mirror = stepping()
+    mirror.stepped(well=False)
+    mirror.work = replace(mirror.work, hid=True)
+    engine.exited(mirror, Outcome(0), NOW + 1)
+    (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start)]
+    assert action.order.batch.repeated
+    engine.exited(mirror, Outcome(0), NOW + 2)
+    assert mirror.state is State.IDLE
+
+
+def test_what_vanished_on_the_way_is_carried_once_more_and_only_once() -> None:
+    engine = changing()
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(24, listed=True), NOW)
+    assert starts(engine.due(NOW)) == [mirror]
+    engine.exited(mirror, Outcome(24, listed=True), NOW)
+    assert starts(engine.due(NOW)) == []
+    assert mirror.state is State.IDLE
+
+
+def test_a_run_that_deletes_no_more_than_it_may_follows_its_rehearsal() -> None:
+    engine = make_engine(rmaxdelete=5)
+    engine.resync(engine.config.sources[0], "x", NOW)
+    (action,) = rehearsed(engine, 5)
+    assert isinstance(action, Start)
+    assert ((action.order.kind is RunKind.REHEARSAL), action.order.limit) == (False, 5)
+    engine.exited(action.mirror, Outcome(0), NOW)
+    assert action.mirror.state is State.IDLE
+
+
+def test_one_that_would_delete_more_is_held_until_a_person_approves() -> None:
+    engine = make_engine(rmaxdelete=5)
+    engine.resync(engine.config.sources[0], "x", NOW)
+    actions = rehearsed(engine, 6)
+    assert starts(actions) == []
+    assert said(actions, ERROR) == [
+        "/srv/www -> n0:/m: would delete 6 files (rmaxdelete is 5), such as a, b: held, "
+        "nothing was deleted; inosync --sync or SIGUSR2 goes on"
+    ]
+    assert engine.mirrors[0].state is State.HELD
+    assert engine.release("asked for", NOW, node="other") == []
+    assert engine.release("asked for", NOW, node="n0:/m") == engine.mirrors
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert ((action.order.kind is RunKind.REHEARSAL), action.order.limit) == (False, 0)
+    engine.exited(action.mirror, Outcome(0), NOW)
+    engine.resync(engine.config.sources[0], "x", NOW)
+    assert rehearsed(engine, 0) != []

@@ -1,0 +1,77 @@
+"""What the log says of a run that has ended."""
+
+from __future__ import annotations
+
+import pytest
+from support.configs import make_pair
+
+from inosync.engine.actions import DEBUG, ERROR, INFO, WARNING, Outcome, Say
+from inosync.engine.backoff import Backoff
+from inosync.engine.messages import drift, failure, success
+from inosync.engine.mirror import Mirror
+from inosync.engine.records import Comparison
+from inosync.rsync.differences import EQUAL, Difference, Drift
+from inosync.rsync.output import Transferred
+
+
+def mirror(failures: int = 0) -> Mirror:
+    backoff = Backoff(1.0, 300.0, random=lambda: 0.0)
+    for _ in range(failures):
+        backoff.failed()
+    return Mirror(make_pair(None, "n:/m"), backoff)
+
+
+def ailing(reason: str) -> Mirror:
+    it = mirror(1)
+    it.reason = reason
+    return it
+
+
+def test_a_run_that_ended_well() -> None:
+    it = mirror()
+    it.moved(Transferred(2, 300, 1))
+    numbers = Say(DEBUG, "/srv/www -> n:/m: 2 files, 300 bytes, 1 deleted, 1.50 s")
+    assert success(it, 1.5, again=False, first=False) == [numbers]
+    first = Say(INFO, "/srv/www -> n:/m: in sync (first pass, 1.5 s)")
+    assert success(it, 1.5, again=False, first=True) == [first, numbers]
+    again = Say(INFO, "/srv/www -> n:/m: well again")
+    assert success(it, 1.5, again=True, first=True) == [again, numbers]
+
+
+def test_a_failure_that_is_new_is_told_whole() -> None:
+    outcome = Outcome(255, evidence=("no route",), command="rsync x")
+    said = failure(ailing("ssh failed"), outcome, again="", wait=2.0)
+    assert [line.level for line in said] == [WARNING] * 3
+    assert said[0].text.startswith("/srv/www -> n:/m: exit 255: ssh failed; try 'ssh n true'")
+    assert said[0].text.endswith("next try in 2.0 s")
+    assert [line.text for line in said[1:]] == ["  command: rsync x", "  no route"]
+
+
+def test_what_a_person_has_to_mend_is_an_error() -> None:
+    (first, *_) = failure(ailing("limit"), Outcome(25), again="", wait=0.0)
+    assert first.level == ERROR
+    assert first.text.endswith("held until told to go on (SIGUSR2)")
+    (killed, *_) = failure(ailing("killed"), Outcome(-9), again="", wait=1.0)
+    assert killed.text.startswith("/srv/www -> n:/m: killed by signal 9")
+
+
+@pytest.mark.parametrize(("tries", "level"), [(2, DEBUG), (8, WARNING), (9, DEBUG), (16, WARNING)])
+def test_the_same_again_is_told_ever_more_rarely(tries: int, level: int) -> None:
+    it = mirror(tries)
+    it.reason = "ssh failed"
+    (said,) = failure(it, Outcome(255), again="ssh failed", wait=3.0)
+    expected = f"/srv/www -> n:/m: still ssh failed after {tries} tries; next try in 3.0 s"
+    assert said == Say(level, expected)
+
+
+def test_drift() -> None:
+    it = mirror()
+    found = Drift(1, (Difference(b"a", "times"),))
+    it.comparison = Comparison(drift=found)
+    (said,) = drift(it, EQUAL)
+    assert said.level == WARNING
+    assert "1 path differs from the source: a: times" in said.text
+    assert drift(it, found) == []
+    it.comparison = Comparison()
+    assert len(drift(it, found)) == 1
+    assert drift(it, EQUAL) == []

@@ -1,0 +1,91 @@
+"""Who runs next."""
+
+from __future__ import annotations
+
+from support.engines import NOW, ONE, make_engine, started, starts, stepping
+
+from inosync.changes.changes import Change, Changes, Kind
+from inosync.engine.actions import (
+    Outcome,
+    Start,
+)
+from inosync.planning.order import RunKind
+
+
+def test_one_run_a_mirror_and_what_comes_meanwhile_goes_into_the_next() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    assert started(engine, NOW + 20) == []
+    engine.exited(mirror, Outcome(0), NOW + 21)
+    assert starts(engine.due(NOW + 21)) == [mirror]
+
+
+def test_a_dead_node_delays_no_other() -> None:
+    engine = make_engine(3)
+    dead, *well = started(engine)
+    engine.exited(dead, Outcome(255), NOW)
+    for mirror in well:
+        engine.exited(mirror, Outcome(0), NOW)
+    engine.due(NOW)
+    engine.changed(engine.config.sources[0], ONE, NOW - 9.5)
+    assert starts(engine.due(NOW + 0.5)) == well
+
+
+def test_runs_that_are_started_one_by_one_carry_what_came_in_between() -> None:
+    engine = make_engine(3, edelay=0.0, rparallel=2)
+    (source,) = engine.config.sources
+    engine.changed(source, ONE, NOW)
+    assert starts(engine.due(NOW, most=1)) == engine.mirrors[:1]
+    engine.changed(source, Changes.of([Change(b"g", Kind.ENTRY)]), NOW + 1)
+    actions = engine.due(NOW + 1, most=1)
+    assert starts(actions) == engine.mirrors[1:2]
+    assert [a.order.batch.count for a in actions if isinstance(a, Start)] == [2]
+    assert engine.due(NOW + 1, most=1) == [], "there is room for two"
+    assert engine.mirrors[0].pending is not None
+    assert engine.mirrors[0].pending.count == 1
+
+
+def test_no_more_than_rparallel_run_and_the_longest_waiting_goes_first() -> None:
+    engine = make_engine(5, rparallel=2)
+    first = started(engine)
+    assert first == engine.mirrors[:2]
+    engine.exited(first[0], Outcome(0), NOW + 1)
+    engine.changed(engine.config.sources[0], ONE, NOW - 9)
+    assert starts(engine.due(NOW + 1)) == [engine.mirrors[2]]
+    engine.exited(first[1], Outcome(0), NOW + 2)
+    assert starts(engine.due(NOW + 2)) == [engine.mirrors[3]]
+    engine.exited(engine.mirrors[2], Outcome(0), NOW + 3)
+    engine.exited(engine.mirrors[3], Outcome(0), NOW + 3)
+    assert starts(engine.due(NOW + 3)) == [engine.mirrors[4], engine.mirrors[0]]
+
+
+def test_mirrors_that_failed_leave_room_for_the_well_ones() -> None:
+    engine = make_engine(6, rparallel=4)
+    for mirror in started(engine):
+        engine.exited(mirror, Outcome(30), NOW)
+    for mirror in starts(engine.due(NOW)):
+        engine.exited(mirror, Outcome(0), NOW)
+    # Four are to be tried again: two may hang, the other half stays free.
+    trials = starts(engine.due(NOW + 1))
+    assert trials == engine.mirrors[:2]
+    engine.resync(engine.config.sources[0], "x", NOW + 1)
+    assert starts(engine.due(NOW + 1)) == engine.mirrors[4:]
+
+
+def test_while_paused_changes_are_collected_and_nothing_starts() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.paused = True
+    assert started(engine, NOW + 20) == []
+    engine.exited(mirror, Outcome(0), NOW + 21)
+    assert starts(engine.due(NOW + 22)) == []
+    assert engine.deadline() is None
+    engine.paused = False
+    assert starts(engine.due(NOW + 23)) == [mirror]
+
+
+def test_steps_come_after_the_rehearsal_and_keep_its_limit() -> None:
+    engine, mirror = stepping(rmaxdelete=5)
+    engine.exited(mirror, Outcome(0), NOW + 1)
+    (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start)]
+    assert ((action.order.kind is RunKind.REHEARSAL), action.order.limit) == (False, 5)
