@@ -19,7 +19,7 @@ from typing import Any
 
 from inosync.errors import Exit, InosyncError, NotRunningError
 from inosync.status import table
-from inosync.status.snapshot import Snapshot
+from inosync.status.model import Snapshot
 from inosync.system import control
 
 #: Seconds that --wait waits when it is not told.

@@ -26,7 +26,8 @@ from inosync.service.publisher import Publisher
 from inosync.service.requests import Requests
 from inosync.service.runs import Runs
 from inosync.service.sources import Sources
-from inosync.status.snapshot import Facts, Snapshot, snapshot
+from inosync.status.model import Snapshot
+from inosync.status.snapshot import Facts, snapshot
 from inosync.status.snapshot import lines as status_lines
 from inosync.system.control import Server
 from inosync.system.process import resident

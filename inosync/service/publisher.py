@@ -22,8 +22,8 @@ from inosync.config.model import Config
 from inosync.engine.engine import Engine
 from inosync.status.history import History
 from inosync.status.metrics import prometheus
+from inosync.status.model import Snapshot
 from inosync.status.page import page
-from inosync.status.snapshot import Snapshot
 from inosync.text import printable
 
 log = logging.getLogger("inosync")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
-from inosync.status.snapshot import Snapshot
+from inosync.status.model import Snapshot
 from inosync.system.control import Client, Server
 from inosync.text import printable
 

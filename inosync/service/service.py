@@ -26,7 +26,6 @@ from inosync.engine.engine import Engine
 from inosync.engine.roster import GRACE
 from inosync.errors import ConfigError
 from inosync.rsync.destination import Transport
-from inosync.rsync.filters import compile_filters
 from inosync.rsync.program import OLDEST, Program, chooses_shell, parse_checksum, parse_version
 from inosync.service.daemon import Daemon, Onlooker
 from inosync.service.hooks import Hooks
@@ -193,7 +192,7 @@ def run_environment() -> dict[str, str]:
 
 def _filter_warnings(config: Config) -> Iterator[str]:
     for source in config.sources:
-        for rule in compile_filters(source.excludes).left_to_rsync:
+        for rule in source.filters.left_to_rsync:
             yield (
                 f"{printable(source.path)}: the rule {rule!r} is applied by rsync alone: "
                 "changes that it hides still start a run"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from inosync.engine.mirror import State
-from inosync.status.snapshot import MirrorStatus, Snapshot, SourceStatus
+from inosync.status.model import MirrorStatus, Snapshot, SourceStatus
 from inosync.text import printable
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from inosync.status.history import MINUTES, STEP, History, Sample
-from inosync.status.snapshot import MirrorStatus, Snapshot, SourceStatus
+from inosync.status.model import MirrorStatus, Snapshot, SourceStatus
 from inosync.status.table import size, span, summary
 from inosync.text import printable
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from typing import Protocol
 
 from inosync.changes.batch import full_pass
 from inosync.engine.engine import Engine
@@ -18,10 +18,17 @@ from inosync.engine.mirror import Mirror
 from inosync.engine.source import SourceState
 from inosync.rsync.differences import shown
 from inosync.rsync.output import Progress
+from inosync.status.model import (
+    SCHEMA,
+    DaemonStatus,
+    DriftStatus,
+    FailureStatus,
+    MirrorStatus,
+    RunStatus,
+    Snapshot,
+    SourceStatus,
+)
 from inosync.text import printable
-
-#: The version of the snapshot's shape: raised when a name goes or changes its meaning.
-SCHEMA = 1
 
 
 class Watching(Protocol):
@@ -55,106 +62,6 @@ class Facts:
     loaded: float  # the same, of the config
     now: float  # the same, of the snapshot
     wall: float  # Unix time of the snapshot
-
-
-class DaemonStatus(TypedDict):
-    """The process. ``config`` is "" without a config file."""
-
-    version: str
-    pid: int
-    rss: int
-    started_at: float
-    uptime: float
-    config: str
-    loaded_at: float
-
-
-class SourceStatus(TypedDict):
-    """One source. ``state``: setting up, watched, held. ``unwatched`` gives a few of these.
-
-    ``settling`` counts the files that are not at rest (``rsettle``).
-    """
-
-    path: str
-    state: str
-    reason: str
-    watched: int
-    unwatched: int
-    unwatched_examples: dict[str, str]
-    events: int
-    overflows: int
-    settling: int
-
-
-class RunStatus(TypedDict):
-    """The run at work. What rsync has not told yet is None; ``full`` says why it is a full pass."""
-
-    started_at: float
-    seconds: float
-    changes: int
-    full: str
-    files: int | None
-    bytes: int | None
-    percent: int | None
-    eta: int | None
-
-
-class FailureStatus(TypedDict):
-    """How the last failed run ended; ``exit`` is negative for a signal."""
-
-    at: float
-    exit: int
-    meaning: str
-    lines: list[str]
-
-
-class DriftStatus(TypedDict):
-    """What the last comparison of contents (rverify) found: paths that differ, some with how."""
-
-    at: float
-    paths: int
-    examples: dict[str, str]
-
-
-class MirrorStatus(TypedDict):
-    """One mirror. ``lag``: the age of the oldest change that is not on the node; None: in sync.
-
-    With ``rbigsize`` there are two of a pair; the ``lane`` of one is "big", that of the other "".
-    ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "".
-    """
-
-    source: str
-    node: str
-    destination: str
-    lane: str
-    state: str
-    reason: str
-    lag: float | None
-    pending: int
-    full: str
-    run: RunStatus | None
-    last_success_at: float | None
-    last_failure: FailureStatus | None
-    next_try_at: float | None
-    runs: int
-    failures: int
-    retries: int
-    files_sent: int
-    bytes_sent: int
-    files_deleted: int
-    drift: DriftStatus | None
-
-
-class Snapshot(TypedDict):
-    """All of it. ``synced``: no mirror lags and no source is held."""
-
-    schema: int
-    at: float
-    synced: bool
-    paused: bool
-    daemon: DaemonStatus
-    sources: list[SourceStatus]
-    mirrors: list[MirrorStatus]
 
 
 #: Directories without a watch that a snapshot names.

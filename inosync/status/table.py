@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inosync.status.snapshot import MirrorStatus, Snapshot, source_line
+from inosync.status.model import MirrorStatus, Snapshot
+from inosync.status.snapshot import source_line
 from inosync.text import printable
 
 HEADER = ("node", "state", "lag", "pending", "run", "last success")

@@ -15,7 +15,6 @@ from inosync.changes.changes import Changes
 from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_MODIFY
 from inosync.config.model import Config, Source
 from inosync.errors import WatchError
-from inosync.rsync.filters import compile_filters
 from inosync.text import printable
 from inosync.watch.files import Files
 from inosync.watch.mounts import file_system, mounted_below
@@ -89,7 +88,7 @@ class Guard:
         self._sorting = (config.rbigsize, config.rsettle)  # what else is asked of a new file
         self._marker = os.path.join(source.path, config.wmarker) if config.wmarker else ""
         self.files = Files(source)
-        self.filters = compile_filters(source.excludes, prefix=os.fsencode(source.prefix))
+        self.filters = source.filters
         self._memory: Memory = {} if memory is None else memory
         self._seen: frozenset[bytes] = frozenset()  # what was mounted when that was last asked
         self._told: frozenset[bytes] = frozenset()  # what of it is said to be gone

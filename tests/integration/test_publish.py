@@ -21,7 +21,8 @@ from inosync.engine.engine import Engine
 from inosync.rsync.output import Transferred
 from inosync.service.publisher import EVERY, RETRY, SETTLE, Publisher, replace
 from inosync.service.service import unwritable
-from inosync.status.snapshot import Facts, Snapshot, snapshot
+from inosync.status.model import Snapshot
+from inosync.status.snapshot import Facts, snapshot
 
 NOW = 10_000.0
 WALL = 1_700_000_040.0

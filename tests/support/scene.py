@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from inosync.status.history import History
-from inosync.status.snapshot import (
+from inosync.status.model import (
     SCHEMA,
     DaemonStatus,
     DriftStatus,

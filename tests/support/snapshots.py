@@ -8,11 +8,8 @@ from typing import Any
 from inosync.engine.actions import Outcome
 from inosync.engine.engine import Engine
 from inosync.rsync.output import Transferred
-from inosync.status.snapshot import (
-    Facts,
-    Snapshot,
-    snapshot,
-)
+from inosync.status.model import Snapshot
+from inosync.status.snapshot import Facts, snapshot
 from support.configs import make_config, make_pair
 
 NOW = 10_000.0

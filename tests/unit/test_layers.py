@@ -45,6 +45,9 @@ PURE_OS = {"fsdecode", "fsencode"}
 READERS_LIBRARY = LIBRARY | {"difflib", "grp", "pathlib", "posixpath", "pwd", "reprlib"}
 READERS_LIBRARY |= {"traceback", "types"}
 
+#: Commands that wait, or say how old something is.
+TIMED = ("ask", "interview", "side_by_side", "survey", "verify")
+
 #: The only modules that may import these; nobody may import what has no module.
 DOORS = {
     "pyinotify": {"watch.inotify"},
@@ -52,7 +55,7 @@ DOORS = {
     "daemon": {"service.service"},
     "lupa": {"lsyncd.lua"},
     "selectors": {"service.loop"},
-    "time": {"service.loop", *(f"commands.{name}" for name in ("ask", "check", "side_by_side"))},
+    "time": {"service.loop", *(f"commands.{name}" for name in TIMED)},
     "rich": {"commands.ask"},
     "socket": {"system.control", "system.signals", "system.systemd", "system.log"},
     "threading": set(),
@@ -60,7 +63,6 @@ DOORS = {
     "multiprocessing": set(),
     "concurrent": set(),
 }
-DOORS["time"].add("commands.verify")
 
 #: Modules of these folders have a test file each, in the folder of the same name.
 TESTED = {"changes", "rsync", "config", "planning", "engine", "status"}

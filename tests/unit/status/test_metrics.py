@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.scene import AT, DEAD, scene_snapshot
 
 from inosync.status.metrics import METRICS, prometheus
-from inosync.status.snapshot import Snapshot
+from inosync.status.model import Snapshot
 
 ROOT = Path(__file__).resolve().parents[3]
 DASHBOARD = ROOT / "examples" / "grafana-dashboard.json"

@@ -10,8 +10,8 @@ import pytest
 from support.scene import AT, DEAD, scene_history, scene_snapshot
 
 from inosync.status.history import MINUTES, History
+from inosync.status.model import Snapshot
 from inosync.status.page import page
-from inosync.status.snapshot import Snapshot
 
 HOSTILE = [
     "<script>alert(1)</script>",

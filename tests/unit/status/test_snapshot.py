@@ -9,7 +9,7 @@ from pathlib import Path
 from support.snapshots import NOW, WALL, facts, make_engine, one_well_and_one_failing, take
 
 from inosync.engine.records import Work
-from inosync.status.snapshot import (
+from inosync.status.model import (
     SCHEMA,
     DaemonStatus,
     DriftStatus,
@@ -18,9 +18,8 @@ from inosync.status.snapshot import (
     RunStatus,
     Snapshot,
     SourceStatus,
-    lines,
-    snapshot,
 )
+from inosync.status.snapshot import lines, snapshot
 
 
 def test_before_the_watches_stand() -> None:

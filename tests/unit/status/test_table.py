@@ -13,9 +13,7 @@ from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
 from inosync.rsync.differences import Difference, Drift
 from inosync.rsync.output import Progress
-from inosync.status.snapshot import (
-    lines,
-)
+from inosync.status.snapshot import lines
 from inosync.status.table import heading, plain, size, span, summary
 
 
