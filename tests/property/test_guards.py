@@ -35,7 +35,7 @@ pytestmark = [
 SEEDS: Sequence[int] = range(200)
 if settings.default.max_examples <= 100:
     # The last two fail where a --sync is lost that comes while a source is about to be watched.
-    SEEDS = (*range(6), 19, 71)
+    SEEDS = (0, 3, 5, 19, 71)
 
 #: File systems inside the source; the second may lie in the first.
 LAYOUTS = (
