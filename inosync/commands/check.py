@@ -17,7 +17,8 @@ from inosync.commands.probe import OK, PROBLEM, WARNING, Finding
 from inosync.commands.survey import Survey, look_through
 from inosync.config.model import Config, Source
 from inosync.errors import ConfigError, Exit
-from inosync.service.service import become, control_directory, preflight
+from inosync.service.preflight import preflight
+from inosync.service.service import become, control_directory
 from inosync.system.lock import runtime_directory
 from inosync.text import printable
 from inosync.watch.guard import Guard

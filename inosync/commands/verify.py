@@ -22,7 +22,8 @@ from inosync.planning.order import RunKind
 from inosync.rsync.differences import below, counted, differences, line
 from inosync.rsync.exits import VANISHED, judge
 from inosync.rsync.output import evidence
-from inosync.service.service import become, control_directory, preflight, run_environment
+from inosync.service.preflight import preflight
+from inosync.service.service import become, control_directory, run_environment
 from inosync.system.lock import runtime_directory, socket_path
 from inosync.text import printable
 from inosync.watch.files import changed

@@ -47,7 +47,6 @@ class Sources:
     _paces: dict[Guard, Pace] = field(default_factory=dict)  # of those that are watched
     _mounts: Mounts = field(default_factory=Mounts)
     _retry_at: float | None = None
-    _walking: bool = False
 
     def open(self) -> None:
         """Begin to watch all of them."""
@@ -65,7 +64,7 @@ class Sources:
 
     def due(self, now: float) -> None:
         """Watch more of those that are being walked, hear those that pause, retry those held."""
-        self._walking = self._walk()
+        self._walk()
         now = self.loop.clock()
         for guard, pace in list(self._paces.items()):
             if pace.until is not None and now >= pace.until:
@@ -74,7 +73,7 @@ class Sources:
 
     def deadline(self) -> float | None:
         """Return when ``due`` has something to do: at once while there is more to be walked."""
-        if self._walking:
+        if any(guard.walking for guard in self._guards.values()):
             return 0.0
         waits = [self._retry_at, *(pace.until for pace in self._paces.values())]
         return min((wait for wait in waits if wait is not None), default=None)
@@ -203,17 +202,15 @@ class Sources:
             self.loop.ignore(guard.watcher.fileno())
         guard.close()
 
-    def _walk(self) -> bool:
-        """Watch a slice of every source that needs it; return whether more is to be done."""
-        more = False
+    def _walk(self) -> None:
+        """Watch a slice of every source that needs it."""
         for guard in list(self._guards.values()):
             first = not guard.walked
-            more |= guard.walk()
+            guard.walk()
             if first and guard.walked:
                 self._walked(guard)
             if guard.watcher is not None and guard.watcher.unread:
                 self._read(guard)
-        return more
 
     def _walked(self, guard: Guard) -> None:
         guard.hollow = guard.empty()

@@ -209,9 +209,16 @@ class Guard:
         new, self._told = lost - self._told, lost
         return new
 
+    @property
+    def walking(self) -> bool:
+        """Whether there are directories that are still to be watched."""
+        if self.watcher is None:
+            return False
+        return not self.walked or (self.watcher.unfinished and not self._root_only)
+
     def walk(self) -> bool:
         """Watch a slice of the directories that are not watched yet; return whether more are."""
-        if self.watcher is None or (self.walked and not self.watcher.unfinished):
+        if self.watcher is None or not self.walking:
             return False
         done = self._root_only or self.watcher.walk(SLICE)
         self.walked |= done

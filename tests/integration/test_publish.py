@@ -19,8 +19,8 @@ from inosync.config.load import scratch
 from inosync.engine.actions import Outcome
 from inosync.engine.engine import Engine
 from inosync.rsync.output import Transferred
+from inosync.service.preflight import unwritable
 from inosync.service.publisher import EVERY, RETRY, SETTLE, Publisher, replace
-from inosync.service.service import unwritable
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
 

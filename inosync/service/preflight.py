@@ -1,0 +1,81 @@
+"""What may be wrong before anything starts: rsync, sources, ssh, directories to write to."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+
+from inosync.config.model import Config
+from inosync.errors import ConfigError
+from inosync.rsync.destination import Transport
+from inosync.rsync.program import OLDEST, Program, chooses_shell, parse_checksum, parse_version
+from inosync.system.process import capture
+from inosync.text import printable
+
+
+def preflight(config: Config, *, writes: bool = True) -> Program:
+    """Return what the local rsync is like; raise ConfigError when something cannot work.
+
+    Who only pretends does not write ``metricsfile`` and ``htmlfile``.
+    """
+    where = config.file or "inosync"
+    problems = []
+    version, told = None, ""
+    try:
+        told = capture([config.rsync, "--version"], timeout=10)
+        version = parse_version(told)
+    except OSError as error:
+        problems.append(f"{where}: rsync = {config.rsync!r}: cannot be run: {error}")
+    else:
+        if version is None:
+            problems.append(
+                f"{where}: rsync = {config.rsync!r}: does not answer --version as rsync does; "
+                "give the path of rsync itself (to see commands without running them, use -p)"
+            )
+        elif version < OLDEST:
+            problems.append(
+                f"{where}: rsync = {config.rsync!r}: is version {'.'.join(map(str, version))}; "
+                f"{'.'.join(map(str, OLDEST))} or later is needed"
+            )
+    for source in config.sources:
+        if not os.access(source.path, os.R_OK | os.X_OK):
+            problems.append(
+                f"{where}: {printable(source.path)}: cannot be read by "
+                f"{pwd.getpwuid(os.getuid()).pw_name}; give it read permission or run as its owner"
+            )
+    problems += unwritable(config, writes=writes)
+    if "RSYNC_RSH" in os.environ:
+        problems += [
+            f"{where}: {pair.destination.shown}: has a port, but RSYNC_RSH in the environment "
+            'names the remote shell; put "-p PORT" there'
+            for pair in config.pairs
+            if pair.destination.transport is Transport.SSH and pair.destination.port
+        ]
+    elif not shutil.which("ssh"):
+        problems += [
+            f"{where}: {pair.destination.shown}: needs ssh, which is not installed; "
+            "install openssh-client"
+            for pair in config.pairs
+            if pair.destination.transport is Transport.SSH and not chooses_shell(pair.node.extra)
+        ]
+    if version is None or problems:
+        raise ConfigError(problems)
+    return Program(version, parse_checksum(told))
+
+
+def unwritable(config: Config, *, writes: bool = True) -> list[str]:
+    """Return the problems with the directories of the files that the daemon keeps up to date.
+
+    Before it has given up root's privileges nobody can know: then the first writing tells.
+    """
+    if not writes or (os.geteuid() == 0 and (config.user or config.group)):
+        return []
+    named = (("metricsfile", config.metricsfile), ("htmlfile", config.htmlfile))
+    return [
+        f"{config.file or 'inosync'}: {setting} = {path!r}: its directory cannot be written to by "
+        f"{pwd.getpwuid(os.getuid()).pw_name}; give it write permission, or under systemd add the "
+        "directory to ReadWritePaths="
+        for setting, path in named
+        if path and not os.access(os.path.dirname(path), os.W_OK | os.X_OK)
+    ]
