@@ -227,6 +227,8 @@ class Sources:
         if refusals:
             reason = guard.fault() or next(iter(refusals.values()))
             self.engine.hold(source, reason, now, free=free)
+            if not guard.hollow:
+                self._retry_at = now + _RETRY_SOURCE
         elif state.held:
             self.engine.resume(source, now)
         elif not state.watched:
@@ -324,6 +326,21 @@ class Sources:
         for guard in self._guards.values():
             if guard.watcher is None:
                 self._open(guard)
+            elif guard.walked and self._held_for_some(guard):
+                self._look_again(guard, now)
+
+    def _held_for_some(self, guard: Guard) -> bool:
+        return bool(self.engine.sources[guard.source.path].held) and not guard.hollow
+
+    def _look_again(self, guard: Guard, now: float) -> None:
+        """See whether what some mirrors wait for is back: on the way to it nothing is watched."""
+        state = self.engine.sources[guard.source.path]
+        if fault := guard.fault():
+            self._lose(guard, fault, now)
+        elif set(guard.refusals()) != set(guard.nodes) - state.free:
+            self._admit(guard, now)
+        else:
+            self._retry_at = now + _RETRY_SOURCE
 
 
 def sight(guard: Guard, node: str) -> Sight:
