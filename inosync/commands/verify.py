@@ -56,7 +56,7 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
         jobs = [
             Job(
                 pair,
-                command(Run(patient(pair), RunKind.COMPARISON, contents=True), config, program),
+                command(Run(patient(pair), RunKind.COMPARISON), config, program),
             )
             for pair in pairs
         ]

@@ -228,7 +228,7 @@ class Engine:
         """
         if not self.stopping:
             self._feeder.due(now)
-        for mirror in [*self.mirrors, *self._roster.leaving]:
+        for mirror in self._roster.everybody():
             mirror.ready(now)
             self._endings.look(mirror, now)
         if not self.stopping:
@@ -239,7 +239,7 @@ class Engine:
     def deadline(self) -> float | None:
         """Return when ``due`` has something to do next, or None when only events can tell."""
         waits: list[float | None] = []
-        for mirror in [*self.mirrors, *self._roster.leaving]:
+        for mirror in self._roster.everybody():
             waits += [mirror.work.kill_at, mirror.work.check_at]
             if not self.stopping:
                 waits.append(mirror.retry_at)

@@ -57,7 +57,7 @@ class Roster:
             rules = compile_rules(config.rsettle, prefix=state.source.prefix)
             state.settling = state.settling.under(rules)
         # One that was to leave and is wanted again goes on: its run may not have ended yet.
-        known = {(_place(m.pair), m.big): m for m in self.everybody()}
+        known = {(_place(m.pair), m.big): m for m in [*self.leaving, *self.mirrors]}
         self.mirrors = []
         pairs = []
         for pair in config.pairs:
@@ -82,11 +82,11 @@ class Roster:
 
     def everybody(self) -> list[Mirror]:
         """Return all mirrors, also those that leave."""
-        return [*self.leaving, *self.mirrors]
+        return [*self.mirrors, *self.leaving]
 
     def busy(self) -> list[Mirror]:
         """Return the mirrors that have a run."""
-        return [mirror for mirror in [*self.mirrors, *self.leaving] if mirror.busy]
+        return [mirror for mirror in self.everybody() if mirror.busy]
 
     def of(self, source: Source) -> list[Mirror]:
         """Return the mirrors of a source."""

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from inosync.changes.changes import Change, Kind
-from inosync.config.model import Config, Pair
+from inosync.config.model import Config
 from inosync.planning.big_files import big_changes
 from inosync.planning.command import Run, command, patient
-from inosync.planning.file_list import longest_list, plan
+from inosync.planning.file_list import Plan, longest_list, plan
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, holds, steps
@@ -64,18 +64,7 @@ def _prepare_step(
     """Return the run of the first of the steps that remain."""
     step = remaining[0]
     relink = isinstance(step, Relink)
-    run = Run(
-        _pair(order),
-        RunKind.STEP,
-        step=step,
-        listed=not relink,
-        limit=order.limit,
-        big=order.big,
-        lenient=order.lenient,
-        contents=order.contents,
-        spare=sight.spare,
-        leave=files(order.left_out, sight.view),
-    )
+    run = _run(order, sight, RunKind.STEP, listed=not relink, step=step)
     return Prepared(
         RunKind.STEP,
         tuple(command(run, config, program)),
@@ -91,31 +80,13 @@ def _prepare_run(
     """Return the run itself."""
     names, widened, linked = None, "", False
     if order.by_name:
-        found = plan(
-            _changes(order, sight, config, hide),
-            filters=sight.filters,
-            view=sight.view,
-            spare=sight.spare,
-            hide=hide,
-            longest=longest_list(sight.directories),
-        )
+        found = _plan(_changes(order, sight, config, hide), sight, hide=hide)
         names, widened, linked = found.entries, found.full, found.linked
         names = None if widened else names
     kind = order.kind
     if kind in (RunKind.PASS, RunKind.LISTED):
         kind = RunKind.PASS if names is None else RunKind.LISTED
-    run = Run(
-        _pair(order),
-        kind,
-        listed=names is not None,
-        limit=order.limit,
-        big=order.big,
-        lenient=order.lenient,
-        contents=order.contents,
-        spare=sight.spare,
-        leave=files(order.left_out, sight.view),
-        hide=hide,
-    )
+    run = _run(order, sight, kind, listed=names is not None, hide=hide)
     return Prepared(
         kind,
         tuple(command(run, config, program)),
@@ -138,8 +109,41 @@ def _changes(
     return itertools.chain(changes, deleted)
 
 
-def _pair(order: Order) -> Pair:
-    return patient(order.pair) if order.contents else order.pair
+def _plan(changes: Iterable[Change], sight: Sight, *, hide: frozenset[bytes] = frozenset()) -> Plan:
+    """Return what a run has to name to carry `changes`."""
+    return plan(
+        changes,
+        filters=sight.filters,
+        view=sight.view,
+        spare=sight.spare,
+        hide=hide,
+        longest=longest_list(sight.directories),
+    )
+
+
+def _run(
+    order: Order,
+    sight: Sight,
+    kind: RunKind,
+    *,
+    listed: bool,
+    step: Step | None = None,
+    hide: frozenset[bytes] = frozenset(),
+) -> Run:
+    """Return a run of this kind, with all that the order says of each of its runs."""
+    return Run(
+        patient(order.pair) if order.contents else order.pair,
+        kind,
+        step=step,
+        listed=listed,
+        limit=order.limit,
+        big=order.big,
+        lenient=order.lenient,
+        contents=order.contents,
+        spare=sight.spare,
+        leave=files(order.left_out, sight.view),
+        hide=hide,
+    )
 
 
 def _steps(
@@ -159,13 +163,7 @@ def _renewals(order: Order, sight: Sight) -> tuple[Step, ...]:
         return ()
     single = files(again, sight.view)
     changes = [Change(path, Kind.ENTRY if path in single else Kind.TREE) for path in again]
-    names = plan(
-        changes,
-        filters=sight.filters,
-        view=sight.view,
-        spare=sight.spare,
-        longest=longest_list(sight.directories),
-    ).entries
+    names = _plan(changes, sight).entries
     return (Renew(again, names),) if names else ()
 
 
@@ -176,7 +174,7 @@ def _relinks(
     if not order.batch.moves or order.owed is None or not order.alone or prevented(extra):
         return ()
     # Older ones, which compare whole seconds, would take other files for these.
-    if not sight.sees_all or not program.compares_exactly:
+    if sight.spare or not sight.sees_all or not program.compares_exactly:
         return ()
     return steps(
         order.batch,

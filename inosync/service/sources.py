@@ -350,5 +350,5 @@ def sight(guard: Guard, node: str) -> Sight:
         guard.filters,
         spare=guard.lost(node),
         directories=guard.watcher.watched if guard.watcher is not None else 0,
-        sees_all=guard.sees_all(node),
+        sees_all=guard.sees_all,
     )

@@ -43,6 +43,12 @@ class Known:
 Memory = dict[str, Known]
 
 
+def _asked(config: Config) -> tuple[object, ...]:
+    """Return what a config says that a source has to be watched and looked through by."""
+    watched_for = (config.emask, bool(config.eopen or config.rsettle))
+    return (*watched_for, config.wmarker, config.allow_empty, config.rbigsize, config.rsettle)
+
+
 def symbolic_links(path: str) -> frozenset[str]:
     """Return which of `path`, an absolute one, and of what is above it are symbolic links."""
     above = accumulate(path.split("/")[1:], "{}/{}".format, initial="")
@@ -85,7 +91,7 @@ class Guard:
         self._emask = config.emask
         # What is not at rest shows by being written to.
         self._mask = config.emask | (IN_MODIFY if config.eopen or config.rsettle else 0)
-        self._sorting = (config.rbigsize, config.rsettle)  # what else is asked of a new file
+        self._asked = _asked(config)
         self._marker = os.path.join(source.path, config.wmarker) if config.wmarker else ""
         self.files = Files(source)
         self.filters = source.filters
@@ -105,20 +111,13 @@ class Guard:
         # A new node of a source that is known trusts it no more than the others do.
         home, links = file_system(self.source.path), symbolic_links(self.source.path)
         known = max(self._memory, key=lambda node: bool(self._refusal(node, home, links)))
-        mounts = frozenset[bytes]().union(*(each.mounts for each in self._memory.values()))
+        mounts = self._ever_mounted(self._memory)
         for node in new:
             self._memory[node] = replace(self._memory[known], mounts=mounts)
 
     def fits(self, source: Source, config: Config) -> bool:
         """Return whether this guard does for `source` under another `config`, too."""
-        other = Guard(source, config)
-        return (
-            self.source == source
-            and (self._emask, self._mask, self._marker)
-            == (other._emask, other._mask, other._marker)
-            and self.allow_empty == other.allow_empty
-            and self._sorting == other._sorting
-        )
+        return self.source == source and self._asked == _asked(config)
 
     def open(self, *, accept: Collection[str] = ()) -> str:
         """Start to watch the source; return "" or why that is not possible.
@@ -161,14 +160,21 @@ class Guard:
 
     def _refusal(self, node: str, home: tuple[bytes, ...], links: frozenset[str]) -> str:
         known = self._memory.get(node)
-        if kept := sorted(link for link in links if link.startswith(self._kept)):
-            return f"{self._by_way_of(kept[0])}, which rsync would copy as a link"
-        if known is not None and (new := sorted(links - known.links)):
-            return f"{self._by_way_of(new[0])}, and was none before (inosync --sync follows it)"
+        if astray := self._astray(node, links):
+            return astray
         if known is not None and known.home != home:
             return "is on another file system than before (inosync --sync accepts it)"
         if self.hollow and node not in self._accepted_empty:
             return "is empty (SIGUSR2 mirrors it as it is)"
+        return ""
+
+    def _astray(self, node: str, links: frozenset[str]) -> str:
+        """Return "" if the mirror on `node` may go this way to the source, else why not."""
+        known = self._memory.get(node)
+        if kept := sorted(link for link in links if link.startswith(self._kept)):
+            return f"{self._by_way_of(kept[0])}, which rsync would copy as a link"
+        if known is not None and (new := sorted(links - known.links)):
+            return f"{self._by_way_of(new[0])}, and was none before (inosync --sync follows it)"
         return ""
 
     def _by_way_of(self, link: str) -> str:
@@ -200,14 +206,22 @@ class Guard:
         known = self._memory.get(node)
         if known is None or not known.mounts:
             return frozenset()
-        gone = known.mounts - mounted_below(self.source.path)
-        return frozenset(path for path in gone if self.filters.admits_path(path, directory=True))
+        return self._admitted(known.mounts - mounted_below(self.source.path))
+
+    def _admitted(self, paths: frozenset[bytes]) -> frozenset[bytes]:
+        admits = self.filters.admits_path
+        return frozenset(path for path in paths if admits(path, directory=True))
 
     def newly_lost(self) -> frozenset[bytes]:
         """Return what of any mirror's ``lost`` was not there when this was last asked."""
-        lost = frozenset[bytes]().union(*(self.lost(node) for node in self.nodes))
+        lost = self._admitted(self._ever_mounted(self.nodes) - mounted_below(self.source.path))
         new, self._told = lost - self._told, lost
         return new
+
+    def _ever_mounted(self, nodes: Collection[str]) -> frozenset[bytes]:
+        """Return what any of the mirrors on `nodes` knows to have been mounted in the source."""
+        known = (self._memory[node].mounts for node in nodes if node in self._memory)
+        return frozenset[bytes]().union(*known)
 
     @property
     def walking(self) -> bool:
@@ -231,11 +245,11 @@ class Guard:
         seen = self.watcher.read()
         return sift(seen.files, seen.directories, self._emask, self.filters), seen
 
-    def sees_all(self, node: str) -> bool:
-        """Return whether all that happens in what the mirror on `node` has is seen."""
-        if self.watcher is None or self.watcher.unwatched or ~self._emask & DEFAULT_EMASK:
-            return False
-        return not self.lost(node)
+    @property
+    def sees_all(self) -> bool:
+        """Whether nothing happens in the source, as it is now, without an event."""
+        seen = self.watcher is not None and not self.watcher.unwatched
+        return seen and not ~self._emask & DEFAULT_EMASK
 
     def fault(self) -> str:
         """Return "" while the source is the one that is watched, else what is wrong, in words."""
@@ -245,10 +259,7 @@ class Guard:
 
     def misled(self, node: str) -> str:
         """Return "" while the way to the source is one that the mirror on `node` may go."""
-        links = symbolic_links(self.source.path)
-        known = self._memory.get(node)
-        home = known.home if known is not None else ()
-        return self._refusal(node, home, links)
+        return self._astray(node, symbolic_links(self.source.path))
 
     def empty(self) -> bool:
         """Return whether there is nothing at all in the source, and that is not allowed."""
@@ -266,8 +277,7 @@ class Guard:
         for node, known in self._memory.items():
             if not self._seen <= known.mounts:
                 self._memory[node] = replace(known, mounts=known.mounts | self._seen)
-        new = self._seen - before
-        return frozenset(path for path in new if self.filters.admits_path(path, directory=True))
+        return self._admitted(self._seen - before)
 
     def close(self) -> None:
         """Give up all watches."""

@@ -198,6 +198,7 @@ def test_a_step_that_does_not_hold_any_more_ends_them_all() -> None:
         {"extra": ("-aH",)},
         {"program": Program((3, 1, 2))},
         {"seen": sight(sees_all=False)},
+        {"seen": sight(spare=frozenset([b"disk"]))},
     ],
 )
 def test_what_speaks_against_steps(more: dict[str, object]) -> None:
