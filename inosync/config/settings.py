@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from inosync.config.value_lists import event_mask, excludes, paths, seconds_by_pattern, some
+from inosync.config.value_lists import event_mask, excludes, extra, paths, seconds_by_pattern, some
 from inosync.config.values import (
     YEAR,
     arguments,
@@ -31,7 +31,6 @@ from inosync.config.values import (
     user,
     whole,
 )
-from inosync.rsync.options import parse_extra
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ _RUNS = (
         per_node=True),
     Setting("rsync", "/usr/bin/rsync", "", program,
         "the rsync program, an absolute path"),
-    Setting("extra", "", "", parse_extra,
+    Setting("extra", "", "", extra,
         "more options for rsync, which is always called with ``-ltrp --delete``, a string or a "
         'list; ``"-aH"`` also keeps owner, group, devices and hard links. A string is split as a '
         "shell would do it, but never run by one",

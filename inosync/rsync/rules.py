@@ -100,7 +100,7 @@ def parse_rule(text: str) -> Entry:
 
     Raise ValueError if rsync refuses it, or if it cannot be meant here.
     """
-    if text in ("!", "clear"):
+    if text in ("!", "!,", "clear", "clear,"):
         return Entry(text, Sort.CLEAR, filter=True)
     head = _HEAD.fullmatch(text)
     name = "" if head is None else head[1]
@@ -184,7 +184,7 @@ def _refuse_lookalike(text: str) -> None:
         raise ValueError(f"has blanks before the rule: write {bare!r}; {_as_name(text)}")
     if re.match(r"[-+][/*]", text) and text[1:2] + text[2:3] != "/ ":
         raise _ambiguous(text, f"{text[0]} {text[1:]}")
-    if re.match("clear(?:[ ,_]|$)", text) or text.startswith("! "):
+    if re.match("clear(?:[ ,_]|$)|! |!,$", text):
         raise _ambiguous(text, "!")
 
 
