@@ -166,7 +166,8 @@ def _is_name(head: re.Match[str]) -> bool:
         # "Press kit", ".config dir"; of "-z X" nobody can tell.
         return not known and not comma and name not in "-+"
     if separator == "_":
-        return not known or not rest or head[0].startswith("._")
+        bare = not rest and "C" not in modifiers  # "P_"
+        return not known or bare or head[0].startswith("._")
     if comma:
         return not known  # "merge,v" is a file of RCS
     # "-x", "P", "include", ".pre"; without a file name, C stands for .cvsignore.
