@@ -117,8 +117,9 @@ rnodes = [
 ]"""),
     Setting("rexcludes", [], "", excludes,
         'rsync exclude patterns, in order: the first that matches decides, and ``"+ pattern"`` '
-        "includes. What is excluded is not watched either. A dict ``{wpath: [...]}`` has a list "
-        "for each of several directories",
+        "includes. What is excluded is not watched either. Rules as for ``--filter`` are taken as "
+        'well, such as ``"P /own"`` for what the mirror has of its own. A dict ``{wpath: [...]}`` '
+        "has a list for each of several directories",
         aliases=("excludes", "inotify_excludes"),
         example="""\
 rexcludes = [
