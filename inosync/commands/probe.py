@@ -17,6 +17,7 @@ from inosync.config.model import Pair, Source
 from inosync.rsync.destination import Destination, Transport
 from inosync.rsync.differences import differences
 from inosync.rsync.exits import judge
+from inosync.rsync.filters import rsync_options
 from inosync.rsync.options import options
 from inosync.rsync.program import OLDEST, chooses_shell, parse_version, ssh_command
 from inosync.rsync.rules import Sort, read_entry
@@ -108,11 +109,23 @@ def refusal(pair: Pair, status: int | None, errors: bytes, seconds: float) -> Fi
             PROBLEM, "the module is read only; set 'read only = no' in rsyncd.conf there"
         )
     judgement = judge(status, pair.destination)
-    if rule := _wrong_rule(pair, status, text):
+    if rule := wrong_rule(pair, status, text):
         return Finding(PROBLEM, f"exit {status}: {rule}")
     said = next((line.strip() for line in text.splitlines() if line.strip()), "")
     said = f" ({said})" if said else ""
     return Finding(PROBLEM, f"exit {status}: {judgement.meaning}{said}; {judgement.cure}")
+
+
+def rules(pair: Pair, rsync: str) -> list[str]:
+    """Return the argv that has rsync read the files of rules; empty when the excludes name none.
+
+    It lists the top of the source. A rehearsal would read them otherwise: with ``--from0`` a file
+    of rules has no lines.
+    """
+    if not pair.source.filters.left_to_rsync:
+        return []
+    words = rsync_options(pair.source.excludes)
+    return [rsync, "--list-only", "--dirs", *words, "--", f"{pair.source.path.rstrip('/')}/"]
 
 
 #: What rsync says of a rule, and of a file of rules that it cannot read (exclude.c). Since 3.5.0 a
@@ -127,7 +140,7 @@ _RULE_SAID = re.compile(
 )
 
 
-def _wrong_rule(pair: Pair, status: int, said: str) -> str:
+def wrong_rule(pair: Pair, status: int, said: str) -> str:
     """Return which entry of the excludes ended rsync with 1 or 11, ``""`` if none did."""
     found = _RULE_SAID.search(said) if status in (1, 11) else None
     if found is None:

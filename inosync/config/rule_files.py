@@ -30,8 +30,8 @@ def check_rule_file(path: str, rule: str = "") -> None:
             raise ValueError(f"reads {line}, {_FORGETS}")
     except OSError as error:
         raise ValueError(
-            f"reads the file {path!r}, which cannot be read: {error.strerror}; create the file, "
-            "or remove the rule"
+            f"reads the file {error.filename!r}, which cannot be read: {error.strerror}; create "
+            "the file, or remove the rule"
         ) from None
 
 

@@ -72,7 +72,9 @@ def _pattern(value: object) -> str:
         try:
             check_rule_file(entry.pattern, value)
         except ValueError as error:
-            raise ValueError(f"{error}; for the name write {'- ' + value!r}") from None
+            raise ValueError(
+                f"is taken for a rule and {error}; for the name write {'- ' + value!r}"
+            ) from None
     return value
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from support.daemon import QUICK
+from support.daemon import QUICK, run_inosync
 from support.trees import write
 from support.waiting import until
 
@@ -53,3 +54,31 @@ def test_what_rules_keep_hide_and_forget(inosync: Callable, source: Path, tmp_pa
     assert names(mirrors["tree"]) == set(kept[:2])
     rules.write_text("*.tmp\n")
     until_all("third", *kept[:2])
+
+
+def test_check_names_the_rule_that_rsync_refuses(source: Path, tmp_path: Path) -> None:
+    rules, config = tmp_path / "rules", tmp_path / "c.py"
+    write(source, "file", "x")
+    text = f'wpath = "{source}/"\nrnodes = ["{tmp_path}/mirror/"]\n'
+    config.write_text(f'{text}rexcludes = ["a", ". {rules}"]\n')
+
+    def check() -> subprocess.CompletedProcess[str]:
+        return run_inosync("-c", config, "--insecure-config", "--check", cwd=tmp_path)
+
+    rules.write_text("- a\nzz x\n")
+    said = check()
+    assert said.returncode == 2
+    assert f"exit 1: rexcludes[1] = '. {rules}': Unknown filter rule: " in said.stdout
+    rules.write_text("- a\n. /nowhere\n")
+    said = check()
+    assert "reads the file '/nowhere', which cannot be read: No such file" in said.stdout
+    write(source, ".rules", "e x\n")
+    config.write_text(f'{text}rexcludes = ["a", ": .rules"]\n')
+    assert "exit 1: rexcludes[1] = ': .rules': Unknown filter rule" in check().stdout
+    config.write_text(f'{text}rexcludes = ["a", ". {rules}"]\n')
+    rules.write_text("- a\n")
+    assert check().returncode == 0
+    rules.unlink()
+    said = check()
+    assert "rexcludes[1] = " in said.stdout
+    assert "create the file, or remove the rule" in said.stdout

@@ -26,6 +26,7 @@ from inosync.commands.probe import (
     refusal,
     rehearsal,
     rsync_and_clock,
+    rules,
     script,
 )
 
@@ -218,6 +219,13 @@ def test_the_rule_that_rsync_refuses_is_named(status: int, errors: bytes, said: 
     found = refusal(pair, status, errors + b"\n", 20)
     assert found is not None
     assert found.text.startswith(f"exit {status}: {said}")
+
+
+def test_rules_in_files_are_read_as_a_pass_reads_them() -> None:
+    assert rules(make_pair(source=make_source(excludes=("a",))), "rsync") == []
+    pair = make_pair(source=make_source("/srv/www", excludes=("a", ". /r")))
+    words = ["--list-only", "--dirs", "--exclude=a", "--filter=. /r", "--", "/srv/www/"]
+    assert rules(pair, "/bin/rsync") == ["/bin/rsync", *words]
 
 
 def test_a_destination_that_is_yet_to_be_made() -> None:

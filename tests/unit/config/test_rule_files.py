@@ -66,7 +66,8 @@ def test_a_file_that_a_file_merges(rules: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ("merge requests", "'requests', whose path must be absolute; for the name write '- merge"),
+        ("merge requests", "is taken for a rule and reads the file 'requests', whose path must be"),
+        ("merge a", "whose path must be absolute; for the name write '- merge a'"),
         (". stuff", "'stuff', whose path must be absolute; for the name write '- . stuff'"),
         (".press kit", "for the name write '- .press kit'"),
         ("merge -", "whose path must be absolute"),
