@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from inosync.config.value_lists import event_mask, excludes, paths, seconds_by_pattern, some
+from inosync.config.value_lists import event_mask, excludes, extra, paths, seconds_by_pattern, some
 from inosync.config.values import (
     YEAR,
     arguments,
@@ -31,7 +31,6 @@ from inosync.config.values import (
     user,
     whole,
 )
-from inosync.rsync.options import parse_extra
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,9 @@ rnodes = [
 ]"""),
     Setting("rexcludes", [], "", excludes,
         'rsync exclude patterns, in order: the first that matches decides, and ``"+ pattern"`` '
-        "includes. What is excluded is not watched either. A dict ``{wpath: [...]}`` has a list "
-        "for each of several directories",
+        "includes. What is excluded is not watched either. Rules as for ``--filter`` are taken as "
+        'well, such as ``"P /own"`` for what the mirror has of its own. A dict ``{wpath: [...]}`` '
+        "has a list for each of several directories",
         aliases=("excludes", "inotify_excludes"),
         example="""\
 rexcludes = [
@@ -176,7 +176,7 @@ _RUNS = (
         per_node=True),
     Setting("rsync", "/usr/bin/rsync", "", program,
         "the rsync program, an absolute path"),
-    Setting("extra", "", "", parse_extra,
+    Setting("extra", "", "", extra,
         "more options for rsync, which is always called with ``-ltrp --delete``, a string or a "
         'list; ``"-aH"`` also keeps owner, group, devices and hard links. A string is split as a '
         "shell would do it, but never run by one",

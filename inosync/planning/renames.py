@@ -103,7 +103,7 @@ def steps(
     `owed` is what the lane for files above `big` bytes has still to carry. `delta` says that rsync
     may make a file of one that is there.
     """
-    if not batch.moves or batch.reason or batch.changes is None or filters.left_to_rsync:
+    if not batch.moves or batch.reason or batch.changes is None or not filters.plain:
         return ()
     survey = _Survey(batch.moves, filters, view)
     survey.consider(batch.changes)

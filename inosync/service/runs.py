@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch
 from inosync.config.model import Config
+from inosync.config.rule_files import forgetting
 from inosync.engine.actions import Kill, Look, Outcome, Start, Terminate
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
@@ -92,6 +93,12 @@ class Runs:
                 shown = _shown(what.argv, what.names)
                 log.info("would execute: %s%s", _printf(what.names or ()), shown)
             self.engine.exited(mirror, Outcome(0, pretended=self.pretend), now)
+            return
+        forgets = forgetting(order.pair.source.excludes, order.pair.node.extra)
+        if forgets:
+            outcome = Outcome(1, evidence=(forgets,), command=_shown(what.argv, what.names))
+            self.ended(mirror, outcome, ())
+            self.engine.exited(mirror, outcome, now)
             return
         fault: OSError | None = None
         try:
