@@ -19,7 +19,6 @@ from inosync.config.model import Config, Source
 from inosync.errors import ConfigError, Exit
 from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory
-from inosync.system.lock import runtime_directory
 from inosync.text import printable
 from inosync.watch.guard import Guard
 
@@ -61,7 +60,7 @@ def _findings(config: Config) -> Iterator[Finding]:
     else:
         yield Finding(OK, f"rsync {dotted} ({config.rsync})")
     with contextlib.ExitStack() as stack:
-        control = stack.enter_context(control_directory(runtime_directory(), config))
+        control = stack.enter_context(control_directory(config))
         become(config)
         seen: dict[Source, Survey] = {}
         for source in config.sources:

@@ -1,0 +1,90 @@
+"""A daemon is found, and found only once, wherever it runs and as whom."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.host import GROUP, ORDINARY, SERVICE, Host
+from support.waiting import until
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+
+@pytest.fixture
+def host(open_path: Path) -> Iterator[Host]:
+    result = Host(open_path)
+    yield result
+    result.stop()
+
+
+def test_one_of_a_service_user(host: Host) -> None:
+    """As systemd runs it with User=: RUNTIME_DIRECTORY is known to the unit alone."""
+    daemon = host.daemon(SERVICE, RUNTIME_DIRECTORY="/run/inosync/inosync.service")
+    for user in (0, SERVICE):
+        assert host.ask(user, "--status")[0] == 0
+        status, said = host.ask(user, "--once")
+        assert status == 3
+        assert f"already running as process {daemon.pid}" in said
+    status, said = host.ask(ORDINARY, "--once")
+    assert (status, "of nobody" in said) == (3, True)
+    status, said = host.ask(ORDINARY, "--status")
+    assert (status, "use sudo" in said) == (1, True)
+    names = {path.name for path in host.unit.iterdir()}
+    assert len(names) == 2
+    assert all("etc-inosync.py-" in name for name in names)
+
+    # Its files are removed, and asked for.
+    shutil.rmtree(host.unit)
+    host.unit.mkdir()
+    os.chown(host.unit, SERVICE, SERVICE)
+    assert host.ask(SERVICE, "--once")[0] == 3
+    until(lambda: {path.name for path in host.unit.iterdir()} == names, what="the files")
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in host.unit.iterdir())
+    assert host.ask(0, "--status")[0] == 0
+    assert host.ask(0, "--once")[0] == 3
+    daemon.terminate()
+    daemon.wait(20)
+    assert list(host.unit.iterdir()) == []
+    assert host.ask(0, "--status")[0] == 4
+
+
+def test_one_of_root_and_a_group_that_may_look(host: Host) -> None:
+    os.chown(host.config, 0, GROUP)
+    host.daemon(0)
+    assert host.ask(SERVICE, "--once")[0] == 3
+    assert host.ask(ORDINARY, "--status", groups=[GROUP])[0] == 0
+    status, said = host.ask(ORDINARY, "--sync", groups=[GROUP])
+    assert (status, "alone may do that" in said) == (2, True)
+    status, said = host.ask(ORDINARY, "--status")
+    assert (status, "chgrp" in said) == (1, True)
+
+    # A config that is wrong now, and files that are gone with their directory.
+    host.config.write_text("wpath = ")
+    shutil.rmtree(host.unit.parent)
+    assert host.ask(0, "--status")[0] == 0
+
+
+def test_one_of_an_ordinary_user(host: Host) -> None:
+    host.daemon(ORDINARY, XDG_RUNTIME_DIR=f"/run/user/{ORDINARY}")
+    assert host.ask(ORDINARY, "--status")[0] == 0, "as cron and su have it"
+    # The config is root's: whoever else runs it is not in root's way.
+    assert host.ask(0, "--once")[0] == 0
+    os.chown(host.config, ORDINARY, ORDINARY)
+    assert host.ask(0, "--status")[0] == 0
+
+
+def test_one_without_a_session(host: Host) -> None:
+    session = host.session.rename(host.session.with_name("later"))
+    try:
+        host.daemon(ORDINARY)
+        session.rename(host.session)
+        there = {"XDG_RUNTIME_DIR": f"/run/user/{ORDINARY}"}
+        assert host.ask(ORDINARY, "--status", **there)[0] == 0
+        assert host.ask(ORDINARY, "--once", **there)[0] == 3
+    finally:
+        host.stop()
+        shutil.rmtree(f"/tmp/inosync-{ORDINARY}", ignore_errors=True)
