@@ -30,7 +30,7 @@ from inosync.rsync.destination import Transport
 from inosync.rsync.program import Program
 from inosync.service.daemon import Daemon, Onlooker
 from inosync.service.hooks import Hooks
-from inosync.service.preflight import preflight
+from inosync.service.preflight import preflight, read_only
 from inosync.service.runs import Runs
 from inosync.system import log
 from inosync.system.control import Server
@@ -114,7 +114,7 @@ def run(
             if config.user:
                 os.chown(server.path, pwd.getpwnam(config.user).pw_uid, -1)
         become(config)
-        for warning in (*config.warnings, *_filter_warnings(config)):
+        for warning in (*config.warnings, *_filter_warnings(config), *read_only(config)):
             logger.warning("%s", warning)
         try:
             return _serve(
