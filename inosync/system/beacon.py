@@ -20,8 +20,13 @@ QUEUE = 32
 
 
 def address(name: str, user: int) -> str:
-    """Return the address of the beacon of the config that is called `name`."""
-    return f"\0inosync/{user}/{name}"
+    """Return the address of the beacon of the config that is called `name`.
+
+    Containers and chroots share the names of the network that they are in, but have configs of
+    their own: the root directory tells them apart.
+    """
+    root = os.stat("/")
+    return f"\0inosync/{user}/{root.st_dev:x}.{root.st_ino:x}/{name}"
 
 
 def peer(connection: socket.socket) -> tuple[int, int]:

@@ -22,8 +22,8 @@ from inosync.errors import ConfigError
 #: Where root's daemons are, and below it those of units that have a user of their own.
 _MACHINE = Path("/run/inosync")
 
-#: Bytes of a config's own path in the names of its files.
-_LONGEST = 60
+#: Bytes of a config's own path in the names of its files, and of its beacon: unix(7) takes 107.
+_LONGEST = 48
 
 #: Seconds after which a file that nobody holds is one that a killed process has left.
 _STALE = 60.0

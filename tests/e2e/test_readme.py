@@ -141,7 +141,8 @@ NOT_HERE = {
 }
 #: What only developers run, and whoever changes their pages tries by hand.
 FOR_DEVELOPERS = re.compile(
-    r"\./(scripts/tool|tests/run|benchmarks/\w+)\b|timeout --signal=INT 60 \./scripts/tool "
+    r"\./(scripts/tool|tests/run|tests/fresh|benchmarks/\w+)\b"
+    r"|timeout --signal=INT 60 \./scripts/tool "
 )
 HERE = INSTALLING + UNINSTALLING + WITH_PIPX + WITHOUT_PIPX + MANUALS + STAYING + WITHOUT_A_DAEMON
 HERE += (*ASKING, STOPPING, CLONING)
