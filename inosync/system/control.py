@@ -246,8 +246,11 @@ def ask(
     """
     with _connected(where, timeout) as connection:
         request = {"version": VERSION, "command": command, **arguments}
-        connection.sendall(json.dumps(request).encode() + b"\n")
-        with connection.makefile("rb") as stream:
+        # Who is turned away may be told so before the request is sent, and the connection closed.
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(json.dumps(request).encode() + b"\n")
+        line = b""
+        with contextlib.suppress(ConnectionResetError), connection.makefile("rb") as stream:
             line = stream.readline()
     try:
         answer: dict[str, Any] = json.loads(line)

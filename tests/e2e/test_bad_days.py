@@ -307,10 +307,11 @@ def test_the_control_socket_is_for_its_owner_alone(
         # Even where the file's mode would let him in.
         path.chmod(0o666)
         script = (
-            "import os, socket, sys\n"
+            "import contextlib, os, socket, sys\n"
             "os.setgid(65534); os.setuid(65534)\n"
             "s = socket.socket(socket.AF_UNIX); s.settimeout(10); s.connect(sys.argv[1])\n"
-            's.sendall(b\'{"version": 1, "command": "status"}\\n\')\n'
+            "with contextlib.suppress(BrokenPipeError):\n"
+            ' s.sendall(b\'{"version": 1, "command": "status"}\\n\')\n'
             "print(s.recv(100))\n"
         )
         stranger = subprocess.run(

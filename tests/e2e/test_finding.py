@@ -69,8 +69,9 @@ def test_one_of_root_and_a_group_that_may_look(host: Host) -> None:
 
 
 def test_one_of_an_ordinary_user(host: Host) -> None:
-    host.daemon(ORDINARY, XDG_RUNTIME_DIR=f"/run/user/{ORDINARY}")
-    assert host.ask(ORDINARY, "--status")[0] == 0, "as cron and su have it"
+    host.daemon(ORDINARY)  # as cron and su have it
+    assert len(list(host.session.glob("inosync/*"))) == 2
+    assert host.ask(ORDINARY, "--status", XDG_RUNTIME_DIR=f"/run/user/{ORDINARY}")[0] == 0
     # The config is root's: whoever else runs it is not in root's way.
     assert host.ask(0, "--once")[0] == 0
     os.chown(host.config, ORDINARY, ORDINARY)
