@@ -109,7 +109,9 @@ def places(owner: int) -> list[Path]:
     us = os.getuid()
     found = [_home(), _MACHINE]
     with contextlib.suppress(OSError):
-        found += sorted(path for path in _MACHINE.iterdir() if path.is_dir())
+        # Not the shared connections of a daemon, which may be another user's.
+        units = [path for path in _MACHINE.iterdir() if not path.name.startswith("ssh-")]
+        found += sorted(path for path in units if path.is_dir())
     for user in dict.fromkeys((us, owner)):
         found += [*_sessions(user), _temporary(user)]
     return [path for path in dict.fromkeys(found) if _vouched(path, {0, us, owner})]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.host import GROUP, ORDINARY, SERVICE, Host
 from support.waiting import until
+
+from inosync.system.runtime import own_path
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
@@ -54,6 +57,13 @@ def test_one_of_a_service_user(host: Host) -> None:
 
 def test_one_of_root_and_a_group_that_may_look(host: Host) -> None:
     os.chown(host.config, 0, GROUP)
+    with socket.socket(socket.AF_UNIX) as impostor:  # with the setting `user` it could be there
+        connections = host.unit.with_name("ssh-connections")
+        connections.mkdir()
+        os.chown(connections, SERVICE, SERVICE)
+        impostor.bind(own_path(connections, str(host.config), ".sock"))
+        impostor.listen()
+        assert "no daemon answers" in host.ask(0, "--status")[1]
     host.daemon(0)
     assert host.ask(SERVICE, "--once")[0] == 3
     assert host.ask(ORDINARY, "--status", groups=[GROUP])[0] == 0
