@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.daemon import inosync_environment
+from support.namespaces import need
 
 from inosync.watch.mounts import file_system, mounted_below
 
@@ -51,6 +52,7 @@ print(seen)
 
 
 def test_a_change_of_the_table_is_announced_once(point: Path) -> None:
+    need(*APART)
     done = subprocess.run(
         [*APART, sys.executable, "-W", "ignore", "-c", ANNOUNCED, point],
         env=inosync_environment(),
@@ -109,6 +111,7 @@ print(resident(), end_leftovers("X=1", grace=0))
 
 
 def test_what_the_table_does_not_show_is_no_fault(tmp_path: Path) -> None:
+    need(*APART)
     done = subprocess.run(
         [*APART, sys.executable, "-W", "ignore", "-c", IN_A_CHROOT, tmp_path / "root"],
         env=inosync_environment(),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.daemon import PROJECT, inosync_environment
+from support.namespaces import need
 
 #: A mirror where nobody may write, as systemd makes it for a unit that has no line for it.
 READ_ONLY = """
@@ -35,6 +36,7 @@ print(*read_only(config), sep="\\n")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 def test_a_mirror_that_nobody_may_write_to_is_told(tmp_path: Path) -> None:
     apart = ["unshare", "--mount", "--propagation", "private"]
+    need(*apart)
     done = subprocess.run(
         [*apart, sys.executable, "-W", "ignore", "-c", READ_ONLY, tmp_path, f"{PROJECT}/tests"],
         env=inosync_environment(),
