@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from support.host import GROUP, ORDINARY, SERVICE, Host
 from support.namespaces import need
 from support.waiting import until
 
+from inosync.system import beacon
 from inosync.system.runtime import own_name
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -79,6 +81,31 @@ def test_one_of_root_and_a_group_that_may_look(host: Host) -> None:
     # A config that is wrong now, and files that are gone with their directory.
     host.config.write_text("wpath = ")
     shutil.rmtree(host.unit.parent)
+    assert host.ask(0, "--status")[0] == 0
+
+
+#: Knocks at an address twice, and prints what is said and the seconds between both answers.
+KNOCKING = """
+import os, socket, sys, time
+os.setgroups([]), os.setgid(12345), os.setuid(12345)
+answers = []
+for _ in range(2):
+    with socket.socket(socket.AF_UNIX) as door:
+        door.settimeout(20)
+        door.connect("\\0" + sys.argv[1])
+        answers.append((door.recv(1000).decode(), time.monotonic()))
+(said, first), (_, second) = answers
+print(second - first, said)
+"""
+
+
+def test_who_knocks_at_the_beacon_does_not_keep_the_daemon_from_work(host: Host) -> None:
+    host.daemon(0)
+    door = beacon.address(own_name(str(host.config)), 0)[1:]
+    told = subprocess.check_output(["/usr/bin/python3", "-c", KNOCKING, door], text=True)
+    seconds, said = told.split(maxsplit=1)
+    assert float(seconds) > 0.8
+    assert "root and root alone may ask this daemon" in said
     assert host.ask(0, "--status")[0] == 0
 
 
