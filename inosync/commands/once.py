@@ -22,7 +22,7 @@ from inosync.rsync.differences import differences, line
 from inosync.rsync.exits import VANISHED, judge
 from inosync.rsync.output import Progress
 from inosync.service.runs import Runs
-from inosync.system.lock import lock_path, runtime_directory, socket_path
+from inosync.system.runtime import lock_path, runtime_directory, socket_path
 from inosync.text import printable
 
 #: Seconds between two looks at how far the runs are: on a terminal, and elsewhere.
@@ -39,12 +39,13 @@ def once(config: Config, *, node: str = "") -> Config:
         dataclasses.replace(pair, node=dataclasses.replace(pair.node, rretry=(YEAR, YEAR)))
         for pair in config.pairs
     )
-    runtime = runtime_directory()
+    if not config.file:
+        # Fewer pairs make no other config: the lock is still the daemon's.
+        runtime = runtime_directory()
+        lock, socket = lock_path(runtime, config), socket_path(runtime, config)
+        config = dataclasses.replace(config, pidfile=lock, socket=socket)
     return dataclasses.replace(
         config,
-        # Fewer pairs make no other config: the lock is still the daemon's.
-        pidfile=lock_path(runtime, config),
-        socket=socket_path(runtime, config),
         pairs=tuple(pairs_on(pairs, node)),
         init=True,
         rfull=0,

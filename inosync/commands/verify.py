@@ -11,7 +11,6 @@ import os
 import shlex
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from inosync.commands.side_by_side import Ended, Job, together
 from inosync.config.model import Config, Pair
@@ -24,7 +23,7 @@ from inosync.rsync.exits import VANISHED, judge
 from inosync.rsync.output import evidence
 from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory, run_environment
-from inosync.system.lock import runtime_directory, socket_path
+from inosync.system.lock import runs
 from inosync.text import printable
 from inosync.watch.files import changed
 
@@ -41,10 +40,9 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
     pairs = pairs_on(config.pairs, node)
     program = preflight(config)
     with contextlib.ExitStack() as stack:
-        runtime = runtime_directory()
-        control = stack.enter_context(control_directory(runtime, config))
+        control = stack.enter_context(control_directory(config))
         # What a daemon has still to send is no drift.
-        running = Path(socket_path(runtime, config)).exists()
+        running = runs(config)
         delay = config.emaxdelay + _CARRY if running else 0.0
         become(config)
         environment = run_environment()

@@ -219,10 +219,12 @@ _DAEMON = (
         "permission bits that files made by the daemon and by rsync do not get",
         otherwise="``0o022``"),
     Setting("pidfile", "", "", optional(file_to_write),
-        "file with the process id, locked while the daemon runs; without it one in "
-        "``/run/inosync``, for an ordinary user in ``$XDG_RUNTIME_DIR/inosync``"),
+        "file with the process id, mode 0600, locked while the daemon runs; without it one that is "
+        "called like the config, in ``/run/inosync``, in a directory below it that systemd made "
+        "for the unit, or for an ordinary user in ``/run/user/UID/inosync``"),
     Setting("socket", "", "", optional(file_to_write),
-        "control socket, mode 0600; without it one where the pid file is by default"),
+        "control socket, for root, the daemon's user and the group to which the config was given; "
+        "without it one where the pid file is by default"),
 )
 
 _HOOKS = (

@@ -20,6 +20,10 @@ from inosync.text import printable
 #: Seconds that a client has to send its request, and to take its answer.
 PATIENCE = 10.0
 
+#: Seconds for which the beacon is not listened to after somebody came who may not ask: whoever
+#: knocks without end must not keep us from work.
+DEAF = 1.0
+
 #: The longest wait that may be asked for, in seconds: a year.
 _LONGEST_WAIT = 366 * 86400
 
@@ -81,16 +85,26 @@ class Requests:
     selecting: Selecting
     clock: Callable[[], float]
     _open: list[_Conversation] = field(default_factory=list)
+    _deaf: float | None = None  # until when the beacon is not listened to
 
     def __post_init__(self) -> None:
+        self._listen()
+
+    def _listen(self) -> None:
         self.selecting.listen(self.server.fileno(), self._accept)
+        if self.server.beacon is not None:
+            self.selecting.listen(self.server.beacon.fileno(), self._called)
 
     def deadline(self) -> float | None:
         """Return when ``due`` has something to do at the latest."""
-        return min((conversation.until for conversation in self._open), default=None)
+        times = [conversation.until for conversation in self._open]
+        return min(times if self._deaf is None else [*times, self._deaf], default=None)
 
     def due(self, now: float) -> None:
         """Answer those who waited, and drop those who let us wait."""
+        if self._deaf is not None and now >= self._deaf:
+            self._deaf = None
+            self._listen()
         for conversation in list(self._open):
             if conversation.waiting:
                 self._look(conversation, now)
@@ -99,7 +113,24 @@ class Requests:
             self._settle(conversation)
 
     def _accept(self) -> None:
-        client = self.server.accept()
+        self._begin(self.server.accept())
+
+    def _called(self) -> None:
+        """Somebody comes by the beacon: perhaps he has not found our files."""
+        assert self.server.beacon is not None
+        client = self.server.accept(beacon=self.server.beacon)
+        if client is None:
+            self.selecting.ignore(self.server.beacon.fileno())
+            self._deaf = self.clock() + DEAF
+            return
+        before = self.server.fileno()
+        self.server.restore()
+        if self.server.fileno() != before:
+            self.selecting.ignore(before)
+        self._listen()
+        self._begin(client)
+
+    def _begin(self, client: Client | None) -> None:
         if client is not None:
             conversation = _Conversation(client, client.fileno(), self.clock() + PATIENCE)
             self._open.append(conversation)
@@ -146,6 +177,11 @@ class Requests:
         if command is None:
             name = printable(str(request["command"]))
             conversation.client.refuse(f"this daemon knows no command {name}")
+            return
+        if conversation.client.stranger and request["command"] != "status":
+            conversation.client.refuse(
+                "root and the user of the daemon alone may do that: use sudo"
+            )
             return
         now = self.clock()
         conversation.until = now + PATIENCE

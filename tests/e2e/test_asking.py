@@ -229,7 +229,10 @@ def test_a_stopped_daemon_is_told_from_a_dead_one(
 ) -> None:
     daemon = inosync(settings(source, local.node))
     daemon.signal(signal.SIGSTOP)
-    script = "from inosync.system import control; control.ask(sys.argv[1], 'status', timeout=0.3)"
+    script = (
+        "from inosync.system import control; "
+        "control.ask([(sys.argv[1], None)], 'status', timeout=0.3)"
+    )
     hangs = subprocess.run(
         [sys.executable, "-c", f"import sys; {script}", next(iter(sockets(daemon)))],
         env=inosync_environment(),
@@ -244,14 +247,14 @@ def test_a_stopped_daemon_is_told_from_a_dead_one(
 
 
 def sockets(daemon: Daemon) -> list[str]:
-    """Return the paths of the Unix sockets that the daemon listens at; proc_net_unix(5)."""
+    """Return the paths of the socket files that the daemon listens at; proc_net_unix(5)."""
     inodes = {
         os.readlink(f"/proc/{daemon.pid}/fd/{name}")[8:-1]
         for name in os.listdir(f"/proc/{daemon.pid}/fd")
         if os.readlink(f"/proc/{daemon.pid}/fd/{name}").startswith("socket:[")
     }
     lines = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
-    return [line[7] for line in lines if line[6] in inodes and len(line) > 7]
+    return [line[7] for line in lines if line[6] in inodes and line[7:] and line[7][0] == "/"]
 
 
 def test_a_client_that_waits_may_leave(inosync: Callable, source: Path, tmp_path: Path) -> None:
