@@ -24,6 +24,7 @@ from inosync import __version__
 from inosync.config.model import Config
 from inosync.engine.engine import Engine
 from inosync.engine.roster import GRACE
+from inosync.errors import ConfigError
 from inosync.rsync.destination import Transport
 from inosync.rsync.program import Program
 from inosync.service.daemon import Daemon, Onlooker
@@ -32,7 +33,7 @@ from inosync.service.preflight import preflight
 from inosync.service.runs import Runs
 from inosync.system import log
 from inosync.system.control import Server
-from inosync.system.lock import Lock, lock_path, runtime_directory, socket_path
+from inosync.system.lock import Lock, lock_path, lock_paths, runtime_directory, socket_path
 from inosync.system.process import capture, end_leftovers
 from inosync.system.signals import Signals
 from inosync.system.systemd import Systemd
@@ -66,21 +67,20 @@ def run(
     program = preflight(config, writes=not pretend)
     with contextlib.ExitStack() as stack:
         runtime = runtime_directory()
-        lock = None
+        locks: list[Lock] = []
         mark = ""
         if not pretend:
             mark = f"INOSYNC_LOCK={lock_path(runtime, config)}"
-            lock = stack.enter_context(Lock(lock_path(runtime, config)))
+            locks = [stack.enter_context(Lock(path)) for path in lock_paths(runtime, config)]
             # Runs that outlived a daemon that was killed know less than ours and would undo them.
             end_leftovers(mark, grace=GRACE)
         if detach:
-            preserved = [lock.descriptor] if lock else []
             stack.enter_context(
                 daemon.DaemonContext(
                     detach_process=True,
                     umask=config.umask,
                     signal_map={},
-                    files_preserve=preserved,
+                    files_preserve=[lock.descriptor for lock in locks],
                 )
             )
             log.to_syslog(verbose=verbose)
@@ -89,7 +89,7 @@ def run(
             log.to_stderr(verbose=verbose)
             if once and not verbose and not pretend:
                 logger.setLevel(logging.CRITICAL)
-        if lock:
+        for lock in locks:
             lock.write()
         control = "" if pretend else stack.enter_context(control_directory(runtime, config))
         server = None
@@ -156,8 +156,10 @@ def _serve(
     def reload() -> tuple[Config, Program]:
         with contextlib.chdir(directory):
             fresh = load()
+        refuse_moves(config, fresh)
         found = preflight(fresh, writes=not pretend)
         checksum = found.checksum if program.checksum else ""
+        os.umask(fresh.umask)
         return fresh, dataclasses.replace(program, version=found.version, checksum=checksum)
 
     signals = Signals()
@@ -183,6 +185,22 @@ def _serve(
         return once.conclude(engine)
     logger.info("stopped")
     return 0
+
+
+def refuse_moves(old: Config, new: Config) -> None:
+    """Raise ConfigError when `new` says otherwise what a process cannot change while it runs.
+
+    The lock keeps a second daemon away, and root's privileges are gone.
+    """
+    fixed = ("pidfile", "socket", "user", "group")
+    problems = [
+        f"{name} was {getattr(old, name)!r} when the daemon started and is {getattr(new, name)!r} "
+        "now: restart the daemon, a reload cannot change it"
+        for name in fixed
+        if getattr(old, name) != getattr(new, name)
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def run_environment() -> dict[str, str]:

@@ -65,6 +65,15 @@ def lock_path(runtime: Path, config: Config) -> str:
     return config.pidfile or own_path(runtime, identity(config), ".pid")
 
 
+def lock_paths(runtime: Path, config: Config) -> list[str]:
+    """Return the locks that a daemon of this config holds: that of `lock_path` comes last.
+
+    Whatever ``pidfile`` says, a second daemon never starts beside one with the same config file.
+    """
+    paths = (own_path(runtime, identity(config), ".pid"), lock_path(runtime, config))
+    return list(dict.fromkeys(paths))
+
+
 def socket_path(runtime: Path, config: Config) -> str:
     """Return where the control socket of this config is."""
     return config.socket or own_path(runtime, identity(config), ".sock")
