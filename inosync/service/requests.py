@@ -217,7 +217,7 @@ class Requests:
             self.daemon.engine.flush()
             conversation.owed = self.daemon.engine.owed(conversation.node)
         lagging = self._lagging(conversation)
-        hopeful = not (conversation.impatient and _stuck(conversation))
+        hopeful = not (conversation.impatient and self._stuck(conversation))
         if lagging and hopeful and now < conversation.until:
             return
         conversation.waiting = False
@@ -247,8 +247,13 @@ class Requests:
             for reason in (mirror.reason or engine.source_held(mirror),)
         ]
 
-
-def _stuck(conversation: _Conversation) -> bool:
-    """Return whether a mirror that is waited for has failed, or is held for a person to decide."""
-    waited_for = (mirror for mirror, number in conversation.owed or () if mirror.done < number)
-    return any(mirror.state in (State.BACKOFF, State.HELD) for mirror in waited_for)
+    def _stuck(self, conversation: _Conversation) -> bool:
+        """Return whether one that is waited for has failed, or is held for a person to decide."""
+        engine = self.daemon.engine
+        if conversation.owed is None:
+            return any(engine.source_held(mirror) for mirror, _ in engine.owed(conversation.node))
+        waited_for = (mirror for mirror, number in conversation.owed if mirror.done < number)
+        return any(
+            mirror.state in (State.BACKOFF, State.HELD) or engine.source_held(mirror)
+            for mirror in waited_for
+        )

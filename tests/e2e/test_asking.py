@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.daemon import Daemon, inosync_command, inosync_environment, run_inosync
+from support.daemon import Daemon, config_text, inosync_command, inosync_environment, run_inosync
 from support.fakersync import FakeRsync
 from support.places import Place, wait_equal
 from support.servers import free_port
@@ -219,16 +219,34 @@ def test_a_reload_changes_what_it_says_or_says_that_it_cannot(
     second = run_inosync("-c", daemon.config_file, cwd=tmp_path)
     assert (second.returncode, "already running" in second.stderr) == (3, True)
     # The watcher is opened anew: what changes around that is carried, whatever init says.
-    daemon.configure(config | {"rexcludes": ["*.tmp"], "umask": "0077", "rfull": 1})
-    os.kill(daemon.pid, signal.SIGSTOP)
+    config |= {"eopen": 0}
+    around = str(source / "around")
+    daemon.configure(f"{config_text(config)}open({around!r}, 'w').close()\n")
     daemon.hup()
-    write(source, "around", "x")
-    os.kill(daemon.pid, signal.SIGCONT)
     daemon.wait_for_log("reload: config loaded again")
     wait_equal(source, local.root)
+    daemon.configure(config | {"umask": "0077", "rfull": 1})
+    assert ask(daemon, "--reload").returncode == 0
     assert "0077" in Path(f"/proc/{daemon.pid}/status").read_text()
     write(local.root, "stray", "x")
     wait_equal(source, local.root)
+
+
+def test_a_held_source_is_not_compared_and_nobody_waits_for_it(
+    inosync: Callable, source: Path, local: Place, tmp_path: Path
+) -> None:
+    door = f"{tmp_path}/door"
+    write(source, "marker", "x")
+    daemon = inosync(settings(source, local.node, wmarker="marker", socket=door))
+    wait_equal(source, local.root)
+    (source / "marker").unlink()
+    until(lambda: status(daemon)["sources"][0]["state"] == "held", what="the guard")
+    for options in (["--verify"], ["--verify", "--repair"]):
+        asked = ask(daemon, *options)
+        assert asked.returncode == 1, asked
+        assert "NOT COMPARED: the daemon holds the source: it" in asked.stdout
+    answer = control.ask(door, "wait", node="", seconds=20, impatient=True)
+    assert (answer["synced"], answer["seconds"] < 10) == (False, True)
 
 
 def test_a_wait_and_the_status_know_what_waits(
