@@ -128,6 +128,11 @@ class Gathering:
         """Whether there is anything."""
         return self._count > 0
 
+    @property
+    def since(self) -> float | None:
+        """When the first of it was seen; None when there is nothing."""
+        return self._since if self._count else None
+
     def add(
         self, changes: Changes, now: float, *, keep: bool = False, moves: Sequence[Move] = ()
     ) -> None:

@@ -10,12 +10,12 @@ import dataclasses
 import os
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from inosync.commands.side_by_side import Ended, Job, together
 from inosync.config.model import Config, Pair
 from inosync.config.nodes import pairs_on
-from inosync.errors import Exit
+from inosync.errors import Exit, InosyncError
 from inosync.planning.command import Run, command, patient
 from inosync.planning.order import RunKind
 from inosync.rsync.differences import below, counted, differences, line
@@ -23,7 +23,8 @@ from inosync.rsync.exits import VANISHED, judge
 from inosync.rsync.output import evidence
 from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory, run_environment
-from inosync.system.lock import runs
+from inosync.system import control
+from inosync.system.lock import addresses, runs
 from inosync.text import printable
 from inosync.watch.files import changed
 
@@ -40,16 +41,15 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
     pairs = pairs_on(config.pairs, node)
     program = preflight(config)
     with contextlib.ExitStack() as stack:
-        control = stack.enter_context(control_directory(config))
+        shared = stack.enter_context(control_directory(config))
         # What a daemon has still to send is no drift.
         running = runs(config)
+        held = _held(addresses(config.file, config))
         delay = config.emaxdelay + _CARRY if running else 0.0
         become(config)
         environment = run_environment()
         shell = "RSYNC_RSH" in environment
-        program = dataclasses.replace(
-            program, checksum="", control=control, environment_shell=shell
-        )
+        program = dataclasses.replace(program, checksum="", control=shared, environment_shell=shell)
         since = time.time() - delay
         jobs = [
             Job(
@@ -57,8 +57,14 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
                 command(Run(patient(pair), RunKind.COMPARISON), config, program),
             )
             for pair in pairs
+            if pair.source.path not in held
         ]
         drifted = failed = False
+        for pair in pairs:
+            if reason := held.get(pair.source.path):
+                name = f"{printable(pair.source.path)} -> {pair.destination.shown}"
+                say(f"{name}: NOT COMPARED: the daemon holds the source: it {reason}")
+                failed = True
         for ended in together(jobs, parallel=config.rparallel, environment=environment, nice=True):
             count, whole = _report(ended, since, say)
             drifted |= count > 0
@@ -66,6 +72,18 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
     if failed:
         return Exit.FAILED
     return Exit.NOT_IN_SYNC if drifted else Exit.OK
+
+
+def _held(where: Sequence[control.Address]) -> dict[str, str]:
+    """Return the sources that a running daemon holds, and why: none when no daemon answers.
+
+    A mirror of one that is not what it was is not to be like it.
+    """
+    try:
+        status = control.ask(where, "status", timeout=_CARRY)["status"]
+    except (InosyncError, TimeoutError, KeyError):
+        return {}
+    return {each["path"]: each["reason"] for each in status["sources"] if each["state"] == "held"}
 
 
 def _report(ended: Ended[Pair], since: float, say: Callable[[str], None]) -> tuple[int, bool]:

@@ -90,6 +90,15 @@ class Engine:
         """
         return [(mirror, mirror.offered) for mirror in self._roster.on(node)]
 
+    def behind_since(self, mirror: Mirror) -> float | None:
+        """Return when the oldest change was seen that is not on the node; None: in sync.
+
+        Also of those that the mirror has not been offered, because they wait for others or to rest.
+        """
+        state = self._roster.source_of(mirror)
+        waits = (mirror.since, state.since(big=mirror.big))
+        return min((since for since in waits if since is not None), default=None)
+
     def source_held(self, mirror: Mirror) -> str:
         """Return why the source of `mirror` is held for it, in words; "" when it is not."""
         state = self._roster.source_of(mirror)
@@ -217,6 +226,8 @@ class Engine:
                 mirror.offer(self._roster.full("the config changed", now))
         for mirror in self._roster.leaving:
             self._roster.end(mirror, "no longer configured", now)
+        if config.rfull != old.rfull:
+            self._feeder.reschedule(now)
         comparison.schedule(self.mirrors, config.rverify, now)
 
     # ---- what is to be done ---------------------------------------------------------------

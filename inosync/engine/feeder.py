@@ -92,6 +92,14 @@ class Feeder:
             state.short = short
             self._schedule_full(state, now)
 
+    def reschedule(self, now: float) -> None:
+        """``rfull`` is another: the next pass is due by it, and not later than what is owed."""
+        for state in self.roster.sources.values():
+            owed = state.full_at if state.linked else None
+            self._schedule_full(state, now)
+            if owed is not None:
+                state.full_at = owed if state.full_at is None else min(owed, state.full_at)
+
     # ---- held -----------------------------------------------------------------------------
 
     def hold(self, source: Source, reason: str, now: float, free: frozenset[str]) -> None:

@@ -49,10 +49,21 @@ class SourceState:
         """Return whether its mirror on `node` may run."""
         return self.watched and (not self.held or node in self.free)
 
+    def since(self, *, big: bool) -> float | None:
+        """Return when the first change was seen that its mirrors have not been offered yet.
+
+        It waits for ``edelay``, ``eopen`` or ``rsettle``. With `big`, what lanes for big files have
+        to carry; what settles may be that.
+        """
+        gathered = (self.big,) if big else (self.batch, self.written)
+        waits = [*(each.since for each in gathered), self.settling.since]
+        return min((since for since in waits if since is not None), default=None)
+
     def inherit(self, old: SourceState) -> None:
         """Take over from before a change of the config what still counts."""
         self.watched, self.held, self.free = old.watched, old.held, old.free
         self.short, self.full_at = old.short, old.full_at
+        self.linked, self.linked_at = old.linked, old.linked_at
         self.held_since, self.untold = old.held_since, old.untold
         self.settling = old.settling
 

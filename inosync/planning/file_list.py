@@ -24,6 +24,7 @@ What rsync (3.5.0) makes of the list, each held by a test:
   become something else, now and then exit 2 ("ABORTING due to invalid path from sender"). All of
   these are races that were lost: a new plan is due, for the same changes.
 - An entry of 4096 bytes or more is cut off there without a word.
+- An entry that begins with ``#`` or ``;`` is a comment, also with ``--from0``: see :func:`lead`.
 """
 
 from __future__ import annotations
@@ -104,6 +105,15 @@ def top(source: Source) -> str:
     return source.argument
 
 
+def lead(prefix: bytes) -> bytes:
+    """Return what comes before the path of each entry, for a source with this prefix."""
+    if not prefix:
+        return b"./"
+    # A line that begins so is a comment to rsync (read_line in io.c). What is before "/./" is where
+    # a name is looked for, no part of it: "./#name" would send the top of the transfer as well.
+    return b"././" + prefix + b"/" if prefix[:1] in (b"#", b";") else prefix + b"/"
+
+
 def plan(
     changes: Iterable[Change],
     *,
@@ -136,9 +146,9 @@ def plan(
     paths = _fold(levels, survey.entries, view)
     if len(paths) + len(levels) > longest:
         return Plan(full=f"more than {longest} paths have changed")
-    lead = filters.prefix + b"/" if filters.prefix else b"./"
-    names = [lead + path for path in paths]
-    names += [lead + path + b"/" if path else lead for path in levels]
+    start = lead(filters.prefix)
+    names = [start + path for path in paths]
+    names += [start + path + b"/" if path else start for path in levels]
     if any(len(name) > _LONGEST_ENTRY for name in names):
         return Plan(full="a path is too long to be named")
     # Sorted, each directory on the way is sent only once.

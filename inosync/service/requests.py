@@ -73,6 +73,7 @@ class _Conversation:
     node: str = ""
     owed: list[tuple[Mirror, int]] | None = None  # None: what is queued is not known yet
     since: float = 0.0
+    known: float = 0.0  # when all was read that had happened until the question
     impatient: bool = False
 
 
@@ -238,19 +239,21 @@ class Requests:
         # all that happened before the client asked is in the queue by now.
         self.daemon.catch_up(now)
         conversation.waiting = True
-        conversation.node, conversation.since = node, now
+        # What was in the queue is younger to the engine than the question: it was read after it.
+        conversation.node, conversation.since, conversation.known = node, now, self.clock()
         conversation.impatient = bool(request.get("impatient"))
         conversation.until = now + seconds
         self._look(conversation, now)
 
     def _look(self, conversation: _Conversation, now: float) -> None:
         """End a wait whose time has come or is over."""
-        settling = self.daemon.engine.settling(conversation.since)
-        if conversation.owed is None and self.daemon.caught_up(conversation.node) and not settling:
+        if conversation.owed is None and not self.daemon.caught_up(conversation.node):
+            conversation.known = self.clock()
+        elif conversation.owed is None and not self.daemon.engine.settling(conversation.known):
             self.daemon.engine.flush()
             conversation.owed = self.daemon.engine.owed(conversation.node)
         lagging = self._lagging(conversation)
-        hopeful = not (conversation.impatient and _stuck(conversation))
+        hopeful = not (conversation.impatient and self._stuck(conversation))
         if lagging and hopeful and now < conversation.until:
             return
         conversation.waiting = False
@@ -262,7 +265,7 @@ class Requests:
         """Return what is waited for, a line each."""
         engine = self.daemon.engine
         if conversation.owed is None:
-            if settling := engine.settling(conversation.since):
+            if settling := engine.settling(conversation.known):
                 return [
                     f"{count} files in {printable(path)} are not at rest (rsettle)"
                     for path, count in settling.items()
@@ -280,8 +283,13 @@ class Requests:
             for reason in (mirror.reason or engine.source_held(mirror),)
         ]
 
-
-def _stuck(conversation: _Conversation) -> bool:
-    """Return whether a mirror that is waited for has failed, or is held for a person to decide."""
-    waited_for = (mirror for mirror, number in conversation.owed or () if mirror.done < number)
-    return any(mirror.state in (State.BACKOFF, State.HELD) for mirror in waited_for)
+    def _stuck(self, conversation: _Conversation) -> bool:
+        """Return whether one that is waited for has failed, or is held for a person to decide."""
+        engine = self.daemon.engine
+        if conversation.owed is None:
+            return any(engine.source_held(mirror) for mirror, _ in engine.owed(conversation.node))
+        waited_for = (mirror for mirror, number in conversation.owed if mirror.done < number)
+        return any(
+            mirror.state in (State.BACKOFF, State.HELD) or engine.source_held(mirror)
+            for mirror in waited_for
+        )

@@ -47,6 +47,7 @@ class Sources:
     _paces: dict[Guard, Pace] = field(default_factory=dict)  # of those that are watched
     _mounts: Mounts = field(default_factory=Mounts)
     _retry_at: float | None = None
+    _reopened: set[str] = field(default_factory=set)  # paths of sources that a reload walks anew
 
     def open(self) -> None:
         """Begin to watch all of them."""
@@ -172,8 +173,10 @@ class Sources:
                     self._admit(guard, now)
                 continue
             if guard is not None:
-                # Another rule may admit what the old one hid, so all is walked and sent anew.
+                # Another rule may admit what the old one hid, so all is walked and sent anew. And
+                # what changes while nothing watches is not heard of: a pass, whatever init says.
                 self._close(guard)
+                self._reopened.add(source.path)
             self._guards[source.path] = self._guard(source)
             self.engine.sources[source.path].watched = False
             self._open(self._guards[source.path])
@@ -232,7 +235,10 @@ class Sources:
         elif state.held:
             self.engine.resume(source, now)
         elif not state.watched:
-            self.engine.watched(source, now, reason="start-up" if self.config.init else "")
+            reason = "the config changed" if source.path in self._reopened else "start-up"
+            owing = self.config.init or source.path in self._reopened
+            self._reopened.discard(source.path)
+            self.engine.watched(source, now, reason=reason if owing else "")
 
     def _look_for_fresh(self, guard: Guard, changes: Changes, now: float) -> None:
         """Let the files wait that changed just now, where events do not tell (``rsettle``)."""

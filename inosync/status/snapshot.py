@@ -76,7 +76,10 @@ def snapshot(
 ) -> Snapshot:
     """Return the state of everything; `progress` tells how far a mirror's run is, if known."""
     wall = facts.wall - facts.now  # what makes monotonic time Unix time
-    mirrors = [_mirror(mirror, facts.now, wall, progress) for mirror in engine.mirrors]
+    mirrors = [
+        _mirror(mirror, engine.behind_since(mirror), facts.now, wall, progress)
+        for mirror in engine.mirrors
+    ]
     sources = [_source(state, watching.get(path)) for path, state in engine.sources.items()]
     return Snapshot(
         schema=SCHEMA,
@@ -117,9 +120,13 @@ def _source(state: SourceState, watcher: Watching | None) -> SourceStatus:
 
 
 def _mirror(
-    mirror: Mirror, now: float, wall: float, progress: Callable[[Mirror], Progress | None]
+    mirror: Mirror,
+    since: float | None,
+    now: float,
+    wall: float,
+    progress: Callable[[Mirror], Progress | None],
 ) -> MirrorStatus:
-    since, pending, failure = mirror.since, mirror.pending, mirror.health.failure
+    pending, failure = mirror.pending, mirror.health.failure
     return MirrorStatus(
         source=mirror.pair.source.path,
         node=mirror.pair.node.name,

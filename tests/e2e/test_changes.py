@@ -173,6 +173,31 @@ def test_a_huge_batch_is_a_full_pass(
     daemon.wait_for_log("more than 10000 paths have changed")
 
 
+def test_sources_whose_names_begin_as_comments_do(inosync: Callable, tmp_path: Path) -> None:
+    """What is before ``/./``, and the place where the mirror lies, keep their times and modes."""
+    mirror = tmp_path / "mirror"
+    mirror.mkdir(mode=0o700)
+    paths = [tmp_path / "#one", tmp_path / "base/;two"]
+    for path in paths:
+        write(path, "d/first", "x")
+    inosync(
+        {
+            "edelay": 0.1,
+            "wpaths": [str(paths[0]), f"{tmp_path}/base/./;two"],
+            "rnodes": [f"{mirror}/"],
+            "rscope": "changes",
+        }
+    )
+    for path in paths:
+        wait_equal(path, mirror / path.name)
+    for path in paths:
+        (path / "d").rename(path / "moved")
+        write(path, "moved/second", "x")
+        write(path, "third", "x")
+        wait_equal(path, mirror / path.name)
+    assert mirror.stat().st_mode & 0o777 == 0o700
+
+
 def test_pretending_prints_what_can_be_pasted(
     inosync: Callable, source: Path, local: Place
 ) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from support.configs import make_config, make_pair, make_source
 from support.engines import (
+    DAY,
     NOW,
     ONE,
     changing,
     held_source,
     make_engine,
     said,
+    started,
     starts,
     steady,
     tell_linked,
@@ -218,3 +222,54 @@ def test_after_a_source_was_watched_anew_those_that_go_on_owe_a_pass() -> None:
     engine.hold(source, "is elsewhere", NOW + 4, free=free)
     assert starts(engine.due(NOW + 4)) == [one]
     assert other.pending is None
+
+
+def test_another_rfull_counts_from_the_reload_and_the_same_one_goes_on() -> None:
+    engine = make_engine(rfull=DAY)
+    (source,) = engine.config.sources
+    engine.resync(source, "start-up", NOW)
+    (mirror,) = starts(engine.due(NOW))
+    engine.exited(mirror, Outcome(0), NOW)
+    engine.configure(dataclasses.replace(engine.config, umask=0), NOW + 5)
+    assert engine.deadline() == NOW + DAY
+    engine.configure(dataclasses.replace(engine.config, rfull=60.0), NOW + 10)
+    assert engine.deadline() == NOW + 70
+    engine.configure(dataclasses.replace(engine.config, rfull=0.0), NOW + 20)
+    assert engine.deadline() is None
+    engine.shortage(source, True, NOW + 20)
+    engine.configure(dataclasses.replace(engine.config, rfull=DAY), NOW + 30)
+    assert engine.deadline() == NOW + 330, "what stands in for watches is still owed"
+
+
+@pytest.mark.parametrize("rfull", [0.0, DAY])
+def test_another_rfull_delays_no_pass_for_hard_links(rfull: float) -> None:
+    engine = make_engine(rfull=DAY / 2)
+    for mirror in started(engine):
+        tell_linked(engine, NOW)
+        engine.exited(mirror, Outcome(0), NOW)
+    owed = engine.deadline()
+    engine.configure(dataclasses.replace(engine.config, rfull=rfull), NOW)
+    assert engine.deadline() == owed
+
+
+def test_a_mirror_is_behind_from_the_first_change_that_waits_for_others_or_to_rest() -> None:
+    engine = make_engine(rsettle=(("*.log", 30.0),), rbigsize=100)
+    (source,) = engine.config.sources
+    mirror, lane = engine.mirrors
+    assert engine.behind_since(mirror) is None
+    engine.changed(source, Changes.of([Change(b"a.log", Kind.ENTRY)]), NOW)
+    assert engine.due(NOW + 1) == []
+    assert engine.behind_since(mirror) == engine.behind_since(lane) == NOW
+    engine.exited(*starts(engine.due(NOW + 31)), Outcome(0), NOW + 31)
+    assert engine.behind_since(mirror) is None
+    engine.changed(source, ONE, NOW + 40)
+    assert engine.behind_since(mirror) == NOW + 40
+    assert engine.behind_since(lane) is None, "nothing of it is big"
+    engine.changed(source, ONE, NOW + 41, big=ONE)
+    assert engine.behind_since(lane) == NOW + 41
+
+
+def test_a_mirror_is_behind_when_a_file_is_written_and_not_closed() -> None:
+    engine = make_engine(eopen=60.0)
+    engine.changed(engine.config.sources[0], written(b"f"), NOW)
+    assert engine.behind_since(engine.mirrors[0]) == NOW

@@ -386,3 +386,14 @@ def test_the_options_of_a_list_run() -> None:
 )
 def test_a_list_may_be_longer_in_a_bigger_tree(directories: int, entries: int) -> None:
     assert longest_list(directories) == entries
+
+
+@pytest.mark.parametrize(
+    ("prefix", "name"),
+    [("", b"./f"), ("www", b"www/f"), ("#w", b"././#w/f"), (";w", b"././;w/f"), ("w/#", b"w/#/f")],
+)
+def test_no_entry_is_a_comment(prefix: str, name: bytes) -> None:
+    filters = compile_filters((), prefix=prefix.encode())
+    changes = [Change(b"f", ENTRY)], [Change(b"", LEVEL)]
+    found = [plan(each, filters=filters, view=tree("f")).entries for each in changes]
+    assert found == [(name,), (name[:-1],)]

@@ -120,9 +120,10 @@ def test_lanes_and_files_that_are_not_at_rest() -> None:
     now = take(engine, NOW)
     assert lines(now) == [
         "source /srv/www: watched, 12 directories, 34 events, 1 overflows, 1 files not at rest",
-        "mirror /srv/www -> a:/m: idle, in sync, 0 runs, 0 failed",
-        "mirror /srv/www -> a:/m (big files): idle, in sync, 0 runs, 0 failed",
+        "mirror /srv/www -> a:/m: idle, 0.0 s behind, 0 runs, 0 failed",
+        "mirror /srv/www -> a:/m (big files): idle, 0.0 s behind, 0 runs, 0 failed",
     ]
+    assert not now["synced"]
     assert [mirror["lane"] for mirror in now["mirrors"]] == ["", "big"]
     assert sum("a:/m (big files)" in line for line in plain(now)) == 1
 
