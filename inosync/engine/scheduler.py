@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch
-from inosync.engine import comparison
+from inosync.engine import ailing, comparison
 from inosync.engine.actions import Start
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.roster import LOOKS, Roster
@@ -134,6 +134,8 @@ class Scheduler:
             owed=self.roster.lanes.owes(mirror),
             stale=mirror.stale,
             retried=mirror.backoff.failures > 0,
+            blind=ailing.blind(mirror.ailing, batch),
+            odd=mirror.ousted,
         )
         self.roster.actions.append(Start(mirror, order))
 
