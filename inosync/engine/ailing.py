@@ -116,14 +116,20 @@ def after(
     return kept
 
 
-def blind(table: Table, batch: Batch) -> frozenset[bytes]:
-    """Return what a run of `batch` leaves out, so that it can delete elsewhere."""
-    found = (path for path, known in table.items() if known.complaint.blind)
-    if batch.repeated:
-        return frozenset(found)
-    if batch.reason:
-        return frozenset()
-    return frozenset(path for path in found if not names(batch.changes, path))
+def blind(table: Table, batch: Batch, now: float) -> frozenset[bytes]:
+    """Return what a run of `batch` leaves out, so that it can delete elsewhere.
+
+    What is named is looked at, and by a full pass what is to be tried again.
+    """
+    return frozenset(
+        path
+        for path, known in table.items()
+        if known.complaint.blind
+        and (
+            batch.repeated
+            or (now < known.retry_at if batch.reason else not names(batch.changes, path))
+        )
+    )
 
 
 def next_at(table: Table) -> float | None:

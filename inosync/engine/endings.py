@@ -71,7 +71,8 @@ class Endings:
         """Tell the mirror that its run has ended; return the seconds until the next try."""
         flight, lanes = mirror.flight, self.roster.lanes
         well = judgement.verdict is Verdict.OK and mirror.state is not State.STOPPING
-        repeat = flight is not None and _to_repeat(mirror, outcome, flight)
+        fine = judgement.verdict is Verdict.OK
+        repeat = fine and flight is not None and _to_repeat(mirror, outcome, flight)
         lane = lanes.beside(mirror)
         ousted = self._take_odd(mirror, outcome, now) if well else False
         wait = mirror.ended(

@@ -133,10 +133,6 @@ _MIRROR: tuple[tuple[Metric, Callable[[MirrorStatus], float | None]], ...] = (
         Metric("mirror_ailing_paths", "gauge", "Paths that cannot be carried; all else is."),
         lambda mirror: len(mirror["ailing"]),
     ),
-    (
-        Metric("mirror_notes", "gauge", "Directories that stay on the node for what is in them."),
-        lambda mirror: len(mirror["notes"]),
-    ),
 )
 
 _BUILD = Metric("build_info", "gauge", "1, with the version of inosync as a label.")
