@@ -19,8 +19,8 @@ from inosync.config.nodes import pairs_on
 from inosync.errors import Exit
 from inosync.planning.command import Run, command, patient
 from inosync.planning.order import RunKind
+from inosync.rsync.causes import staying as stays_for
 from inosync.rsync.complaints import KEPT, account
-from inosync.rsync.complaints import staying as stays_for
 from inosync.rsync.differences import below, counted, differences, line
 from inosync.rsync.exits import VANISHED, judge
 from inosync.rsync.output import evidence

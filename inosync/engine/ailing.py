@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from inosync.changes.batch import Batch, collect
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.config.model import Pair
-from inosync.rsync.complaints import Account, Cause, Complaint, cure
+from inosync.rsync.causes import Cause, cure
+from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.exits import PARTIAL
 from inosync.text import printable
 
@@ -146,14 +147,6 @@ def due(table: Table, now: float) -> Batch | None:
     )
     batch = collect(changes, math.inf, keep=True)
     return None if batch is None else replace(batch, named=True)
-
-
-def hurried(table: Table, now: float, *, only: Callable[[Complaint], bool]) -> dict[bytes, Ailing]:
-    """Return the table in which what `only` says is to be tried again at once."""
-    return {
-        path: replace(known, retry_at=now) if only(known.complaint) else known
-        for path, known in table.items()
-    }
 
 
 def odd_after(

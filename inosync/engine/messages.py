@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from inosync.engine.actions import DEBUG, ERROR, INFO, WARNING, Outcome, Say
 from inosync.engine.ailing import Table, described, paths
 from inosync.engine.mirror import Mirror
-from inosync.rsync.complaints import staying
+from inosync.rsync.causes import staying
 from inosync.rsync.differences import Drift, counted, line
 from inosync.rsync.exits import Verdict, judge
 from inosync.text import printable

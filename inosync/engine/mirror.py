@@ -36,7 +36,7 @@ from inosync.engine.backoff import Backoff
 from inosync.engine.records import Brake, Comparison, Failure, Health, Totals, Work
 from inosync.planning.order import Prepared
 from inosync.planning.steps import Renew
-from inosync.rsync.complaints import Cause
+from inosync.rsync.causes import Cause
 from inosync.rsync.exits import Judgement, Verdict
 from inosync.rsync.output import Transferred
 

@@ -7,68 +7,13 @@ below the source, makes the whole account not ``understood``.
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from inosync.rsync.causes import Cause
 from inosync.rsync.differences import below
-from inosync.rsync.filters import Filters
 from inosync.text import printable
-
-
-class Cause(enum.Enum):
-    """Why a path could not be carried, in words that follow its name."""
-
-    UNREADABLE = "cannot be read"
-    TOO_LONG = "holds a path that is too long for rsync"
-    FORBIDDEN = "may not be written on the node"
-    ROOM = "has no room on the node"
-    IN_THE_WAY = "is a directory on the node that keeps something excluded"
-    TIMES = "keeps its times: another user owns it on the node"
-    MODES = "keeps its permissions: another user owns it on the node"
-    OWNER = "keeps its owner and group: only root may give files away"
-    DAMAGED = "meets an I/O error"
-    OTHER = "cannot be carried"
-
-
-#: What to do about it. {user} sends, {host} is the node's, {where} is where the mirror lies.
-_CURES = {
-    Cause.UNREADABLE: "let {user} read it (chmod, setfacl), or exclude it",
-    Cause.TOO_LONG: "shorten it to less than 4,096 bytes, or exclude it",
-    Cause.FORBIDDEN: "let the user that writes on {host} change it (owner, modes, chattr -i)",
-    Cause.ROOM: "make room below {where} on {host}",
-    Cause.IN_THE_WAY: "delete it on {host} by hand, or let the rule that protects what is in it go "
-    "with its directory (-p PATTERN)",
-    Cause.TIMES: "chown it on {host}, or extra='--omit-dir-times'",
-    Cause.MODES: "chown it on {host}, or extra='--no-perms --chmod=ugo=rwX'",
-    Cause.OWNER: "extra='--no-owner --no-group', or let root write on {host}",
-    Cause.DAMAGED: "look at the disk and the kernel's log",
-    Cause.OTHER: "see what rsync said",
-}
-
-
-def cure(cause: Cause, *, user: str, host: str, where: str) -> str:
-    """Return what a person can do about it."""
-    return _CURES[cause].format(user=user or "the user of inosync", host=host, where=where)
-
-
-def staying(path: bytes, inner: bytes, filters: Filters) -> str:
-    """Return why a directory stays on the node that the source has no more, and what to do.
-
-    `inner` is what is in it there, or ``b""`` where that is not known.
-    """
-    text = f"{printable(path)} stays on the node, where it is not empty: "
-    if not inner:
-        return text + "something that is excluded is in it; -p PATTERN would let that go with it"
-    rule = filters.decision(inner, directory=False)[1]
-    if rule is None:
-        return text + f"{printable(inner)} is in it, which runs leave alone"
-    pattern = rule.text.removeprefix("- ")
-    return (
-        text + f"{printable(inner)} is in it, which the rule {printable(rule.text)} protects; "
-        f"written as '-p {printable(pattern)}' it would let that go with its directory"
-    )
 
 
 @dataclass(frozen=True)
@@ -172,7 +117,7 @@ _MKDIR = re.compile(rb"recv_generator: mkdir %b failed" % _FULL, re.DOTALL)
 _DELETE = re.compile(rb"delete_file: (?:unlink|rmdir|make_backup)\((.+)\) failed", re.DOTALL)
 _RENAME = re.compile(rb'rename ".*" -> "(.*)"', re.DOTALL)
 _WAY = re.compile(
-    rb"could not make way for new (?:regular file|directory|symlink|device file|special file): (.+)"
+    rb"could not make way for new (regular file|directory|symlink|device file|special file): (.+)"
 )
 _LONG = re.compile(rb"(?:filename overflows max-path len by \d+|skipping overly long name): (.+)")
 _GONE = re.compile(rb'(?:file|directory) has vanished: "')
@@ -270,14 +215,14 @@ def _complaint(line: bytes, places: Places) -> Complaint | None:
     if error := _ERROR.fullmatch(line):
         told = _error(error[1], int(error[2]), places)
     elif way := _WAY.fullmatch(line):
-        told = _carried(way[1], places), Cause.IN_THE_WAY, True, False
+        told = _carried(way[2], places), Cause.IN_THE_WAY, way[1] == b"directory", False
     elif long := _LONG.fullmatch(line):
         told = _home(_carried(long[1], places)), Cause.TOO_LONG, True, True
     if told is None:
         return None
     path, cause, whole, blind = told
-    if path is None:
-        return None
+    if path is None or (blind and not path):
+        return None  # without the source itself there is nothing to carry
     return Complaint(path, cause, text, whole, blind and len(path) <= _LONGEST_RULE)
 
 

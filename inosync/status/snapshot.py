@@ -225,10 +225,10 @@ def lines(now: Snapshot) -> list[str]:
     result = []
     for source in now["sources"]:
         result.append(source_line(source))
-        for mirror in now["mirrors"]:
-            if mirror["source"] == source["path"]:
-                result.append(_mirror_line(mirror, now["at"]))
-                result += [f"  {line}" for line in ailing_lines(mirror)]
+        mirrors = [m for m in now["mirrors"] if m["source"] == source["path"]]
+        for mirror in mirrors:
+            result.append(_mirror_line(mirror, now["at"]))
+            result += [f"  {line}" for line in ailing_lines(mirror)]
     return result
 
 

@@ -16,7 +16,8 @@ from inosync.engine.ailing import Ailing, Run, after, excuses, names, odd_after
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Prepared, RunKind
-from inosync.rsync.complaints import Account, Cause, Complaint
+from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import Account, Complaint
 
 
 def unreadable(path: bytes, *, whole: bool = False) -> Complaint:
