@@ -38,6 +38,8 @@ class Batch:
     are these, or None when they are too many or not known. ``moves`` are directories and files that
     were renamed, the first ones; these are changes besides. ``repeated``: a run that carried them
     has to be made once more. ``contents``: a full pass is to compare what is in the files, too.
+    ``named``: its run names what it carries wherever that can be done. A batch of what a run could
+    not carry is since ``math.inf``: it tries again, and makes no mirror lag.
     """
 
     since: float
@@ -48,6 +50,7 @@ class Batch:
     repeated: bool = False
     moves: tuple[Move, ...] = ()
     contents: bool = False
+    named: bool = False
 
     def merge(self, other: Batch) -> Batch:
         """Return one batch that stands for both; `other` is the later one."""
@@ -66,6 +69,7 @@ class Batch:
             changes=changes,
             moves=_one_after_the_other(_seen_again(self.moves, other.changes), other.moves),
             contents=self.contents or other.contents,
+            named=self.named and other.named,
         )
 
     def again(self) -> Batch:

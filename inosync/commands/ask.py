@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from inosync.engine.ailing import paths
 from inosync.errors import Exit, InosyncError, NotRunningError
 from inosync.status import table
 from inosync.status.model import Snapshot
@@ -77,6 +78,11 @@ def wait(where: Where, *, seconds: float, node: str, impatient: bool = False) ->
     for line in answer["lagging"]:
         after = answer["seconds"] if impatient else seconds
         print(f"inosync: not in sync after {after:g} s: {line}", file=sys.stderr)
+    if answer["ailing"] and not answer["lagging"]:
+        count = paths(len(answer["ailing"]))
+        print(f"inosync: in sync but for {count}:", file=sys.stderr)
+    for line in answer["ailing"]:
+        print(f"inosync: {line}", file=sys.stderr)
     return Exit.NOT_IN_SYNC
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import os
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from inosync.commands.side_by_side import Ended, Job, together
 from inosync.config.model import Config, Pair
@@ -18,10 +18,13 @@ from inosync.config.nodes import pairs_on
 from inosync.errors import Exit, InosyncError
 from inosync.planning.command import Run, command, patient
 from inosync.planning.order import RunKind
+from inosync.rsync.causes import staying as stays_for
+from inosync.rsync.complaints import KEPT, account
 from inosync.rsync.differences import below, counted, differences, line
 from inosync.rsync.exits import VANISHED, judge
 from inosync.rsync.output import evidence
 from inosync.service.preflight import preflight
+from inosync.service.runs import places, staying
 from inosync.service.service import become, control_directory, run_environment
 from inosync.system import control
 from inosync.system.lock import addresses, runs
@@ -91,12 +94,15 @@ def _report(ended: Ended[Pair], since: float, say: Callable[[str], None]) -> tup
     pair, prefix = ended.key, os.fsencode(ended.key.source.prefix)
     name = f"{printable(pair.source.path)} -> {pair.destination.shown}"
     count = moving = 0
-    for difference in differences(ended.lines):
+    stays: list[bytes] = []
+    for difference in differences(_heard(ended.lines, stays)):
         if changed(pair.source, below(prefix, difference.path), since):
             moving += 1
             continue
         count += 1
         say(f"{name}: {line(prefix, difference)}")
+    for path, inner in staying(pair, account(stays, b"", places(pair)).kept):
+        say(f"{name}: note: {stays_for(path, inner, pair.source.filters)}")
     whole = ended.status in (0, VANISHED)
     total = counted(count) if count else "equal"
     if moving:
@@ -112,3 +118,11 @@ def _report(ended: Ended[Pair], since: float, say: Callable[[str], None]) -> tup
     for text in (f"command: {shlex.join(ended.argv)}", *evidence(ended.errors)):
         say(f"  {text}")
     return count, False
+
+
+def _heard(lines: Iterable[bytes], stays: list[bytes]) -> Iterator[bytes]:
+    """Give the lines; add to `stays` those that tell of a directory that cannot be deleted."""
+    for text in lines:
+        if text.startswith(KEPT):
+            stays.append(text)
+        yield text

@@ -11,6 +11,7 @@ from inosync.config.model import Source
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import Report
 from inosync.planning.order import Order
+from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.differences import EQUAL, Drift
 from inosync.rsync.output import NOTHING, Transferred
 
@@ -84,3 +85,6 @@ class Outcome:
     command: str = ""
     pretended: bool = False  # nothing ran, so nothing may be claimed
     listed: bool = False  # the run carried named changes only
+    account: Account = SILENT  # what it complained of
+    kept: tuple[tuple[bytes, bytes], ...] = ()  # directories that stay, and what is in each, or b""
+    unstarted: bool = False  # the local rsync could not be started

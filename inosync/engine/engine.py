@@ -253,7 +253,8 @@ class Engine:
         for mirror in self._roster.everybody():
             waits += [mirror.work.kill_at, mirror.work.check_at]
             if not self.stopping:
-                waits.append(mirror.retry_at)
+                waits.append(mirror.retry_at if mirror.state is State.BACKOFF else None)
+                waits.append(mirror.trial_at)
                 waits.append(mirror.rests_until if mirror.state is State.PENDING else None)
         if not self.stopping:
             waits += self._feeder.deadlines()

@@ -9,11 +9,14 @@ nor rsync's options.
     pending   started                                  -> running
     running   ended well                               -> idle, or pending when more came meanwhile
               ended with a failure that may pass       -> backoff, the batch merged back
+              ended so for unnamed paths of its batch  -> backoff, or pending when more came
               ended with one that a person must see    -> held, the batch merged back
               told to end                              -> stopping
               a comparison ended, in whatever way      -> idle, or pending when more came meanwhile
     stopping  ended, in whatever way                   -> backoff, the batch merged back
     backoff   its wait is over                         -> pending
+              the batch that failed is put aside, and
+              another one is offered: it goes alone    -> pending
     held      released by a person                     -> pending
 
 A mirror of a source that is itself held stays pending: its source says why.
@@ -22,14 +25,18 @@ A mirror of a source that is itself held stays pending: its source says why.
 from __future__ import annotations
 
 import enum
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from inosync.changes.batch import Batch, merged
 from inosync.config.model import Pair
+from inosync.engine.ailing import Table, due, next_at
 from inosync.engine.backoff import Backoff
-from inosync.engine.records import Brake, Comparison, Health, Totals, Work
+from inosync.engine.records import Brake, Comparison, Failure, Health, Totals, Work
 from inosync.planning.order import Prepared
 from inosync.planning.steps import Renew
+from inosync.rsync.causes import Cause
 from inosync.rsync.exits import Judgement, Verdict
 from inosync.rsync.output import Transferred
 
@@ -53,6 +60,10 @@ BUSY = (State.RUNNING, State.STOPPING)
 class Mirror:
     """One mirror. ``pending`` waits, ``flight`` travels; neither is ever dropped.
 
+    ``aside`` failed for paths that nobody named and waits for ``retry_at``; what comes meanwhile
+    goes before it. ``ailing`` are the paths that runs named as not carried. ``odd`` are pipes and
+    sockets that runs pass over, ``ousted`` those of them that the next run deletes on the node.
+    ``kept`` are directories that stay there, with what is in them that no run may delete.
     Batches are numbered as they are ``offered``: all up to ``done`` are on the node. With
     ``rbigsize`` there are two of a pair: the lane for the `big` files, and the one for all else,
     which makes the deletions for both. The records are replaced whole.
@@ -64,6 +75,7 @@ class Mirror:
     state: State = State.IDLE
     pending: Batch | None = None
     flight: Batch | None = None
+    aside: Batch | None = None
     beside: Batch | None = None  # the lane: what was carried beside its run, to be carried again
     reason: str = ""  # why it lags, in words; "" while all is well
     retry_at: float | None = None
@@ -77,6 +89,10 @@ class Mirror:
     health: Health = field(default_factory=Health)
     comparison: Comparison = field(default_factory=Comparison)
     brake: Brake = field(default_factory=Brake)
+    ailing: Table = field(default_factory=dict)
+    odd: frozenset[bytes] = frozenset()
+    ousted: frozenset[bytes] = frozenset()
+    kept: Mapping[bytes, bytes] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -97,13 +113,37 @@ class Mirror:
     @property
     def since(self) -> float | None:
         """When the oldest change that is not on the node yet was seen, or None when in sync."""
-        return min((batch.since for batch in (self.flight, self.pending) if batch), default=None)
+        since = min((batch.since for batch in self.owing), default=math.inf)
+        return None if math.isinf(since) else since
+
+    @property
+    def failing(self) -> Failure | None:
+        """The failure for which it waits, if it does."""
+        waits = self.state is State.BACKOFF or self.aside is not None
+        return self.health.failure if waits else None
+
+    @property
+    def short_of_room(self) -> bool:
+        """Whether anything waits for room on the node."""
+        if self.failing is not None and self.failing.room:
+            return True
+        return any(known.complaint.cause is Cause.ROOM for known in self.ailing.values())
+
+    @property
+    def owing(self) -> tuple[Batch, ...]:
+        """What is not on the node, as far as it is known."""
+        return tuple(batch for batch in (self.aside, self.flight, self.pending) if batch)
+
+    @property
+    def trial_at(self) -> float | None:
+        """When it tries its ailing paths again, if it has nothing else to do."""
+        return next_at(self.ailing) if self.state is State.IDLE else None
 
     def offer(self, batch: Batch) -> None:
         """Add a batch to what is owed."""
         self.offered += 1
         self.pending = merged(self.pending, batch)
-        if self.state is State.IDLE:
+        if self.state is State.IDLE or (self.state is State.BACKOFF and self.aside):
             self.state = State.PENDING
 
     @property
@@ -123,7 +163,8 @@ class Mirror:
             raise AssertionError(f"{self.name}: start while {self.state.value}")
         self.flight, self.pending = self.pending, None
         self.state = State.RUNNING
-        self.retry_at = None
+        if self.aside is None:
+            self.retry_at = None
         self.work = Work(
             started=now,
             active_at=now,
@@ -151,33 +192,41 @@ class Mirror:
         self.state = State.PENDING if self.pending else State.IDLE
 
     def ended(
-        self, judgement: Judgement, now: float, *, complete: bool = True, sure: bool = True
+        self,
+        judgement: Judgement,
+        now: float,
+        *,
+        complete: bool = True,
+        sure: bool = True,
+        whole: bool = False,
+        partial: bool = False,
     ) -> float:
         """Take the end of the run; return the seconds until the next try (0: none is due).
 
         Not `complete`: it went well, and what it carried has to travel once more all the same. Not
-        `sure`: what was to be deleted may still be there.
+        `sure`: what was to be deleted may still be there. `whole`: it was a pass. `partial`: it
+        failed for some paths only, and others need not wait for them.
         """
         flight, self.flight = self.flight, None
         work, self.work = self.work, Work()
         stopped = self.state is State.STOPPING
         self.wary |= stopped and bool(work.steps)
         if judgement.verdict is Verdict.OK and not stopped:
-            self.backoff.reset()
-            self.reason = ""
-            self.health = replace(self.health, synced=True, succeeded=now)
-            if complete:
-                self.done = work.carries
-            self.brake = Brake()
             self.wary = False
+            self.brake = Brake()
             if sure:
-                self.stale = frozenset()
-            self.state = State.PENDING if self.pending else State.IDLE
+                self.stale = self.ousted = frozenset()
+            if whole:
+                self.aside = None
+            self._went_well(work, now, complete=complete)
             return 0.0
-        self.pending = merged(flight, self.pending)
         self.totals = replace(self.totals, failures=self.totals.failures + 1)
         if not stopped:
             self.reason = judgement.meaning
+        if partial and not stopped:
+            return self._put_aside(flight, now)
+        self._take_back(flight)
+        self.retry_at = None
         if judgement.verdict is Verdict.HOLD:
             self.state = State.HELD
             return 0.0
@@ -186,6 +235,32 @@ class Mirror:
         self.retry_at = now + wait
         return wait
 
+    def _went_well(self, work: Work, now: float, *, complete: bool) -> None:
+        if self.aside is not None:
+            self.health = replace(self.health, succeeded=now)
+            self.state = State.PENDING if self.pending else State.BACKOFF
+            return
+        self.backoff.reset()
+        self.retry_at = None
+        self.reason = ""
+        self.health = replace(self.health, synced=True, succeeded=now)
+        if complete:
+            self.done = work.carries
+        self.state = State.PENDING if self.pending else State.IDLE
+
+    def _put_aside(self, flight: Batch | None, now: float) -> float:
+        """Let what failed wait for its next try, and nothing else."""
+        again, self.aside = self.aside is not None, merged(self.aside, flight)
+        if not again or self.retry_at is None:
+            self.retry_at = now + self.backoff.failed()
+        self.state = State.PENDING if self.pending else State.BACKOFF
+        return max(0.0, self.retry_at - now)
+
+    def _take_back(self, flight: Batch | None = None) -> None:
+        """Let all that is not on the node be carried by the next run."""
+        self.pending = merged(merged(self.aside, flight), self.pending)
+        self.aside = None
+
     def moved(self, amount: Transferred, *, last: bool = True) -> None:
         """Count what a run has moved; not the `last`: another of the same flight follows."""
         total = self.totals.moved + amount
@@ -193,7 +268,7 @@ class Mirror:
 
     def decide(self, what: Prepared) -> None:
         """Take note of what was decided for the run that begins now."""
-        self.work = replace(self.work, steps=what.steps, hid=what.hid)
+        self.work = replace(self.work, steps=what.steps, hid=what.hid, left=what.left)
         self.stale |= what.gone
 
     def stepped(self, *, well: bool) -> None:
@@ -218,7 +293,8 @@ class Mirror:
 
     def hold(self, reason: str) -> None:
         """Keep what is owed until a person says go on: a rehearsal found too much to delete."""
-        self.pending, self.flight = merged(self.flight, self.pending), None
+        flight, self.flight = self.flight, None
+        self._take_back(flight)
         self.state = State.HELD
         self.reason = reason
         self.brake = replace(self.brake, limited=True)
@@ -243,8 +319,11 @@ class Mirror:
     def ready(self, now: float) -> None:
         """Go from backoff to pending, and end the rest, when the wait is over."""
         if self.state is State.BACKOFF and self.retry_at is not None and now >= self.retry_at:
+            self._take_back()
             self.state = State.PENDING
             self.retry_at = None
+        if self.state is State.IDLE and (trial := due(self.ailing, now)) is not None:
+            self.offer(trial)
         if self.rests_until is not None and now >= self.rests_until:
             self.rests_until = None
 
@@ -252,6 +331,10 @@ class Mirror:
         """No wait any more. What is held stays so."""
         self.backoff.reset()
         self.rests_until = None
+        self.ailing = {path: replace(known, retry_at=0.0) for path, known in self.ailing.items()}
+        if self.aside is not None:
+            self._take_back()
+            self.retry_at = None
         if self.state is State.BACKOFF:
             self._free()
 

@@ -14,12 +14,17 @@ from inosync.rsync.output import NOTHING, Transferred
 
 @dataclass(frozen=True)
 class Failure:
-    """How a run failed, and when (monotonic seconds)."""
+    """How a run failed, and when (monotonic seconds).
+
+    ``room``: for lack of room on the node. ``unstarted``: there was no rsync here to start.
+    """
 
     at: float
     returncode: int
     meaning: str
     evidence: tuple[str, ...] = ()
+    room: bool = False
+    unstarted: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Work:
     ``lenient``: it leaves alone what the lane for big files is at. It ``carries`` all that was
     offered up to this number. ``steps`` go before it, for renames; the first is at work; None: that
     is not decided yet. ``hid``: it kept back what came to the old place of something renamed.
+    ``left``: it does not look at these paths.
     """
 
     started: float | None = None
@@ -45,6 +51,7 @@ class Work:
     carries: int = 0
     steps: tuple[Step, ...] | None = None
     hid: bool = False
+    left: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True)

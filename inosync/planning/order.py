@@ -10,6 +10,7 @@ from inosync.config.model import Pair
 from inosync.planning.steps import Step
 from inosync.planning.view import View
 from inosync.rsync.filters import Filters
+from inosync.rsync.options import hindrance
 
 
 class RunKind(enum.Enum):
@@ -32,7 +33,9 @@ class Order:
     is at. ``left_out`` are files that must wait. ``steps`` go before it; None: that is to be
     decided now, which takes that the run is ``alone`` with the node, and what of other runs' work
     the node is ``owed`` (None: not known). ``stale`` is what must not outlive the run on the node;
-    ``retried`` says that the run before failed.
+    ``retried`` says that the run before failed. ``blind`` are paths that cannot be read: the run
+    leaves alone those that are there. ``odd`` are pipes and sockets in whose place there may be a
+    file on the node: it deletes that.
     """
 
     pair: Pair
@@ -47,12 +50,15 @@ class Order:
     owed: frozenset[bytes] | None = frozenset()
     stale: frozenset[bytes] = frozenset()
     retried: bool = False
+    blind: frozenset[bytes] = frozenset()
+    odd: frozenset[bytes] = frozenset()
 
     @property
     def by_name(self) -> bool:
         """Whether its run can name what it carries."""
         known = not self.batch.reason and self.batch.changes is not None
-        return known and (self.big or self.pair.node.rscope == "changes")
+        named = self.batch.named and not hindrance(self.pair.node.extra)
+        return known and (self.big or named or self.pair.node.rscope == "changes")
 
     @property
     def contents(self) -> bool:
@@ -83,7 +89,8 @@ class Prepared:
     ``steps`` are those that go before the run itself; of a STEP the first is this one. ``gone`` is
     what must be deleted on the node from now on. ``hid``: something of the batch was kept back.
     ``linked``: a file with several names is in it, and may have changed under the others.
-    ``widened`` is why what could have been listed is a whole pass, or "".
+    ``widened`` is why what could have been listed is a whole pass, or "". ``left`` is what the run
+    does not look at.
     """
 
     kind: RunKind
@@ -94,6 +101,7 @@ class Prepared:
     hid: bool = False
     linked: bool = False
     widened: str = ""
+    left: frozenset[bytes] = frozenset()
 
     @property
     def listed(self) -> bool:

@@ -7,6 +7,7 @@ decided come out. Nothing here starts a run or writes into a mirror.
 from __future__ import annotations
 
 import itertools
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -53,6 +54,22 @@ def prepare(
     return _prepare_run(order, sight, config, program, hide=order.stale)
 
 
+def _odd(order: Order, sight: Sight) -> frozenset[bytes]:
+    """Return which paths still have no file, directory or link to send."""
+    found = {path: sight.view.look(path) for path in order.odd}
+    sent = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
+    return frozenset(
+        path
+        for path, status in found.items()
+        if status is not None and stat.S_IFMT(status.st_mode) not in sent
+    )
+
+
+def _left(order: Order, sight: Sight) -> frozenset[bytes]:
+    """Return what cannot be read, and is there: it stays on the node as it is."""
+    return frozenset(path for path in order.blind if sight.view.look(path) is not None)
+
+
 def _hidden(order: Order) -> frozenset[bytes]:
     """Return what is hidden from a run that deletes nothing."""
     return frozenset() if order.kind is RunKind.REHEARSAL else order.stale
@@ -79,6 +96,9 @@ def _prepare_run(
 ) -> Prepared:
     """Return the run itself."""
     names, widened, linked = None, "", False
+    stale = hide
+    if order.kind in (RunKind.PASS, RunKind.LISTED):
+        hide = hide | _odd(order, sight)
     if order.by_name:
         found = _plan(_changes(order, sight, config, hide), sight, hide=hide)
         names, widened, linked = found.entries, found.full, found.linked
@@ -92,9 +112,10 @@ def _prepare_run(
         tuple(command(run, config, program)),
         names=names,
         steps=order.steps if kind in (RunKind.REHEARSAL, RunKind.COMPARISON) else (),
-        hid=any(sight.view.look(path) is not None for path in hide),
+        hid=any(sight.view.look(path) is not None for path in stale),
         linked=linked,
         widened=widened,
+        left=order.left_out | _left(order, sight),
     )
 
 
@@ -141,7 +162,7 @@ def _run(
         lenient=order.lenient,
         contents=order.contents,
         spare=sight.spare,
-        leave=files(order.left_out, sight.view),
+        leave=files(order.left_out, sight.view) | _left(order, sight),
         hide=hide,
     )
 

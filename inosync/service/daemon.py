@@ -23,6 +23,7 @@ from inosync.service.announcer import Announcer, Supervisor
 from inosync.service.hooks import Hooks
 from inosync.service.loop import Loop, Part
 from inosync.service.publisher import Publisher
+from inosync.service.remedies import Remedies
 from inosync.service.requests import Requests
 from inosync.service.runs import Runs
 from inosync.service.sources import Sources
@@ -139,6 +140,7 @@ class Daemon:
         self._began = self._loaded = self.loop.clock()
         alone = self.onlooker is not None
         self.sources = Sources(self.engine, self.config, self.loop, root_only=alone)
+        self.remedies = Remedies(self.engine, self.loop)
         self.announcer = Announcer(self.engine, self.sources, self.supervisor, self._began)
         # While pretending, a daemon that runs beside may write the same files.
         if not self.runs.pretend and not alone:
@@ -154,7 +156,7 @@ class Daemon:
         if self.control is not None:
             parts.append(Requests(self.control, self, self.loop, self.loop.clock))
         parts += [Acting(self.engine, self.sources, self.runs, self.hooks, self.loop)]
-        parts += [self.hooks, self.announcer]
+        parts += [self.remedies, self.hooks, self.announcer]
         if self.onlooker is not None:
             parts.append(_Looking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:
@@ -173,6 +175,7 @@ class Daemon:
         finally:
             self.runs.kill()
             self.hooks.kill()
+            self.remedies.close()
             self.sources.close()
             self.loop.close()
 

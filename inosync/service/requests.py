@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from inosync.engine.ailing import described
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
 from inosync.status.model import Snapshot
@@ -259,7 +260,23 @@ class Requests:
         conversation.waiting = False
         conversation.until = now + PATIENCE
         seconds = now - conversation.since
-        conversation.client.answer(synced=not lagging, lagging=lagging, seconds=round(seconds, 3))
+        ailing = self._ailing(conversation)
+        conversation.client.answer(
+            synced=not lagging and not ailing,
+            lagging=lagging,
+            ailing=ailing,
+            seconds=round(seconds, 3),
+        )
+
+    def _ailing(self, conversation: _Conversation) -> list[str]:
+        """Return the paths that cannot be carried, a line each: nobody waits for these."""
+        engine, found = self.daemon.engine, []
+        for mirror, _ in conversation.owed or ():
+            for each in mirror.ailing.values():
+                user = engine.config.user
+                path, what, cure = described(each, mirror.pair, mirror.kept, user=user)
+                found.append(f"{mirror.name}: {path} {what}; {cure}")
+        return found
 
     def _lagging(self, conversation: _Conversation) -> list[str]:
         """Return what is waited for, a line each."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 #: How much of the end of a child's output is read; the rest only fills the file.
-_TAIL = 65536
+TAIL = 65536
 
 #: What a shell answers for a program that is missing, and for one that cannot be executed.
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -225,7 +225,7 @@ def _memory() -> IO[bytes]:
 
 def _tail(file: IO[bytes]) -> bytes:
     size = os.fstat(file.fileno()).st_size
-    return os.pread(file.fileno(), _TAIL, max(0, size - _TAIL))
+    return os.pread(file.fileno(), TAIL, max(0, size - TAIL))
 
 
 def _activity(process: Path, group: int) -> int:

@@ -33,6 +33,12 @@ def test_which_runs_can_name_what_they_carry(
     assert order.by_name is named
 
 
+@pytest.mark.parametrize(("extra", "named"), [((), True), (("-L",), False)])
+def test_what_is_tried_again_is_named_in_any_scope(extra: tuple[str, ...], *, named: bool) -> None:
+    again = dataclasses.replace(NAMED, named=True)
+    assert Order(make_pair(extra=extra), RunKind.PASS, again).by_name is named
+
+
 def test_which_runs_compare_contents() -> None:
     assert not Order(make_pair(), RunKind.PASS, NAMED).contents
     assert Order(make_pair(), RunKind.COMPARISON, NAMED).contents

@@ -221,3 +221,23 @@ def test_nothing_depends_on_what_was_prepared_before() -> None:
     again = [prepare(order, sight(), make_config(), PROGRAM) for _ in range(2)]
     assert again[0] == again[1]
     assert dataclasses.replace(order, limit=5) != order
+
+
+def test_what_cannot_be_read_is_left_alone_as_long_as_it_is_there() -> None:
+    what = ask(full_pass("x", NOW), blind=frozenset([b"b", b"gone"]), left_out=frozenset([b"a/f"]))
+    rules = [word for word in what.argv if word.startswith("--filter")]
+    assert rules == ["--filter=-sr /a/f", "--filter=-sr /b"]
+    assert what.left == {b"a/f", b"b"}
+    compared = ask(full_pass("rverify", NOW), RunKind.COMPARISON, blind=frozenset([b"b"]))
+    assert "--filter=-sr /b" in compared.argv
+
+
+def test_a_pipe_is_hidden_so_that_the_file_before_it_goes() -> None:
+    tree = {**TREE, b"a/pipe": Status(stat.S_IFIFO)}
+    odd = frozenset([b"a/pipe", b"a/f", b"gone"])
+    what = ask(batch(LEVEL), seen=sight(tree), odd=odd)
+    assert "--filter=H /a/pipe" in what.argv
+    assert "--filter=H /a/f" not in what.argv
+    assert (what.names, what.hid) == ((b"./a/",), False)
+    rehearsal = ask(batch(LEVEL), RunKind.REHEARSAL, seen=sight(tree), odd=odd)
+    assert "--filter=H /a/pipe" not in rehearsal.argv
