@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from inosync.changes.changes import Changes, Move
+from inosync.changes.changes import Changes, Inode, Move
 
 #: How many paths a batch remembers for messages.
 SAMPLE = 3
@@ -38,6 +38,7 @@ class Batch:
     are these, or None when they are too many or not known. ``moves`` are directories and files that
     were renamed, the first ones; these are changes besides. ``repeated``: a run that carried them
     has to be made once more. ``contents``: a full pass is to compare what is in the files, too.
+    ``named`` are files of which all names are among the changes.
     """
 
     since: float
@@ -48,6 +49,7 @@ class Batch:
     repeated: bool = False
     moves: tuple[Move, ...] = ()
     contents: bool = False
+    named: frozenset[Inode] = frozenset()
 
     def merge(self, other: Batch) -> Batch:
         """Return one batch that stands for both; `other` is the later one."""
@@ -66,6 +68,7 @@ class Batch:
             changes=changes,
             moves=_one_after_the_other(_seen_again(self.moves, other.changes), other.moves),
             contents=self.contents or other.contents,
+            named=self.named | other.named,
         )
 
     def again(self) -> Batch:

@@ -24,6 +24,7 @@ from inosync.engine.scheduler import Scheduler
 from inosync.engine.source import SourceState
 from inosync.planning.order import Prepared
 from inosync.planning.resting_files import Fresh
+from inosync.planning.scan import Answer, Question
 from inosync.text import printable
 
 
@@ -155,7 +156,14 @@ class Engine:
         """Take note of what was decided for the mirror's run, which begins now."""
         mirror.decide(what)
         if what.linked:
-            self._feeder.linked(mirror.pair.source, now)
+            self._feeder.seek(mirror, Question(inodes=what.linked), now)
+
+    def found(self, mirror: Mirror, answer: Answer | None, now: float) -> None:
+        """Answer to ``Seek``: the mirror owes what was found; a full pass if there is no answer.
+
+        None: the walk was given up.
+        """
+        self._feeder.found(mirror, answer, now)
 
     def exited(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The mirror's run has ended."""

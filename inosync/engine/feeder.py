@@ -12,18 +12,17 @@ from dataclasses import dataclass
 from inosync.changes.batch import Batch, collect, merged
 from inosync.changes.changes import Change, Changes, Move
 from inosync.config.model import Source
-from inosync.engine.actions import ERROR, INFO, Rewatch
+from inosync.engine.actions import ERROR, INFO, Rewatch, Seek
+from inosync.engine.mirror import Mirror
 from inosync.engine.reports import changed, held, recovered
 from inosync.engine.roster import Roster
 from inosync.engine.source import SourceState, without_unsettled
 from inosync.planning.resting_files import Fresh
+from inosync.planning.scan import Answer, Question
 from inosync.rsync.options import hindrance
 
 #: Seconds between full passes while directories of a source are unwatched.
 _SHORT = 300.0
-
-#: Seconds between full passes because of files with several names.
-_LINKED = 300.0
 
 
 @dataclass
@@ -72,12 +71,21 @@ class Feeder:
         state.untold = merged(state.untold, self.roster.full(reason, now))
         self._pass(state, reason, now)
 
-    def linked(self, source: Source, now: float) -> None:
-        """A file with several names has changed: under the others it may have changed unseen."""
-        state = self.roster.sources[source.path]
-        soon = max(now, state.linked_at + _LINKED)
-        state.full_at = soon if state.full_at is None else min(state.full_at, soon)
-        state.linked = True
+    def seek(self, mirror: Mirror, question: Question, now: float) -> None:
+        """Have a walk look in the source of a mirror for what has changed without an event."""
+        mirror.seek(now)
+        self.roster.actions.append(Seek(mirror, question))
+
+    def found(self, mirror: Mirror, answer: Answer | None, now: float) -> None:
+        """A walk has answered what was asked for a mirror: see ``Engine.found``."""
+        if mirror.sought is None:
+            return
+        if answer is None or answer.changes is None:
+            reason = "too much has changed" if answer else "a look through the source was cut short"
+            mirror.found(self.roster.full(reason, now))
+            return
+        batch = collect(answer.changes, mirror.sought.since, keep=True)
+        mirror.found(dataclasses.replace(batch, named=answer.named) if batch else None)
 
     def unsettled(self, source: Source, files: Iterable[Fresh], now: float) -> None:
         """These files of `source` changed a little while ago: they are not to be sent yet."""
@@ -150,9 +158,6 @@ class Feeder:
         if state.short:
             self.roster.actions.append(Rewatch(state.source))
         reason = "directories without a watch" if state.short else "rfull"
-        if state.linked:
-            reason = "a file with several names has changed"
-            state.linked, state.linked_at = False, now
         if reason == "rfull":
             self._pass(state, reason, now)  # repairs mirrors: nothing says that it changed
         else:

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field, replace
 from inosync.changes.batch import Batch, merged
 from inosync.config.model import Pair
 from inosync.engine.backoff import Backoff
-from inosync.engine.records import Brake, Comparison, Health, Totals, Work
+from inosync.engine.records import Brake, Comparison, Health, Sought, Totals, Work
 from inosync.planning.order import Prepared
 from inosync.planning.steps import Renew
 from inosync.rsync.exits import Judgement, Verdict
@@ -53,7 +53,8 @@ BUSY = (State.RUNNING, State.STOPPING)
 class Mirror:
     """One mirror. ``pending`` waits, ``flight`` travels; neither is ever dropped.
 
-    Batches are numbered as they are ``offered``: all up to ``done`` are on the node. With
+    Batches are numbered as they are ``offered``: all up to ``carried`` are on the node, and all up
+    to ``done`` with what else had changed. While that is ``sought`` it is not in sync. With
     ``rbigsize`` there are two of a pair: the lane for the `big` files, and the one for all else,
     which makes the deletions for both. The records are replaced whole.
     """
@@ -69,7 +70,8 @@ class Mirror:
     retry_at: float | None = None
     rests_until: float | None = None  # the lane: when it may run again (rbigdelay)
     offered: int = 0
-    done: int = 0
+    carried: int = 0
+    sought: Sought | None = None
     stale: frozenset[bytes] = frozenset()  # what must not outlive the next run on the node
     wary: bool = False  # a step for a rename had to be ended: none until all is well
     work: Work = field(default_factory=Work)
@@ -97,7 +99,13 @@ class Mirror:
     @property
     def since(self) -> float | None:
         """When the oldest change that is not on the node yet was seen, or None when in sync."""
-        return min((batch.since for batch in (self.flight, self.pending) if batch), default=None)
+        owed = (self.flight, self.pending, self.sought)
+        return min((each.since for each in owed if each is not None), default=None)
+
+    @property
+    def done(self) -> int:
+        """Up to which number all that was offered is on the node, and all that belongs to it."""
+        return self.carried if self.sought is None else min(self.carried, self.sought.sure)
 
     def offer(self, batch: Batch) -> None:
         """Add a batch to what is owed."""
@@ -105,6 +113,25 @@ class Mirror:
         self.pending = merged(self.pending, batch)
         if self.state is State.IDLE:
             self.state = State.PENDING
+
+    def seek(self, now: float) -> None:
+        """Note that a walk over the source is to find what else has changed."""
+        sought = self.sought or Sought(now if self.since is None else self.since, self.carried, 0)
+        self.sought = replace(sought, walks=sought.walks + 1)
+
+    def found(self, batch: Batch | None) -> None:
+        """Add what such a walk has found to what is owed; None: nothing else."""
+        assert self.sought is not None  # a walk answers those who asked
+        self.sought = replace(self.sought, walks=self.sought.walks - 1)
+        if batch is not None:
+            self.offer(batch)
+            self.sought = replace(self.sought, until=self.offered)
+        self._end_search()
+
+    def _end_search(self) -> None:
+        sought = self.sought
+        if sought is not None and not sought.walks and self.carried >= sought.until:
+            self.sought = None
 
     @property
     def thorough(self) -> bool:
@@ -167,7 +194,8 @@ class Mirror:
             self.reason = ""
             self.health = replace(self.health, synced=True, succeeded=now)
             if complete:
-                self.done = work.carries
+                self.carried = work.carries
+                self._end_search()
             self.brake = Brake()
             self.wary = False
             if sure:

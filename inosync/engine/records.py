@@ -48,6 +48,20 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Sought:
+    """What else has changed is looked for in the source, for what was seen ``since``.
+
+    So many ``walks`` have no answer yet. What was found is among what was offered up to the number
+    ``until`` (0: nothing). Until that is on the node, no more than the first ``sure`` ones count.
+    """
+
+    since: float
+    sure: int
+    walks: int = 1
+    until: int = 0
+
+
+@dataclass(frozen=True)
 class Totals:
     """What all runs came to, and what the ``last`` one moved."""
 

@@ -6,7 +6,6 @@ Pure values; the engine decides what follows from them.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -33,8 +32,6 @@ class SourceState:
     watched: bool = False  # the watches stand
     short: bool = False  # some directories have no watch
     full_at: float | None = None  # when the next repairing full pass is due
-    linked: bool = False  # that pass is due for files with several names
-    linked_at: float = -math.inf  # when such a pass was last made
     held: str = ""  # why nothing of it may travel; "" is well
     held_since: float = 0.0
     free: frozenset[str] = frozenset()  # nodes to which it may all the same: a person said so

@@ -7,10 +7,10 @@ decided come out. Nothing here starts a run or writes into a mirror.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from inosync.changes.changes import Change, Kind
+from inosync.changes.changes import Change, Inode, Kind
 from inosync.config.model import Config
 from inosync.planning.big_files import big_changes
 from inosync.planning.command import Run, command, patient
@@ -78,11 +78,15 @@ def _prepare_run(
     order: Order, sight: Sight, config: Config, program: Program, *, hide: frozenset[bytes]
 ) -> Prepared:
     """Return the run itself."""
-    names, widened, linked = None, "", False
+    names, widened = None, ""
+    linked: Mapping[Inode, frozenset[bytes]] = {}
     if order.by_name:
-        found = _plan(_changes(order, sight, config, hide), sight, hide=hide)
-        names, widened, linked = found.entries, found.full, found.linked
+        changes = _changes(order, sight, config, hide)
+        found = _plan(changes, sight, hide=hide, named=order.batch.named)
+        names, widened = found.entries, found.full
         names = None if widened else names
+        # The run that follows a rehearsal tells them.
+        linked = {} if order.kind is RunKind.REHEARSAL else found.linked
     kind = order.kind
     if kind in (RunKind.PASS, RunKind.LISTED):
         kind = RunKind.PASS if names is None else RunKind.LISTED
@@ -109,7 +113,13 @@ def _changes(
     return itertools.chain(changes, deleted)
 
 
-def _plan(changes: Iterable[Change], sight: Sight, *, hide: frozenset[bytes] = frozenset()) -> Plan:
+def _plan(
+    changes: Iterable[Change],
+    sight: Sight,
+    *,
+    hide: frozenset[bytes] = frozenset(),
+    named: Collection[Inode] = (),
+) -> Plan:
     """Return what a run has to name to carry `changes`."""
     return plan(
         changes,
@@ -117,6 +127,7 @@ def _plan(changes: Iterable[Change], sight: Sight, *, hide: frozenset[bytes] = f
         view=sight.view,
         spare=sight.spare,
         hide=hide,
+        named=named,
         longest=longest_list(sight.directories),
     )
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from inosync import __version__
 from inosync.config.model import Config
-from inosync.engine.actions import Action, Hook, Outcome, Rewatch, Say, Start
+from inosync.engine.actions import Action, Hook, Outcome, Rewatch, Say, Seek, Start
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
 from inosync.errors import ConfigError
@@ -25,6 +25,7 @@ from inosync.service.loop import Loop, Part
 from inosync.service.publisher import Publisher
 from inosync.service.requests import Requests
 from inosync.service.runs import Runs
+from inosync.service.scans import Scans
 from inosync.service.sources import Sources
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
@@ -76,6 +77,7 @@ class Acting:
 
     engine: Engine
     sources: Sources
+    scans: Scans
     runs: Runs
     hooks: Hooks
     loop: Loop
@@ -106,6 +108,8 @@ class Acting:
             self.hooks.add(action.report, self.loop.wall())
         elif isinstance(action, Rewatch):
             self.sources.rewatch(action.source)
+        elif isinstance(action, Seek):
+            self.scans.ask(action)
         else:
             self.runs.act(action, now)
 
@@ -150,10 +154,11 @@ class Daemon:
         What has changed comes before what people ask, so that they are told the truth; and what is
         told comes after what is done.
         """
-        parts: list[Part] = [self.sources]
+        scans = Scans(self.engine, self.sources, self.loop)
+        parts: list[Part] = [self.sources, scans]
         if self.control is not None:
             parts.append(Requests(self.control, self, self.loop, self.loop.clock))
-        parts += [Acting(self.engine, self.sources, self.runs, self.hooks, self.loop)]
+        parts += [Acting(self.engine, self.sources, scans, self.runs, self.hooks, self.loop)]
         parts += [self.hooks, self.announcer]
         if self.onlooker is not None:
             parts.append(_Looking(self.onlooker, self.engine, self.runs))

@@ -241,8 +241,12 @@ class Requests:
             + (", paused" if engine.paused else "")
             for mirror, number in conversation.owed
             if mirror.done < number and mirror in engine.mirrors
-            for reason in (mirror.reason or engine.source_held(mirror),)
+            for reason in (mirror.reason or engine.source_held(mirror) or _seeking(mirror),)
         ]
+
+
+def _seeking(mirror: Mirror) -> str:
+    return "other names of changed files are looked for" if mirror.sought is not None else ""
 
 
 def _stuck(conversation: _Conversation) -> bool:

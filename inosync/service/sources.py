@@ -7,7 +7,7 @@ about when a mirror runs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,6 +18,7 @@ from inosync.engine.mirror import Mirror
 from inosync.planning.big_files import big_changes
 from inosync.planning.order import Sight
 from inosync.planning.resting_files import fresh_below
+from inosync.planning.scan import Question, Scan
 from inosync.service.loop import Loop
 from inosync.text import printable
 from inosync.watch.guard import Guard, Memory
@@ -92,6 +93,11 @@ class Sources:
     def sight(self, mirror: Mirror) -> Sight:
         """Return the source of a mirror as it is now."""
         return sight(self._guards[mirror.pair.source.path], mirror.pair.node.name)
+
+    def scan(self, path: str, questions: Sequence[Question]) -> Scan:
+        """Return a walk over a source that answers these questions."""
+        guard = self._guards[path]
+        return Scan(questions, filters=guard.filters, view=guard.files)
 
     def hear_more(self) -> None:
         """Take what came in the last moments."""

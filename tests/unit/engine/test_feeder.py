@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from support.configs import make_config, make_pair, make_source
 from support.engines import (
+    LINKED,
     NOW,
     ONE,
     changing,
     held_source,
     make_engine,
     said,
+    started,
     starts,
     steady,
     tell_linked,
@@ -22,11 +24,13 @@ from inosync.changes.changes import Change, Changes, Kind
 from inosync.engine.actions import (
     Outcome,
     Rewatch,
+    Seek,
     Start,
     Terminate,
 )
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import State
+from inosync.planning.scan import Answer, Question
 
 
 def test_a_change_waits_for_edelay_and_then_runs_on_every_node() -> None:
@@ -167,21 +171,91 @@ def test_changes_are_remembered_for_nodes_that_want_them_named() -> None:
         assert [a.order.batch.changes for a in actions] == [kept] * 2
 
 
-def test_a_file_with_several_names_brings_a_full_pass_but_rarely() -> None:
-    engine = changing(rfull=86400.0)
+def sought(engine: Engine, now: float = NOW) -> list[Question]:
+    return [action.question for action in engine.due(now) if isinstance(action, Seek)]
+
+
+OTHERS = Answer(Changes(entries={b"f": None, b"g": None}), named=frozenset(LINKED))
+
+
+def test_a_file_with_several_names_is_owed_until_all_of_them_are_sent() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
     tell_linked(engine, NOW)
+    assert sought(engine) == [Question(inodes=LINKED)]
+    engine.exited(mirror, Outcome(0), NOW + 1)
+    assert (mirror.state, mirror.since, mirror.done, mirror.carried) == (State.IDLE, NOW, 0, 1)
+    engine.found(mirror, OTHERS, NOW + 2)
+    assert mirror.done == 0
+    (action,) = [a for a in engine.due(NOW + 2) if isinstance(a, Start)]
+    assert action.order.batch.changes == {Change(b"f", Kind.ENTRY), Change(b"g", Kind.ENTRY)}
+    assert action.order.batch.named == frozenset(LINKED)
+    engine.exited(mirror, Outcome(0), NOW + 3)
+    assert (mirror.state, mirror.since, mirror.done) == (State.IDLE, None, mirror.offered)
+
+
+def test_what_was_found_while_the_run_goes_on_follows_it() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    tell_linked(engine, NOW)
+    engine.found(mirror, OTHERS, NOW)
+    engine.exited(mirror, Outcome(0), NOW + 1)
+    assert (mirror.state, mirror.done) == (State.PENDING, 0)
+    (again,) = starts(engine.due(NOW + 1))
+    engine.exited(again, Outcome(12), NOW + 2)
+    assert mirror.done == 0
+    (again,) = starts(engine.due(NOW + 9))
+    engine.exited(again, Outcome(0), NOW + 9)
+    assert (mirror.since, mirror.done) == (None, 2)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_when_there_are_no_other_names_nothing_more_is_owed(late: bool) -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    tell_linked(engine, NOW)
+    if late:
+        engine.exited(mirror, Outcome(0), NOW)
+    engine.found(mirror, Answer(Changes()), NOW + 1)
+    if not late:
+        assert mirror.done == 0
+        engine.exited(mirror, Outcome(0), NOW + 1)
+    assert (mirror.state, mirror.since, mirror.done) == (State.IDLE, None, 1)
+
+
+def test_two_searches_are_both_waited_for() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    tell_linked(engine, NOW)
+    engine.exited(mirror, Outcome(0), NOW)
+    started(engine, NOW + 1)
+    tell_linked(engine, NOW + 1)
+    engine.exited(mirror, Outcome(0), NOW + 1)
+    engine.found(mirror, Answer(Changes()), NOW + 2)
+    assert (mirror.done, mirror.since) == (0, NOW)
+    engine.found(mirror, Answer(Changes()), NOW + 2)
+    assert (mirror.done, mirror.since) == (2, None)
+    engine.found(mirror, Answer(Changes()), NOW + 2)  # nobody asked
+    assert mirror.since is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (None, "a look through the source was cut short"),
+        (Answer(None), "too much has changed"),
+    ],
+)
+def test_a_search_without_a_useful_answer_is_a_full_pass(answer: object, reason: str) -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    tell_linked(engine, NOW)
+    engine.found(mirror, answer, NOW)
+    engine.exited(mirror, Outcome(0), NOW)
     (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
-    assert action.order.batch.reason == "a file with several names has changed"
-    engine.exited(action.mirror, Outcome(0), NOW)
-    engine.due(NOW)
-    assert engine.deadline() == NOW + 86400
-    tell_linked(engine, NOW + 10)
-    assert engine.deadline() == NOW + 300
-    (action,) = [a for a in engine.due(NOW + 300) if isinstance(a, Start)]
-    engine.exited(action.mirror, Outcome(0), NOW + 301)
-    engine = changing(rfull=0.0)
-    tell_linked(engine, NOW)
-    assert engine.deadline() == NOW
+    assert action.order.batch.reason == reason
+    engine.exited(mirror, Outcome(0), NOW)
+    assert (mirror.since, mirror.done) == (None, mirror.offered)
 
 
 def test_a_person_may_accept_a_source_for_one_node() -> None:
