@@ -114,10 +114,12 @@ class Mirror:
         if self.state is State.IDLE:
             self.state = State.PENDING
 
-    def seek(self, now: float) -> None:
-        """Note that a walk over the source is to find what else has changed."""
+    def seek(self, now: float, after: Batch | None = None) -> None:
+        """Note that a walk over the source is to find what else has changed; then owe `after`."""
         sought = self.sought or Sought(now if self.since is None else self.since, self.carried, 0)
-        self.sought = replace(sought, walks=sought.walks + 1)
+        after = merged(sought.after, after)
+        self.sought = replace(sought, walks=sought.walks + 1, after=after)
+        self.offered += 1
 
     def found(self, batch: Batch | None) -> None:
         """Add what such a walk has found to what is owed; None: nothing else."""
@@ -126,12 +128,18 @@ class Mirror:
         if batch is not None:
             self.offer(batch)
             self.sought = replace(self.sought, until=self.offered)
+        elif self.pending is None and self.flight is not None:
+            self.work = replace(self.work, carries=self.offered)
+        elif self.pending is None:
+            self.carried = self.offered
         self._end_search()
 
     def _end_search(self) -> None:
         sought = self.sought
         if sought is not None and not sought.walks and self.carried >= sought.until:
             self.sought = None
+            if sought.after is not None:
+                self.offer(sought.after)
 
     @property
     def thorough(self) -> bool:

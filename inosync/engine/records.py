@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from inosync.changes.batch import Batch
 from inosync.planning.steps import Step
 from inosync.rsync.differences import EQUAL, Drift
 from inosync.rsync.output import NOTHING, Transferred
@@ -53,12 +54,14 @@ class Sought:
 
     So many ``walks`` have no answer yet. What was found is among what was offered up to the number
     ``until`` (0: nothing). Until that is on the node, no more than the first ``sure`` ones count.
+    ``after`` is owed when that is done.
     """
 
     since: float
     sure: int
     walks: int = 1
     until: int = 0
+    after: Batch | None = None
 
 
 @dataclass(frozen=True)

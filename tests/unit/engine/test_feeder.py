@@ -19,7 +19,7 @@ from support.engines import (
     written,
 )
 
-from inosync.changes.batch import FEW
+from inosync.changes.batch import FEW, full_pass
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.engine.actions import (
     Outcome,
@@ -206,7 +206,7 @@ def test_what_was_found_while_the_run_goes_on_follows_it() -> None:
     assert mirror.done == 0
     (again,) = starts(engine.due(NOW + 9))
     engine.exited(again, Outcome(0), NOW + 9)
-    assert (mirror.since, mirror.done) == (None, 2)
+    assert (mirror.since, mirror.done) == (None, mirror.offered)
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -220,7 +220,30 @@ def test_when_there_are_no_other_names_nothing_more_is_owed(late: bool) -> None:
     if not late:
         assert mirror.done == 0
         engine.exited(mirror, Outcome(0), NOW + 1)
-    assert (mirror.state, mirror.since, mirror.done) == (State.IDLE, None, 1)
+    assert (mirror.state, mirror.since, mirror.done) == (State.IDLE, None, mirror.offered)
+
+
+def test_a_search_that_finds_nothing_claims_nothing_of_what_waits() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    tell_linked(engine, NOW)
+    engine.changed(engine.config.sources[0], ONE, NOW)
+    engine.due(NOW)
+    engine.found(mirror, Answer(Changes()), NOW)
+    engine.exited(mirror, Outcome(0), NOW)
+    assert (mirror.state, mirror.done, mirror.offered) == (State.PENDING, 1, 3)
+
+
+def test_what_is_sought_counts_for_those_who_ask_meanwhile() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(0), NOW)
+    mirror.seek(NOW, full_pass("start-up", NOW))
+    ((_, number),) = engine.owed()
+    assert mirror.done < number
+    mirror.found(None)
+    assert (mirror.done, mirror.since) == (number, NOW)
+    assert mirror.pending == full_pass("start-up", NOW)
 
 
 def test_two_searches_are_both_waited_for() -> None:
@@ -234,7 +257,7 @@ def test_two_searches_are_both_waited_for() -> None:
     engine.found(mirror, Answer(Changes()), NOW + 2)
     assert (mirror.done, mirror.since) == (0, NOW)
     engine.found(mirror, Answer(Changes()), NOW + 2)
-    assert (mirror.done, mirror.since) == (2, None)
+    assert (mirror.done, mirror.since) == (mirror.offered, None)
     engine.found(mirror, Answer(Changes()), NOW + 2)  # nobody asked
     assert mirror.since is None
 
