@@ -6,13 +6,14 @@ Pure. Decides when what a source has gathered becomes a batch of its mirrors; st
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from inosync.changes.batch import Batch, collect, merged
 from inosync.changes.changes import Change, Changes, Move
 from inosync.config.model import Source
 from inosync.engine.actions import ERROR, INFO, Rewatch, Seek
+from inosync.engine.memory import ROLLED_BACK
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import changed, held, recovered
 from inosync.engine.roster import Roster
@@ -25,17 +26,21 @@ from inosync.rsync.options import hindrance
 _SHORT = 300.0
 
 
+#: What to ask for mirrors, by their names, that are known to have had everything at some moment.
+Known = Mapping[str, Question]
+
+
 @dataclass
 class Feeder:
     """Feeds the mirrors of a roster."""
 
     roster: Roster
 
-    def watched(self, source: Source, reason: str, now: float) -> None:
-        """The watches of `source` stand; with a `reason`, every mirror of it owes a full pass."""
+    def watched(self, source: Source, reason: str, now: float, known: Known) -> None:
+        """The watches of `source` stand: see ``Engine.watched``."""
         self.roster.sources[source.path].watched = True
         if reason:
-            self.resync(source, reason, now)
+            self.resync(source, reason, now, known, thorough=self.roster.config.init is True)
 
     def changed(
         self,
@@ -65,11 +70,25 @@ class Feeder:
         scopes = {mirror.pair.node.rscope for mirror in self.roster.of(source)}
         return "changes" in scopes or bool(config.rsettle or config.on_change or config.on_success)
 
-    def resync(self, source: Source, reason: str, now: float) -> None:
-        """Anything below `source` may differ: every mirror of it owes a full pass, at once."""
+    def resync(
+        self, source: Source, reason: str, now: float, known: Known, *, thorough: bool = False
+    ) -> None:
+        """Anything below `source` may differ: see ``Engine.resync``.
+
+        Also those that are `known` owe a full pass when it is to be `thorough`, after the rest.
+        """
         state = self.roster.sources[source.path]
-        state.untold = merged(state.untold, self.roster.full(reason, now))
-        self._pass(state, reason, now)
+        full = self.roster.full(reason, now)
+        state.untold = merged(state.untold, full)
+        for mirror in self.roster.of(source):
+            question = known.get(mirror.name)
+            if question is None:
+                mirror.offer(full)
+            else:
+                mirror.seek(now, full if thorough else None)
+                mirror.health = dataclasses.replace(mirror.health, whole=True)
+                self.roster.actions.append(Seek(mirror, question))
+        self._schedule_full(state, now)
 
     def seek(self, mirror: Mirror, question: Question, now: float) -> None:
         """Have a walk look in the source of a mirror for what has changed without an event."""
@@ -80,8 +99,8 @@ class Feeder:
         """A walk has answered what was asked for a mirror: see ``Engine.found``."""
         if mirror.sought is None:
             return
-        if answer is None or answer.changes is None:
-            reason = "too much has changed" if answer else "a look through the source was cut short"
+        reason = "a look through the source was cut short" if answer is None else _doubt(answer)
+        if answer is None or answer.changes is None or reason:
             mirror.found(self.roster.full(reason, now))
             return
         batch = collect(answer.changes, mirror.sought.since, keep=True)
@@ -118,13 +137,14 @@ class Feeder:
             if mirror.pair.node.name not in free:
                 self.roster.end(mirror, f"{source.path} {reason}", now)
 
-    def resume(self, source: Source, now: float) -> None:
-        """A held `source` is well again; its mirrors owe a full pass."""
-        self.roster.say(INFO, f"{source.path} is back: full pass")
+    def resume(self, source: Source, now: float, known: Known) -> None:
+        """A held `source` is well again: see ``Engine.resume``."""
+        what = "what has changed is looked for" if known else "full pass"
+        self.roster.say(INFO, f"{source.path} is back: {what}")
         state = self.roster.sources[source.path]
         self.roster.hook(recovered(source, state.held, now - state.held_since))
         state.resume()
-        self.resync(source, "the source came back", now)
+        self.resync(source, "the source came back", now, known)
 
     # ---- what is due ----------------------------------------------------------------------
 
@@ -161,7 +181,7 @@ class Feeder:
         if reason == "rfull":
             self._pass(state, reason, now)  # repairs mirrors: nothing says that it changed
         else:
-            self.resync(state.source, reason, now)
+            self.resync(state.source, reason, now, {})
 
     def _hand_over(self, state: SourceState) -> None:
         batch, big = state.take()
@@ -199,3 +219,10 @@ class Feeder:
                 mirror.offer(dataclasses.replace(batch, changes=None))
             elif big is not None:
                 mirror.offer(big)
+
+
+def _doubt(answer: Answer) -> str:
+    """Return why what a walk has found is no use, or ""."""
+    if answer.older:
+        return ROLLED_BACK
+    return "too much has changed" if answer.changes is None else ""

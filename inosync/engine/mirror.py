@@ -203,6 +203,8 @@ class Mirror:
             self.health = replace(self.health, synced=True, succeeded=now)
             if complete:
                 self.carried = work.carries
+                full = flight is not None and bool(flight.reason)
+                self.health = replace(self.health, whole=self.health.whole or full)
                 self._end_search()
             self.brake = Brake()
             self.wary = False

@@ -79,11 +79,13 @@ class Totals:
 class Health:
     """How it has gone: when a run last ``succeeded``, and the last ``failure``.
 
-    ``synced``: it has been in sync at least once. ``ailing`` is what is wrong ``since`` that
-    moment, in words, until a run ends well.
+    ``synced``: it has been in sync at least once. ``whole``: it had everything once, by a full pass
+    or as was remembered, and owes only what has changed since. ``ailing`` is what is wrong
+    ``since`` that moment, in words, until a run ends well.
     """
 
     synced: bool = False
+    whole: bool = False
     succeeded: float | None = None
     failure: Failure | None = None
     ailing: str = ""

@@ -38,6 +38,11 @@ class SourceState:
     untold: Batch | None = None  # what the hook on_change has not been told yet
 
     @property
+    def gathering(self) -> bool:
+        """Whether it has something in store that its mirrors have not been offered yet."""
+        return bool(self.batch or self.written or self.big or len(self.settling) or self.short)
+
+    @property
     def open(self) -> bool:
         """Whether any of its mirrors may run."""
         return self.watched and (not self.held or bool(self.free))

@@ -50,11 +50,13 @@ class Question:
     """What one mirror wants to know.
 
     What may differ if it had everything at ``since`` (nanoseconds since 1970; None: that is not
-    asked), and all names of the files of ``inodes``, of each of which it knows some.
+    asked), and all names of the files of ``inodes``, of each of which it knows some. A ctime of at
+    least ``reached`` was seen once; where there is none any more, the source is an older one.
     """
 
     since: int | None = None
     inodes: Mapping[Inode, frozenset[bytes]] = field(default_factory=dict)
+    reached: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,15 @@ class Answer:
 
     ``changes`` may differ; None: they are too many. Of files that had names which were not known
     all names are in there, and these files are ``named``. ``doubtful`` are files that changed since
-    then and whose mtime is older: rsync may take them for the same. The ``highest`` ctime of all
-    that was seen.
+    then and whose mtime is older: rsync may take them for the same. ``older``: the source is an
+    earlier state of itself, so this says nothing. The ``highest`` ctime of all that was seen.
     """
 
     changes: Changes | None
     named: frozenset[Inode] = frozenset()
     doubtful: frozenset[bytes] = frozenset()
     highest: int = 0
+    older: bool = False
 
 
 @dataclass
@@ -169,4 +172,5 @@ class Scan:
             frozenset(named),
             frozenset(finding.doubtful if finding is not None else ()),
             self._highest,
+            older=self._highest < question.reached,
         )

@@ -21,6 +21,7 @@ from inosync.errors import ConfigError
 from inosync.rsync.program import Program
 from inosync.service.announcer import Announcer, Supervisor
 from inosync.service.hooks import Hooks
+from inosync.service.keeper import Keeper
 from inosync.service.loop import Loop, Part
 from inosync.service.publisher import Publisher
 from inosync.service.requests import Requests
@@ -33,6 +34,7 @@ from inosync.status.snapshot import lines as status_lines
 from inosync.system.control import Server
 from inosync.system.process import resident
 from inosync.system.signals import Signals
+from inosync.system.state import StateFile
 from inosync.text import printable
 
 log = logging.getLogger("inosync")
@@ -137,7 +139,9 @@ class Daemon:
     control: Server | None = None
     onlooker: Onlooker | None = None  # with one, nothing is mirrored but full passes
     loop: Loop = field(default_factory=Loop)
+    state: StateFile | None = None
     _publisher: Publisher | None = None
+    _keeper: Keeper | None = None
 
     def __post_init__(self) -> None:
         self._began = self._loaded = self.loop.clock()
@@ -147,6 +151,9 @@ class Daemon:
         # While pretending, a daemon that runs beside may write the same files.
         if not self.runs.pretend and not alone:
             self._publisher = Publisher(self, self.config)
+            if self.state is not None:
+                self._keeper = Keeper(self.engine, self.sources, self.loop, self.state)
+                self.sources.recall = self._keeper.recall
 
     def parts(self) -> list[Part]:
         """Return what takes part in each turn, in order.
@@ -164,6 +171,8 @@ class Daemon:
             parts.append(_Looking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:
             parts.append(self._publisher)
+        if self._keeper is not None:
+            parts.append(self._keeper)
         return parts
 
     def run(self) -> None:
@@ -171,10 +180,14 @@ class Daemon:
         self.loop.listen(self.signals.fileno(), self._handle_signals)
         self.loop.parts = self.parts()
         try:
+            if self._keeper is not None:
+                self._keeper.open()
             self.sources.open()
             self.loop.run(self._stopped)
             if self._publisher is not None:
                 self._publisher.close(self.loop.clock())
+            if self._keeper is not None:
+                self._keeper.close()
         finally:
             self.runs.kill()
             self.hooks.kill()

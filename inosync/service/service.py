@@ -32,9 +32,10 @@ from inosync.service.preflight import preflight
 from inosync.service.runs import Runs
 from inosync.system import log
 from inosync.system.control import Server
-from inosync.system.lock import Lock, lock_path, runtime_directory, socket_path
+from inosync.system.lock import Lock, identity, lock_path, runtime_directory, socket_path
 from inosync.system.process import capture, end_leftovers
 from inosync.system.signals import Signals
+from inosync.system.state import state_file
 from inosync.system.systemd import Systemd
 from inosync.text import printable
 
@@ -176,6 +177,7 @@ def _serve(
             load=reload,
             control=server,
             onlooker=once,
+            state=state_file(identity(config)),
         ).run()
     finally:
         signals.close()

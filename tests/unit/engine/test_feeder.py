@@ -29,6 +29,7 @@ from inosync.engine.actions import (
     Terminate,
 )
 from inosync.engine.engine import Engine
+from inosync.engine.memory import ROLLED_BACK
 from inosync.engine.mirror import State
 from inosync.planning.scan import Answer, Question
 
@@ -244,6 +245,79 @@ def test_what_is_sought_counts_for_those_who_ask_meanwhile() -> None:
     mirror.found(None)
     assert (mirror.done, mirror.since) == (number, NOW)
     assert mirror.pending == full_pass("start-up", NOW)
+
+
+def known(engine: Engine, *numbers: int) -> dict[str, Question]:
+    return {engine.mirrors[number].name: Question(5) for number in numbers}
+
+
+def beginning(init: object) -> Engine:
+    """An engine whose first mirror of two is known to have had everything at a moment."""
+    engine = make_engine(2, watched=False, init=init, rfull=0.0)
+    engine.watched(engine.config.sources[0], NOW, known=known(engine, 0))
+    return engine
+
+
+def test_a_mirror_that_is_known_owes_what_has_changed() -> None:
+    engine = beginning("changed")
+    one, other = engine.mirrors
+    actions = engine.due(NOW)
+    assert Seek(one, Question(5)) in actions
+    assert starts(actions) == [other]
+    assert (one.done, one.offered, one.since, one.health.whole) == (0, 1, NOW, True)
+    engine.found(one, Answer(Changes()), NOW)
+    assert (one.done, one.since) == (1, None)
+    assert starts(engine.due(NOW)) == []
+
+
+def test_when_all_is_to_be_sure_a_pass_follows() -> None:
+    engine = beginning(True)
+    one, _ = engine.mirrors
+    engine.due(NOW)
+    engine.found(one, Answer(ONE), NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert (action.order.batch.reason, action.order.batch.changes) == ("", ONE)
+    engine.exited(one, Outcome(0), NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.order.batch.reason == "start-up"
+    engine.exited(one, Outcome(0), NOW)
+    assert (one.since, one.done) == (None, one.offered)
+
+
+def test_an_older_state_of_the_source_is_a_pass() -> None:
+    engine = beginning("changed")
+    engine.due(NOW)
+    engine.found(engine.mirrors[0], Answer(ONE, older=True), NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.order.batch.reason == ROLLED_BACK
+
+
+def test_after_an_overflow_and_when_a_source_is_back_it_is_the_same() -> None:
+    engine, source = held_source()
+    one, other = engine.mirrors
+    engine.resume(source, NOW + 2, known=known(engine, 0))
+    actions = engine.due(NOW + 2)
+    assert f"{source.path} is back: what has changed is looked for" in said(actions)
+    assert starts(actions) == [other]
+    engine.exited(other, Outcome(0), NOW + 3)
+    engine.found(one, Answer(Changes()), NOW + 3)
+    engine.due(NOW + 3)
+    engine.resync(source, "overflow", NOW + 4, known=known(engine, 0, 1))
+    assert starts(engine.due(NOW + 4)) == []
+    for mirror in (one, other):
+        engine.found(mirror, Answer(Changes()), NOW + 5)
+        assert (mirror.since, mirror.done) == (None, mirror.offered)
+
+
+def test_only_a_pass_makes_a_mirror_whole() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(0), NOW)
+    assert not mirror.health.whole
+    engine.release("asked for", NOW)
+    engine.due(NOW)
+    engine.exited(mirror, Outcome(0), NOW)
+    assert mirror.health.whole
 
 
 def test_two_searches_are_both_waited_for() -> None:

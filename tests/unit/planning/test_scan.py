@@ -122,6 +122,12 @@ def test_a_source_that_is_gone_tells_nothing(tree: dict[bytes, Status]) -> None:
     assert since(tree) == Answer(set(), highest=0)
 
 
+def test_a_source_that_was_rolled_back_is_known_by_its_highest_ctime() -> None:
+    older, same = scan({b"": folder(7)}, Question(SINCE, reached=8), Question(SINCE, reached=7))
+    assert older.older
+    assert not same.older
+
+
 def test_each_has_its_own_moment() -> None:
     tree = {b"": folder(), b"one": file(SINCE), b"two": file(NEW)}
     first, second, both = scan(
