@@ -97,6 +97,7 @@ class Keeper:
             if known is not None and not reason:
                 asked[mirror.name] = Question(known.moment, reached=known.highest)
             elif known is not None:
+                del self._known[mirror.name]  # to be known again when the pass has ended
                 log.info("%s: full pass: %s", mirror.name, reason)
         return asked
 
@@ -104,7 +105,7 @@ class Keeper:
         """Take note of what has arrived, and write it down when it is time to."""
         for mirror in self._kept():
             mark = self._marks.get(mirror)
-            if mark is not None and mirror.done >= mark.number and mirror.health.whole:
+            if mark is not None and mirror.done >= mark.number and _whole(mirror):
                 del self._marks[mirror]
                 self._note(mirror, mark)
                 if self._at is None:
@@ -125,7 +126,7 @@ class Keeper:
             return
         for mirror in self._kept():
             self._marks.pop(mirror, None)
-            if mirror.health.whole and mirror.done == mirror.offered and self._mark(mirror):
+            if _whole(mirror) and mirror.done == mirror.offered and self._mark(mirror):
                 self._note(mirror, self._marks.pop(mirror))
         if self._known:
             self._known = {name: replace(each, ended=True) for name, each in self._known.items()}
@@ -180,6 +181,11 @@ class Keeper:
                 problem,
             )
         self._failing = problem
+
+
+def _whole(mirror: Mirror) -> bool:
+    """Return whether what it was offered is all that it owed, and nothing is to be deleted yet."""
+    return mirror.health.whole and not mirror.stale
 
 
 def _made_by(mirror: Mirror, config: Config) -> str:

@@ -101,6 +101,27 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
         assert "was written by a newer inosync: full pass" in daemon.log()
         daemon.stop()
 
+        # The machine went down, and the pass that this needs is not made before the next stop.
+        content = json.loads(state.read_text())
+        for each in content["mirrors"].values():
+            each.update(boot="another", ended=False)
+        state.write_text(json.dumps(content))
+        daemon.configure({**chosen, "rexcludes": ["*.tmp"]})
+        mirror.rename(tmp_path / "aside")
+        mirror.write_text("in the way")
+        daemon.start()
+        daemon.wait_for_log("full pass: the machine went down while inosync ran")
+        daemon.stop()
+        known = json.loads(state.read_text())["mirrors"].values()
+        assert not any(each["ended"] for each in known)
+        mirror.unlink()
+        (tmp_path / "aside").rename(mirror)
+        write(mirror, "d0/stray", "x")
+        daemon.start()
+        wait()
+        wait_equal(source, mirror)
+        daemon.stop()
+
 
 def test_a_state_directory_that_cannot_be_made_is_one_warning(tmp_path: Path, source: Path) -> None:
     mirror = tmp_path / "mirror"
