@@ -30,8 +30,9 @@ EVERY = 10.0
 #: Seconds from what is to be noted to the first writing: more may come.
 SETTLE = 1.0
 
-#: Seconds by which the times of files may lag behind the clock: the kernel's tick, generously.
-MARGIN = 0.1
+#: Seconds by which the times of files may lag behind the clock: the kernel's tick, and a second
+#: where there are whole ones only (ext4 with small inodes).
+MARGIN = 1.1
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,14 @@ class Keeper:
     def due(self, now: float) -> None:
         """Take note of what has arrived, and write it down when it is time to."""
         for mirror in self._kept():
+            if mirror not in self._marks and self._noted.get(mirror) != mirror.offered:
+                self._mark(mirror)
             mark = self._marks.get(mirror)
             if mark is not None and mirror.done >= mark.number and _whole(mirror):
                 del self._marks[mirror]
                 self._note(mirror, mark)
                 if self._at is None:
                     self._at = max(now + SETTLE, self._written_at + EVERY)
-            elif mark is None and self._noted.get(mirror) != mirror.offered:
-                self._mark(mirror)
         if self._at is not None and now >= self._at:
             self._at, self._written_at = None, now
             self._write()

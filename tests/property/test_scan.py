@@ -23,7 +23,7 @@ from inosync.watch.files import Files
 RSYNC = shutil.which("rsync") or ""
 pytestmark = pytest.mark.skipif(not RSYNC, reason="rsync is not installed")
 
-SEEDS = range(15 if settings.default.max_examples <= 100 else settings.default.max_examples * 2)
+SEEDS = range(15 if settings.default.max_examples <= 100 else settings.default.max_examples // 2)
 OPERATIONS = [
     "create",
     "write",
