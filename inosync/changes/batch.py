@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from inosync.changes.changes import Changes, Move
+from inosync.changes.changes import Changes, Inode, Move
 
 #: How many paths a batch remembers for messages.
 SAMPLE = 3
@@ -39,7 +39,8 @@ class Batch:
     were renamed, the first ones; these are changes besides. ``repeated``: a run that carried them
     has to be made once more. ``contents``: a full pass is to compare what is in the files, too.
     ``named``: its run names what it carries wherever that can be done. A batch of what a run could
-    not carry is since ``math.inf``: it tries again, and makes no mirror lag.
+    not carry is since ``math.inf``: it tries again, and makes no mirror lag. ``whole`` are files of
+    which all names are among the changes.
     """
 
     since: float
@@ -51,6 +52,7 @@ class Batch:
     moves: tuple[Move, ...] = ()
     contents: bool = False
     named: bool = False
+    whole: frozenset[Inode] = frozenset()
 
     def merge(self, other: Batch) -> Batch:
         """Return one batch that stands for both; `other` is the later one."""
@@ -70,6 +72,7 @@ class Batch:
             moves=_one_after_the_other(_seen_again(self.moves, other.changes), other.moves),
             contents=self.contents or other.contents,
             named=self.named and other.named,
+            whole=self.whole | other.whole,
         )
 
     def again(self) -> Batch:

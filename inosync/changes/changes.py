@@ -9,6 +9,9 @@ from typing import NamedTuple, TypeVar
 
 _Any = TypeVar("_Any")
 
+#: The device and the inode of a file: all of its names (hard links) have the same.
+Inode = tuple[int, int]
+
 
 class Kind(enum.Enum):
     """How far a change reaches."""

@@ -15,6 +15,7 @@ from inosync.config.value_lists import event_mask, excludes, extra, paths, secon
 from inosync.config.values import (
     YEAR,
     arguments,
+    beginning,
     file_to_replace,
     file_to_write,
     flag,
@@ -148,8 +149,11 @@ _TIMES = (
     Setting("eopen", 60, "seconds", seconds,
         "shortest time between two runs for a file that is written and not closed (a log, a "
         "database); 0: it is mirrored only when it is closed"),
-    Setting("init", True, "", flag,
-        "full pass to every node at the start; ``False``: only what changes from then on"),
+    Setting("init", True, "", beginning,
+        "what is sent at the start. ``True``: a full pass to every node, and before it, where "
+        "``rscope`` is ``\"changes\"``, what has changed since the daemon ran last; "
+        "``\"changed\"``: there, a full pass only when that is in doubt; ``False``: only what "
+        "changes from then on"),
     Setting("rfull", 86400, "seconds", seconds,
         "time between full passes that repair what was changed on a mirror; 0: never"),
     Setting("rverify", 0, "seconds", seconds,

@@ -11,6 +11,7 @@ from inosync.config.model import Source
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import Report
 from inosync.planning.order import Order
+from inosync.planning.scan import Question
 from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.differences import EQUAL, Drift
 from inosync.rsync.output import NOTHING, Transferred
@@ -56,6 +57,14 @@ class Rewatch:
 
 
 @dataclass(frozen=True)
+class Seek:
+    """Walk over the source of the mirror to answer the question; then call ``found``."""
+
+    mirror: Mirror
+    question: Question
+
+
+@dataclass(frozen=True)
 class Say:
     """Log this line; ``level`` is one of the above."""
 
@@ -70,7 +79,7 @@ class Hook:
     report: Report
 
 
-Action = Start | Terminate | Kill | Look | Rewatch | Say | Hook
+Action = Start | Terminate | Kill | Look | Rewatch | Seek | Say | Hook
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def idle(mirror: Mirror, lane: Mirror | None) -> bool:
     return (
         mirror.comparison.due_at is not None
         and mirror.state is State.IDLE
+        and mirror.sought is None
         and not mirror.big
         and rests
     )

@@ -33,7 +33,7 @@ from inosync.changes.batch import Batch, merged
 from inosync.config.model import Pair
 from inosync.engine.ailing import Table, due, next_at
 from inosync.engine.backoff import Backoff
-from inosync.engine.records import Brake, Comparison, Failure, Health, Totals, Work
+from inosync.engine.records import Brake, Comparison, Failure, Health, Sought, Totals, Work
 from inosync.planning.order import Prepared
 from inosync.planning.steps import Renew
 from inosync.rsync.causes import Cause
@@ -64,7 +64,8 @@ class Mirror:
     goes before it. ``ailing`` are the paths that runs named as not carried. ``odd`` are pipes and
     sockets that runs pass over, ``ousted`` those of them that the next run deletes on the node.
     ``kept`` are directories that stay there, with what is in them that no run may delete.
-    Batches are numbered as they are ``offered``: all up to ``done`` are on the node. With
+    Batches are numbered as they are ``offered``: all up to ``carried`` are on the node, and all up
+    to ``done`` with what else had changed. While that is ``sought`` it is not in sync. With
     ``rbigsize`` there are two of a pair: the lane for the `big` files, and the one for all else,
     which makes the deletions for both. The records are replaced whole.
     """
@@ -81,7 +82,8 @@ class Mirror:
     retry_at: float | None = None
     rests_until: float | None = None  # the lane: when it may run again (rbigdelay)
     offered: int = 0
-    done: int = 0
+    carried: int = 0
+    sought: Sought | None = None
     stale: frozenset[bytes] = frozenset()  # what must not outlive the next run on the node
     wary: bool = False  # a step for a rename had to be ended: none until all is well
     work: Work = field(default_factory=Work)
@@ -113,8 +115,15 @@ class Mirror:
     @property
     def since(self) -> float | None:
         """When the oldest change that is not on the node yet was seen, or None when in sync."""
-        since = min((batch.since for batch in self.owing), default=math.inf)
+        owed = [batch.since for batch in self.owing]
+        owed += [self.sought.since] if self.sought is not None else []
+        since = min(owed, default=math.inf)
         return None if math.isinf(since) else since
+
+    @property
+    def done(self) -> int:
+        """Up to which number all that was offered is on the node, and all that belongs to it."""
+        return self.carried if self.sought is None else min(self.carried, self.sought.sure)
 
     @property
     def failing(self) -> Failure | None:
@@ -145,6 +154,33 @@ class Mirror:
         self.pending = merged(self.pending, batch)
         if self.state is State.IDLE or (self.state is State.BACKOFF and self.aside):
             self.state = State.PENDING
+
+    def seek(self, now: float, after: Batch | None = None) -> None:
+        """Note that a walk over the source is to find what else has changed; then owe `after`."""
+        sought = self.sought or Sought(now if self.since is None else self.since, self.carried, 0)
+        after = merged(sought.after, after)
+        self.sought = replace(sought, walks=sought.walks + 1, after=after)
+        self.offered += 1
+
+    def found(self, batch: Batch | None) -> None:
+        """Add what such a walk has found to what is owed; None: nothing else."""
+        assert self.sought is not None  # a walk answers those who asked
+        self.sought = replace(self.sought, walks=self.sought.walks - 1)
+        if batch is not None:
+            self.offer(batch)
+            self.sought = replace(self.sought, until=self.offered)
+        elif self.pending is None and self.flight is not None:
+            self.work = replace(self.work, carries=self.offered)
+        elif self.pending is None:
+            self.carried = self.offered
+        self._end_search()
+
+    def _end_search(self) -> None:
+        sought = self.sought
+        if sought is not None and not sought.walks and self.carried >= sought.until:
+            self.sought = None
+            if sought.after is not None:
+                self.offer(sought.after)
 
     @property
     def thorough(self) -> bool:
@@ -218,7 +254,7 @@ class Mirror:
                 self.stale = self.ousted = frozenset()
             if whole:
                 self.aside = None
-            self._went_well(work, now, complete=complete)
+            self._went_well(work, flight, now, complete=complete)
             return 0.0
         self.totals = replace(self.totals, failures=self.totals.failures + 1)
         if not stopped:
@@ -235,7 +271,7 @@ class Mirror:
         self.retry_at = now + wait
         return wait
 
-    def _went_well(self, work: Work, now: float, *, complete: bool) -> None:
+    def _went_well(self, work: Work, flight: Batch | None, now: float, *, complete: bool) -> None:
         if self.aside is not None:
             self.health = replace(self.health, succeeded=now)
             self.state = State.PENDING if self.pending else State.BACKOFF
@@ -245,7 +281,10 @@ class Mirror:
         self.reason = ""
         self.health = replace(self.health, synced=True, succeeded=now)
         if complete:
-            self.done = work.carries
+            self.carried = work.carries
+            full = flight is not None and bool(flight.reason)
+            self.health = replace(self.health, whole=self.health.whole or full)
+            self._end_search()
         self.state = State.PENDING if self.pending else State.IDLE
 
     def _put_aside(self, flight: Batch | None, now: float) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from inosync.changes.batch import Batch
 from inosync.planning.steps import Step
 from inosync.rsync.differences import EQUAL, Drift
 from inosync.rsync.output import NOTHING, Transferred
@@ -55,6 +56,22 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Sought:
+    """What else has changed is looked for in the source, for what was seen ``since``.
+
+    So many ``walks`` have no answer yet. What was found is among what was offered up to the number
+    ``until`` (0: nothing). Until that is on the node, no more than the first ``sure`` ones count.
+    ``after`` is owed when that is done.
+    """
+
+    since: float
+    sure: int
+    walks: int = 1
+    until: int = 0
+    after: Batch | None = None
+
+
+@dataclass(frozen=True)
 class Totals:
     """What all runs came to, and what the ``last`` one moved."""
 
@@ -69,11 +86,13 @@ class Totals:
 class Health:
     """How it has gone: when a run last ``succeeded``, and the last ``failure``.
 
-    ``synced``: it has been in sync at least once. ``ailing`` is what is wrong ``since`` that
-    moment, in words, until a run ends well.
+    ``synced``: it has been in sync at least once. ``whole``: it had everything once, by a full pass
+    or as was remembered, and owes only what has changed since. ``ailing`` is what is wrong
+    ``since`` that moment, in words, until a run ends well.
     """
 
     synced: bool = False
+    whole: bool = False
     succeeded: float | None = None
     failure: Failure | None = None
     ailing: str = ""

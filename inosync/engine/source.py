@@ -6,7 +6,6 @@ Pure values; the engine decides what follows from them.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -33,12 +32,15 @@ class SourceState:
     watched: bool = False  # the watches stand
     short: bool = False  # some directories have no watch
     full_at: float | None = None  # when the next repairing full pass is due
-    linked: bool = False  # that pass is due for files with several names
-    linked_at: float = -math.inf  # when such a pass was last made
     held: str = ""  # why nothing of it may travel; "" is well
     held_since: float = 0.0
     free: frozenset[str] = frozenset()  # nodes to which it may all the same: a person said so
     untold: Batch | None = None  # what the hook on_change has not been told yet
+
+    @property
+    def gathering(self) -> bool:
+        """Whether it has something in store that its mirrors have not been offered yet."""
+        return bool(self.batch or self.written or self.big or len(self.settling) or self.short)
 
     @property
     def open(self) -> bool:
@@ -63,7 +65,6 @@ class SourceState:
         """Take over from before a change of the config what still counts."""
         self.watched, self.held, self.free = old.watched, old.held, old.free
         self.short, self.full_at = old.short, old.full_at
-        self.linked, self.linked_at = old.linked, old.linked_at
         self.held_since, self.untold = old.held_since, old.untold
         self.settling = old.settling
 

@@ -31,11 +31,11 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
-from inosync.changes.changes import Change, Kind
+from inosync.changes.changes import Change, Inode, Kind
 from inosync.config.model import Source
 from inosync.planning.view import Status, View
 from inosync.rsync.filters import Filters
@@ -76,14 +76,14 @@ class Plan:
 
     ``entries`` are the names for ``--files-from``, relative to :func:`top`, to be ended by a NUL
     each. ``full`` is why only a full pass will do, or ``""``; then there are no entries. Neither:
-    there is nothing to carry. ``linked`` says that a file with more names than one has changed:
-    under the others it has done so without an event, and only a full pass finds them. That stays
-    unknown when the name by which it was changed is gone before it is looked at.
+    there is nothing to carry. ``linked`` are files that have more names than the changes know, and
+    these: under the others they have changed without an event. That stays unknown when the name by
+    which one was changed is gone before it is looked at.
     """
 
     entries: tuple[bytes, ...] = ()
     full: str = ""
-    linked: bool = False
+    linked: Mapping[Inode, frozenset[bytes]] = field(default_factory=dict)
 
 
 def list_options(list_file: str = "-") -> list[str]:
@@ -121,13 +121,14 @@ def plan(
     view: View,
     spare: Collection[bytes] = (),
     hide: Collection[bytes] = (),
+    named: Collection[Inode] = (),
     longest: int = LONGEST_LIST,
 ) -> Plan:
     """Return what carries `changes`, as the source is now; to be asked anew for every run.
 
     `filters` are the rules of the source, compiled with its prefix. `spare` are paths that
-    the run leaves alone, and `hide` paths that it is to delete, as ``command.Run`` has them. The
-    list has at most `longest` entries.
+    the run leaves alone, and `hide` paths that it is to delete, as ``command.Run`` has them. Of the
+    files that are `named` the changes have all names. The list has at most `longest` entries.
     """
 
     def admits(path: bytes, *, directory: bool) -> bool:
@@ -152,7 +153,7 @@ def plan(
     if any(len(name) > _LONGEST_ENTRY for name in names):
         return Plan(full="a path is too long to be named")
     # Sorted, each directory on the way is sent only once.
-    return Plan(tuple(sorted(names)), linked=survey.linked)
+    return Plan(tuple(sorted(names)), linked=survey.linked(named))
 
 
 class _Survey:
@@ -165,7 +166,7 @@ class _Survey:
         self.entries: dict[bytes, set[bytes]] = {}
         self.levels: set[bytes] = set()
         self.trees: set[bytes] = set()
-        self.linked = False
+        self._links: dict[Inode, tuple[int, set[bytes]]] = {}  # how many names, and which
         self._admits = admits
         self._view = view
         self._directories = {b"": True}  # which paths are directories that runs come to
@@ -184,7 +185,7 @@ class _Survey:
             # One level of what is left deletes the rest on the mirror, or puts a link in its place.
             self.levels.add(home)
             return
-        self.linked |= _has_more_names(status)
+        self._count_names(path, status)
         self.entries.setdefault(parent, set()).add(path)
 
     def walk(self, longest: int) -> bool:
@@ -202,17 +203,27 @@ class _Survey:
                 if is_directory:
                     if self._admits(lead + name, directory=True):
                         todo.append(lead + name)
-                elif not self.linked:
+                elif self._admits(lead + name, directory=False):
                     # It may have been changed before the directory was watched.
-                    self.linked = self._is_linked(lead + name)
+                    self._count_names(lead + name, self._view.look(lead + name))
             if left < 0 or len(walked) + len(todo) > longest:
                 return False
         self.levels |= walked
         return True
 
-    def _is_linked(self, path: bytes) -> bool:
-        status = self._view.look(path)
-        return _has_more_names(status) and self._admits(path, directory=False)
+    def linked(self, named: Collection[Inode]) -> dict[Inode, frozenset[bytes]]:
+        """Return the files that have more names than were seen, but those that are `named`."""
+        return {
+            inode: frozenset(names)
+            for inode, (count, names) in self._links.items()
+            if len(names) < count and inode not in named
+        }
+
+    def _count_names(self, path: bytes, status: Status | None) -> None:
+        if status is None or not stat.S_ISREG(status.st_mode) or status.st_nlink < 2:
+            return
+        inode = (status.st_dev, status.st_ino)
+        self._links.setdefault(inode, (status.st_nlink, set()))[1].add(path)
 
     def _deepest(self, path: bytes) -> bytes:
         """Return the deepest directory on the way to `path`, or that, if all the way is real."""
@@ -234,10 +245,6 @@ class _Survey:
             known = known and self._admits(path, directory=True)
             self._directories[path] = known
         return known
-
-
-def _has_more_names(status: Status | None) -> bool:
-    return status is not None and stat.S_ISREG(status.st_mode) and status.st_nlink > 1
 
 
 def _fold(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch
+from inosync.changes.changes import Inode
 from inosync.config.model import Pair
 from inosync.planning.steps import Step
 from inosync.planning.view import View
@@ -88,9 +90,9 @@ class Prepared:
     ``names`` are for standard input; None: there is no list; none: there is nothing to carry.
     ``steps`` are those that go before the run itself; of a STEP the first is this one. ``gone`` is
     what must be deleted on the node from now on. ``hid``: something of the batch was kept back.
-    ``linked``: a file with several names is in it, and may have changed under the others.
-    ``widened`` is why what could have been listed is a whole pass, or "". ``left`` is what the run
-    does not look at.
+    ``linked`` are files that have more names than the batch knows, and may have changed under these
+    as well, each with those that it knows. ``widened`` is why what could have been listed is a
+    whole pass, or "". ``left`` is what the run does not look at.
     """
 
     kind: RunKind
@@ -99,7 +101,7 @@ class Prepared:
     steps: tuple[Step, ...] | None = ()
     gone: frozenset[bytes] = field(default=frozenset())
     hid: bool = False
-    linked: bool = False
+    linked: Mapping[Inode, frozenset[bytes]] = field(default_factory=dict)
     widened: str = ""
     left: frozenset[bytes] = frozenset()
 

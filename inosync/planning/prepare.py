@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from inosync.changes.changes import Change, Kind
+from inosync.changes.changes import Change, Inode, Kind
 from inosync.config.model import Config
 from inosync.planning.big_files import big_changes
 from inosync.planning.command import Run, command, patient
@@ -95,14 +95,18 @@ def _prepare_run(
     order: Order, sight: Sight, config: Config, program: Program, *, hide: frozenset[bytes]
 ) -> Prepared:
     """Return the run itself."""
-    names, widened, linked = None, "", False
+    names, widened = None, ""
+    linked: Mapping[Inode, frozenset[bytes]] = {}
     stale = hide
     if order.kind in (RunKind.PASS, RunKind.LISTED):
         hide = hide | _odd(order, sight)
     if order.by_name:
-        found = _plan(_changes(order, sight, config, hide), sight, hide=hide)
-        names, widened, linked = found.entries, found.full, found.linked
+        changes = _changes(order, sight, config, hide)
+        found = _plan(changes, sight, hide=hide, named=order.batch.whole)
+        names, widened = found.entries, found.full
         names = None if widened else names
+        # The run that follows a rehearsal tells them.
+        linked = {} if order.kind is RunKind.REHEARSAL else found.linked
     kind = order.kind
     if kind in (RunKind.PASS, RunKind.LISTED):
         kind = RunKind.PASS if names is None else RunKind.LISTED
@@ -130,7 +134,13 @@ def _changes(
     return itertools.chain(changes, deleted)
 
 
-def _plan(changes: Iterable[Change], sight: Sight, *, hide: frozenset[bytes] = frozenset()) -> Plan:
+def _plan(
+    changes: Iterable[Change],
+    sight: Sight,
+    *,
+    hide: frozenset[bytes] = frozenset(),
+    named: Collection[Inode] = (),
+) -> Plan:
     """Return what a run has to name to carry `changes`."""
     return plan(
         changes,
@@ -138,6 +148,7 @@ def _plan(changes: Iterable[Change], sight: Sight, *, hide: frozenset[bytes] = f
         view=sight.view,
         spare=sight.spare,
         hide=hide,
+        named=named,
         longest=longest_list(sight.directories),
     )
 

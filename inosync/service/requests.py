@@ -297,7 +297,7 @@ class Requests:
             + (", paused" if engine.paused else "")
             for mirror, number in conversation.owed
             if mirror.done < number and mirror in engine.mirrors
-            for reason in (mirror.reason or engine.source_held(mirror),)
+            for reason in (mirror.reason or engine.source_held(mirror) or _seeking(mirror),)
         ]
 
     def _stuck(self, conversation: _Conversation) -> bool:
@@ -310,3 +310,7 @@ class Requests:
             mirror.state in (State.BACKOFF, State.HELD) or engine.source_held(mirror)
             for mirror in waited_for
         )
+
+
+def _seeking(mirror: Mirror) -> str:
+    return "other names of changed files are looked for" if mirror.sought is not None else ""

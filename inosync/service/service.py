@@ -46,6 +46,7 @@ from inosync.system.runtime import (
     sweep,
 )
 from inosync.system.signals import Signals
+from inosync.system.state import state_file
 from inosync.system.systemd import Systemd
 from inosync.text import printable
 
@@ -192,6 +193,7 @@ def _serve(
             load=reload,
             control=server,
             onlooker=once,
+            state=state_file(identity(config)),
         ).run()
     finally:
         signals.close()

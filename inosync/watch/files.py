@@ -34,6 +34,19 @@ class Files:
         except OSError:
             return
 
+    def entries(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+        """Give each name in a directory and lstat(2)'s answer; what has gone meanwhile is not."""
+        try:
+            with os.scandir(b"%b/%b" % (self._root, path)) as entries:
+                for entry in entries:
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except OSError:
+                        continue
+                    yield entry.name, status
+        except OSError:
+            return
+
 
 def changed(source: Source, relative: bytes | None, since: float) -> bool:
     """Return whether a path of the source has changed `since` (Unix time), as far as lstat tells.

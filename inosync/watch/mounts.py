@@ -68,6 +68,14 @@ def file_system(path: str) -> tuple[bytes, ...]:
     return (mount.kind, mount.source, mount.root, mount.device if lasts else b"")
 
 
+def file_systems(path: str) -> tuple[str, frozenset[str]]:
+    """Return what tells the file systems at and below `path` from others, and their types."""
+    top = os.path.realpath(os.fsencode(path))
+    points = [top, *(top.rstrip(b"/") + b"/" + point for point in sorted(mounted_below(path)))]
+    found = [file_system(os.fsdecode(point)) for point in points]
+    return repr(list(zip(points, found, strict=True))), frozenset(str(f[0], "ascii") for f in found)
+
+
 class _Mount(NamedTuple):
     device: bytes
     root: bytes

@@ -30,6 +30,8 @@ class Status(NamedTuple):
     st_size: int = 500
     st_nlink: int = 1
     st_ctime: float = 0.0
+    st_dev: int = 1
+    st_ino: int = 7
 
 
 TREE = {
@@ -87,7 +89,7 @@ def test_a_list() -> None:
     what = ask(batch(Change(b"a/f", Kind.ENTRY)))
     assert (what.kind, what.names, what.listed) == (RunKind.LISTED, (b"./a/f",), True)
     assert what.argv == ("/usr/bin/rsync", *LIST, *BASE, *ENDS)
-    assert (what.steps, what.hid, what.linked, what.widened) == ((), False, False, "")
+    assert (what.steps, what.hid, what.linked, what.widened) == ((), False, {}, "")
 
 
 def test_in_scope_tree_it_is_a_pass() -> None:
@@ -108,7 +110,10 @@ def test_nothing_is_left_to_carry() -> None:
 
 
 def test_a_file_with_several_names_is_told() -> None:
-    assert ask(batch(Change(b"a/two", Kind.ENTRY))).linked
+    two = batch(Change(b"a/two", Kind.ENTRY))
+    assert ask(two).linked == {(1, 7): frozenset([b"a/two"])}
+    assert ask(two, RunKind.REHEARSAL).linked == {}  # the run that follows tells it
+    assert ask(dataclasses.replace(two, whole=frozenset([(1, 7)]))).linked == {}
 
 
 def test_a_rehearsal_names_the_same_and_keeps_nothing_back() -> None:
