@@ -26,6 +26,7 @@ from inosync import __version__
 from inosync.config.model import Config
 from inosync.engine.engine import Engine
 from inosync.engine.roster import GRACE
+from inosync.errors import ConfigError
 from inosync.rsync.destination import Transport
 from inosync.rsync.program import Program
 from inosync.service.daemon import Daemon, Onlooker
@@ -173,8 +174,10 @@ def _serve(
     def reload() -> tuple[Config, Program]:
         with contextlib.chdir(directory):
             fresh = load()
+        refuse_moves(config, fresh)
         found = preflight(fresh, writes=not pretend)
         checksum = found.checksum if program.checksum else ""
+        os.umask(fresh.umask)
         return fresh, dataclasses.replace(program, version=found.version, checksum=checksum)
 
     signals = Signals()
@@ -201,6 +204,22 @@ def _serve(
         return once.conclude(engine)
     logger.info("stopped")
     return 0
+
+
+def refuse_moves(old: Config, new: Config) -> None:
+    """Raise ConfigError when `new` says otherwise what a process cannot change while it runs.
+
+    The lock keeps a second daemon away, and root's privileges are gone.
+    """
+    fixed = ("pidfile", "socket", "user", "group")
+    problems = [
+        f"{name} was {getattr(old, name)!r} when the daemon started and is {getattr(new, name)!r} "
+        "now: restart the daemon, a reload cannot change it"
+        for name in fixed
+        if getattr(old, name) != getattr(new, name)
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def run_environment() -> dict[str, str]:

@@ -40,7 +40,7 @@ def sum_of(text: str) -> str:
 def boot() -> str:
     """Return what tells this start of the machine from others; "" where nothing does."""
     with contextlib.suppress(OSError):
-        return Path(_BOOT).read_text(encoding="ascii").strip()
+        return Path(_BOOT).read_bytes().decode().strip()
     return ""
 
 

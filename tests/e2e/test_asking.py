@@ -245,7 +245,7 @@ def test_a_held_source_is_not_compared_and_nobody_waits_for_it(
         asked = ask(daemon, *options)
         assert asked.returncode == 1, asked
         assert "NOT COMPARED: the daemon holds the source: it" in asked.stdout
-    answer = control.ask(door, "wait", node="", seconds=20, impatient=True)
+    answer = control.ask([(door, None)], "wait", node="", seconds=20, impatient=True)
     assert (answer["synced"], answer["seconds"] < 10) == (False, True)
 
 
@@ -265,7 +265,7 @@ def test_a_wait_and_the_status_know_what_waits(
             write(source, "busy", "x")
             time.sleep(0.0005)
         write(source, f"{number}.log", "x")
-        assert control.ask(door, "wait", node="", seconds=20)["synced"]
+        assert control.ask([(door, None)], "wait", node="", seconds=20)["synced"]
         assert (local.root / f"{number}.log").exists()
     assert (local.root / "new").exists()
 
