@@ -17,6 +17,7 @@ class Kind(enum.Enum):
     """How far a change reaches."""
 
     ENTRY = "entry"  # this path itself: content or attributes
+    ATTRIBUTES = "attributes"  # this path itself, and for certain not its content
     LEVEL = "level"  # something vanished from this directory
     TREE = "tree"  # this directory and everything below it
     WRITTEN = "written"  # this file, by a program that has not closed it yet
@@ -38,6 +39,7 @@ class Changes(Set[Change]):
     """
 
     entries: dict[bytes, None] = field(default_factory=dict)
+    attributes: dict[bytes, None] = field(default_factory=dict)
     levels: dict[bytes, None] = field(default_factory=dict)
     trees: dict[bytes, None] = field(default_factory=dict)
     written: dict[bytes, None] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Changes(Set[Change]):
         """Add what is in `other`."""
         before = self.count
         self.entries.update(other.entries)
+        self.attributes.update(other.attributes)
         self.levels.update(other.levels)
         self.trees.update(other.trees)
         self.written.update(other.written)
@@ -70,6 +73,8 @@ class Changes(Set[Change]):
     def _paths(self, kind: Kind) -> dict[bytes, None]:
         if kind is Kind.ENTRY:
             return self.entries
+        if kind is Kind.ATTRIBUTES:
+            return self.attributes
         if kind is Kind.LEVEL:
             return self.levels
         return self.trees if kind is Kind.TREE else self.written
@@ -79,7 +84,8 @@ class Changes(Set[Change]):
         return frozenset(elements)  # what the operators of Set make
 
     def __len__(self) -> int:
-        return len(self.entries) + len(self.levels) + len(self.trees) + len(self.written)
+        named = len(self.entries) + len(self.attributes) + len(self.written)
+        return named + len(self.levels) + len(self.trees)
 
     def __iter__(self) -> Iterator[Change]:
         for kind in Kind:

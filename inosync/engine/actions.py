@@ -97,3 +97,4 @@ class Outcome:
     account: Account = SILENT  # what it complained of
     kept: tuple[tuple[bytes, bytes], ...] = ()  # directories that stay, and what is in each, or b""
     unstarted: bool = False  # the local rsync could not be started
+    sent: frozenset[bytes] = frozenset()  # the files that it said it has sent, if it was asked

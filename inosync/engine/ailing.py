@@ -71,7 +71,7 @@ def names(changes: Changes | None, path: bytes, *, whole: bool = False) -> bool:
         return False
     if any(home in changes.trees for home in _homes(path)):
         return True
-    here = path in changes.entries or path in changes.written
+    here = path in changes.entries or path in changes.attributes or path in changes.written
     return not whole and (here or (bool(path) and path.rpartition(b"/")[0] in changes.levels))
 
 
@@ -145,7 +145,7 @@ def due(table: Table, now: float) -> Batch | None:
         for path, known in table.items()
         if now >= known.retry_at
     )
-    batch = collect(changes, math.inf, keep=True)
+    batch = collect(changes, math.inf)
     return None if batch is None else replace(batch, named=True)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, collect, merged
 from inosync.changes.changes import Changes
-from inosync.engine import ailing, comparison, messages
+from inosync.engine import ailing, comparison, messages, suspects
 from inosync.engine.actions import DEBUG, ERROR, WARNING, Kill, Look, Outcome
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.records import Failure
@@ -18,6 +18,7 @@ from inosync.engine.reports import ailing as ailing_report
 from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.planning.command import SILENCE
+from inosync.planning.order import RunKind
 from inosync.planning.steps import Renew
 from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict, judge
 from inosync.rsync.output import NOTHING
@@ -52,6 +53,8 @@ class Endings:
         judgement = _judged(mirror, outcome)
         if not stopped and self._went_on(mirror, outcome, judgement, now):
             return
+        if judgement.verdict is Verdict.OK:
+            outcome = suspects.both(mirror, outcome)
         mirror.moved(outcome.transferred)
         flight, ran = mirror.flight, _run(mirror, outcome)
         wait = self._take_end(mirror, judgement, outcome, now)
@@ -75,20 +78,23 @@ class Endings:
         repeat = fine and flight is not None and _to_repeat(mirror, outcome, flight)
         lane = lanes.beside(mirror)
         ousted = self._take_odd(mirror, outcome, now) if well else False
+        left = suspects.rest(mirror) if well else None
         wait = mirror.ended(
             judgement,
             now,
-            complete=not repeat and not ousted and lane is None,
+            complete=not repeat and not ousted and left is None and lane is None,
             sure=outcome.returncode == 0 and not ousted,
             whole=not outcome.listed,
             partial=outcome.returncode == PARTIAL or outcome.account.room,
         )
         if lane is not None and well:
-            lane.beside = merged(lane.beside, flight)
+            lane.beside = merged(lane.beside, suspects.without(flight))
         if mirror.big and well:
             # One that had nothing to do needs no rest.
             rest = self.roster.config.rbigdelay if outcome.command else 0.0
             lanes.ended(mirror, now, rest=rest)
+        if left is not None:
+            mirror.offer(left)
         if repeat and flight is not None:
             mirror.offer(flight.again())
         return wait
@@ -100,7 +106,8 @@ class Endings:
             self._rehearsed(mirror, outcome, now)
             return True
         if not steps:
-            return False
+            return well and self._compares(mirror, outcome, now)
+        suspects.sent(mirror, outcome)
         mirror.moved(outcome.transferred, last=False)
         if not well:
             text = f"{mirror.name}: renamed, to be sent again: {judgement.meaning}"
@@ -108,6 +115,16 @@ class Endings:
         partly = isinstance(steps[0], Renew) and outcome.returncode == PARTIAL
         mirror.stepped(well=well or partly)
         self.scheduler.go_on(mirror, now)
+        return True
+
+    def _compares(self, mirror: Mirror, outcome: Outcome, now: float) -> bool:
+        """Return whether what a run may have taken for equal is now compared by content."""
+        doubts = suspects.in_doubt(mirror, outcome)
+        if not doubts:
+            return False
+        mirror.moved(outcome.transferred)
+        suspects.doubt(mirror, doubts, outcome)
+        self.scheduler.go_on(mirror, now, RunKind.CONTENTS)
         return True
 
     def _rehearsed(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
@@ -156,7 +173,7 @@ class Endings:
             return False
         mirror.ousted |= ousted
         homes = Changes(levels={path.rpartition(b"/")[0]: None for path in ousted})
-        batch = collect(homes, now, keep=True)
+        batch = collect(homes, now)
         assert batch is not None  # there is one for each
         mirror.offer(replace(batch, named=True))
         return True

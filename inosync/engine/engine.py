@@ -173,7 +173,11 @@ class Engine:
 
     def prepared(self, mirror: Mirror, what: Prepared, now: float) -> None:
         """Take note of what was decided for the mirror's run, which begins now."""
-        mirror.decide(what)
+        state = self._roster.source_of(mirror)
+        lost = mirror.flight is not None and bool(mirror.flight.doubts.altered)
+        gathers = state.batch or state.written or state.big or len(state.settling)
+        told = (lost or not state.short) and not gathers and mirror.sought is None
+        mirror.decide(what, all_told=told and mirror.pending is None)
         if what.linked:
             self._feeder.seek(mirror, Question(inodes=what.linked), now)
 

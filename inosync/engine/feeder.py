@@ -53,22 +53,15 @@ class Feeder:
     ) -> None:
         """These paths of `source` may differ: see ``Engine.changed``."""
         state = self.roster.sources[source.path]
-        keep = self._names_changes(source)
         changes, large = without_unsettled(state.settling, changes, Changes.of(big), now)
-        state.big.add(large, now, keep=True)
+        state.big.add(large, now)
         closed = dataclasses.replace(changes, written={}) if changes.written else changes
         if closed:
-            state.batch.add(closed, now, keep=keep, moves=moves)
+            state.batch.add(closed, now, moves=moves)
             state.debounce.touch(now)
         if self.roster.config.eopen and changes.written:
-            state.written.add(Changes(written=changes.written), now, keep=keep)
+            state.written.add(Changes(written=changes.written), now)
             state.unclosed.touch(now)
-
-    def _names_changes(self, source: Source) -> bool:
-        """Return whether somebody wants to know what has changed, not only that something has."""
-        config = self.roster.config
-        scopes = {mirror.pair.node.rscope for mirror in self.roster.of(source)}
-        return "changes" in scopes or bool(config.rsettle or config.on_change or config.on_success)
 
     def resync(
         self, source: Source, reason: str, now: float, known: Known, *, thorough: bool = False
@@ -78,14 +71,14 @@ class Feeder:
         Also those that are `known` owe a full pass when it is to be `thorough`, after the rest.
         """
         state = self.roster.sources[source.path]
-        full = self.roster.full(reason, now)
-        state.untold = merged(state.untold, full)
+        full = self.roster.full(reason, now, lost=True)
+        state.untold = merged(state.untold, self.roster.full(reason, now))
         for mirror in self.roster.of(source):
             question = known.get(mirror.name)
             if question is None:
                 mirror.offer(full)
             else:
-                mirror.seek(now, full if thorough else None)
+                mirror.seek(now, self.roster.full(reason, now) if thorough else None)
                 mirror.health = dataclasses.replace(mirror.health, whole=True)
                 self.roster.actions.append(Seek(mirror, question))
         self._schedule_full(state, now)
@@ -101,9 +94,9 @@ class Feeder:
             return
         reason = "a look through the source was cut short" if answer is None else _doubt(answer)
         if answer is None or answer.changes is None or reason:
-            mirror.found(self.roster.full(reason, now))
+            mirror.found(self.roster.full(reason, now, lost=True))
             return
-        batch = collect(answer.changes, mirror.sought.since, keep=True)
+        batch = collect(answer.changes, mirror.sought.since)
         mirror.found(dataclasses.replace(batch, whole=answer.named) if batch else None)
 
     def unsettled(self, source: Source, files: Iterable[Fresh], now: float) -> None:
@@ -138,7 +131,7 @@ class Feeder:
         freed = state.hold(reason, free, now)
         for mirror in self.roster.of(source):
             if mirror.pair.node.name in freed:
-                mirror.offer(self.roster.full("the source came back", now))
+                mirror.offer(self.roster.full("the source came back", now, lost=True))
             if mirror.pair.node.name not in free:
                 self.roster.end(mirror, f"{source.path} {reason}", now)
 
@@ -198,11 +191,11 @@ class Feeder:
         ready = state.settling.due(now)
         if ready:
             changes = Changes(entries=dict.fromkeys(path for path, _, _ in ready))
-            batch = collect(changes, min(first for _, first, _ in ready), keep=True)
+            batch = collect(changes, min(first for _, first, _ in ready))
             big = Changes(entries=dict.fromkeys(path for path, _, big in ready if big))
             assert batch is not None  # there are changes
             state.untold = merged(state.untold, batch)
-            self._offer(state.source, batch, collect(big, batch.since, keep=True))
+            self._offer(state.source, batch, collect(big, batch.since))
 
     def _pass(self, state: SourceState, reason: str, now: float) -> None:
         self._offer(state.source, self.roster.full(reason, now))
@@ -221,7 +214,7 @@ class Feeder:
                 mirror.offer(batch)
             elif hindrance(mirror.pair.node.extra):
                 # What is big there cannot be told from here: what a link points to, for one.
-                mirror.offer(dataclasses.replace(batch, changes=None))
+                mirror.offer(batch.nameless())
             elif big is not None:
                 mirror.offer(big)
 

@@ -30,11 +30,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from inosync.changes.batch import Batch, merged
+from inosync.changes.changes import Changes
+from inosync.changes.doubts import NO_DOUBTS
 from inosync.config.model import Pair
 from inosync.engine.ailing import Table, due, next_at
 from inosync.engine.backoff import Backoff
 from inosync.engine.records import Brake, Comparison, Failure, Health, Sought, Totals, Work
-from inosync.planning.order import Prepared
+from inosync.planning.order import Moment, Prepared
 from inosync.planning.steps import Renew
 from inosync.rsync.causes import Cause
 from inosync.rsync.exits import Judgement, Verdict
@@ -86,6 +88,7 @@ class Mirror:
     sought: Sought | None = None
     stale: frozenset[bytes] = frozenset()  # what must not outlive the next run on the node
     wary: bool = False  # a step for a rename had to be ended: none until all is well
+    equal_at: Moment | None = None  # all that had changed by then is on the node
     work: Work = field(default_factory=Work)
     totals: Totals = field(default_factory=Totals)
     health: Health = field(default_factory=Health)
@@ -185,7 +188,8 @@ class Mirror:
     @property
     def thorough(self) -> bool:
         """Whether its run reads whole files to compare them, and may be silent for long."""
-        return self.work.comparing or (self.flight is not None and self.flight.contents)
+        contents = self.flight is not None and self.flight.contents
+        return self.work.comparing or self.work.ran is not None or contents
 
     def start(
         self, now: float, *, check_after: float, rehearse: bool = False, lenient: bool = False
@@ -253,7 +257,7 @@ class Mirror:
             if sure:
                 self.stale = self.ousted = frozenset()
             if whole:
-                self.aside = None
+                complete &= not self._doubt_aside()
             self._went_well(work, flight, now, complete=complete)
             return 0.0
         self.totals = replace(self.totals, failures=self.totals.failures + 1)
@@ -282,10 +286,19 @@ class Mirror:
         self.health = replace(self.health, synced=True, succeeded=now)
         if complete:
             self.carried = work.carries
+            self.equal_at = work.moment or self.equal_at
             full = flight is not None and bool(flight.reason)
             self.health = replace(self.health, whole=self.health.whole or full)
             self._end_search()
         self.state = State.PENDING if self.pending else State.IDLE
+
+    def _doubt_aside(self) -> bool:
+        """A pass has carried what was put aside; return whether it may have passed over some."""
+        aside, self.aside = self.aside, None
+        doubts = aside.nameless().doubts if aside is not None else NO_DOUBTS
+        if aside is not None and doubts:
+            self.offer(Batch(aside.since, 0, changes=Changes(), doubts=doubts))
+        return bool(doubts)
 
     def _put_aside(self, flight: Batch | None, now: float) -> float:
         """Let what failed wait for its next try, and nothing else."""
@@ -302,12 +315,28 @@ class Mirror:
 
     def moved(self, amount: Transferred, *, last: bool = True) -> None:
         """Count what a run has moved; not the `last`: another of the same flight follows."""
-        total = self.totals.moved + amount
-        self.totals = replace(self.totals, moved=total, last=amount if last else self.totals.last)
+        total, before = self.totals.moved + amount, self.work.ran
+        whole = amount + before.moved if before is not None else amount
+        self.totals = replace(self.totals, moved=total, last=whole if last else self.totals.last)
 
-    def decide(self, what: Prepared) -> None:
-        """Take note of what was decided for the run that begins now."""
-        self.work = replace(self.work, steps=what.steps, hid=what.hid, left=what.left)
+    def decide(self, what: Prepared, *, all_told: bool = False) -> None:
+        """Take note of what was decided for the run that begins now.
+
+        ``all_told``: what its source was heard to change is in what it carries.
+        """
+        work = self.work
+        moment = (what.moment if all_told else None) if not work.decided else work.moment
+        follows = work.ran is not None  # what the run itself kept back and left out counts
+        self.work = replace(
+            work,
+            steps=what.steps,
+            hid=what.hid or (follows and work.hid),
+            left=what.left | work.left if follows else what.left,
+            candidates=what.candidates,
+            doubts=what.doubts,
+            moment=moment,
+            decided=True,
+        )
         self.stale |= what.gone
 
     def stepped(self, *, well: bool) -> None:

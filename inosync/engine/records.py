@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inosync.changes.batch import Batch
+from inosync.changes.doubts import NO_DOUBTS, Doubts
+from inosync.planning.order import Moment
 from inosync.planning.steps import Step
+from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.differences import EQUAL, Drift
 from inosync.rsync.output import NOTHING, Transferred
 
@@ -29,6 +32,17 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Ran:
+    """How the run ended that a comparison of suspects follows."""
+
+    returncode: int
+    listed: bool
+    moved: Transferred
+    account: Account = SILENT
+    kept: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True)
 class Work:
     """The run that is at work, or nothing: ``started`` is None. Times are monotonic seconds.
 
@@ -39,6 +53,11 @@ class Work:
     offered up to this number. ``steps`` go before it, for renames; the first is at work; None: that
     is not decided yet. ``hid``: it kept back what came to the old place of something renamed.
     ``left``: it does not look at these paths.
+
+    ``candidates`` are files that are suspects unless they were ``sent``; what else is in doubt are
+    ``doubts``. ``ran``: that run has ended well, and now its suspects are compared; ``doubts`` are
+    those left for the next time. All that had happened at its ``moment`` is in what it carries,
+    if there was one when it was ``decided`` first.
     """
 
     started: float | None = None
@@ -53,6 +72,12 @@ class Work:
     steps: tuple[Step, ...] | None = None
     hid: bool = False
     left: frozenset[bytes] = frozenset()
+    candidates: frozenset[bytes] = frozenset()
+    sent: frozenset[bytes] = frozenset()
+    doubts: Doubts = NO_DOUBTS
+    ran: Ran | None = None
+    moment: Moment | None = None
+    decided: bool = False
 
 
 @dataclass(frozen=True)

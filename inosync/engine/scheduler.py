@@ -83,10 +83,11 @@ class Scheduler:
         batch = mirror.start(now, check_after=_look(mirror), rehearse=rehearse, lenient=lenient)
         self._order(mirror, batch, RunKind.REHEARSAL if rehearse else RunKind.PASS, now)
 
-    def go_on(self, mirror: Mirror, now: float) -> None:
+    def go_on(self, mirror: Mirror, now: float, kind: RunKind = RunKind.PASS) -> None:
         """Start the next run of the same flight: after a rehearsal, or a step."""
-        batch = mirror.perform(now, check_after=_look(mirror))
-        self._order(mirror, batch, RunKind.PASS, now)
+        patience = SILENCE if kind is RunKind.CONTENTS else 1
+        batch = mirror.perform(now, check_after=_look(mirror) * patience)
+        self._order(mirror, batch, kind, now)
 
     def compare(self, now: float) -> None:
         """Start the comparison that has been due for longest."""
@@ -137,6 +138,7 @@ class Scheduler:
             retried=mirror.backoff.failures > 0,
             blind=ailing.blind(mirror.ailing, batch, now),
             odd=mirror.ousted,
+            equal_at=mirror.equal_at,
         )
         self.roster.actions.append(Start(mirror, order))
 

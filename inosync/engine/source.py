@@ -103,8 +103,8 @@ def without_unsettled(
         return changes, big
     waiting = {
         path
-        for path in (*changes.entries, *changes.written)
-        if path and settling.touch(path, now, big=path in big.entries)
+        for path in (*changes.entries, *changes.attributes, *changes.written)
+        if path and settling.touch(path, now, big=path in big.entries or path in big.attributes)
     }
     return _without(changes, waiting), _without(big, waiting)
 
@@ -113,5 +113,6 @@ def _without(changes: Changes, files: Collection[bytes]) -> Changes:
     return dataclasses.replace(
         changes,
         entries={path: None for path in changes.entries if path not in files},
+        attributes={path: None for path in changes.attributes if path not in files},
         written={path: None for path in changes.written if path not in files},
     )

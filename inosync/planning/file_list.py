@@ -78,12 +78,14 @@ class Plan:
     each. ``full`` is why only a full pass will do, or ``""``; then there are no entries. Neither:
     there is nothing to carry. ``linked`` are files that have more names than the changes know, and
     these: under the others they have changed without an event. That stays unknown when the name by
-    which one was changed is gone before it is looked at.
+    which one was changed is gone before it is looked at. ``inside`` are the paths in new
+    directories that are no directories.
     """
 
     entries: tuple[bytes, ...] = ()
     full: str = ""
     linked: Mapping[Inode, frozenset[bytes]] = field(default_factory=dict)
+    inside: tuple[bytes, ...] = ()
 
 
 def list_options(list_file: str = "-") -> list[str]:
@@ -153,7 +155,7 @@ def plan(
     if any(len(name) > _LONGEST_ENTRY for name in names):
         return Plan(full="a path is too long to be named")
     # Sorted, each directory on the way is sent only once.
-    return Plan(tuple(sorted(names)), linked=survey.linked(named))
+    return Plan(tuple(sorted(names)), linked=survey.linked(named), inside=tuple(survey.inside))
 
 
 class _Survey:
@@ -166,6 +168,7 @@ class _Survey:
         self.entries: dict[bytes, set[bytes]] = {}
         self.levels: set[bytes] = set()
         self.trees: set[bytes] = set()
+        self.inside: list[bytes] = []
         self._links: dict[Inode, tuple[int, set[bytes]]] = {}  # how many names, and which
         self._admits = admits
         self._view = view
@@ -203,7 +206,9 @@ class _Survey:
                 if is_directory:
                     if self._admits(lead + name, directory=True):
                         todo.append(lead + name)
-                elif self._admits(lead + name, directory=False):
+                    continue
+                if self._admits(lead + name, directory=False):
+                    self.inside.append(lead + name)
                     # It may have been changed before the directory was watched.
                     self._count_names(lead + name, self._view.look(lead + name))
             if left < 0 or len(walked) + len(todo) > longest:

@@ -6,23 +6,29 @@ decided come out. Nothing here starts a run or writes into a mirror.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from inosync.changes.changes import Change, Inode, Kind
+from inosync.changes.doubts import NO_DOUBTS, Doubts
 from inosync.config.model import Config
-from inosync.planning.big_files import big_changes
+from inosync.planning.big_files import big_changes, is_big
 from inosync.planning.command import Run, command, patient
 from inosync.planning.file_list import Plan, longest_list, plan
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, holds, steps
 from inosync.planning.steps import Relink, Renew, Step
-from inosync.planning.view import files
-from inosync.rsync.options import prevented, whole_files
+from inosync.planning.suspects import FILES, candidates, take
+from inosync.planning.view import Status, files
+from inosync.rsync.options import compares_contents, hindrance, prevented, whole_files
 from inosync.rsync.program import Program
+
+#: How many files one run compares that are named by rules: each is a few words of argv.
+FEW = 200
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ def prepare(
     """Return what is to be run for `order` first, as the source is now."""
     if order.kind in (RunKind.REHEARSAL, RunKind.COMPARISON):
         return _prepare_run(order, sight, config, program, hide=_hidden(order))
+    if order.kind is RunKind.CONTENTS:
+        return _prepare_contents(order, sight, config, program)
     first = (
         _steps(order, sight, config, program, worth or Worth())
         if order.steps is None
@@ -81,46 +89,118 @@ def _prepare_step(
     """Return the run of the first of the steps that remain."""
     step = remaining[0]
     relink = isinstance(step, Relink)
-    run = _run(order, sight, RunKind.STEP, listed=not relink, step=step)
+    tells = _tells(order)
+    run = _run(order, sight, RunKind.STEP, listed=not relink, step=step, tells=tells)
     return Prepared(
         RunKind.STEP,
         tuple(command(run, config, program)),
         names=step.names or None if relink else step.names,
         steps=remaining,
         gone=step.gone if isinstance(step, Relink) else frozenset(),
+        tells=tells,
+        moment=sight.moment,
     )
+
+
+def _tells(order: Order) -> bool:
+    """Return whether a run is asked what it sends: not when it compares contents anyway."""
+    return not order.contents and not compares_contents(order.pair.node.extra)
 
 
 def _prepare_run(
     order: Order, sight: Sight, config: Config, program: Program, *, hide: frozenset[bytes]
 ) -> Prepared:
     """Return the run itself."""
-    names, widened = None, ""
-    linked: Mapping[Inode, frozenset[bytes]] = {}
-    stale = hide
+    found, stale = Plan(), hide
     if order.kind in (RunKind.PASS, RunKind.LISTED):
         hide = hide | _odd(order, sight)
-    if order.by_name:
+    if order.by_name and not order.idle:
         changes = _changes(order, sight, config, hide)
         found = _plan(changes, sight, hide=hide, named=order.batch.whole)
-        names, widened = found.entries, found.full
-        names = None if widened else names
-        # The run that follows a rehearsal tells them.
-        linked = {} if order.kind is RunKind.REHEARSAL else found.linked
-    kind = order.kind
+    names = found.entries if order.by_name and not found.full else None
+    kind, doubtful, doubts = order.kind, frozenset[bytes](), NO_DOUBTS
     if kind in (RunKind.PASS, RunKind.LISTED):
         kind = RunKind.PASS if names is None else RunKind.LISTED
-    run = _run(order, sight, kind, listed=names is not None, hide=hide)
+        doubtful, doubts = _in_doubt(order, sight, None if names is None else found.inside)
+    run = _run(order, sight, kind, listed=names is not None, hide=hide, tells=bool(doubtful))
     return Prepared(
         kind,
         tuple(command(run, config, program)),
         names=names,
         steps=order.steps if kind in (RunKind.REHEARSAL, RunKind.COMPARISON) else (),
         hid=any(sight.view.look(path) is not None for path in stale),
-        linked=linked,
-        widened=widened,
+        # The run that follows a rehearsal tells them.
+        linked={} if order.kind is RunKind.REHEARSAL else found.linked,
+        widened=found.full,
         left=order.left_out | _left(order, sight),
+        tells=bool(doubtful),
+        candidates=doubtful,
+        doubts=doubts,
+        moment=sight.moment,
     )
+
+
+def _in_doubt(
+    order: Order, sight: Sight, inside: Iterable[bytes] | None
+) -> tuple[frozenset[bytes], Doubts]:
+    """Return which files may hold other content unless they are sent, and what else may."""
+    before = order.batch.doubts
+    if order.contents:
+        return frozenset(), NO_DOUBTS
+    if not _tells(order):
+        return frozenset(), before
+    files, doubts = candidates(
+        order.batch.changes,
+        filters=sight.filters,
+        view=sight.view,
+        inside=inside,
+        leave=order.left_out,
+    )
+    return files | before.files, dataclasses.replace(before, files=frozenset()) | doubts
+
+
+def _prepare_contents(order: Order, sight: Sight, config: Config, program: Program) -> Prepared:
+    """Return the run that compares some of what is in doubt by content."""
+    spared = {*sight.spare, *order.stale, *order.left_out}
+
+    def wants(path: bytes, status: Status) -> bool:
+        if config.rbigsize and is_big(status, config.rbigsize) != order.big:
+            return False
+        if spared and any(above in spared for above in _with_parents(path)):
+            return False
+        return sight.filters.admits_path(path, directory=False)
+
+    # Where a list would not mean the same as a pass, rules name the files.
+    by_rules = not sight.filters.plain or bool(hindrance(order.pair.node.extra))
+    since = order.equal_at.by_files(sight.now) if order.equal_at is not None else None
+    suspects, rest = take(
+        order.batch.doubts,
+        view=sight.view,
+        wants=wants,
+        since=since,
+        most=FEW if by_rules else FILES,
+    )
+    found = Plan() if by_rules else _plan((Change(p, Kind.ENTRY) for p in suspects), sight)
+    names = None if suspects and (by_rules or found.full) else found.entries
+    only = suspects[:FEW] if names is None else ()
+    if names is None:
+        rest |= Doubts(frozenset(suspects[FEW:]))
+    run = _run(order, sight, RunKind.CONTENTS, listed=names is not None, only=only)
+    argv = tuple(command(run, config, program))
+    return Prepared(
+        RunKind.CONTENTS,
+        argv,
+        names=names,
+        left=_left(order, sight),
+        doubts=rest,
+        moment=sight.moment,
+    )
+
+
+def _with_parents(path: bytes) -> Iterable[bytes]:
+    while path:
+        yield path
+        path = path.rpartition(b"/")[0]
 
 
 def _changes(
@@ -161,10 +241,12 @@ def _run(
     listed: bool,
     step: Step | None = None,
     hide: frozenset[bytes] = frozenset(),
+    only: Iterable[bytes] = (),
+    tells: bool = False,
 ) -> Run:
     """Return a run of this kind, with all that the order says of each of its runs."""
     return Run(
-        patient(order.pair) if order.contents else order.pair,
+        patient(order.pair) if order.contents or kind is RunKind.CONTENTS else order.pair,
         kind,
         step=step,
         listed=listed,
@@ -175,6 +257,8 @@ def _run(
         spare=sight.spare,
         leave=files(order.left_out, sight.view) | _left(order, sight),
         hide=hide,
+        only=only,
+        tells=tells,
     )
 
 
@@ -204,6 +288,9 @@ def _relinks(
 ) -> tuple[Step, ...]:
     extra = order.pair.node.extra
     if not order.batch.moves or order.owed is None or not order.alone or prevented(extra):
+        return ()
+    # What the node has may not be what it should be.
+    if order.batch.doubts:
         return ()
     # Older ones, which compare whole seconds, would take other files for these.
     if sight.spare or not sight.sees_all or not program.compares_exactly:

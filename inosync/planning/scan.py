@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from inosync.changes.batch import MOST
 from inosync.changes.changes import Changes, Inode
+from inosync.changes.doubts import MOST
 from inosync.planning.view import Status
 from inosync.rsync.filters import Filters
 

@@ -23,6 +23,8 @@ _SHORT_WITH_VALUE = "".join(
 _LETTERS = re.compile(f"-([^{_SHORT_WITH_VALUE}]*)([{_SHORT_WITH_VALUE}]?)(.*)", re.DOTALL)
 
 _UNKNOWN = Row("")
+#: What takes -c back when it stands behind it.
+_NO_CHECKSUM = ("--no-c", "--no-checksum")
 
 _RULE_FILES = frozenset(("--exclude-from", "--include-from"))
 _FORGETS = "it would forget rexcludes, and the rules for what must not be deleted"
@@ -202,6 +204,12 @@ def hindrance(words: Sequence[str]) -> str:
 def prevented(words: Sequence[str]) -> bool:
     """Return whether a node's options keep renames from being anything but ordinary changes."""
     return any(_row(option).no_steps for option in options(words))
+
+
+def compares_contents(words: Sequence[str]) -> bool:
+    """Return whether a run with these options takes no file for equal by size and date."""
+    given = options(words)
+    return not given.isdisjoint(("-c", "--checksum")) and given.isdisjoint(_NO_CHECKSUM)
 
 
 def whole_files(words: Sequence[str]) -> bool:

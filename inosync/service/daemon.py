@@ -18,6 +18,7 @@ from inosync.engine.actions import Action, Hook, Outcome, Rewatch, Say, Seek, St
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
 from inosync.errors import ConfigError
+from inosync.planning.order import Moment
 from inosync.rsync.program import Program
 from inosync.service.announcer import Announcer, Supervisor
 from inosync.service.hooks import Hooks
@@ -123,7 +124,9 @@ class Acting:
             mirror.withdraw()
             self.sources.lose(mirror.pair.source, fault, now)
         else:
-            self.runs.start(action, self.sources.sight(mirror), now, wall=self.loop.wall())
+            wall = self.loop.wall()
+            sight = self.sources.sight(mirror, Moment(wall, now))
+            self.runs.start(action, sight, now, wall=wall)
 
 
 @dataclass

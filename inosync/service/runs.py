@@ -20,9 +20,10 @@ from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
 from inosync.planning.order import Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
+from inosync.planning.steps import Relink
 from inosync.rsync.complaints import Places, account
 from inosync.rsync.destination import Transport
-from inosync.rsync.differences import EQUAL, Drift, below, differences, summary
+from inosync.rsync.differences import EQUAL, Drift, below, carried, differences, summary
 from inosync.rsync.exits import exit_status
 from inosync.rsync.output import Progress, deletions, evidence, progress, rehearsed, transferred
 from inosync.rsync.program import Program
@@ -94,7 +95,8 @@ class Runs:
             if what.names != ():
                 shown = _shown(what.argv, what.names)
                 log.info("would execute: %s%s", _printf(what.names or ()), shown)
-            self.engine.exited(mirror, Outcome(0, pretended=self.pretend), now)
+            outcome = Outcome(0, pretended=self.pretend, listed=what.listed)
+            self.engine.exited(mirror, outcome, now)
             return
         forgets = forgetting(order.pair.source.excludes, order.pair.node.extra)
         if forgets:
@@ -147,6 +149,7 @@ class Runs:
                 listed=run.what.listed,
                 account=said,
                 kept=staying(run.mirror.pair, said.kept),
+                sent=_sent(run) if run.what.tells else frozenset(),
             )
             self.ended(run.mirror, outcome, run.child.lines())
             run.child.close()
@@ -202,6 +205,15 @@ def staying(pair: Pair, directories: Iterable[bytes]) -> tuple[tuple[bytes, byte
         inner = first_inside(os.fsencode(place)) if local else b""
         found.append((path, path + b"/" + inner if inner else b""))
     return tuple(found)
+
+
+def _sent(run: _Run) -> frozenset[bytes]:
+    """Return the files, relative to the source, that a run has said it sent."""
+    prefix, found = os.fsencode(run.mirror.pair.source.prefix), carried(run.child.lines())
+    step = run.what.steps[0] if run.what.kind is RunKind.STEP and run.what.steps else None
+    if isinstance(step, Relink):  # whose top is the directory itself
+        return frozenset(os.path.join(step.new, name) for name in found)
+    return frozenset(path for name in found if (path := below(prefix, name)) is not None)
 
 
 def _drift(run: _Run) -> Drift:

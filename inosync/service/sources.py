@@ -17,7 +17,7 @@ from inosync.engine.engine import Engine
 from inosync.engine.memory import Place
 from inosync.engine.mirror import Mirror
 from inosync.planning.big_files import big_changes
-from inosync.planning.order import Sight
+from inosync.planning.order import Moment, Sight
 from inosync.planning.resting_files import fresh_below
 from inosync.planning.scan import Question, Scan
 from inosync.service.loop import Loop
@@ -93,9 +93,9 @@ class Sources:
         """Hold a source that is not what it was, until it is back."""
         self._lose(self._guards[source.path], reason, now)
 
-    def sight(self, mirror: Mirror) -> Sight:
-        """Return the source of a mirror as it is now."""
-        return sight(self._guards[mirror.pair.source.path], mirror.pair.node.name)
+    def sight(self, mirror: Mirror, now: Moment) -> Sight:
+        """Return the source of a mirror as it is `now`."""
+        return sight(self._guards[mirror.pair.source.path], mirror.pair.node.name, now)
 
     def scan(self, path: str, questions: Sequence[Question]) -> Scan:
         """Return a walk over a source that answers these questions."""
@@ -122,7 +122,10 @@ class Sources:
     def newest(self, source: Source, changes: Changes | None) -> int:
         """Return the highest ctime (nanoseconds) of the source and some of what changed in it."""
         paths = [b""]
-        for each in (changes.entries, changes.levels, changes.trees) if changes else ():
+        moving = (
+            (changes.entries, changes.attributes, changes.levels, changes.trees) if changes else ()
+        )
+        for each in moving:
             paths += [path for path, _ in zip(reversed(each), range(1), strict=False)]
         seen = [self._guards[source.path].files.look(path) for path in paths]
         return max((status.st_ctime_ns for status in seen if status is not None), default=0)
@@ -385,12 +388,16 @@ class Sources:
             self._retry_at = now + _RETRY_SOURCE
 
 
-def sight(guard: Guard, node: str) -> Sight:
-    """Return a source as it is now, for its mirror on `node`."""
+def sight(guard: Guard, node: str, now: Moment) -> Sight:
+    """Return a source as it is `now`, for its mirror on `node`."""
+    watcher = guard.watcher
+    heard = watcher is not None and not (watcher.unread or watcher.unfinished or watcher.waiting())
     return Sight(
         guard.files,
         guard.filters,
         spare=guard.lost(node),
         directories=guard.watcher.watched if guard.watcher is not None else 0,
         sees_all=guard.sees_all,
+        now=now,
+        moment=now if heard and guard.sees_all else None,
     )

@@ -50,8 +50,8 @@ def test_a_hold_that_leaves_some_alone_owes_them_nothing() -> None:
 
 def test_all_that_was_gathered_goes_together() -> None:
     it = state()
-    it.batch.add(Changes.of([Change(b"a", Kind.ENTRY)]), NOW + 1, keep=True)
-    it.written.add(Changes.of([Change(b"log", Kind.WRITTEN)]), NOW, keep=True)
+    it.batch.add(Changes.of([Change(b"a", Kind.ENTRY)]), NOW + 1)
+    it.written.add(Changes.of([Change(b"log", Kind.WRITTEN)]), NOW)
     it.debounce.touch(NOW + 1)
     it.unclosed.touch(NOW)
     batch, big = it.take()

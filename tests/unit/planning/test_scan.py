@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from inosync.changes.batch import MOST
 from inosync.changes.changes import Change, Kind
+from inosync.changes.doubts import MOST
 from inosync.planning.scan import Answer, Question, Scan
 from inosync.rsync.filters import compile_filters
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from inosync.rsync.option_table import TABLE
 from inosync.rsync.options import (
+    compares_contents,
     deletes_excluded,
     follows_links,
     half_written,
@@ -276,3 +277,10 @@ def test_any_value_is_accepted_or_refused_in_words(value: object) -> None:
 def test_the_files_of_rules() -> None:
     words = ("--exclude-from", "/a", "-f", "merge,- /b", "--filter=: .c", "--include-from=/d", "-a")
     assert list(rule_files(words)) == [("/a", ""), ("/b", "merge,- /b"), ("/d", "")]
+
+
+def test_who_takes_no_file_for_equal_by_size_and_date() -> None:
+    assert compares_contents(("-zc",))
+    assert compares_contents(("--checksum",))
+    assert not compares_contents(("-z", "--checksum-choice=md5"))
+    assert not compares_contents(("-c", "--no-checksum"))
