@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from inosync.changes.changes import Changes
 
 #: How many paths of one kind are remembered at the most.
 MOST = 50_000
+#: And how many files: each mirror remembers its own.
+MOST_FILES = 20_000
 
 _NONE: frozenset[bytes] = frozenset()
 
@@ -49,7 +52,9 @@ class Doubts:
     def bounded(self) -> Doubts:
         """Return what stands for these doubts and is not too much to remember."""
         files, folders, trees = self.files, self.folders, self.trees
-        if len(files) > MOST:
+        if files and folders:
+            files = frozenset(path for path in files if path.rpartition(b"/")[0] not in folders)
+        if len(files) > MOST_FILES:
             files, folders = _NONE, folders | homes(files)
         if b"" in trees or len(folders) > MOST or len(trees) > MOST:
             return EVERYTHING
@@ -64,8 +69,10 @@ LOST = Doubts(altered=frozenset((b"",)))
 
 def doubts_of(changes: Changes) -> Doubts:
     """Return what `changes` leave in doubt: what was written or came; attributes are no content."""
-    files = frozenset((*changes.entries, *changes.written))
-    return Doubts(files, trees=frozenset(changes.trees)).bounded()
+    files, trees = (changes.entries, changes.written), frozenset(changes.trees)
+    if sum(map(len, files)) > MOST_FILES:
+        return Doubts(folders=homes(chain(*files)), trees=trees).bounded()
+    return Doubts(frozenset(chain(*files)), trees=trees).bounded()
 
 
 def homes(files: Iterable[bytes]) -> frozenset[bytes]:

@@ -58,6 +58,7 @@ INSTALLING = (
 )
 UNINSTALLING = (
     "rm -f /etc/systemd/system/inosync.service",
+    "rm -rf /var/lib/inosync",
     "rm -r /opt/inosync /usr/local/bin/inosync",
     "find /usr/local/share -lname '/opt/inosync/*' -delete",
 )
@@ -154,6 +155,7 @@ PLACES = {
     "/opt/": "{}/opt/",
     "/etc/": "{}/etc/",
     "/var/www": "{}/var/www",
+    "/var/lib/": "{}/var/lib/",
     "REPOSITORY": "{}/repository",
     "FILE": "{}/lsyncd.conf.lua",
     "NODE": "{}/srv/www/",

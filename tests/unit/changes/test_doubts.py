@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inosync.changes.changes import Change, Changes, Kind
-from inosync.changes.doubts import EVERYTHING, LOST, MOST, NO_DOUBTS, Doubts, doubts_of
+from inosync.changes.doubts import EVERYTHING, LOST, MOST, MOST_FILES, NO_DOUBTS, Doubts, doubts_of
 
 
 def names(count: int, lead: str = "") -> frozenset[bytes]:
@@ -27,7 +27,14 @@ def test_the_doubts_of_two() -> None:
 
 
 def test_too_many_files_become_their_directories_and_these_everything() -> None:
-    assert Doubts(names(MOST + 1, "d/")).bounded() == Doubts(folders=frozenset({b"d"}))
-    assert Doubts(names(MOST, "d/")).bounded().files
+    assert Doubts(names(MOST_FILES + 1, "d/")).bounded() == Doubts(folders=frozenset({b"d"}))
+    assert Doubts(names(MOST_FILES, "d/")).bounded().files
     assert Doubts(folders=names(MOST + 1)).bounded() == EVERYTHING
     assert Doubts(trees=names(MOST + 1)).bounded() == EVERYTHING
+
+
+def test_a_file_in_a_directory_that_is_in_doubt_is_not_remembered_besides() -> None:
+    d = Doubts(folders=frozenset({b"d"}))
+    assert Doubts(frozenset({b"d/f", b"d/e/f", b"f"})) | d == Doubts(
+        frozenset({b"d/e/f", b"f"}), frozenset({b"d"})
+    )
