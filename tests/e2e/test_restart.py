@@ -58,7 +58,8 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
         runs = daemon.log().count("executing: ")
         daemon.start()
         wait()
-        assert daemon.log().count("executing: ") <= runs + 1  # what changed in the last moment
+        # What changed in the last moment, and a look whether rsync took it wrongly for equal.
+        assert daemon.log().count("executing: ") <= runs + 2
         assert passes(daemon) == 1
 
         # Killed in the middle of a change.
