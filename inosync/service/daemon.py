@@ -122,7 +122,7 @@ class Acting:
         mirror = action.mirror
         if fault := self.sources.fault(mirror):
             mirror.withdraw()
-            self.sources.lose(mirror.pair.source, fault, now)
+            self.sources.lose(mirror.pair.source, fault)
         else:
             wall = self.loop.wall()
             sight = self.sources.sight(mirror, Moment(wall, now))
@@ -244,7 +244,7 @@ class Daemon:
 
     def catch_up(self, now: float) -> None:
         """Take what the kernel has queued until now."""
-        self.sources.catch_up(now)
+        self.sources.catch_up()
 
     def caught_up(self, node: str = "") -> bool:
         """Return whether all that was queued then is known, and no source is held for `node`."""
@@ -253,7 +253,7 @@ class Daemon:
     def release(self, now: float, node: str = "") -> int:
         """A person says: full pass now, and what is held goes on as it is; return how many do."""
         log.info("asked for a full pass of %s", printable(node) or "everything")
-        self.sources.accept(node, now)
+        self.sources.accept(node)
         return len(self.engine.release("asked for", now, node=node))
 
     def reload(self, now: float) -> tuple[str, ...]:
@@ -273,7 +273,7 @@ class Daemon:
             self.engine.configure(config, now)
             if self._publisher is not None:
                 self._publisher.configure(config, now)
-            self.sources.configure(config, now)
+            self.sources.configure(config)
             self._loaded = now
             log.info("reload: config loaded again")
         self.announcer.again()

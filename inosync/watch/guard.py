@@ -1,7 +1,8 @@
-"""The source guard: one source's watcher, and whether what lies at its path is still that source.
+"""The source guard: whether what lies at the path of a source is still that source.
 
 An unmounted, replaced or emptied source looks to rsync like one whose files were all deleted. So
-nothing travels from a source before this room has looked at it. Knows neither mirrors nor rsync.
+nothing travels from a source that this room has not vouched for. Knows neither mirrors nor rsync,
+and watches nothing.
 """
 
 from __future__ import annotations
@@ -11,18 +12,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from inosync.changes.changes import Changes
-from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_MODIFY
 from inosync.config.model import Config, Source
-from inosync.errors import WatchError
 from inosync.text import printable
-from inosync.watch.files import Files
 from inosync.watch.mounts import file_system, mounted_below
-from inosync.watch.sift import sift
-from inosync.watch.watcher import Seen, Watcher
-
-#: Directories that are watched before the queue is read again: a few milliseconds' worth.
-SLICE = 512
 
 
 @dataclass(frozen=True)
@@ -43,12 +35,6 @@ class Known:
 Memory = dict[str, Known]
 
 
-def _asked(config: Config) -> tuple[object, ...]:
-    """Return what a config says that a source has to be watched and looked through by."""
-    watched_for = (config.emask, bool(config.eopen or config.rsettle))
-    return (*watched_for, config.wmarker, config.allow_empty, config.rbigsize, config.rsettle)
-
-
 def symbolic_links(path: str) -> frozenset[str]:
     """Return which of `path`, an absolute one, and of what is above it are symbolic links."""
     above = accumulate(path.split("/")[1:], "{}/{}".format, initial="")
@@ -62,43 +48,22 @@ def _kept(source: Source) -> str:
 
 
 class Guard:
-    """Watches one source and vouches for it.
-
-    ``watcher`` is None while the source cannot be watched. ``walked`` says that every directory has
-    been watched once. With ``root_only`` no directory below the source is watched: that is enough
-    to vouch for it. ``memory`` is what is known of the source from before.
+    """Vouches for one source. ``memory`` is what is known of it from before.
 
     Each mirror is vouched for by itself: a person may accept a source as it is for one node alone.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        config: Config,
-        *,
-        root_only: bool = False,
-        memory: Memory | None = None,
-    ) -> None:
+    def __init__(self, source: Source, config: Config, *, memory: Memory | None = None) -> None:
         self.source = source
-        self._root_only = root_only
-        self.watcher: Watcher | None = None
-        self.walked = False
         self.allow_empty = config.allow_empty
         self.hollow = False  # there was nothing in it when it was looked through
         self._accepted_empty: frozenset[str] = frozenset()  # nodes for which that is right
         # Links in this part of the path are not followed by rsync, but copied.
         self._kept = _kept(source)
-        self._emask = config.emask
-        # What is not at rest shows by being written to.
-        self._mask = config.emask | (IN_MODIFY if config.eopen or config.rsettle else 0)
-        self._asked = _asked(config)
         self._marker = os.path.join(source.path, config.wmarker) if config.wmarker else ""
-        self.files = Files(source)
-        self.filters = source.filters
         self._memory: Memory = {} if memory is None else memory
         self._seen: frozenset[bytes] = frozenset()  # what was mounted when that was last asked
         self._told: frozenset[bytes] = frozenset()  # what of it is said to be gone
-
         self.serve(config)
 
     def serve(self, config: Config) -> None:
@@ -115,42 +80,26 @@ class Guard:
         for node in new:
             self._memory[node] = replace(self._memory[known], mounts=mounts)
 
-    def fits(self, source: Source, config: Config) -> bool:
-        """Return whether this guard does for `source` under another `config`, too."""
-        return self.source == source and self._asked == _asked(config)
+    def forget(self, nodes: Collection[str]) -> Memory:
+        """Forget what the mirrors on `nodes` trusted, and return it for :meth:`remember`."""
+        return {node: self._memory.pop(node) for node in nodes if node in self._memory}
 
-    def open(self, *, accept: Collection[str] = ()) -> str:
-        """Start to watch the source; return "" or why that is not possible.
+    def remember(self, before: Memory) -> None:
+        """Trust again what was forgotten, and nothing else."""
+        self._memory.update(before)
 
-        What comes back on another file system, or as a symbolic link, is not taken for the old
-        source by any mirror but those on nodes for which a person looked at it and said `accept`.
-        """
-        before = {node: self._memory.pop(node) for node in accept if node in self._memory}
-        reason = self._open()
-        if reason:
-            self._memory.update(before)
-        else:
-            self._accepted_empty = frozenset(accept)
-        return reason
+    def accept_empty(self, nodes: Collection[str]) -> None:
+        """For these alone, a person said just now, it is right when nothing is in it."""
+        self._accepted_empty = frozenset(nodes)
 
-    def _open(self) -> str:
+    def objection(self) -> str:
+        """Return "" if the source may be watched for some mirror, else why not. OSError: no way."""
         self.hollow, self._accepted_empty = False, frozenset()
-        try:
-            os.stat(self.source.path)
-            refused = self.refusals()
-            if refused and len(refused) == len(self.nodes):
-                return next(iter(refused.values()))
-            if wrong := self._incomplete():
-                return wrong
-            self.watcher = Watcher(self.source.path, filters=self.filters, emask=self._mask)
-        except FileNotFoundError:
-            return "is gone"  # as the watcher calls it
-        except OSError as error:
-            return f"cannot be reached: {error.strerror}"
-        except WatchError as error:
-            return f"cannot be watched: {error}"
-        self.walked = False
-        return ""
+        os.stat(self.source.path)
+        refused = self.refusals()
+        if refused and len(refused) == len(self.nodes):
+            return next(iter(refused.values()))
+        return self.incomplete()
 
     def refusals(self) -> dict[str, str]:
         """Return the nodes whose mirrors may not follow the source as it is, and why, in words."""
@@ -209,7 +158,7 @@ class Guard:
         return self._admitted(known.mounts - mounted_below(self.source.path))
 
     def _admitted(self, paths: frozenset[bytes]) -> frozenset[bytes]:
-        admits = self.filters.admits_path
+        admits = self.source.filters.admits_path
         return frozenset(path for path in paths if admits(path, directory=True))
 
     def newly_lost(self) -> frozenset[bytes]:
@@ -222,40 +171,6 @@ class Guard:
         """Return what any of the mirrors on `nodes` knows to have been mounted in the source."""
         known = (self._memory[node].mounts for node in nodes if node in self._memory)
         return frozenset[bytes]().union(*known)
-
-    @property
-    def walking(self) -> bool:
-        """Whether there are directories that are still to be watched."""
-        if self.watcher is None:
-            return False
-        return not self.walked or (self.watcher.unfinished and not self._root_only)
-
-    def walk(self) -> bool:
-        """Watch a slice of the directories that are not watched yet; return whether more are."""
-        if self.watcher is None or not self.walking:
-            return False
-        done = self._root_only or self.watcher.walk(SLICE)
-        self.walked |= done
-        return not done
-
-    def read(self) -> tuple[Changes, Seen]:
-        """Return the changes that the kernel has reported and the rules admit."""
-        if self.watcher is None:
-            raise AssertionError(f"{self.source.path}: read without a watcher")
-        seen = self.watcher.read()
-        return sift(seen.files, seen.directories, self._emask, self.filters), seen
-
-    @property
-    def sees_all(self) -> bool:
-        """Whether nothing happens in the source, as it is now, without an event."""
-        seen = self.watcher is not None and not self.watcher.unwatched
-        return seen and not ~self._emask & DEFAULT_EMASK
-
-    def fault(self) -> str:
-        """Return "" while the source is the one that is watched, else what is wrong, in words."""
-        if self.watcher is None:
-            return "is not watched"
-        return self.watcher.root_state() or self._incomplete()
 
     def misled(self, node: str) -> str:
         """Return "" while the way to the source is one that the mirror on `node` may go."""
@@ -279,13 +194,7 @@ class Guard:
                 self._memory[node] = replace(known, mounts=known.mounts | self._seen)
         return self._admitted(self._seen - before)
 
-    def close(self) -> None:
-        """Give up all watches."""
-        if self.watcher is not None:
-            self.watcher.close()
-            self.watcher = None
-
-    def _incomplete(self) -> str:
+    def incomplete(self) -> str:
         """Return what the source lacks, in words, or ""."""
         if self._marker and not os.path.lexists(self._marker):
             return f"has no {printable(os.path.basename(self._marker))} (wmarker; create it)"
