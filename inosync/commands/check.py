@@ -22,6 +22,7 @@ from inosync.service.service import become, control_directory
 from inosync.system.process import capture
 from inosync.text import printable
 from inosync.watch.lookout import Lookout
+from inosync.watch.way import exposed
 
 
 def check(load: Callable[[], Config], *, say: Callable[[str], None]) -> int:
@@ -96,6 +97,12 @@ def _source(source: Source, config: Config, seen: Survey) -> Iterator[Finding]:
     lookout.close()
     if fault:
         yield Finding(PROBLEM, f"{name}: {fault}")
+    for directory, who in exposed(source.path).items():
+        yield Finding(
+            WARNING,
+            f"{name}: {who} may write to {directory} and put something else in its place; "
+            "chown it to root, or chmod it",
+        )
     if seen.closed:
         examples = ", ".join(printable(path) or "." for path in seen.unreadable)
         who = pwd.getpwuid(os.geteuid()).pw_name

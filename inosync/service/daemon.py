@@ -120,9 +120,9 @@ class Acting:
     def _start(self, action: Start, now: float) -> None:
         """Let a run begin, unless its source is not what it was a moment before."""
         mirror = action.mirror
-        if fault := self.sources.fault(mirror):
+        if self.sources.fault(mirror):
             mirror.withdraw()
-            self.sources.lose(mirror.pair.source, fault)
+            self.sources.look()
         else:
             wall = self.loop.wall()
             sight = self.sources.sight(mirror, Moment(wall, now))
@@ -231,6 +231,7 @@ class Daemon:
 
     def snapshot(self, now: float) -> Snapshot:
         """Return the state of everything."""
+        self.sources.look()
         facts = Facts(
             version=__version__,
             pid=os.getpid(),

@@ -59,7 +59,7 @@ class Sources:
         )
 
     def _lost(self, lookout: Lookout, reason: str) -> None:
-        self._admission.lose(lookout, reason)
+        self._admission.reopen(lookout, reason)
 
     def _filled(self, lookout: Lookout) -> None:
         self._admission.admit(lookout)
@@ -115,11 +115,12 @@ class Sources:
     def fault(self, mirror: Mirror) -> str:
         """Return "" while the source of a mirror is what it was, else what is wrong, in words."""
         lookout = self._lookouts[mirror.pair.source.path]
-        return lookout.fault() or lookout.guard.misled(mirror.pair.node.name)
+        return lookout.fault() or lookout.guard.strays().get(mirror.pair.node.name, "")
 
-    def lose(self, source: Source, reason: str) -> None:
-        """Hold a source that is not what it was, until it is back."""
-        self._admission.lose(self._lookouts[source.path], reason)
+    def look(self) -> None:
+        """See of all sources whether their paths lead to what is watched, and who may follow."""
+        for lookout in tuple(self._lookouts.values()):
+            self._admission.glance(lookout)
 
     def sight(self, mirror: Mirror, now: Moment) -> Sight:
         """Return the source of a mirror as it is `now`."""
@@ -180,7 +181,8 @@ class Sources:
         return sum(lookout.directories for lookout in self._lookouts.values())
 
     def catch_up(self) -> None:
-        """Take what the kernel has queued until now."""
+        """Take what the kernel has queued until now, from where the paths lead now."""
+        self.look()
         for lookout in self._lookouts.values():
             self._listener.catch_up(lookout)
 
@@ -215,11 +217,11 @@ class Sources:
                 # Another rule may admit what the old one hid, so all is walked and sent anew. And
                 # what changes while nothing watches is not heard of: a pass, whatever init says.
                 self._admission.close(lookout)
-                self._admission.reopened.add(source.path)
+                self._admission.reopened[source.path] = "the config changed"
             self.engine.sources[source.path].watched = False
             self._open(source)
         for lookout in old.values():
-            self._admission.close(lookout)
+            self._admission.leave(lookout)
 
 
 def _on(lookout: Lookout, node: str) -> Collection[str]:

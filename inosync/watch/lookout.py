@@ -49,6 +49,7 @@ class Lookout:
         self.filters = source.filters
         self.watcher: Watcher | None = None
         self.walked = False
+        self.unannounced = False  # no event tells when it can be watched
         self._root_only = root_only
         self._emask = config.emask
         # What is not at rest shows by being written to.
@@ -74,6 +75,7 @@ class Lookout:
         return reason
 
     def _open(self) -> str:
+        self.unannounced = False
         try:
             if objection := self.guard.objection():
                 return objection
@@ -81,8 +83,10 @@ class Lookout:
         except FileNotFoundError:
             return "is gone"  # as the watcher calls it
         except OSError as error:
+            self.unannounced = True
             return f"cannot be reached: {error.strerror}"
         except WatchError as error:
+            self.unannounced = True
             return f"cannot be watched: {error}"
         self.walked = False
         return ""
