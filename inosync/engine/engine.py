@@ -188,6 +188,28 @@ class Engine:
         """A held `source` is well again; its mirrors owe what :meth:`watched` says."""
         self._feeder.resume(source, now, known, contents=contents)
 
+    # ---- what is told of targets ----------------------------------------------------------
+
+    def bar(self, mirror: Mirror, reason: str, now: float) -> bool:
+        """What lies at the mirror's target is not what it was: hold it until :meth:`renew`.
+
+        Return whether that was done; a run is ended first, and what is held already stays so.
+        """
+        return self._endings.bar(mirror, reason, now)
+
+    def renew(
+        self, mirror: Mirror, reason: str, now: float, *, contents: bool, release: bool
+    ) -> None:
+        """Nothing is sure of what lies at the mirror's target: it owes a full pass, soon.
+
+        ``release``: one that is held goes on.
+        """
+        mirror.offer(self._roster.full(reason, now, lost=True, contents=contents))
+        if release:
+            mirror.release()
+        else:
+            mirror.hurry()
+
     # ---- what is told of runs -------------------------------------------------------------
 
     def prepared(self, mirror: Mirror, what: Prepared, now: float) -> None:

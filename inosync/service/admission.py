@@ -47,8 +47,8 @@ class Admission:
     def begin(self) -> None:
         """Hear of what is mounted and unmounted, and of what happens on the ways to sources."""
         self.loop.listen(self._mounts.fileno(), self._look_at_mounts)
-        if self._ways.fileno() >= 0:
-            self.loop.listen(self._ways.fileno(), self._look_at_ways)
+        if (descriptor := self._ways.open()) is not None:
+            self.loop.listen(descriptor, self._look_at_ways)
 
     def end(self) -> None:
         """Hear of it no more."""

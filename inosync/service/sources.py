@@ -181,8 +181,7 @@ class Sources:
         return sum(lookout.directories for lookout in self._lookouts.values())
 
     def catch_up(self) -> None:
-        """Take what the kernel has queued until now, from where the paths lead now."""
-        self.look()
+        """Take what the kernel has queued until now."""
         for lookout in self._lookouts.values():
             self._listener.catch_up(lookout)
 

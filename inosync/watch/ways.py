@@ -40,16 +40,16 @@ class Ways:
 
     def __init__(self) -> None:
         self._manager: Manager | None = None
-        with contextlib.suppress(WatchError):
-            self._manager = open_instance(b"/")
         self._wanted: dict[str, dict[bytes, int]] = {}  # by path: places, and what of these
         self._wds: dict[bytes, int] = {}  # by place
         self._masks: dict[bytes, int] = {}  # by place
         self._blind: set[str] = set()
 
-    def fileno(self) -> int:
-        """Return the descriptor that is readable when something is new; -1: never."""
-        descriptor: int = self._manager.get_fd() if self._manager is not None else -1
+    def open(self) -> int | None:
+        """Begin to watch; return the descriptor that is readable when something is new, if any."""
+        with contextlib.suppress(WatchError):
+            self._manager = open_instance(b"/")
+        descriptor: int | None = self._manager.get_fd() if self._manager is not None else None
         return descriptor
 
     def close(self) -> None:

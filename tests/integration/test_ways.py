@@ -27,17 +27,28 @@ def release(tmp_path: Path) -> Path:
     return tmp_path / "current/www"
 
 
+class Open(Ways):
+    """Ways that are open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.descriptor = self.open()
+
+    def stirred(self) -> bool:
+        """Whether there is anything to tell; what has happened is in the kernel's queue already."""
+        return bool(select.select([self.descriptor], [], [], 0)[0])
+
+    def told(self) -> set[str]:
+        """Return what is told now."""
+        return set(self.read()) if self.stirred() else set()
+
+
 @pytest.fixture
-def ways() -> Iterator[Ways]:
+def ways() -> Iterator[Open]:
     """The ways, with nothing on them yet."""
-    found = Ways()
+    found = Open()
     yield found
     found.close()
-
-
-def told(ways: Ways) -> set[str]:
-    """Return what is told now; what has happened is in the kernel's queue already."""
-    return set(ways.read()) if select.select([ways.fileno()], [], [], 0)[0] else set()
 
 
 def test_each_name_on_the_way_is_a_step(release: Path, tmp_path: Path) -> None:
@@ -85,44 +96,44 @@ def exchange(release: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [switch, rename_parent, remove_link, exchange])
-def test_what_changes_the_way_is_told(release: Path, ways: Ways, change: Callable) -> None:
+def test_what_changes_the_way_is_told(release: Path, ways: Open, change: Callable) -> None:
     ways.watch(str(release))
     assert not ways.blind(str(release))
     change(release)
-    assert told(ways) == {str(release)}
+    assert ways.told() == {str(release)}
 
 
-def test_nothing_else_wakes_us(release: Path, ways: Ways) -> None:
+def test_nothing_else_wakes_us(release: Path, ways: Open) -> None:
     ways.watch(str(release))
     for folder in (release, release.parent, release.parents[1]):
         (folder / "file").write_text("x")
         (folder / "file").chmod(0o600)
         (folder / "file").unlink()
         os.utime(folder)
-    assert not select.select([ways.fileno()], [], [], 0)[0]
+    assert not ways.stirred()
 
 
-def test_what_is_missing_is_told_when_it_comes(tmp_path: Path, ways: Ways) -> None:
+def test_what_is_missing_is_told_when_it_comes(tmp_path: Path, ways: Open) -> None:
     path, other = str(tmp_path / "a/b"), str(tmp_path / "c")
     ways.watch(path)
     ways.watch(other)
     (tmp_path / "else").mkdir()
-    assert told(ways) == set()
+    assert ways.told() == set()
     (tmp_path / "a").mkdir()
-    assert told(ways) == {path}
+    assert ways.told() == {path}
     ways.watch(path)
     (tmp_path / "a/b").mkdir()
-    assert told(ways) == {path}
+    assert ways.told() == {path}
     ways.watch(path)
     (tmp_path / "c").mkdir()
-    assert told(ways) == {other}
+    assert ways.told() == {other}
     ways.watch(other)
-    assert told(ways) == set()  # but that the kernel has dropped a watch
+    assert ways.told() == set()  # but that the kernel has dropped a watch
     (tmp_path / "d").mkdir()  # nobody waits for anything in there now
-    assert not select.select([ways.fileno()], [], [], 0)[0]
+    assert not ways.stirred()
     ways.forget(path)
     shutil.rmtree(tmp_path / "a")
-    assert told(ways) == set()
+    assert ways.told() == set()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
