@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from inosync.changes.changes import Changes
+from inosync.changes.changes import Changes, with_parents
 from inosync.changes.doubts import MOST, NO_DOUBTS, Doubts
 from inosync.planning.view import Status, View, below, outermost
 from inosync.rsync.filters import Filters
@@ -99,14 +99,17 @@ class _Slice:
 
     def real(self, directory: bytes) -> bool:
         """Return whether that is a directory, and all on the way to it are: no links."""
-        if not directory:
-            return True  # the guard of the source vouches for it
-        known = self._real.get(directory)
-        if known is None:
-            status = self.view.look(directory)
+        known = True  # the source itself: its guard vouches for it
+        new = []
+        for path in with_parents(directory):
+            if path in self._real:
+                known = self._real[path]
+                break
+            new.append(path)
+        for path in reversed(new):
+            status = self.view.look(path) if known else None
             known = status is not None and stat.S_ISDIR(status.st_mode)
-            known = known and self.real(directory.rpartition(b"/")[0])
-            self._real[directory] = known
+            self._real[path] = known
         return known
 
     def names(self, directory: bytes) -> Iterable[tuple[bytes, bool]]:
