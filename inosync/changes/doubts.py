@@ -14,8 +14,9 @@ from inosync.changes.changes import Changes
 
 #: How many paths of one kind are remembered at the most.
 MOST = 50_000
-#: And how many files: each mirror remembers its own.
-MOST_IN_DOUBT = 20_000
+#: And how many files: each mirror remembers its own. A set of up to 19,000 has a table of 0.5 MB,
+#: one of more of 2 MB (CPython's sets grow fourfold when they are three fifths full).
+MOST_IN_DOUBT = 16_000
 
 _NONE: frozenset[bytes] = frozenset()
 

@@ -156,7 +156,8 @@ def _in_doubt(
         inside=inside,
         leave=order.left_out,
     )
-    return files | before.files, dataclasses.replace(before, files=frozenset()) | doubts
+    files = files | before.files if before.files else files
+    return files, dataclasses.replace(before, files=frozenset()) | doubts
 
 
 def _prepare_contents(order: Order, sight: Sight, config: Config, program: Program) -> Prepared:
