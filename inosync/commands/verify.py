@@ -1,6 +1,7 @@
 """``--verify``: what differs between the sources and their mirrors, contents included.
 
-Runs rsync without writing anything (``--dry-run --checksum``); needs no daemon and minds none.
+Runs rsync without writing anything (``--dry-run --checksum``); needs no daemon and minds none. What
+differs is compared once more before it is said: a daemon may have been about to carry it.
 """
 
 from __future__ import annotations
@@ -10,119 +11,287 @@ import dataclasses
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from inosync.changes.batch import Batch
+from inosync.changes.changes import Change, Changes, Kind
 from inosync.commands.side_by_side import Ended, Job, together
+from inosync.commands.told import Told, ask, settled
 from inosync.config.model import Config, Pair
 from inosync.config.nodes import pairs_on
-from inosync.errors import Exit, InosyncError
+from inosync.engine.apart import OPEN, Apart, Finding, Left, finding
+from inosync.errors import Exit
 from inosync.planning.command import Run, command, patient
-from inosync.planning.order import RunKind
+from inosync.planning.order import Order, RunKind, Sight
+from inosync.planning.prepare import prepare
 from inosync.rsync.causes import staying as stays_for
-from inosync.rsync.complaints import KEPT, account
-from inosync.rsync.differences import below, counted, differences, line
-from inosync.rsync.exits import VANISHED, judge
+from inosync.rsync.complaints import KEPT, SILENT, UNDELETED, Account, account
+from inosync.rsync.differences import Difference, below, counted, differences, line
+from inosync.rsync.exits import PARTIAL, VANISHED, judge
 from inosync.rsync.output import evidence
+from inosync.rsync.program import Program
 from inosync.service.preflight import preflight
-from inosync.service.runs import places, staying
+from inosync.service.runs import MOST_DRIFT, places, staying, unclosed
 from inosync.service.service import become, control_directory, run_environment
-from inosync.system import control
 from inosync.system.lock import addresses, runs
 from inosync.text import printable
-from inosync.watch.files import changed
+from inosync.watch.files import Files, changed
+from inosync.watch.guard import Guard
 
 #: Seconds that a running daemon is given to carry a change, after ``edelay``.
 _CARRY = 2.0
+#: How many of the paths that were not compared are named.
+_NAMED = 100
+
+
+@dataclass
+class _Seen:
+    """What one comparison has found of a mirror. ``why`` it came to no end, or ""."""
+
+    pair: Pair
+    apart: Apart
+    found: dict[bytes, Difference] = field(default_factory=dict)
+    moving: dict[bytes, Difference] = field(default_factory=dict)
+    count: int = 0  # of those that were said already
+    unowed: list[bytes] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    why: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """How the mirror is called."""
+        return f"{printable(self.pair.source.path)} -> {self.pair.destination.shown}"
+
+
+@dataclass(frozen=True)
+class _Verifier:
+    """Compares the mirrors of `config`; what a `daemon` has to say of them is asked for."""
+
+    config: Config
+    program: Program
+    environment: Mapping[str, str]
+    say: Callable[[str], None]
+
+    def first(self, pair: Pair, told: Told) -> Job[Pair]:
+        """Return the comparison of all."""
+        run = Run(patient(pair), RunKind.COMPARISON, lenient=told.lenient)
+        return Job(pair, command(run, self.config, self.program))
+
+    def second(self, seen: _Seen, told: Told) -> Job[Pair] | None:
+        """Return the comparison of what differs alone, where it can be named; None: of nothing."""
+        pair, prefix = seen.pair, os.fsencode(seen.pair.source.prefix)
+        paths = [below(prefix, path) for path in seen.found]
+        named = Changes.of(Change(path, Kind.ENTRY) for path in paths if path is not None)
+        order = Order(
+            pair,
+            RunKind.COMPARISON,
+            Batch(0.0, len(named), changes=named if None not in paths else None, named=True),
+            lenient=told.lenient,
+        )
+        sight = Sight(Files(pair.source), pair.source.filters)
+        what = prepare(order, sight, self.config, self.program)
+        if what.names == ():
+            return None
+        return Job(pair, what.argv, b"".join(name + b"\0" for name in what.names or ()))
+
+    def run(self, jobs: Sequence[Job[Pair]]) -> Iterator[Ended[Pair]]:
+        """Run them side by side."""
+        parallel = self.config.rparallel
+        return together(jobs, parallel=parallel, environment=self.environment, nice=True)
+
+    def look(self, ended: Ended[Pair], since: float, told: Told) -> _Seen:
+        """Return what a comparison has found but for what is not at rest `since` (Unix time).
+
+        What is too much to be compared again is said at once.
+        """
+        pair, stays = ended.key, list[bytes]()
+        seen = _Seen(pair, told.apart)
+        said = account((), ended.errors, places(pair)) if ended.status == PARTIAL else SILENT
+        unseen = {each.path: Left(each.cause.value, each.whole) for each in said.complaints}
+        seen.apart |= Apart(unseen)
+        for difference in differences(_heard(ended.lines, stays)):
+            if not self._counts(seen, difference, since):
+                continue
+            if seen.count or len(seen.found) >= MOST_DRIFT:
+                self.tell(seen)
+                self._line(seen, difference)
+            else:
+                seen.found[difference.path] = difference
+        for path, inner in staying(pair, account(stays, b"", places(pair)).kept):
+            seen.notes.append(stays_for(path, inner, pair.source.filters))
+        if ended.status not in (0, VANISHED) and not _saw_the_rest(ended, said, stays):
+            judgement = judge(ended.status or 0, pair.destination)
+            seen.why = [
+                f"exit {ended.status}: {judgement.meaning}; {judgement.cure}",
+                f"command: {shlex.join(ended.argv)}",
+                *evidence(ended.errors),
+            ]
+        return seen
+
+    def _counts(self, seen: _Seen, difference: Difference, since: float) -> bool:
+        """Return whether a difference is drift; take note of what it is when it is not."""
+        source = seen.pair.source
+        path = below(os.fsencode(source.prefix), difference.path)
+        status = Files(source).look(path) if seen.apart.giants and path is not None else None
+        size = status.st_size if status is not None else 0
+        what = finding(difference, source, seen.apart, size=size)
+        if what is Finding.UNOWED:
+            seen.unowed += [path] if path is not None else []
+        elif what is Finding.DRIFT and not self.config.eopen and unclosed(source, difference):
+            seen.notes.append(f"{printable(path or b'')} {OPEN}: not counted")
+        elif what is Finding.DRIFT and changed(source, path, since):
+            if len(seen.moving) < MOST_DRIFT:  # more need not be counted
+                seen.moving[difference.path] = difference
+        else:
+            return what is Finding.DRIFT
+        return False
+
+    # ---- what is said ---------------------------------------------------------------------
+
+    def tell(self, seen: _Seen) -> None:
+        """Say what differs, and forget it."""
+        for difference in seen.found.values():
+            self._line(seen, difference)
+        seen.found = {}
+
+    def _line(self, seen: _Seen, difference: Difference) -> None:
+        seen.count += 1
+        prefix = os.fsencode(seen.pair.source.prefix)
+        self.say(f"{seen.name}: {line(prefix, difference)}")
+
+    def report(self, seen: _Seen) -> Exit:
+        """Say all that there is to say of a mirror; return what it comes to."""
+        self.tell(seen)
+        for note in seen.notes:
+            self.say(f"{seen.name}: note: {note}")
+        if seen.unowed:
+            shown = ", ".join(printable(path) or "." for path in seen.unowed[:3])
+            more = ", …" if len(seen.unowed) > 3 else ""
+            self.say(f"{seen.name}: note: other times, by what is not sent: {shown}{more}")
+        for number, text in enumerate(seen.apart.lines()):
+            if number == _NAMED:
+                self.say(f"{seen.name}: not compared: {seen.apart.count - _NAMED} more")
+                break
+            self.say(f"{seen.name}: not compared: {text}")
+        total = _total(seen)
+        if not seen.why:
+            self.say(f"{seen.name}: {total}")
+            return Exit.NOT_IN_SYNC if seen.count or seen.apart else Exit.OK
+        far = f" ({total} as far as it came)" if seen.count else ""
+        self.say(f"{seen.name}: COULD NOT BE COMPARED: {seen.why[0]}{far}")
+        for text in seen.why[1:]:
+            self.say(f"  {text}")
+        return Exit.FAILED
 
 
 def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
+    """Compare as ``compare`` does; return the worst of what it returns."""
+    return worst(compare(config, node=node, say=say))
+
+
+def worst(ends: Iterable[Exit]) -> int:
+    """Return the exit status that stands for several mirrors."""
+    return max(ends, key=(Exit.OK, Exit.NOT_IN_SYNC, Exit.FAILED).index)
+
+
+def compare(config: Config, *, node: str, say: Callable[[str], None]) -> set[Exit]:
     """Compare all mirrors, or those on `node`, and `say` what differs; change nothing.
 
-    Return OK when all are equal, FAILED when one could not be compared, NOT_IN_SYNC when any
-    differs. Raise ConfigError, also for a node that does not exist.
+    Return, beside OK, FAILED when one could not be compared, NOT_IN_SYNC when any differs, or has
+    paths that were not compared. Raise ConfigError, also for a node that does not exist.
     """
     pairs = pairs_on(config.pairs, node)
     program = preflight(config)
     with contextlib.ExitStack() as stack:
         shared = stack.enter_context(control_directory(config))
-        # What a daemon has still to send is no drift.
-        running = runs(config)
-        held = _held(addresses(config.file, config))
-        delay = config.emaxdelay + _CARRY if running else 0.0
+        running, where = runs(config), addresses(config.file, config)
+        told = ask(where, pairs, running=running)
         become(config)
         environment = run_environment()
         shell = "RSYNC_RSH" in environment
         program = dataclasses.replace(program, checksum="", control=shared, environment_shell=shell)
-        since = time.time() - delay
-        jobs = [
-            Job(
-                pair,
-                command(Run(patient(pair), RunKind.COMPARISON), config, program),
-            )
-            for pair in pairs
-            if pair.source.path not in held
-        ]
-        drifted = failed = False
+        verifier = _Verifier(config, program, environment, say)
+        ends = {Exit.OK}
+        open_pairs = []
         for pair in pairs:
-            if reason := held.get(pair.source.path):
+            if reason := told[pair].held or _refused(pair, config):
                 name = f"{printable(pair.source.path)} -> {pair.destination.shown}"
-                say(f"{name}: NOT COMPARED: the daemon holds the source: it {reason}")
-                failed = True
-        for ended in together(jobs, parallel=config.rparallel, environment=environment, nice=True):
-            count, whole = _report(ended, since, say)
-            drifted |= count > 0
-            failed |= not whole
-    if failed:
-        return Exit.FAILED
-    return Exit.NOT_IN_SYNC if drifted else Exit.OK
+                say(f"{name}: NOT COMPARED: {reason}")
+                ends.add(Exit.FAILED)
+            else:
+                open_pairs.append(pair)
+        # What a daemon has still to send is no drift.
+        delay = config.emaxdelay + _CARRY if running else 0.0
+        since = time.time() - delay
+        doubtful: dict[Pair, _Seen] = {}
+        jobs = [verifier.first(pair, told[pair]) for pair in open_pairs]
+        for ended in verifier.run(jobs):
+            seen = verifier.look(ended, since, told[ended.key])
+            again = seen.found or (running and seen.moving)
+            if again and not seen.why and not seen.count:
+                both = seen.found | seen.moving if running else seen.found
+                moving = {} if running else seen.moving
+                doubtful[ended.key] = dataclasses.replace(seen, found=both, moving=moving)
+            else:
+                ends.add(verifier.report(seen))
+        if doubtful and running:
+            since = time.time() - (0.0 if settled(where, node, delay) else delay)
+            told = ask(where, pairs, running=running)
+        jobs = []
+        for pair, seen in doubtful.items():
+            job = verifier.second(seen, told[pair])
+            if job is None:
+                ends.add(verifier.report(dataclasses.replace(seen, found={})))
+            else:
+                jobs.append(job)
+        for ended in verifier.run(jobs):
+            before, seen = doubtful[ended.key], verifier.look(ended, since, told[ended.key])
+            ends.add(verifier.report(_both(before, seen)))
+    return ends
 
 
-def _held(where: Sequence[control.Address]) -> dict[str, str]:
-    """Return the sources that a running daemon holds, and why: none when no daemon answers.
-
-    A mirror of one that is not what it was is not to be like it.
-    """
-    try:
-        status = control.ask(where, "status", timeout=_CARRY)["status"]
-    except (InosyncError, TimeoutError, KeyError):
-        return {}
-    return {each["path"]: each["reason"] for each in status["sources"] if each["state"] == "held"}
-
-
-def _report(ended: Ended[Pair], since: float, say: Callable[[str], None]) -> tuple[int, bool]:
-    """Say what a comparison found; return how many paths differ, and whether it saw everything."""
-    pair, prefix = ended.key, os.fsencode(ended.key.source.prefix)
-    name = f"{printable(pair.source.path)} -> {pair.destination.shown}"
-    count = moving = 0
-    stays: list[bytes] = []
-    for difference in differences(_heard(ended.lines, stays)):
-        if changed(pair.source, below(prefix, difference.path), since):
-            moving += 1
-            continue
-        count += 1
-        say(f"{name}: {line(prefix, difference)}")
-    for path, inner in staying(pair, account(stays, b"", places(pair)).kept):
-        say(f"{name}: note: {stays_for(path, inner, pair.source.filters)}")
-    whole = ended.status in (0, VANISHED)
-    total = counted(count) if count else "equal"
-    if moving:
-        total += f"; changed just now and not counted: {moving}"
-    if whole:
-        say(f"{name}: {total}")
-        return count, True
-    judgement = judge(ended.status or 0, pair.destination)
-    say(
-        f"{name}: COULD NOT BE COMPARED: exit {ended.status}: {judgement.meaning}; {judgement.cure}"
-        + (f" ({total} as far as it came)" if count else "")
+def _both(first: _Seen, second: _Seen) -> _Seen:
+    """Return what counts after two looks at a mirror: what both have found."""
+    found = {path: each for path, each in second.found.items() if path in first.found}
+    return dataclasses.replace(
+        first,
+        apart=first.apart | second.apart,
+        found=found,
+        moving=first.moving | second.moving,
+        why=second.why,
     )
-    for text in (f"command: {shlex.join(ended.argv)}", *evidence(ended.errors)):
-        say(f"  {text}")
-    return count, False
+
+
+def _total(seen: _Seen) -> str:
+    """Return how a mirror compares to its source, for people."""
+    count = seen.apart.count
+    paths = "1 path" if count == 1 else f"{count} paths"
+    total = counted(seen.count) if seen.count else "equal"
+    if count:
+        total += f"{',' if seen.count else ' but for'} {paths} not compared"
+    if seen.moving:
+        total += f"; changed just now and not counted: {len(seen.moving)}"
+    return total
+
+
+def _refused(pair: Pair, config: Config) -> str:
+    """Return why a mirror may not follow its source as it is, in words, or ""."""
+    guard = Guard(pair.source, config)
+    reason = guard.refusals().get(pair.node.name) or guard.incomplete()
+    return f"the source {reason}" if reason else ""
+
+
+def _saw_the_rest(ended: Ended[Pair], said: Account, stays: Iterable[bytes]) -> bool:
+    """Return whether all that a comparison could not see is known by name."""
+    undeleted = account(stays, b"", places(ended.key)).undeleted
+    named = said.understood and bool(said.complaints) and not undeleted
+    return ended.status == PARTIAL and named
 
 
 def _heard(lines: Iterable[bytes], stays: list[bytes]) -> Iterator[bytes]:
-    """Give the lines; add to `stays` those that tell of a directory that cannot be deleted."""
+    """Give the lines; add to `stays` those that tell of what could not be deleted."""
     for text in lines:
-        if text.startswith(KEPT):
+        if text.startswith((KEPT, UNDELETED)):
             stays.append(text)
         yield text

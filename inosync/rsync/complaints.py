@@ -132,7 +132,7 @@ _EMPTY = re.compile(
 #: On standard output. The first is followed by a path.
 KEPT = b"cannot delete non-empty directory: "
 _ODD = re.compile(rb'skipping non-regular file "(.+)"', re.DOTALL)
-_UNDELETED = b"IO error encountered -- skipping file deletion"
+UNDELETED = b"IO error encountered -- skipping file deletion"
 
 _ENOENT, _EIO, _ENOTDIR, _ENOSPC, _ENAMETOOLONG, _ELOOP, _EDQUOT = 2, 5, 20, 28, 36, 40, 122
 _RACES = (_ENOENT, _ENOTDIR, _ELOOP)
@@ -192,7 +192,7 @@ def _remarks(
             path, into = _carried(text[len(KEPT) :], places), kept
         elif found := _ODD.fullmatch(text):
             path, into = _carried(found[1], places), odd
-        undeleted |= text == _UNDELETED
+        undeleted |= text == UNDELETED
         if path and len(into) < MOST:
             into[path] = None
     return kept, odd, undeleted

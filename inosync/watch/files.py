@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import signal
 from collections.abc import Iterator
 
 from inosync.config.model import Source
@@ -52,15 +55,54 @@ def changed(source: Source, relative: bytes | None, since: float) -> bool:
     """Return whether a path of the source has changed `since` (Unix time), as far as lstat tells.
 
     Of what is not in the source, the directory that it may have been deleted from is asked. None is
-    a directory above the source.
+    a directory above the source. So has what lies in a directory that got its name since.
     """
     root = os.fsencode(source.path)
     path = os.path.join(root, relative or b"").rstrip(b"/")
-    while len(path) >= len(root):
-        try:
-            return os.lstat(path).st_ctime >= since - _TICK
-        except OSError:
-            path = os.path.dirname(path)
+    status = None
+    while status is None and len(path) >= len(root):
+        status = _look(path)
+        path = os.path.dirname(path)
+    if status is None or status.st_ctime >= since - _TICK:
+        return status is not None
+    while len(path) > len(root):
+        status = _look(path)
+        if status is not None and _renamed(status, since - _TICK):
+            return True
+        path = os.path.dirname(path)
+    return False
+
+
+def _look(path: bytes) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+def _renamed(status: os.stat_result, since: float) -> bool:
+    """Return whether a directory seems to have been renamed: it changed, and nothing in it did."""
+    return status.st_ctime >= since and status.st_ctime - status.st_mtime > _TICK
+
+
+def open_for_writing(source: Source, relative: bytes) -> bool:
+    """Return whether somebody has a file open for writing; True when that cannot be told."""
+    path = os.path.join(os.fsencode(source.path), relative)
+    try:
+        # Not to follow what has taken its place, nor to wait for the other end of a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+    try:
+        # It is given only where nobody writes. Whoever opens the file just now is waited for with a
+        # signal, which by default would end us; fcntl(2), "Leases".
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
     return False
 
 
