@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from support.daemon import Daemon, run_inosync, settings
+from support.mounting import disk, hide, mounts_below, needs_mounts, show
 from support.places import Place
 from support.trees import write
 from support.waiting import until
@@ -144,3 +145,106 @@ def test_what_comes_to_rest_before_the_second_look_is_no_drift(
     told = run(daemon, "--verify")
     assert told.stdout.endswith(": equal\n"), told.stdout
     assert (local.root / "sub/file").read_text() == "two"
+
+
+@needs_mounts
+def test_what_was_not_compared_is_named(inosync: Callable, source: Path, local: Place) -> None:
+    with mounts_below(source.parent) as folder:
+        (source / "disk").mkdir()
+        show(disk(folder / "part"), source / "disk")
+        write(source, "disk/precious", "x")
+        write(source, "A/f", "x")
+        write(local.root, "A/x.tmp", "it is excluded, and stays")
+        age(source)
+        more = {"rexcludes": ["*.tmp"], "rretry": (1, 60), "rverify": 0.3, "emaxdelay": 0.2}
+        more |= {"rbigsize": 10_000, "rbigdelay": 60, "rsettle": {"*.iso": 60}}
+        daemon = inosync(settings(source, local.node, **more))
+        daemon.wait_for_log("in sync (first pass", times=2)
+        hide(source / "disk")
+        (source / "A/f").unlink()
+        (source / "A").rmdir()
+        write(source, "A", "a file")
+        until(lambda: "all is sent but 1 path" in daemon.log(), what="a path that ails")
+        write(source, "x.iso", "not at rest")
+        (drift,) = compared(daemon)
+        assert drift["paths"] == 0, daemon.log()
+        assert drift["apart"] == 3
+        assert sorted(drift["apart_examples"]) == ["A", "disk", "x.iso"]
+        write(source, "two", "two" * 5_000)  # its lane rests after the first pass
+        # Times and contents of what is not compared may be what they want.
+        write(local.root, "disk/other", "?")
+        told = run(daemon, "--verify")
+        lines = [line.partition("/: ")[2] for line in told.stdout.splitlines()]
+        assert told.returncode == 5
+        wanted_lines = [
+            "A ",
+            "disk is left alone: what was mounted there is gone",
+            "two is on its way in the lane for big files",
+            "x.iso is not at rest (rsettle)",
+        ]
+        assert [line.removeprefix("not compared: ") for line in sorted(lines[-5:-1])] == [
+            next(found for found in lines if found.startswith(f"not compared: {line}"))[14:]
+            for line in wanted_lines
+        ]
+        assert lines[-1] == "equal but for 4 paths not compared", told.stdout
+        assert not any("differ" in line for line in lines)
+
+
+def test_nothing_is_compared_through_a_link_that_is_held(
+    inosync: Callable, tmp_path: Path, local: Place
+) -> None:
+    """Nor is it waited for: the other source is mended."""
+    held, well = tmp_path / "above/held", tmp_path / "well"
+    for source in (held, well, tmp_path / "secret/held"):
+        write(source, "file", "1")
+        age(source)
+    more = {"wpaths": [str(held), str(well)], "rverify": 0.2, "emaxdelay": 0.1, "rscope": "changes"}
+    conf = settings(held, local.node, **more)
+    del conf["wpath"]
+    daemon = inosync(conf)
+    daemon.wait_for_log("in sync (first pass", times=2)
+    write(tmp_path / "secret/held", "file", "2")
+    write(tmp_path / "secret/held", "key", "2")
+    held.parent.rename(tmp_path / "away")
+    held.parent.symlink_to(tmp_path / "secret")
+    compared_well = time.time()
+
+    def drifts() -> list[dict[str, Any]]:
+        status = json.loads(run(daemon, "--status", "--json").stdout)
+        return [mirror["drift"] for mirror in status["mirrors"]]
+
+    until(lambda: (drifts()[1] or {"at": 0})["at"] > compared_well, what="another comparison")
+    assert (drifts()[0] or {"at": 0.0})["at"] < compared_well
+    assert "differ" not in daemon.log()
+    os.utime(local.root / "well/file", (1, 1))
+    began = time.monotonic()
+    mended = run(daemon, "--verify", "--repair")
+    assert time.monotonic() - began < 15
+    assert mended.returncode == 1
+    assert (
+        f"{held} -> {local.node}: NOT COMPARED: the daemon holds it: the source " in mended.stdout
+    )
+    assert "well/file: times" in mended.stdout or "file: times" in mended.stdout
+    assert "\nmended\n" not in mended.stdout
+    until(lambda: (local.root / "well/file").stat().st_mtime == OLD, what="what was well")
+    assert daemon.stop() == 0
+    assert (local.root / "held/file").read_text() == "1"
+
+
+@needs_mounts
+def test_what_is_left_alone_is_not_said_to_be_mended(
+    inosync: Callable, source: Path, local: Place
+) -> None:
+    with mounts_below(source.parent) as folder:
+        (source / "disk").mkdir()
+        show(disk(folder / "part"), source / "disk")
+        age(source)
+        daemon = inosync(settings(source, local.node, emaxdelay=0.1))
+        daemon.wait_for_log("in sync (first pass")
+        hide(source / "disk")
+        daemon.wait_for_log("what was mounted on disk is gone")
+        daemon.wait_for_log("what was mounted on disk is gone")
+        mended = run(daemon, "--verify", "--repair")
+        assert mended.returncode == 5
+        left = "1 path: disk is left alone: what was mounted there is gone"
+        assert mended.stdout.endswith(f"/: mended but for {left}\n"), mended.stdout + mended.stderr
