@@ -110,7 +110,7 @@ def _report(ended: Ended[Pair], since: float, say: Callable[[str], None]) -> tup
     if whole:
         say(f"{name}: {total}")
         return count, True
-    judgement = judge(ended.status or 0, pair.destination)
+    judgement = judge(ended.status or 0, pair.destination, evidence(ended.errors))
     say(
         f"{name}: COULD NOT BE COMPARED: exit {ended.status}: {judgement.meaning}; {judgement.cure}"
         + (f" ({total} as far as it came)" if count else "")

@@ -16,7 +16,7 @@ _EMPTIES = "a source that cannot be read would empty its mirrors"
 _VANISHED = "a source that vanished would look mirrored"
 _LAYOUT = "the layout of the mirror is decided by wpath; put /./ where the part to keep begins"
 _FLAT = "what lies in subdirectories would never be sent"
-_OLD_ARGS = "rsync refuses it beside --protect-args, which every run has; remove it"
+_OLD_ARGS = "names would be taken apart on their way to the node; remove it"
 
 _RULES = "its rules do not hold for what lies below an excluded directory; write them as rexcludes"
 _LINKS = "what is behind a symbolic link changes without an event"

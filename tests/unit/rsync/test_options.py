@@ -108,7 +108,7 @@ def test_what_is_accepted(value: object, words: tuple[str, ...]) -> None:
         (["--filter=. -"], "standard input is inosync's own"),
         ("--exclude-from=-", "standard input is inosync's own"),
         ("--include-from -", "standard input is inosync's own"),
-        ("--old-args", "which is refused: rsync refuses it beside --protect-args"),
+        ("--old-args", "which is refused: names would be taken apart"),
         ("--no-delete", "to delete nothing there write --filter='P *'"),
         ("--no-delete-after", "to delete nothing there write --filter='P *'"),
         ("--no-stats", "there is no opposite of --stats; remove it"),
