@@ -17,6 +17,7 @@ from inosync.config.overlaps import mirror_overlaps
 from inosync.planning.command import WINDOW, Run, command, modify_window
 from inosync.planning.order import RunKind
 from inosync.rsync.destination import Destination, Transport
+from inosync.rsync.links import findings, in_transfer, question
 from inosync.rsync.options import options
 from inosync.rsync.program import EXACT, Program
 from inosync.service.service import run_environment
@@ -194,6 +195,12 @@ class Interview:
         if self._exact(pair):
             argv = probe.rehearsal(self._argv(pair), modify_window(pair, 0))
             yield Job(("seconds", index), argv, self._names(pair))
+        asked = question(self._config.rsync, pair.destination, pair.node.extra, self._links(pair))
+        if asked is not None:
+            yield Job(("links", index), asked.argv, asked.names)
+
+    def _links(self, pair: Pair) -> dict[bytes, bytes]:
+        return in_transfer(pair.source.prefix, self._seen[pair.source].links)
 
     def _exact(self, pair: Pair) -> bool:
         """Return whether runs compare fractions of seconds."""
@@ -209,6 +216,11 @@ class Interview:
             if ended.status == 23:
                 text = "the parent directory does not exist there; create it"
                 self._add(index, Finding(PROBLEM, f"{text} (rsync makes one level only)"))
+            return
+        if kind == "links":
+            pair = self._pairs[index]
+            for text in findings(ended.lines, self._links(pair), pair.destination):
+                self._add(index, Finding(WARNING, text))
             return
         names = len(self._seen[self._pairs[index].source].sample)
         if ended.status == 0 and probe.imprecise(self._lines[index], ended.lines, names):
