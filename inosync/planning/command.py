@@ -20,6 +20,7 @@ from inosync.rsync import differences
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import rsync_options
 from inosync.rsync.options import keeps_partials, most_deletions, options, spoken, with_rules
+from inosync.rsync.own_places import own_places
 from inosync.rsync.program import CONNECT_TIMEOUT, Program, chooses_shell, ssh_command
 
 #: How many times ``rtimeout`` a run that compares contents may be silent: it is while either end
@@ -190,6 +191,8 @@ def _carrying(run: Run, config: Config) -> list[str]:
     source, extra, prefix = run.pair.source, run.pair.node.extra, run.pair.source.prefix
     first = [*(_LENIENT if run.lenient else ())]
     first += [f"--filter=H {_anchored(prefix, path)}" for path in sorted(run.hide)]
+    own = own_places(extra, run.pair.destination, restricted=run.pair.node.restricted)
+    first += [f"--filter=P {_anchored('', os.fsencode(path))}" for path in own]
     # Of both sides explicitly: --delete-excluded makes a plain exclude one of the sender alone.
     left = sorted({*run.spare, *run.leave})
     first += [f"--filter=-sr {_anchored(prefix, path)}" for path in left]

@@ -11,7 +11,7 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from inosync.rsync.option_table import LONG, TABLE, Row
@@ -156,6 +156,26 @@ def with_rules(words: Sequence[str], rules: Sequence[str]) -> list[str]:
         if merges or not group.names.isdisjoint(("--exclude-from", "--include-from")):
             result += rules
     return result
+
+
+def values(words: Sequence[str], names: Iterable[str]) -> Iterator[str]:
+    """Give the values that the options with these `names` have, in order."""
+    for group in _groups(words):
+        if not group.names.isdisjoint(names) and group.value:
+            yield group.value
+
+
+def leads_out(words: Sequence[str]) -> str:
+    """Return the option that lets a run write where a link on the mirror leads to, or ``""``."""
+    given = options(words)
+    return next((name for name in TABLE if name in given and TABLE[name].leads_out), "")
+
+
+def keeps_in_place(words: Sequence[str]) -> str:
+    """Return the option that keeps old versions beside their files, ``""`` when none does."""
+    given = options(words)
+    found = given & {"-b", "--backup"}
+    return min(found) if found and "--backup-dir" not in given else ""
 
 
 def most_deletions(words: Sequence[str]) -> float:

@@ -102,6 +102,14 @@ def test_what_must_be_deleted_is_hidden_before_all_rules() -> None:
     assert words[-6:-3] == ["--filter=H /www/a/o\\?d", "--filter=-sr /www/lost", "--exclude=+ *"]
 
 
+def test_what_rsync_has_for_itself_is_protected_before_all_rules() -> None:
+    source = make_source(argument="/srv/www", prefix="www", excludes=("+ *",))
+    words = argv("/m", source=source, extra=("--backup-dir=/m/old/b*k",), spare=[b"lost"])
+    rules = [word for word in words if word.startswith(("--filter", "--exclude"))]
+    protected = ["--filter=P /old", "--filter=P /old/b\\*k"]
+    assert rules == [*protected, "--filter=-sr /www/lost", "--exclude=+ *"]
+
+
 def test_an_old_rsync_is_not_given_what_it_does_not_know() -> None:
     assert "--modify-window=-1" not in argv(version=(3, 1, 2))
 

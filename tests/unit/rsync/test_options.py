@@ -16,13 +16,16 @@ from inosync.rsync.options import (
     follows_links,
     half_written,
     hindrance,
+    keeps_in_place,
     keeps_partials,
+    leads_out,
     most_deletions,
     options,
     parse_extra,
     prevented,
     rule_files,
     spoken,
+    values,
     whole_files,
     with_rules,
     withholding,
@@ -284,3 +287,22 @@ def test_who_takes_no_file_for_equal_by_size_and_date() -> None:
     assert compares_contents(("--checksum",))
     assert not compares_contents(("-z", "--checksum-choice=md5"))
     assert not compares_contents(("-c", "--no-checksum"))
+
+
+def test_the_values_of_options() -> None:
+    words = ("-aT", "/t", "--backup-dir", "/b", "--backup-dir=c", "-T/u", "--temp-dir=", "-v")
+    assert list(values(words, ("-T", "--temp-dir"))) == ["/t", "/u"]
+    assert list(values(words, ("--backup-dir",))) == ["/b", "c"]
+
+
+def test_what_is_written_where_a_link_leads_to() -> None:
+    assert leads_out(("-aK",)) == "-K"
+    assert leads_out(("--keep-dirlinks",)) == "--keep-dirlinks"
+    assert leads_out(("-aLk",)) == ""
+
+
+def test_old_versions_beside_their_files() -> None:
+    assert keeps_in_place(("-ab", "--suffix=~")) == "-b"
+    assert keeps_in_place(("--backup",)) == "--backup"
+    assert keeps_in_place(("-b", "--backup-dir=x")) == ""
+    assert keeps_in_place(("-a",)) == ""
