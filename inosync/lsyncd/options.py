@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inosync.lsyncd.values import lua, number, table, words
-from inosync.rsync.options import hindrance, parse_extra
+from inosync.rsync.options import hindrance, parse_extra, spoken
 from inosync.rsync.program import chooses_shell
 
 #: Options of rsync that are settings here, with the most that these may be.
@@ -188,4 +188,4 @@ def _accepted(given: list[str], notes: list[str]) -> list[str]:
         else:
             notes.append(f"{given[0]}: {problem}")
             given = given[1:]
-    return [word for word in accepted if not word.startswith("--info=")]
+    return list(spoken(accepted))

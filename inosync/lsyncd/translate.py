@@ -81,7 +81,7 @@ _NOT_HERE = {
     "batchSizeLimit": "bigger files have runs of their own, rbigdelay seconds apart",
     "tunnel": "let systemd or autossh keep the tunnel up, or mirror over ssh directly",
     "onepass": _GENERAL["onepass"],
-    "xargs": "what is renamed is not sent again where that is worth it (docs/renames.rst)",
+    "xargs": "deletions and renames go through rsync, over the same connection",
     "exitcodes": "what follows each exit status of rsync is in docs/trouble.rst",
 }
 #: What a sync{} may do itself, beside everything that begins with "on".

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.scripts import watching
 
 from inosync.changes import inotify_bits
 from inosync.config.load import from_arguments, load
@@ -25,9 +26,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CLASSIC = ROOT / "tests" / "data" / "classic"
 EXAMPLE = ROOT / "inosync.conf.example"
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-
-#: Directories that the configs name.
-WATCHED = ("/var/www", "/etc/nginx")
 
 _LOAD = """
 import pickle, sys
@@ -71,18 +69,6 @@ def copy(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
-
-
-def watching(directory: Path, text: str) -> str:
-    """Return a config that watches directories below `directory` instead of the system's."""
-    for path in WATCHED:
-        (directory / path[1:]).mkdir(parents=True, exist_ok=True)
-
-    def below(found: re.Match[str]) -> str:
-        return found[0].replace('"/', f'"{directory}/')
-
-    text = re.sub(r'^wpaths? = (".*"|\[[^]]*\])', below, text, flags=re.MULTILINE)
-    return re.sub(r'^ *"/.*": \[', below, text, flags=re.MULTILINE)
 
 
 def destinations(config: Config) -> list[str]:
