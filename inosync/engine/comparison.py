@@ -18,7 +18,7 @@ from inosync.engine.records import Comparison
 from inosync.engine.source import SourceState
 from inosync.rsync.complaints import Account
 from inosync.rsync.differences import Difference, below
-from inosync.rsync.exits import PARTIAL, Verdict, judge
+from inosync.rsync.exits import PARTIAL, Verdict
 
 #: Seconds until a comparison that came to no end is tried again.
 AGAIN = 600.0
@@ -78,7 +78,7 @@ def ended(mirror: Mirror, outcome: Outcome, every: float, now: float) -> list[Sa
     if outcome.pretended:
         mirror.comparison = replace(mirror.comparison, due_at=now + every)
         return []
-    judgement = judge(outcome.returncode, mirror.pair.destination)
+    judgement = outcome.judged(mirror.pair.destination)
     if outcome.returncode == PARTIAL and _saw_the_rest(outcome.account):
         judgement = replace(judgement, verdict=Verdict.OK)
     if stopped or judgement.verdict is not Verdict.OK:
