@@ -22,8 +22,8 @@ from inosync.planning.command import Run, command, patient
 from inosync.planning.order import Order, RunKind, Sight
 from inosync.planning.prepare import prepare
 from inosync.rsync.causes import staying as stays_for
-from inosync.rsync.complaints import KEPT, SILENT, UNDELETED, Account, account
-from inosync.rsync.differences import Difference, below, counted, differences, line
+from inosync.rsync.complaints import SILENT, UNDELETED, Account, account
+from inosync.rsync.differences import KEPT, Difference, below, counted, differences, line
 from inosync.rsync.exits import PARTIAL, VANISHED, judge
 from inosync.rsync.output import evidence
 from inosync.rsync.program import Program

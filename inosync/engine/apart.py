@@ -16,6 +16,7 @@ from itertools import islice
 from inosync.changes.changes import with_parents
 from inosync.config.model import Source
 from inosync.engine.ailing import Table
+from inosync.rsync.causes import Cause
 from inosync.rsync.differences import Difference, below
 from inosync.text import printable
 
@@ -107,7 +108,10 @@ def gathered(
     found |= {path: Left(SETTLING) for path in settling}
     for table in ailing:
         for path, known in table.items():
-            found[path] = Left(known.complaint.cause.value, known.complaint.whole)
+            cause = known.complaint.cause
+            # What is in a directory that is in the way stays with it.
+            whole = known.complaint.whole or cause is Cause.IN_THE_WAY
+            found[path] = Left(cause.value, whole)
     found |= {path: Left(LOST, whole=True) for path in lost}
     return Apart(found, size if giants is None else 0)
 

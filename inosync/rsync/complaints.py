@@ -14,7 +14,7 @@ from itertools import islice
 
 from inosync.changes.changes import with_parents
 from inosync.rsync.causes import Cause
-from inosync.rsync.differences import below
+from inosync.rsync.differences import KEPT, below
 from inosync.text import printable
 
 
@@ -129,8 +129,7 @@ _EMPTY = re.compile(
     rb"|Warning: Permanently added |\*\* )"
 )
 
-#: On standard output. The first is followed by a path.
-KEPT = b"cannot delete non-empty directory: "
+#: On standard output.
 _ODD = re.compile(rb'skipping non-regular file "(.+)"', re.DOTALL)
 UNDELETED = b"IO error encountered -- skipping file deletion"
 

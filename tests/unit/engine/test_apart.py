@@ -66,6 +66,12 @@ def test_what_is_held(path: bytes, held: bool) -> None:
     assert left([]).holds(path) is held
 
 
+def test_what_is_in_a_directory_that_is_in_the_way_stays_with_it() -> None:
+    known = Ailing(Complaint(b"d", Cause.IN_THE_WAY, ""), 0.0, 1, 0.0)
+    it = gathered(settling=(), ailing=[{b"d": known}], lost=(), giants=(), size=0)
+    assert it.holds(b"d/below")
+
+
 def test_the_source_itself_may_be_left() -> None:
     assert gathered(settling=(), ailing=(), lost=[b""], giants=(), size=0).holds(b"a/b")
 
