@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import signal
+import stat
 from collections.abc import Iterator
 
 from inosync.config.model import Source
@@ -88,6 +89,9 @@ def _renamed(status: os.stat_result, since: float) -> bool:
 def open_for_writing(source: Source, relative: bytes) -> bool:
     """Return whether somebody has a file open for writing; True when that cannot be told."""
     path = os.path.join(os.fsencode(source.path), relative)
+    status = _look(path)
+    if status is None or not stat.S_ISREG(status.st_mode):
+        return False  # to open a device may do something
     try:
         # Not to follow what has taken its place, nor to wait for the other end of a pipe.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

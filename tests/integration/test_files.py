@@ -35,7 +35,7 @@ def test_who_writes_a_file_is_seen(tmp_path: Path) -> None:
     os.symlink("file", tmp_path / "link")
     assert not open_for_writing(source, b"link")
     os.mkfifo(tmp_path / "pipe")
-    assert open_for_writing(source, b"pipe"), "that cannot be told"
+    assert not open_for_writing(source, b"pipe"), "it is no file"
 
 
 def test_what_has_changed_and_what_lies_in_what_was_renamed(tmp_path: Path) -> None:
