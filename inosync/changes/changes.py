@@ -96,6 +96,13 @@ class Changes(Set[Change]):
         return isinstance(change, Change) and change.path in self._paths(change.kind)
 
 
+def with_parents(path: bytes) -> Iterator[bytes]:
+    """Give `path` and the directories on the way to it, the deepest first; never the source."""
+    while path:
+        yield path
+        path = path.rpartition(b"/")[0]
+
+
 class Move(NamedTuple):
     """A directory of a source that was renamed within it: where it was, and where it is now.
 

@@ -62,15 +62,12 @@ def findings(unit: str, answer: str, config: Config) -> Iterator[Finding]:
         return
     sandbox = _sandbox(shown)
     cure = f"(systemctl edit {unit})"
-    for source in config.sources:
-        if sandbox.hides(source.path):
-            text = f"{printable(source.path)}: {unit} has a /tmp of its own: PrivateTmp=no {cure}"
-            yield Finding(PROBLEM, text)
-    for path in dict.fromkeys(_written(config)):
+    written = dict.fromkeys(_written(config))
+    for path in dict.fromkeys([*(source.path for source in config.sources), *written]):
         if sandbox.hides(path):
             text = f"{printable(path)}: {unit} has a /tmp of its own: PrivateTmp=no {cure}"
             yield Finding(PROBLEM, text)
-        elif not sandbox.writable(path):
+        elif path in written and not sandbox.writable(path):
             text = f"{printable(path)}: {unit} may not write there: ReadWritePaths={path} {cure}"
             yield Finding(PROBLEM, text)
 

@@ -42,10 +42,11 @@ def forgetting(excludes: Sequence[str], extra: Sequence[str]) -> str:
     """
     for path, rule in _files(tuple(excludes), tuple(extra)):
         try:
-            check_rule_file(path, rule)
-        except ValueError as error:
-            if _FORGETS in str(error):
-                return f"a rule {error}"
+            line = _clearing(path, rule)
+        except (OSError, ValueError):
+            continue
+        if line:
+            return f"a rule reads {line}, {_FORGETS}"
     return ""
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, collect
-from inosync.changes.changes import Change, Changes, Kind
+from inosync.changes.changes import Change, Changes, Kind, with_parents
 from inosync.config.model import Pair
 from inosync.rsync.causes import Cause, cure
 from inosync.rsync.complaints import Account, Complaint
@@ -62,14 +62,16 @@ class Run:
     def moved(self, path: bytes) -> bool:
         """Return whether a directory on the way to `path` may be gone."""
         changes = self.flight.changes
-        return changes is not None and any(home in changes.levels for home in _homes(path))
+        if changes is None:
+            return False
+        return b"" in changes.levels or any(home in changes.levels for home in with_parents(path))
 
 
 def names(changes: Changes | None, path: bytes, *, whole: bool = False) -> bool:
     """Return whether `changes` name `path`; with `whole`, all below it."""
     if changes is None:
         return False
-    if any(home in changes.trees for home in _homes(path)):
+    if b"" in changes.trees or any(home in changes.trees for home in with_parents(path)):
         return True
     here = path in changes.entries or path in changes.attributes or path in changes.written
     return not whole and (here or (bool(path) and path.rpartition(b"/")[0] in changes.levels))
@@ -185,12 +187,3 @@ def described(
     what = f"{cause.value}: {printable(inner)}" if inner else cause.value
     cured = cure(cause, user=user, host=host, where=destination.shown)
     return printable(path) or ".", what, cured
-
-
-def _homes(path: bytes) -> list[bytes]:
-    """Return `path` and the directories on the way to it; ``b""`` is the source."""
-    found = [b"", path]
-    while b"/" in path:
-        path = path.rpartition(b"/")[0]
-        found.append(path)
-    return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, collect, merged
 from inosync.changes.changes import Changes
+from inosync.changes.doubts import homes
 from inosync.engine import ailing, comparison, messages, suspects
 from inosync.engine.actions import DEBUG, ERROR, WARNING, Kill, Look, Outcome
 from inosync.engine.mirror import Mirror, State
@@ -172,8 +173,7 @@ class Endings:
         if not ousted:
             return False
         mirror.ousted |= ousted
-        homes = Changes(levels={path.rpartition(b"/")[0]: None for path in ousted})
-        batch = collect(homes, now)
+        batch = collect(Changes(levels=dict.fromkeys(homes(ousted))), now)
         assert batch is not None  # there is one for each
         mirror.offer(replace(batch, named=True))
         return True

@@ -175,8 +175,7 @@ class Engine:
         """Take note of what was decided for the mirror's run, which begins now."""
         state = self._roster.source_of(mirror)
         lost = mirror.flight is not None and bool(mirror.flight.doubts.altered)
-        gathers = state.batch or state.written or state.big or len(state.settling)
-        told = (lost or not state.short) and not gathers and mirror.sought is None
+        told = (lost or not state.short) and not state.in_store and mirror.sought is None
         mirror.decide(what, all_told=told and mirror.pending is None)
         if what.linked:
             self._feeder.seek(mirror, Question(inodes=what.linked), now)

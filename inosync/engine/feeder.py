@@ -78,14 +78,19 @@ class Feeder:
             if question is None:
                 mirror.offer(full)
             else:
-                mirror.seek(now, self.roster.full(reason, now) if thorough else None)
                 mirror.health = dataclasses.replace(mirror.health, whole=True)
-                self.roster.actions.append(Seek(mirror, question))
+                after = self.roster.full(reason, now) if thorough else None
+                self.seek(mirror, question, now, after=after)
         self._schedule_full(state, now)
 
-    def seek(self, mirror: Mirror, question: Question, now: float) -> None:
-        """Have a walk look in the source of a mirror for what has changed without an event."""
-        mirror.seek(now)
+    def seek(
+        self, mirror: Mirror, question: Question, now: float, *, after: Batch | None = None
+    ) -> None:
+        """Have a walk look in the source of a mirror for what has changed without an event.
+
+        When what it found is on the node, the mirror owes `after`.
+        """
+        mirror.seek(now, after)
         self.roster.actions.append(Seek(mirror, question))
 
     def found(self, mirror: Mirror, answer: Answer | None, now: float) -> None:

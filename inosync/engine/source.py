@@ -38,9 +38,14 @@ class SourceState:
     untold: Batch | None = None  # what the hook on_change has not been told yet
 
     @property
+    def in_store(self) -> bool:
+        """Whether it was heard to change in what its mirrors have not been offered yet."""
+        return bool(self.batch or self.written or self.big or len(self.settling))
+
+    @property
     def gathering(self) -> bool:
-        """Whether it has something in store that its mirrors have not been offered yet."""
-        return bool(self.batch or self.written or self.big or len(self.settling) or self.short)
+        """Whether there is, or may be unheard, what its mirrors have not been offered yet."""
+        return self.in_store or self.short
 
     @property
     def open(self) -> bool:

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from inosync.changes.changes import Change, Inode, Kind
+from inosync.changes.changes import Change, Inode, Kind, with_parents
 from inosync.changes.doubts import NO_DOUBTS, Doubts
 from inosync.config.model import Config
 from inosync.planning.big_files import big_changes, is_big
@@ -156,7 +156,8 @@ def _in_doubt(
         inside=inside,
         leave=order.left_out,
     )
-    return files | before.files, dataclasses.replace(before, files=frozenset()) | doubts
+    files = files | before.files if before.files else files
+    return files, dataclasses.replace(before, files=frozenset()) | doubts
 
 
 def _prepare_contents(order: Order, sight: Sight, config: Config, program: Program) -> Prepared:
@@ -166,7 +167,7 @@ def _prepare_contents(order: Order, sight: Sight, config: Config, program: Progr
     def wants(path: bytes, status: Status) -> bool:
         if config.rbigsize and is_big(status, config.rbigsize) != order.big:
             return False
-        if spared and any(above in spared for above in _with_parents(path)):
+        if spared and any(above in spared for above in with_parents(path)):
             return False
         return sight.filters.admits_path(path, directory=False)
 
@@ -195,12 +196,6 @@ def _prepare_contents(order: Order, sight: Sight, config: Config, program: Progr
         doubts=rest,
         moment=sight.moment,
     )
-
-
-def _with_parents(path: bytes) -> Iterable[bytes]:
-    while path:
-        yield path
-        path = path.rpartition(b"/")[0]
 
 
 def _changes(

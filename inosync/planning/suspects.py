@@ -11,9 +11,9 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 
-from inosync.changes.changes import Changes
+from inosync.changes.changes import Changes, with_parents
 from inosync.changes.doubts import MOST, NO_DOUBTS, Doubts
 from inosync.planning.view import Status, View, below, outermost
 from inosync.rsync.filters import Filters
@@ -49,19 +49,21 @@ def candidates(
     """
     if not changes:
         return frozenset(), NO_DOUBTS
-    found, left = set[bytes](), set[bytes]()
+    left: set[bytes] = set()
     if inside is None:
+        below_trees: set[bytes] = set()
         for directory in outermost(changes.trees):
-            most = NAMES - len(found)
+            most = NAMES - len(below_trees)
             names = list(islice(below(directory, filters=filters, view=view), most + 1))
             if len(names) > most:
                 left.add(directory)
             else:
-                found.update(name for name, is_directory in names if not is_directory)
-    else:
-        found.update(inside)
-    found.update(changes.entries, changes.written)
-    return frozenset(found.difference(leave)), Doubts(trees=frozenset(left)).bounded()
+                below_trees.update(name for name, is_directory in names if not is_directory)
+        inside = below_trees
+    # Of a flood they are many: no second set of them is made but where something is left out.
+    found = frozenset(chain(inside, changes.entries, changes.written))
+    found = found.difference(leave) if leave else found
+    return found, Doubts(trees=frozenset(left)).bounded()
 
 
 @dataclass
@@ -99,14 +101,17 @@ class _Slice:
 
     def real(self, directory: bytes) -> bool:
         """Return whether that is a directory, and all on the way to it are: no links."""
-        if not directory:
-            return True  # the guard of the source vouches for it
-        known = self._real.get(directory)
-        if known is None:
-            status = self.view.look(directory)
+        known = True  # the source itself: its guard vouches for it
+        new = []
+        for path in with_parents(directory):
+            if path in self._real:
+                known = self._real[path]
+                break
+            new.append(path)
+        for path in reversed(new):
+            status = self.view.look(path) if known else None
             known = status is not None and stat.S_ISDIR(status.st_mode)
-            known = known and self.real(directory.rpartition(b"/")[0])
-            self._real[directory] = known
+            self._real[path] = known
         return known
 
     def names(self, directory: bytes) -> Iterable[tuple[bytes, bool]]:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
+from inosync.changes.changes import with_parents
 from inosync.rsync.causes import Cause
 from inosync.rsync.differences import below
 from inosync.text import printable
@@ -316,9 +318,5 @@ def _plain(name: bytes) -> bytes:
 def _deepest(directories: Iterable[bytes]) -> Iterator[bytes]:
     """Give the directories in which there is none of the others."""
     known = dict.fromkeys(directories)
-    parents = set()
-    for path in known:
-        while b"/" in path:
-            path = path.rpartition(b"/")[0]  # noqa: PLW2901
-            parents.add(path)
+    parents = {above for path in known for above in islice(with_parents(path), 1, None)}
     return (path for path in known if path not in parents)

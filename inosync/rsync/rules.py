@@ -10,6 +10,7 @@ name, though rsync would merge a file: macOS makes such names, and every publish
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -70,6 +71,7 @@ class Entry:
         return self.sort is Sort.FILE and _short(self.text) == "."
 
 
+@functools.lru_cache(maxsize=4096)  # each run is told all entries of its source
 def read_entry(text: str) -> Entry:
     """Return what an entry of an exclude list says.
 

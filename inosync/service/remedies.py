@@ -9,15 +9,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from inosync.changes.inotify_bits import IN_ATTRIB, IN_CLOSE_WRITE, IN_CREATE, IN_MOVED_TO
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
 from inosync.errors import WatchError
 from inosync.rsync.destination import Transport
+from inosync.service.loop import Selecting
 from inosync.watch.inotify import Manager, open_instance
 
 #: Seconds between two looks at how much room there is, or for rsync where nothing can be watched.
@@ -32,20 +32,12 @@ _EVENTS = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB
 log = logging.getLogger("inosync")
 
 
-class _Selecting(Protocol):
-    def listen(self, descriptor: int, react: Callable[[], None], *, write: bool = False) -> None:
-        """Call `react` when the descriptor is readable."""
-
-    def ignore(self, descriptor: int) -> None:
-        """Forget the descriptor."""
-
-
 @dataclass
 class Remedies:
     """A part of the loop: sees causes end, and lets the engine try again what waits for that."""
 
     engine: Engine
-    selecting: _Selecting
+    selecting: Selecting
     _watch: Manager | None = None
     _blind: bool = False  # no watch could be set
     _look_at: float | None = None

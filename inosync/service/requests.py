@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from inosync.engine.ailing import described
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
+from inosync.service.loop import Selecting
 from inosync.status.model import Snapshot
 from inosync.system.control import Client, Server
 from inosync.text import printable
@@ -48,16 +49,6 @@ class Daemon(Protocol):
 
     def reload(self, now: float) -> tuple[str, ...]:
         """Read the config again; return what is wrong with it."""
-
-
-class Selecting(Protocol):
-    """Who waits for descriptors."""
-
-    def listen(self, descriptor: int, react: Callable[[], None], *, write: bool = False) -> None:
-        """Call `react` when the descriptor is readable, or writable; replaces what was said."""
-
-    def ignore(self, descriptor: int) -> None:
-        """Forget the descriptor."""
 
 
 @dataclass

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 from support.daemon import Daemon, run_inosync, settings
 from support.places import wait_equal
 from support.trees import write
+from support.waiting import until
+
+from inosync.service.keeper import MARGIN
 
 
 def passes(daemon: Daemon) -> int:
@@ -34,6 +38,9 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
         assert passes(daemon) == 1
         write(source, "d1/1", "while it runs")
         wait()
+        # What changed within the margin before the stop would be looked at again.
+        made_at = (source / "d0").stat().st_ctime
+        until(lambda: time.time() > made_at + MARGIN + 0.1, what="the margin to be over")
         daemon.stop()
         (state,) = (tmp_path / "state").iterdir()
         assert state.stat().st_mode & 0o777 == 0o600

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from inosync.changes.changes import Change, Changes, Kind
-from inosync.changes.doubts import EVERYTHING, LOST, MOST, MOST_FILES, NO_DOUBTS, Doubts, doubts_of
+from inosync.changes.doubts import (
+    EVERYTHING,
+    LOST,
+    MOST,
+    MOST_IN_DOUBT,
+    NO_DOUBTS,
+    Doubts,
+    doubts_of,
+)
 
 
 def names(count: int, lead: str = "") -> frozenset[bytes]:
@@ -27,8 +35,8 @@ def test_the_doubts_of_two() -> None:
 
 
 def test_too_many_files_become_their_directories_and_these_everything() -> None:
-    assert Doubts(names(MOST_FILES + 1, "d/")).bounded() == Doubts(folders=frozenset({b"d"}))
-    assert Doubts(names(MOST_FILES, "d/")).bounded().files
+    assert Doubts(names(MOST_IN_DOUBT + 1, "d/")).bounded() == Doubts(folders=frozenset({b"d"}))
+    assert Doubts(names(MOST_IN_DOUBT, "d/")).bounded().files
     assert Doubts(folders=names(MOST + 1)).bounded() == EVERYTHING
     assert Doubts(trees=names(MOST + 1)).bounded() == EVERYTHING
 

@@ -133,3 +133,11 @@ def test_slices_come_to_the_whole(
         assert slices < 30
     assert found == whole
     assert slices > 1
+
+
+def test_however_deep_a_file_lies_it_is_compared() -> None:
+    deep = b"/".join([b"d"] * 1500)
+    view = Seen(lambda path: Status() if path.endswith(b"f") else folder())
+    doubts = Doubts(frozenset({deep + b"/f"}), frozenset({deep}))
+    found, rest = take(doubts, view=view, wants=lambda *_: True, since=SINCE)
+    assert (found, bool(rest)) == ([deep + b"/f"], False)
