@@ -135,6 +135,16 @@ def blind(table: Table, batch: Batch, now: float) -> frozenset[bytes]:
     )
 
 
+def barred(table: Table, batch: Batch) -> frozenset[bytes]:
+    """Return in whose place a directory stays on the node, of what a run of `batch` names."""
+    return frozenset(
+        path
+        for path, known in table.items()
+        if known.complaint.cause is Cause.IN_THE_WAY
+        and (batch.reason or names(batch.changes, path))
+    )
+
+
 def next_at(table: Table) -> float | None:
     """Return when the next of them is to be tried again."""
     return min((known.retry_at for known in table.values()), default=None)

@@ -20,7 +20,7 @@ from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.planning.command import SILENCE
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Renew
+from inosync.planning.steps import Clear, Renew
 from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict
 from inosync.rsync.output import NOTHING
 
@@ -92,8 +92,8 @@ class Endings:
             lane.beside = merged(lane.beside, suspects.without(flight))
         if mirror.big and well:
             # One that had nothing to do needs no rest.
-            rest = self.roster.config.rbigdelay if outcome.command else 0.0
-            lanes.ended(mirror, now, rest=rest)
+            ran = bool(outcome.command)
+            lanes.ended(mirror, now, rest=self.roster.config.rbigdelay * ran, ran=ran)
         if left is not None:
             mirror.offer(left)
         if repeat and flight is not None:
@@ -111,8 +111,9 @@ class Endings:
         suspects.sent(mirror, outcome)
         mirror.moved(outcome.transferred, last=False)
         if not well:
-            text = f"{mirror.name}: renamed, to be sent again: {judgement.meaning}"
-            self.roster.say(DEBUG, text)
+            cleared = isinstance(steps[0], Clear)
+            what = "old versions are in the way" if cleared else "renamed, to be sent again"
+            self.roster.say(DEBUG, f"{mirror.name}: {what}: {judgement.meaning}")
         partly = isinstance(steps[0], Renew) and outcome.returncode == PARTIAL
         mirror.stepped(well=well or partly)
         self.scheduler.go_on(mirror, now)

@@ -369,6 +369,15 @@ def test_many_that_are_well_again_are_one_line() -> None:
     )
 
 
+def test_the_run_that_names_it_again_is_told_of_what_is_in_the_way() -> None:
+    way = Account((Complaint(b"A", Cause.IN_THE_WAY, "no way"), unreadable(b"B")))
+    engine, _ = failed(Outcome(23, account=way))
+    assert order(engine, NOW + 1).order.barred == {b"A"}
+    engine, mirror = failed(Outcome(23, account=way))
+    engine.changed(mirror.pair.source, Changes.of([Change(b"C", Kind.ENTRY)]), NOW)
+    assert order(engine, NOW + 0.1).order.barred == frozenset()
+
+
 def test_what_is_in_the_way_is_named_with_what_keeps_it() -> None:
     way = Account((Complaint(b"A", Cause.IN_THE_WAY, "could not make way"),))
     engine, _ = failed(Outcome(23, account=way, kept=((b"A", b"A/x.tmp"),)))

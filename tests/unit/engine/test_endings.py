@@ -33,7 +33,7 @@ from inosync.engine.actions import (
 from inosync.engine.mirror import State
 from inosync.engine.roster import GRACE
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Renew
+from inosync.planning.steps import Clear, Renew, Step
 from inosync.rsync.output import Transferred
 
 
@@ -235,6 +235,18 @@ def test_what_was_renewed_need_not_be_deleted(code: int, left: set[bytes]) -> No
     engine.exited(mirror, Outcome(code), NOW + 1)
     assert mirror.stale == left
     assert mirror.work.steps == (() if left else (PAVE,))
+
+
+@pytest.mark.parametrize(
+    ("first", "text"),
+    [(Clear(b"t", (b"./t",)), "old versions are in the way"), (PAVE, "renamed, to be sent again")],
+)
+def test_a_step_that_fails_says_what_for_it_was(first: Step, text: str) -> None:
+    engine, mirror = stepping()
+    step(engine, mirror, first, PAVE)
+    engine.exited(mirror, Outcome(12), NOW + 1)
+    assert mirror.work.steps == ()
+    assert any(text in told for told in said(engine.due(NOW + 1), DEBUG))
 
 
 def test_what_was_kept_back_for_a_deletion_is_carried_once_more() -> None:
