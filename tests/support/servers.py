@@ -137,7 +137,8 @@ class SshServer(Server):
     """A real sshd that lets the current user in with a key of its own.
 
     ``bin`` holds an `ssh` that knows key, port and host key, as ~/.ssh/config would tell them:
-    put it first on PATH (`environment`). `config` serves ``ssh -F CONFIG testhost``.
+    put it first on PATH (`environment`). `config` serves ``ssh -F CONFIG testhost``. With
+    INOSYNC_RRSYNC=1 in the environment the key does nothing but rsync, anywhere.
     """
 
     greets_with = b"SSH-"
@@ -155,6 +156,8 @@ class SshServer(Server):
                 check=True,
             )
         shutil.copy(folder / "user_key.pub", folder / "authorized_keys")
+        if os.environ.get("INOSYNC_RRSYNC"):
+            self.restrict(f'restrict,command="{program("rrsync")} -wo -no-lock /"')
         host_key = (folder / "host_key.pub").read_text()
         (folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key}")
         self._write_server_config()
