@@ -16,6 +16,7 @@ from inosync.config.model import Pair
 from inosync.rsync.causes import Cause, cure
 from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.exits import PARTIAL
+from inosync.rsync.options import keeps_in_place, suffix
 from inosync.text import printable
 
 #: How many paths of a mirror may ail; with more it fails as a whole.
@@ -194,6 +195,11 @@ def described(
     path, cause, destination = known.complaint.path, known.complaint.cause, pair.destination
     host = destination.host or "this host"
     inner = kept.get(path) if cause is Cause.IN_THE_WAY else None
+    if cause is Cause.IN_THE_WAY and keeps_in_place(pair.node.extra):
+        cause = Cause.OLD_VERSIONS
     what = f"{cause.value}: {printable(inner)}" if inner else cause.value
-    cured = cure(cause, user=user, host=host, where=destination.shown)
+    where = destination.shown
+    if cause is Cause.OLD_VERSIONS:
+        where = printable(path) + suffix(pair.node.extra)
+    cured = cure(cause, user=user, host=host, where=where)
     return printable(path) or ".", what, cured

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import permutations
 
 from inosync.changes.batch import Batch, merged
-from inosync.changes.changes import Changes
+from inosync.changes.changes import Change, Changes, Kind
 from inosync.config.model import Pair
 from inosync.engine.mirror import Mirror, State
 
@@ -78,7 +78,8 @@ class Lanes:
         other = self._partners[id(lane)]
         owed, lane.beside = merged(lane.beside, other.flight), None
         if ran and _leaves_directory(lane.pair):
-            owed = merged(owed, Batch(now, 0, changes=Changes(levels={b"": None}), named=True))
+            top = Changes.of((Change(b"", Kind.LEVEL),))
+            owed = merged(owed, Batch(now, 1, (b"",), changes=top, named=True))
         if owed is not None:
             other.offer(dataclasses.replace(owed, since=now))
 
@@ -88,4 +89,4 @@ def _leaves_directory(pair: Pair) -> bool:
 
     rrsync of rsync 3.5 makes it, empty, at the top of what the key is restricted to.
     """
-    return pair.node.restricted and not pair.destination.path.strip("/")
+    return pair.node.restricted and not pair.landing().path.strip("/")

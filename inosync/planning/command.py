@@ -24,7 +24,7 @@ from inosync.rsync.options import (
     most_deletions,
     options,
     spoken,
-    values,
+    suffix,
     with_rules,
 )
 from inosync.rsync.own_places import own_places
@@ -262,8 +262,7 @@ def _clearing(pair: Pair, clear: Clear) -> list[str]:
 
     Its name ends as theirs, so that rsync protects it in every other run.
     """
-    suffix = ["~", *values(pair.node.extra, ("--suffix",))][-1]
-    beside = clear.path + os.fsencode(suffix)
+    beside = clear.path + os.fsencode(suffix(pair.node.extra))
     place = _from_its_root(pair, beside) or "/".join(
         filter(None, (pair.source.prefix, os.fsdecode(beside)))
     )

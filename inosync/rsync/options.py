@@ -178,6 +178,11 @@ def keeps_in_place(words: Sequence[str]) -> str:
     return min(found) if found and "--backup-dir" not in given else ""
 
 
+def suffix(words: Sequence[str]) -> str:
+    """Return how the names of old versions end that are kept in place."""
+    return ["~", *values(words, ("--suffix",))][-1]
+
+
 def most_deletions(words: Sequence[str]) -> float:
     """Return how many files a run with these options may delete; infinite when any number."""
     most = math.inf

@@ -25,6 +25,7 @@ from inosync.rsync.options import (
     prevented,
     rule_files,
     spoken,
+    suffix,
     values,
     whole_files,
     with_rules,
@@ -305,4 +306,5 @@ def test_old_versions_beside_their_files() -> None:
     assert keeps_in_place(("-ab", "--suffix=~")) == "-b"
     assert keeps_in_place(("--backup",)) == "--backup"
     assert keeps_in_place(("-b", "--backup-dir=x")) == ""
+    assert (suffix(("-b",)), suffix(("-b", "--suffix", ".1", "--suffix=.2"))) == ("~", ".2")
     assert keeps_in_place(("-a",)) == ""
