@@ -53,9 +53,26 @@ def parse_extra(value: object) -> tuple[str, ...]:
             os.fsencode(word)
         except UnicodeEncodeError:
             raise ValueError("holds a character that no command line can hold") from None
+    seen: list[str] = []
     for group in _groups(words):
-        _check(group)
+        seen += group.words
+        try:
+            _check(group)
+        except ValueError as error:
+            if isinstance(value, str) and (group.value or not group.names):
+                following = words[len(seen) : len(seen) + bool(group.names)]
+                raise ValueError(f"{error}{_torn([*seen, *following])}") from None
+            raise
     return words
+
+
+def _torn(words: Sequence[str]) -> str:
+    """Return what to do if the last of `words` belongs to the value that begins before it."""
+    begins = [number for number, word in enumerate(words) if "=" in word]
+    if not begins or words[-1].startswith("-") or "@" in words[-1]:
+        return ""
+    whole = shlex.quote(" ".join(words[begins[-1] :]))
+    return f"; if that is one option, quote it: {whole}" if len(whole) < 80 else ""
 
 
 def _check(group: _Group) -> None:
