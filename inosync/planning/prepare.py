@@ -276,7 +276,7 @@ def _steps(
 
 def _clearances(order: Order, sight: Sight) -> Iterable[Step]:
     """Give the steps for what has taken the place of directories in which old versions are kept."""
-    if not keeps_in_place(order.pair.node.extra) or hindrance(order.pair.node.extra):
+    if not keeps_in_place(order.pair.node.extra):
         return
     for path in sorted(order.barred)[:CLEARED]:
         names = _plan((Change(path, Kind.ENTRY),), sight).entries

@@ -36,7 +36,7 @@ _CURES = {
     Cause.ROOM: "make room below {where} on {host}",
     Cause.IN_THE_WAY: "delete it on {host} by hand, or let the rule that protects what is in it go "
     "with its directory (-p PATTERN)",
-    Cause.OLD_VERSIONS: "the next try moves them to {where}; if that fails, move {where} away on "
+    Cause.OLD_VERSIONS: "the next run moves them to {where}; if that fails, move {where} away on "
     "{host}",
     Cause.TIMES: "chown it on {host}, or extra='--omit-dir-times'",
     Cause.MODES: "chown it on {host}, or extra='--no-perms --chmod=ugo=rwX'",

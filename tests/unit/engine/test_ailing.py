@@ -374,7 +374,7 @@ def test_of_old_versions_it_is_said_where_they_go() -> None:
     pair = make_pair(None, "h:/m", extra=("-b", "--suffix=.1"))
     name, what, todo = ailing.described(known, pair, {b"a/A": b"a/A/f.1"}, user="u")
     assert (name, what) == ("a/A", "is a directory on the node that keeps old versions: a/A/f.1")
-    assert todo == "the next try moves them to a/A.1; if that fails, move a/A.1 away on h"
+    assert todo == "the next run moves them to a/A.1; if that fails, move a/A.1 away on h"
 
 
 def test_the_run_that_names_it_again_is_told_of_what_is_in_the_way() -> None:
