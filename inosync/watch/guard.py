@@ -165,7 +165,7 @@ class Guard:
         if known is not None and known.home != home:
             return "is on another file system than before (inosync --sync accepts it)"
         if self.hollow and node not in self._accepted_empty:
-            return "is empty (SIGUSR2 mirrors it as it is)"
+            return "is empty (inosync --sync mirrors it as it is)"
         return ""
 
     def _astray(self, node: str, links: frozenset[str]) -> str:
