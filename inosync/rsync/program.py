@@ -15,6 +15,9 @@ from inosync.rsync.options import options
 #: Older ones lack options that every run needs (--protect-args with --info style statistics).
 OLDEST = (3, 1, 0)
 
+#: Older ones open what has taken the place of a directory while they work, a link for one.
+FIRM = (3, 4, 0)
+
 #: Seconds to wait for a node to accept a connection: ssh's ConnectTimeout, rsync's --contimeout.
 CONNECT_TIMEOUT = 30
 

@@ -430,6 +430,26 @@ def test_it_looks_as_the_daemons_user(ask: Callable, open_path: Path, tmp_path: 
     assert lines_with(result.stdout, "problem", "the directory cannot be written to by the user")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is led astray")
+def test_an_rsync_that_loses_races_is_named_where_others_may_write(
+    ask: Callable, source: Path, local: Place, fakersync: FakeRsync
+) -> None:
+    """--once logs as the daemon does."""
+    for top in (source, local.root):
+        (top / "of nobody").mkdir(parents=True)
+        os.chown(top / "of nobody", 65534, 65534)
+    conf = settings(source, local.node, rsync=str(fakersync.path))
+    for version, count in (("3.3.9", 2), ("3.4.0", 0)):
+        fakersync.always(version=version, delegate=True)
+        for command in (["--check"], ["--once", "-v"]):
+            result = ask(conf, *command)
+            said = (result.stdout + result.stderr).splitlines()
+            warned = [line for line in said if "others than root may write there" in line]
+            assert len(warned) == count
+            assert all("install rsync 3.4.0 or later, or set user" in line for line in warned)
+            assert [str(source / "of nobody") in line for line in warned] == [True, False][:count]
+
+
 def test_times_that_are_rounded(ask: Callable, source: Path, local: Place, tmp_path: Path) -> None:
     write(source, "one", "1")
     write(source, "two", "2")
