@@ -15,6 +15,9 @@ import select
 from typing import BinaryIO, NamedTuple
 
 _TABLE = "/proc/self/mountinfo"
+#: File systems that others change as well, without an event here.
+_REMOTE = frozenset({b"nfs", b"nfs4", b"cifs", b"smb3", b"9p", b"ceph", b"afs", b"virtiofs"})
+
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
@@ -66,6 +69,12 @@ def file_system(path: str) -> tuple[bytes, ...]:
     mount = max(reversed(holding), key=lambda mount: len(mount.point))
     lasts = not mount.device.startswith(b"0:") or mount.kind in (b"tmpfs", b"ramfs")
     return (mount.kind, mount.source, mount.root, mount.device if lasts else b"")
+
+
+def remote(path: str) -> bool:
+    """Return whether what happens at `path`, or at what there is of it, may raise no event."""
+    kind = file_system(path)[0]
+    return kind in _REMOTE or kind.startswith(b"fuse")
 
 
 def file_systems(path: str) -> tuple[str, frozenset[str]]:

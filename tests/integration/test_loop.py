@@ -97,6 +97,7 @@ def test_the_parts_of_a_daemon_in_their_order() -> None:
     assert names == [
         "Sources",
         "Scans",
+        "Targets",
         "Acting",
         "Remedies",
         "Hooks",
