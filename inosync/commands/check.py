@@ -17,7 +17,7 @@ from inosync.commands.probe import OK, PROBLEM, WARNING, Finding
 from inosync.commands.survey import Survey, look_through
 from inosync.config.model import Config, Source
 from inosync.errors import ConfigError, Exit
-from inosync.service.exposure import exposed
+from inosync.service.exposure import losing_races
 from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory
 from inosync.system.process import capture
@@ -68,7 +68,7 @@ def _findings(config: Config) -> Iterator[Finding]:
         control = stack.enter_context(control_directory(config))
         become(config)
         if unit.user(told, config) in ("", "root"):
-            for warning in exposed(config, version):
+            for warning in losing_races(config, version):
                 yield Finding(WARNING, warning)
         seen: dict[Source, Survey] = {}
         for source in config.sources:

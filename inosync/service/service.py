@@ -30,7 +30,7 @@ from inosync.errors import ConfigError
 from inosync.rsync.destination import Transport
 from inosync.rsync.program import Program
 from inosync.service.daemon import Daemon, Onlooker
-from inosync.service.exposure import exposed
+from inosync.service.exposure import losing_races
 from inosync.service.hooks import Hooks
 from inosync.service.preflight import preflight, read_only
 from inosync.service.runs import Runs
@@ -118,7 +118,7 @@ def run(
                 os.chown(server.path, pwd.getpwnam(config.user).pw_uid, -1)
         become(config)
         warnings = [*config.warnings, *_filter_warnings(config), *read_only(config)]
-        for warning in (*warnings, *exposed(config, program.version)):
+        for warning in (*warnings, *losing_races(config, program.version)):
             logger.warning("%s", warning)
         try:
             return _serve(

@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support import processes
 from support.daemon import config_text, inosync_command, inosync_environment, run_inosync, settings
+from support.fakersync import FakeRsync
 from support.places import Place
 from support.scene import mirror, scene_snapshot
 
@@ -60,13 +62,15 @@ def saying(answer: object) -> Callable[[socket.socket], None]:
 def configured(tmp_path: Path, source: Path, **more: object) -> Path:
     path = tmp_path / "etc/inosync.py"
     path.parent.mkdir(mode=0o755)
-    text = config_text(settings(source, f"{tmp_path}/m/", socket=f"{tmp_path}/door", **more))
-    path.write_text(text)
+    config = settings(source, f"{tmp_path}/m/", socket=f"{tmp_path}/door") | more
+    path.write_text(config_text(config))
     path.chmod(0o644)
     return path
 
 
-def unread(*arguments: str | os.PathLike[str], cwd: Path) -> subprocess.Popen[str]:
+def unread(
+    *arguments: str | os.PathLike[str], cwd: Path, **environment: str
+) -> subprocess.Popen[str]:
     """Start a command whose reader has left before it says anything."""
     reading, writing = os.pipe()
     os.close(reading)
@@ -74,7 +78,7 @@ def unread(*arguments: str | os.PathLike[str], cwd: Path) -> subprocess.Popen[st
         return subprocess.Popen(
             inosync_command(*arguments),
             cwd=cwd,
-            env=inosync_environment({"PYTHONUNBUFFERED": ""}),
+            env=inosync_environment({"PYTHONUNBUFFERED": ""} | environment),
             stdin=subprocess.DEVNULL,
             stdout=writing,
             stderr=subprocess.PIPE,
@@ -112,6 +116,17 @@ def test_a_reader_that_has_left_ends_a_command_and_no_work(
         )
         assert (run.returncode, words in run.stderr) == (status, True), run.stderr
         assert "Traceback" not in run.stderr
+
+
+def test_what_such_a_command_has_started_ends_with_it(
+    source: Path, local: Place, tmp_path: Path, fakersync: FakeRsync
+) -> None:
+    slow = f"{tmp_path}/slow/"
+    config = configured(tmp_path, source, rnodes=[local.node, slow], rsync=str(fakersync.path))
+    fakersync.to(slow, hold=True)
+    verify = unread("-c", config, "--verify", cwd=tmp_path, INOSYNC_TEST_RUN=slow)
+    assert (verify.communicate()[1], verify.returncode) == ("", -signal.SIGPIPE)
+    processes.wait_gone(processes.marked(f"INOSYNC_TEST_RUN={slow}"))
 
 
 def screen(config: Path, columns: int, lines: int, **environment: str) -> list[str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from support.configs import make_config, make_pair, make_source
 
-from inosync.service.exposure import exposed, others_may_write, warning
+from inosync.service.exposure import losing_races, warning
+from inosync.watch.way import writers
 
 PLAIN = stat.S_IFDIR | 0o755
 
@@ -17,24 +18,24 @@ PLAIN = stat.S_IFDIR | 0o755
 @pytest.mark.parametrize(
     ("owner", "group", "mode", "expected"),
     [
-        (0, 0, PLAIN, False),
-        (0, 33, PLAIN, False),
-        (0, 0, PLAIN | 0o020, False),
-        (0, 33, PLAIN | 0o020, True),
-        (0, 0, PLAIN | 0o002, True),
-        (0, 0, stat.S_IFDIR | 0o1777, True),
-        (33, 0, PLAIN, True),
-        (33, 0, stat.S_IFDIR, True),
+        (0, 0, PLAIN, ""),
+        (0, 54321, PLAIN, ""),
+        (0, 0, PLAIN | 0o020, ""),
+        (0, 54321, PLAIN | 0o020, "the group 54321"),
+        (0, 0, PLAIN | 0o002, "everybody"),
+        (0, 0, stat.S_IFDIR | 0o1777, "everybody"),
+        (54321, 0, PLAIN, "user 54321"),
+        (54321, 0, stat.S_IFDIR, "user 54321"),  # the mode is his to change
     ],
 )
-def test_who_may_put_something_there(owner: int, group: int, mode: int, expected: bool) -> None:
-    assert others_may_write(owner, group, mode) is expected
+def test_who_may_put_something_there(owner: int, group: int, mode: int, expected: str) -> None:
+    assert writers(os.stat_result((mode, 2, 1, 1, owner, group, 0, 0, 0, 0))) == expected
 
 
 def test_what_is_said() -> None:
-    assert warning("/srv/a\n", (3, 2, 7)) == (
-        r"/srv/a\n: others than root may write there, and rsync 3.2.7, which runs as root, can be "
-        "led out of it while it works; install rsync 3.4.0 or later, or set user"
+    assert warning("/srv/a\n", "alice", (3, 2, 7)) == (
+        r"/srv/a\n: alice may write there, and rsync 3.2.7 as root can be led out of it while it "
+        "works; install rsync 3.4.0 or later, or set user"
     )
 
 
@@ -53,6 +54,6 @@ def test_where_it_is_said(tmp_path: Path) -> None:
     pairs = [make_pair(make_source(str(path)), node) for path, node in nodes.items()]
     pairs.append(make_pair(make_source(str(links)), f"{open_}/"))
     config = make_config(pairs)
-    found = [line.partition(": others ")[0] for line in exposed(config, (3, 3, 99))]
-    assert found == [str(home / "alice"), str(open_)]
-    assert list(exposed(config, (3, 4, 0))) == []
+    found = [line.partition(" may ")[0] for line in losing_races(config, (3, 3, 99))]
+    assert found == [f"{home}/alice: user 12345", f"{open_}: everybody"]
+    assert list(losing_races(config, (3, 4, 0))) == []
