@@ -232,9 +232,14 @@ class Engine:
         """The mirror's run has ended."""
         self._endings.exited(mirror, outcome, now)
 
-    def activity(self, mirror: Mirror, amount: int, now: float) -> None:
-        """Answer to ``Look``: `amount` is any number that grows while the run does something."""
-        self._endings.activity(mirror, amount, now)
+    def activity(
+        self, mirror: Mirror, amount: int, now: float, *, said: tuple[str, ...] = ()
+    ) -> None:
+        """Answer to ``Look``: `amount` is any number that grows while the run does something.
+
+        `said` are the lines that it has written to standard error.
+        """
+        self._endings.activity(mirror, amount, now, said=said)
 
     # ---- what people want -----------------------------------------------------------------
 

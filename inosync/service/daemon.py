@@ -232,7 +232,7 @@ class Daemon:
                 for line in status_lines(self.snapshot(now)):
                     log.info("%s", line)
             elif signal is Signal.SIGUSR2:
-                log.info("SIGUSR2")
+                log.info("SIGUSR2: as inosync --sync")
                 self.release(now)
             else:
                 log.info("%s: stopping", signal.name)
