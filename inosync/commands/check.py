@@ -21,6 +21,7 @@ from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory
 from inosync.system.process import capture
 from inosync.text import printable
+from inosync.watch.blind import heard, unheard
 from inosync.watch.guard import Guard
 
 
@@ -96,6 +97,9 @@ def _source(source: Source, config: Config, seen: Survey) -> Iterator[Finding]:
     guard.close()
     if fault:
         yield Finding(PROBLEM, f"{name}: {fault}")
+    if guard.blind:
+        told = heard(config.rpoll, guard.blind) if config.rpoll else unheard(guard.blind)
+        yield Finding(OK if config.rpoll else WARNING, f"{name}: {told}")
     if seen.closed:
         examples = ", ".join(printable(path) or "." for path in seen.unreadable)
         who = pwd.getpwuid(os.geteuid()).pw_name

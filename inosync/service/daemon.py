@@ -24,6 +24,7 @@ from inosync.service.announcer import Announcer, Supervisor
 from inosync.service.hooks import Hooks
 from inosync.service.keeper import Keeper
 from inosync.service.loop import Loop, Part
+from inosync.service.polls import Polls
 from inosync.service.publisher import Publisher
 from inosync.service.remedies import Remedies
 from inosync.service.requests import Requests
@@ -151,6 +152,7 @@ class Daemon:
         self._began = self._loaded = self.loop.clock()
         alone = self.onlooker is not None
         self.sources = Sources(self.engine, self.config, self.loop, root_only=alone)
+        self.polls = Polls(self.engine, self.sources, self.loop)
         self.remedies = Remedies(self.engine, self.loop)
         self.announcer = Announcer(self.engine, self.sources, self.supervisor, self._began)
         # While pretending, a daemon that runs beside may write the same files.
@@ -167,7 +169,7 @@ class Daemon:
         told comes after what is done.
         """
         scans = Scans(self.engine, self.sources, self.loop)
-        parts: list[Part] = [self.sources, scans]
+        parts: list[Part] = [self.sources, self.polls, scans]
         if self.control is not None:
             parts.append(Requests(self.control, self, self.loop, self.loop.clock))
         parts += [Acting(self.engine, self.sources, scans, self.runs, self.hooks, self.loop)]
@@ -243,12 +245,13 @@ class Daemon:
         return snapshot(self.engine, self.sources.watchers, facts, self.runs.progress)
 
     def catch_up(self, now: float) -> None:
-        """Take what the kernel has queued until now."""
+        """Take what the kernel has queued until now, and look for what it does not hear."""
         self.sources.catch_up(now)
+        self.polls.hurry()
 
     def caught_up(self, node: str = "") -> bool:
-        """Return whether all that was queued then is known, and no source is held for `node`."""
-        return self.sources.caught_up(node)
+        """Return whether all that was there then is known, and no source is held for `node`."""
+        return not self.polls.hurried and self.sources.caught_up(node)
 
     def release(self, now: float, node: str = "") -> int:
         """A person says: full pass now, and what is held goes on as it is; return how many do."""

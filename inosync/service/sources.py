@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from inosync.changes.changes import Changes
+from inosync.changes.changes import Changes, Move
 from inosync.config.model import Config, Source
 from inosync.engine.engine import Engine
 from inosync.engine.memory import Place
@@ -143,6 +143,11 @@ class Sources:
             watcher.retry_unwatched()
 
     # ---- for people -----------------------------------------------------------------------
+
+    @property
+    def guards(self) -> list[Guard]:
+        """Who watches each source."""
+        return list(self._guards.values())
 
     @property
     def watchers(self) -> dict[str, Watcher | None]:
@@ -323,11 +328,17 @@ class Sources:
             log.warning("%s: %s: %s", printable(guard.source.path), seen.resync, cure)
             self._look_for_fresh(guard, _ALL, now)
             self.engine.resync(guard.source, seen.resync, now, known=known)
+        self.tell(guard, changes, now, moves=seen.moves)
+
+    def tell(
+        self, guard: Guard, changes: Changes, now: float, *, moves: Sequence[Move] = ()
+    ) -> None:
+        """Let the engine know of these changes in a source; `moves` are the renames among them."""
         self._look_for_fresh(guard, changes, now)
         big = big_changes(
             changes, size=self.config.rbigsize, filters=guard.filters, view=guard.files
         )
-        self.engine.changed(guard.source, changes, now, big=big, moves=seen.moves)
+        self.engine.changed(guard.source, changes, now, big=big, moves=moves)
         if guard.hollow and changes and not guard.empty():
             guard.hollow = False
             self._admit(guard, now)

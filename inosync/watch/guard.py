@@ -7,22 +7,26 @@ nothing travels from a source before this room has looked at it. Knows neither m
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from inosync.changes.changes import Changes
 from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_MODIFY
 from inosync.config.model import Config, Source
 from inosync.errors import WatchError
 from inosync.text import printable
+from inosync.watch.blind import blind, interval
 from inosync.watch.files import Files
 from inosync.watch.mounts import file_system, mounted_below
+from inosync.watch.poll import Poll
 from inosync.watch.sift import sift
 from inosync.watch.watcher import Seen, Watcher
 
 #: Directories that are watched before the queue is read again: a few milliseconds' worth.
 SLICE = 512
+#: And so many lots of names that are looked at meanwhile, where a source is polled.
+_LOTS = 64
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ Memory = dict[str, Known]
 def _asked(config: Config) -> tuple[object, ...]:
     """Return what a config says that a source has to be watched and looked through by."""
     watched_for = (config.emask, bool(config.eopen or config.rsettle))
-    return (*watched_for, config.wmarker, config.allow_empty, config.rbigsize, config.rsettle)
+    more = (config.wmarker, config.allow_empty, config.rbigsize, config.rsettle, config.rpoll)
+    return (*watched_for, *more)
 
 
 def symbolic_links(path: str) -> frozenset[str]:
@@ -66,7 +71,9 @@ class Guard:
 
     ``watcher`` is None while the source cannot be watched. ``walked`` says that every directory has
     been watched once. With ``root_only`` no directory below the source is watched: that is enough
-    to vouch for it. ``memory`` is what is known of the source from before.
+    to vouch for it. ``memory`` is what is known of the source from before. ``blind`` are the file
+    systems in it that change without an event. With a ``poll``, which looks for such changes, it
+    has also been looked through when it is walked.
 
     Each mirror is vouched for by itself: a person may accept a source as it is for one node alone.
     """
@@ -83,6 +90,10 @@ class Guard:
         self._root_only = root_only
         self.watcher: Watcher | None = None
         self.walked = False
+        self.poll: Poll | None = None
+        self.blind: tuple[str, ...] = ()
+        self._first_look: Iterator[None] | None = None
+        self._rpoll = config.rpoll
         self.allow_empty = config.allow_empty
         self.hollow = False  # there was nothing in it when it was looked through
         self._accepted_empty: frozenset[str] = frozenset()  # nodes for which that is right
@@ -150,7 +161,16 @@ class Guard:
         except WatchError as error:
             return f"cannot be watched: {error}"
         self.walked = False
+        self.poll = None
+        self._look_for_blind()
+        self._first_look = self.poll.steps() if self.poll is not None else None
         return ""
+
+    def _look_for_blind(self) -> None:
+        """See which file systems the source lies on, and poll it if it is to be polled."""
+        self.blind = blind(self.source.path)
+        if self.poll is None and not self._root_only and interval(self._rpoll, self.blind):
+            self.poll = Poll(self.files, self.filters)
 
     def refusals(self) -> dict[str, str]:
         """Return the nodes whose mirrors may not follow the source as it is, and why, in words."""
@@ -235,6 +255,11 @@ class Guard:
         if self.watcher is None or not self.walking:
             return False
         done = self._root_only or self.watcher.walk(SLICE)
+        if done and self._first_look is not None:
+            # What changes behind it is found by the next one, and what changed before is sent.
+            done = sum(1 for _ in islice(self._first_look, _LOTS)) < _LOTS
+        if done:
+            self._first_look = None
         self.walked |= done
         return not done
 
@@ -248,7 +273,7 @@ class Guard:
     @property
     def sees_all(self) -> bool:
         """Whether nothing happens in the source, as it is now, without an event."""
-        seen = self.watcher is not None and not self.watcher.unwatched
+        seen = self.watcher is not None and not self.watcher.unwatched and self.poll is None
         return seen and not ~self._emask & DEFAULT_EMASK
 
     def fault(self) -> str:
@@ -274,10 +299,14 @@ class Guard:
     def remounted(self) -> frozenset[bytes]:
         """Return where something is mounted now that was not when this was last asked."""
         before, self._seen = self._seen, mounted_below(self.source.path)
+        fresh = self._admitted(self._seen - before)
+        if fresh:
+            self.poll = None  # all that is in there would look as if it had just been made
+        self._look_for_blind()
         for node, known in self._memory.items():
             if not self._seen <= known.mounts:
                 self._memory[node] = replace(known, mounts=known.mounts | self._seen)
-        return self._admitted(self._seen - before)
+        return fresh
 
     def close(self) -> None:
         """Give up all watches."""

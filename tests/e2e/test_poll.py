@@ -1,0 +1,135 @@
+"""Sources of which no event tells: what changes behind a FUSE file system arrives all the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.daemon import Daemon, run_inosync
+from support.mounting import mounts_below
+from support.places import wait_equal
+from support.trees import compare, write
+
+BINDFS = shutil.which("bindfs")
+
+
+class Hidden:
+    """Two directories, `plain` and `vague`, that a daemon sees through FUSE file systems only.
+
+    What is `vague` has no ctimes of its own: a file with an old date looks as if it was old.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.plain, self.vague = folder / "real/plain", folder / "real/vague"
+        self.shown = [folder / "shown/plain", folder / "shown/vague"]
+        for real, place in zip((self.plain, self.vague), self.shown, strict=True):
+            options = ["--ctime-from-mtime"] if real is self.vague else []
+            for number in range(20):
+                write(real, f"d{number % 4}/deep/{number}", "x")
+            write(real, "d0/live", "one")
+            write(real, "d0/next", "two")
+            os.utime(real / "d0/live", (1000, 1000))
+            os.utime(real / "d0/next", (1000, 1000))
+            place.mkdir(parents=True)
+            if subprocess.run([str(BINDFS), *options, real, place], check=False).returncode:
+                pytest.skip("this user cannot mount FUSE file systems")
+
+    def settings(self, **more: object) -> dict[str, object]:
+        """Return the settings of mirrors of both, with either scope."""
+        nodes = [
+            f"{self.folder}/tree/",
+            {"node": f"{self.folder}/changes/", "rscope": "changes"},
+        ]
+        paths = [str(path) for path in self.shown]
+        return {"wpaths": paths, "rnodes": nodes, "edelay": 0.1, "rexcludes": ["skip"]} | more
+
+    def pairs(self) -> list[tuple[Path, Path]]:
+        """Return what is to be equal."""
+        roots = (self.plain, self.vague)
+        return [(r, self.folder / m / r.name) for r in roots for m in ("tree", "changes")]
+
+
+@pytest.fixture
+def hidden(tmp_path: Path) -> Iterator[Hidden]:
+    if not (BINDFS and os.access("/dev/fuse", os.R_OK | os.W_OK)):
+        pytest.skip("needs bindfs and /dev/fuse")
+    with mounts_below(tmp_path):
+        yield Hidden(tmp_path)
+
+
+def test_what_changes_behind_a_fuse_file_system_arrives(tmp_path: Path, hidden: Hidden) -> None:
+    daemon = Daemon(tmp_path, hidden.settings(rpoll=0.2))
+
+    def equal() -> None:
+        for real, mirror in hidden.pairs():
+            wait_equal(real, mirror)
+
+    def wait() -> None:
+        asked = run_inosync("-c", daemon.config_file, "--wait", "30", cwd=tmp_path)
+        assert asked.returncode == 0, asked.stderr
+
+    def runs() -> int:
+        return daemon.log().count("executing: ")
+
+    with daemon:
+        daemon.start()
+        assert "/plain: on fuse: looked through every 0.2 s (rpoll)" in daemon.log()
+        equal()
+
+        # A file with an old date, one that is gone, a directory that was renamed.
+        for real in (hidden.plain, hidden.vague):
+            write(real, "d1/old", "old")
+            os.utime(real / "d1/old", (2000, 2000))
+            (real / "d2/deep/2").unlink()
+            (real / "d3").rename(real / "d0/moved")
+        equal()
+
+        # Size and date say nothing; ctime does, where there is one.
+        (hidden.plain / "d0/live").rename(hidden.plain / "d0/spare")
+        (hidden.plain / "d0/next").rename(hidden.plain / "d0/live")
+        (hidden.plain / "d0/spare").rename(hidden.plain / "d0/next")
+        wait_equal(*hidden.pairs()[1])
+
+        # Nothing changes, or only what is excluded: nothing is run. Whoever waits has it looked at.
+        wait()
+        before = runs()
+        wait()
+        write(hidden.plain, "d0/skip", "x")
+        wait()
+        assert runs() == before
+
+        # Whoever waits need not wait for the next turn.
+        daemon.configure(hidden.settings(rpoll=86400))
+        daemon.hup()
+        daemon.wait_for_log("looked through every 86400 s", times=2)
+        wait()
+        write(hidden.plain, "d1/asked for", "x")
+        write(hidden.vague, "d1/asked for", "x")
+        wait()
+        for real, mirror in hidden.pairs()[2:]:
+            assert not compare(real, mirror)
+        assert (tmp_path / "changes/plain/d1/asked for").exists()
+        daemon.stop()
+
+
+def test_it_is_said_where_no_event_tells(tmp_path: Path, hidden: Hidden) -> None:
+    said = "/plain: on fuse, where no event tells what is changed by others"
+    daemon = Daemon(tmp_path, hidden.settings())
+
+    def check() -> str:
+        return run_inosync("-c", daemon.config_file, "--check", cwd=tmp_path).stdout
+
+    with daemon:
+        daemon.start()
+        assert daemon.log().count(said) == 1
+        assert said in check()
+        daemon.configure(hidden.settings(rpoll="auto"))
+        daemon.hup()
+        daemon.wait_for_log("/plain: on fuse: looked through every 60 s (rpoll)")
+        assert "/plain: on fuse: looked through every 60 s (rpoll)" in check()
+        daemon.stop()
