@@ -22,7 +22,8 @@ from inosync.service.service import become, control_directory
 from inosync.system.process import capture
 from inosync.text import printable
 from inosync.watch.blind import heard, unheard
-from inosync.watch.guard import Guard
+from inosync.watch.lookout import Lookout
+from inosync.watch.way import exposed
 
 
 def check(load: Callable[[], Config], *, say: Callable[[str], None]) -> int:
@@ -90,16 +91,22 @@ def _unit(config: Config) -> Iterator[Finding]:
 
 def _source(source: Source, config: Config, seen: Survey) -> Iterator[Finding]:
     name = printable(source.path)
-    guard = Guard(source, config, root_only=True)
-    fault = guard.open()
-    if not fault and guard.empty():
+    lookout = Lookout(source, config, root_only=True)
+    fault = lookout.open()
+    if not fault and lookout.guard.empty():
         fault = "is empty: it would be held; fill it, or set allow_empty = True"
-    guard.close()
+    lookout.close()
     if fault:
         yield Finding(PROBLEM, f"{name}: {fault}")
-    if guard.blind:
-        told = heard(config.rpoll, guard.blind) if config.rpoll else unheard(guard.blind)
+    if kinds := lookout.blind:
+        told = heard(config.rpoll, kinds) if config.rpoll else unheard(kinds)
         yield Finding(OK if config.rpoll else WARNING, f"{name}: {told}")
+    for directory, who in exposed(source.path).items():
+        yield Finding(
+            WARNING,
+            f"{name}: {who} may write to {directory} and put something else in its place; "
+            "chown it to root, or chmod it",
+        )
     if seen.closed:
         examples = ", ".join(printable(path) or "." for path in seen.unreadable)
         who = pwd.getpwuid(os.geteuid()).pw_name

@@ -211,6 +211,18 @@ class Endings:
             self.roster.end(mirror, reason, now)
             self._ails(mirror, failed(mirror, reason), now)
 
+    def bar(self, mirror: Mirror, reason: str, now: float) -> bool:
+        """Hold a mirror whose target is not what it was: see ``Engine.bar``."""
+        if mirror.busy or mirror.state is State.HELD:
+            self.roster.end(mirror, reason, now)
+            return False
+        # In sync it is no more, whatever it owes.
+        mirror.offer(self.roster.full(reason, now, lost=True))
+        mirror.bar(reason)
+        self.roster.say(ERROR, f"{mirror.name}: {reason}: held")
+        self._ails(mirror, failed(mirror, reason, held=True), now)
+        return True
+
     # ---- reports --------------------------------------------------------------------------
 
     def _report_success(

@@ -18,6 +18,8 @@ nor rsync's options.
               the batch that failed is put aside, and
               another one is offered: it goes alone    -> pending
     held      released by a person                     -> pending
+              its target on this machine is back       -> pending
+    any       its target is not what it was            -> held, once no run exists
 
 A mirror of a source that is itself held stays pending: its source says why.
 """
@@ -367,6 +369,13 @@ class Mirror:
         self.reason = reason
         self.brake = replace(self.brake, limited=True)
         self.work = Work()
+
+    def bar(self, reason: str) -> None:
+        """Keep what is owed until its target is back, or a person says go on; nothing runs."""
+        self._take_back()
+        self.retry_at = None
+        self.state = State.HELD
+        self.reason = reason
 
     def withdraw(self) -> None:
         """Undo a start that was not carried out: the batch is owed again, nothing is counted."""

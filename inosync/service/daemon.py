@@ -31,6 +31,7 @@ from inosync.service.requests import Requests
 from inosync.service.runs import Runs
 from inosync.service.scans import Scans
 from inosync.service.sources import Sources
+from inosync.service.targets import Targets
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
 from inosync.status.snapshot import lines as status_lines
@@ -82,6 +83,7 @@ class Acting:
 
     engine: Engine
     sources: Sources
+    targets: Targets | None
     scans: Scans
     runs: Runs
     hooks: Hooks
@@ -119,12 +121,14 @@ class Acting:
             self.runs.act(action, now)
 
     def _start(self, action: Start, now: float) -> None:
-        """Let a run begin, unless its source is not what it was a moment before."""
+        """Let a run begin, unless its source or target is not what it was a moment before."""
         mirror = action.mirror
-        if fault := self.sources.fault(mirror):
+        if self.sources.fault(mirror):
             mirror.withdraw()
-            self.sources.lose(mirror.pair.source, fault, now)
-        else:
+            self.sources.look()
+        elif self.targets is None or self.targets.fits(
+            mirror, full=bool(action.order.batch.reason)
+        ):
             wall = self.loop.wall()
             sight = self.sources.sight(mirror, Moment(wall, now))
             self.runs.start(action, sight, now, wall=wall)
@@ -147,6 +151,7 @@ class Daemon:
     state: StateFile | None = None
     _publisher: Publisher | None = None
     _keeper: Keeper | None = None
+    _targets: Targets | None = None
 
     def __post_init__(self) -> None:
         self._began = self._loaded = self.loop.clock()
@@ -158,6 +163,7 @@ class Daemon:
         # While pretending, a daemon that runs beside may write the same files.
         if not self.runs.pretend and not alone:
             self._publisher = Publisher(self, self.config)
+            self._targets = Targets(self.engine, self.loop)
             if self.state is not None:
                 self._keeper = Keeper(self.engine, self.sources, self.loop, self.state)
                 self.sources.recall = self._keeper.recall
@@ -170,9 +176,12 @@ class Daemon:
         """
         scans = Scans(self.engine, self.sources, self.loop)
         parts: list[Part] = [self.sources, self.polls, scans]
+        if self._targets is not None:
+            parts.append(self._targets)
         if self.control is not None:
             parts.append(Requests(self.control, self, self.loop, self.loop.clock))
-        parts += [Acting(self.engine, self.sources, scans, self.runs, self.hooks, self.loop)]
+        acting = (self.sources, self._targets, scans, self.runs, self.hooks, self.loop)
+        parts.append(Acting(self.engine, *acting))
         parts += [self.remedies, self.hooks, self.announcer]
         if self.onlooker is not None:
             parts.append(_Looking(self.onlooker, self.engine, self.runs))
@@ -190,6 +199,8 @@ class Daemon:
             if self._keeper is not None:
                 self._keeper.open()
             self.sources.open()
+            if self._targets is not None:
+                self._targets.open()
             self.loop.run(self._stopped)
             if self._publisher is not None:
                 self._publisher.close(self.loop.clock())
@@ -200,6 +211,8 @@ class Daemon:
             self.hooks.kill()
             self.remedies.close()
             self.sources.close()
+            if self._targets is not None:
+                self._targets.close()
             self.loop.close()
 
     def _stopped(self) -> bool:
@@ -233,6 +246,7 @@ class Daemon:
 
     def snapshot(self, now: float) -> Snapshot:
         """Return the state of everything."""
+        self._look()
         facts = Facts(
             version=__version__,
             pid=os.getpid(),
@@ -244,9 +258,16 @@ class Daemon:
         )
         return snapshot(self.engine, self.sources.watchers, facts, self.runs.progress)
 
+    def _look(self) -> None:
+        """See whether all paths lead to what they led to."""
+        self.sources.look()
+        if self._targets is not None:
+            self._targets.look()
+
     def catch_up(self, now: float) -> None:
         """Take what the kernel has queued until now, and look for what it does not hear."""
-        self.sources.catch_up(now)
+        self._look()
+        self.sources.catch_up()
         self.polls.hurry()
 
     def caught_up(self, node: str = "") -> bool:
@@ -256,7 +277,9 @@ class Daemon:
     def release(self, now: float, node: str = "") -> int:
         """A person says: full pass now, and what is held goes on as it is; return how many do."""
         log.info("asked for a full pass of %s", printable(node) or "everything")
-        self.sources.accept(node, now)
+        self.sources.accept(node)
+        if self._targets is not None:
+            self._targets.accept(node)
         return len(self.engine.release("asked for", now, node=node))
 
     def reload(self, now: float) -> tuple[str, ...]:
@@ -276,7 +299,7 @@ class Daemon:
             self.engine.configure(config, now)
             if self._publisher is not None:
                 self._publisher.configure(config, now)
-            self.sources.configure(config, now)
+            self.sources.configure(config)
             self._loaded = now
             log.info("reload: config loaded again")
         self.announcer.again()

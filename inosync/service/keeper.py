@@ -19,8 +19,10 @@ from inosync.engine.mirror import Mirror
 from inosync.planning.scan import Question
 from inosync.service.loop import Loop
 from inosync.service.sources import Sources
+from inosync.service.targets import lies_at
 from inosync.system.state import StateFile, boot, sum_of
 from inosync.text import printable
+from inosync.watch.target import at_home, target
 
 log = logging.getLogger("inosync")
 
@@ -93,7 +95,8 @@ class Keeper:
                 continue
             now = int(self.loop.wall() * 1e9)
             known = self._known.get(mirror.name)
-            facts = Facts(now, place, _made_by(mirror, self.engine.config), self._boot)
+            made_by = _made_by(mirror, self.engine.config) + _lying(mirror)
+            facts = Facts(now, place, made_by, self._boot)
             reason = doubt(known, facts)
             if known is not None and not reason:
                 asked[mirror.name] = Question(known.moment, reached=known.highest)
@@ -166,7 +169,7 @@ class Keeper:
             inode=place.inode,
             home=place.home,
             highest=max(mark.highest, before.highest if before else 0),
-            made_by=mark.made_by,
+            made_by=mark.made_by + _lying(mirror),
             boot=self._boot,
         )
 
@@ -195,3 +198,12 @@ def _made_by(mirror: Mirror, config: Config) -> str:
     pair = mirror.pair
     said = (pair.source.argument, pair.source.excludes, pair.destination.text, pair.node.extra)
     return sum_of(repr((said, config.emask)))
+
+
+def _lying(mirror: Mirror) -> str:
+    """Return what tells the directory of a mirror on this machine from others; "" elsewhere."""
+    path = lies_at(mirror)
+    if not path:
+        return ""
+    found = at_home(path, target(path))
+    return f" {sum_of(repr((found.place, found.inode, found.home)))}"

@@ -15,7 +15,7 @@ from inosync.service.scans import REST, SLICE
 from inosync.service.sources import Sources
 from inosync.text import printable
 from inosync.watch.blind import heard, interval, unheard
-from inosync.watch.guard import Guard
+from inosync.watch.lookout import Lookout
 from inosync.watch.poll import Poll
 
 log = logging.getLogger("inosync")
@@ -47,22 +47,26 @@ class Polls:
     engine: Engine
     sources: Sources
     loop: Loop
-    _turns: dict[Guard, _Turn] = field(default_factory=dict)
-    _told: dict[Guard, tuple[str, ...]] = field(default_factory=dict)
+    _turns: dict[Lookout, _Turn] = field(default_factory=dict)
+    _told: dict[Lookout, tuple[str, ...]] = field(default_factory=dict)
 
     def due(self, now: float) -> None:
         """Look for a slice at each source whose time has come."""
         if self.engine.stopping or self.sources.root_only:
             self._turns = {}
             return
-        guards = [guard for guard in self.sources.guards if guard.watcher and guard.walked]
+        lookouts = [
+            lookout for lookout in self.sources.lookouts if lookout.standing and lookout.walked
+        ]
         self._turns = {
-            guard: self._turn(guard, guard.poll, now) for guard in guards if guard.poll is not None
+            lookout: self._turn(lookout, lookout.poll, now)
+            for lookout in lookouts
+            if lookout.poll is not None
         }
-        self._tell(guards)
-        for guard, turn in self._turns.items():
+        self._tell(lookouts)
+        for lookout, turn in self._turns.items():
             if turn.steps is not None or now >= turn.due_at:
-                self._look(guard, turn)
+                self._look(lookout, turn)
 
     def deadline(self) -> float | None:
         """Return when there is something to look at."""
@@ -79,25 +83,25 @@ class Polls:
         """Whether one of them has not looked since."""
         return any(turn.wanted or turn.awaited for turn in self._turns.values())
 
-    def _turn(self, guard: Guard, poll: Poll, now: float) -> _Turn:
-        turn = self._turns.get(guard)
+    def _turn(self, lookout: Lookout, poll: Poll, now: float) -> _Turn:
+        turn = self._turns.get(lookout)
         if turn is not None and turn.poll is poll:
             return turn
-        return _Turn(poll, now + self._interval(guard) if poll.ready else now)
+        return _Turn(poll, now + self._interval(lookout) if poll.ready else now)
 
-    def _interval(self, guard: Guard) -> float:
-        return interval(self.sources.config.rpoll, guard.blind)
+    def _interval(self, lookout: Lookout) -> float:
+        return interval(self.sources.config.rpoll, lookout.blind)
 
-    def _look(self, guard: Guard, turn: _Turn) -> None:
+    def _look(self, lookout: Lookout, turn: _Turn) -> None:
         """Begin to look at a source, or go on, for a slice."""
         began = now = self.loop.clock()
         if turn.steps is None:
-            if fault := guard.fault():  # no event tells of that either
-                self.sources.lose(guard.source, fault, now)
+            self.sources.glance(lookout)  # no event tells of that either
+            if lookout.poll is not turn.poll or not lookout.walked:
                 return
             turn.steps, turn.took = turn.poll.steps(), 0.0
             turn.awaited, turn.wanted = turn.wanted, False
-            turn.due_at = now + self._interval(guard)
+            turn.due_at = now + self._interval(lookout)
         first = not turn.poll.ready
         for _ in turn.steps:
             now = self.loop.clock()
@@ -110,18 +114,18 @@ class Polls:
         if turn.steps is None:
             turn.due_at = max(turn.due_at, now + REST * turn.took)
         if turn.steps is None or turn.poll.found >= MOST:
-            self.sources.tell(guard, turn.poll.take(), now)
+            self.sources.tell(lookout, turn.poll.take())
         if first and turn.poll.ready:
-            self.engine.resync(guard.source, "looked through for the first time", now)
+            self.engine.resync(lookout.source, "looked through for the first time", now)
 
-    def _tell(self, guards: Iterable[Guard]) -> None:
+    def _tell(self, lookouts: Iterable[Lookout]) -> None:
         """Say once how sources are looked after of which events do not tell all."""
-        told, self._told = self._told, {guard: guard.blind for guard in guards}
-        for guard, kinds in self._told.items():
-            name = printable(guard.source.path)
-            if told.get(guard) == kinds:
+        told, self._told = self._told, {lookout: lookout.blind for lookout in lookouts}
+        for lookout, kinds in self._told.items():
+            name = printable(lookout.source.path)
+            if told.get(lookout) == kinds:
                 continue
-            if guard.poll is not None:
+            if lookout.poll is not None:
                 log.info("%s: %s", name, heard(self.sources.config.rpoll, kinds))
             elif kinds:
                 log.warning("%s: %s", name, unheard(kinds))

@@ -6,13 +6,7 @@ are told by their types, as the table of mounts has them.
 
 from __future__ import annotations
 
-from inosync.watch.mounts import file_systems
-
-#: Those that others may change, by the names that Linux gives to them. A fuseblk is a disk, and
-#: overlay tells of all but what is changed in its lower layers, which it forbids.
-_SHARED = frozenset({"9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "fhgfs", "fuse"})
-_SHARED |= {"gfs", "gfs2", "gpfs", "lustre", "nfs", "nfs4", "ocfs2", "orangefs", "panfs"}
-_SHARED |= {"prl_fs", "pvfs2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs", "wekafs"}
+from inosync.watch.mounts import file_systems, shared
 
 #: Seconds between two looks where ``rpoll`` is "auto".
 AUTO = 60.0
@@ -22,11 +16,6 @@ def blind(path: str) -> tuple[str, ...]:
     """Return the types of the file systems at and below `path` that may change without an event."""
     _, kinds = file_systems(path)
     return tuple(sorted(filter(shared, kinds)))
-
-
-def shared(kind: str) -> bool:
-    """Return whether others may change a file system of this type."""
-    return kind.partition(".")[0] in _SHARED
 
 
 def interval(rpoll: float | str, kinds: tuple[str, ...]) -> float:

@@ -135,6 +135,9 @@ NOT_HERE = {
     "inosync SRC DEST [DEST ...]": "is one of tests/e2e/test_moving_here.py",
     "inosync -c /etc/inosync.py -p": "stays; tests/e2e/test_daemon.py",
     "./examples/demo": "tests/e2e/test_demo.py",
+    "ln -sfn releases/8 /srv/app/current && inosync --wait 60 && purge-the-cache": (
+        "needs that deployment; tests/e2e/test_ways.py"
+    ),
     "./tests/run": "runs this test",
     "rsync -n": "says what is called, and is not for a person to run",
     "kill -9": "says what may happen to a daemon",

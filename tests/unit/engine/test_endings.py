@@ -24,6 +24,7 @@ from inosync.engine.actions import (
     DEBUG,
     ERROR,
     WARNING,
+    Hook,
     Kill,
     Look,
     Outcome,
@@ -285,3 +286,58 @@ def test_one_that_would_delete_more_is_held_until_a_person_approves() -> None:
     engine.exited(action.mirror, Outcome(0), NOW)
     engine.resync(engine.config.sources[0], "x", NOW)
     assert rehearsed(engine, 0) != []
+
+
+def test_a_mirror_whose_target_is_away_is_held_and_is_not_in_sync() -> None:
+    engine = make_engine(on_failure=("x",))
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(0), NOW)
+    engine.due(NOW)
+    assert engine.bar(mirror, "its target is away", NOW)
+    actions = engine.due(NOW)
+    assert (mirror.state, mirror.reason, mirror.since) == (State.HELD, "its target is away", NOW)
+    assert said(actions, ERROR) == ["/srv/www -> n0:/m: its target is away: held"]
+    assert [a.report.state for a in actions if isinstance(a, Hook)] == ["held"]
+    assert not engine.bar(mirror, "its target is away", NOW + 1)
+    assert engine.due(NOW + 1) == []
+    engine.renew(mirror, "its target is back", NOW + 2, contents=False, release=True)
+    assert starts(engine.due(NOW + 2)) == [mirror]
+    assert mirror.flight is not None
+    assert mirror.flight.reason == "its target is away"
+    assert not mirror.flight.contents
+
+
+def test_a_run_to_a_target_that_is_away_is_ended_before_it_is_held() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    assert not engine.bar(mirror, "its target is away", NOW)
+    assert engine.due(NOW) == [Terminate(mirror)]
+    engine.exited(mirror, Outcome(20), NOW + 1)
+    assert engine.bar(mirror, "its target is away", NOW + 1)
+    assert mirror.state is State.HELD
+
+
+def test_what_is_new_at_a_target_is_compared_by_contents_at_once() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(12), NOW)
+    assert mirror.state is State.BACKOFF
+    engine.renew(mirror, "another directory", NOW, contents=True, release=False)
+    assert starts(engine.due(NOW)) == [mirror]
+    assert mirror.thorough
+    engine.exited(mirror, Outcome(25), NOW)
+    engine.renew(mirror, "another directory", NOW, contents=True, release=False)
+    assert mirror.state is State.HELD  # for another reason, which a person has to see
+
+
+def test_a_source_that_is_watched_anew_ends_its_runs_and_is_compared_by_contents() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    source = mirror.pair.source
+    engine.unwatched(source, "leads elsewhere", NOW)
+    assert engine.due(NOW) == [Terminate(mirror)]
+    engine.exited(mirror, Outcome(20), NOW + 1)
+    assert starts(engine.due(NOW + 1000)) == []
+    engine.watched(source, NOW + 1000, reason="its path leads elsewhere", contents=True)
+    assert starts(engine.due(NOW + 1000)) == [mirror]
+    assert mirror.thorough

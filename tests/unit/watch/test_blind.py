@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from inosync.watch import blind
+from inosync.watch.mounts import shared
 
 
 def test_a_disk_tells_all(tmp_path: Path) -> None:
@@ -36,11 +37,11 @@ def test_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "shared"),
+    ("kind", "changed_by_others"),
     [
         *[(kind, True) for kind in ("nfs", "nfs4", "fuse.sshfs", "fuse", "cifs", "9p")],
         *[(kind, False) for kind in ("fuseblk", "ext4", "overlay", "fusectl", "")],
     ],
 )
-def test_kinds(kind: str, shared: bool) -> None:
-    assert blind.shared(kind) is shared
+def test_kinds(kind: str, changed_by_others: bool) -> None:
+    assert shared(kind) is changed_by_others
