@@ -19,6 +19,7 @@ from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
 from inosync.errors import ConfigError
 from inosync.planning.order import Moment
+from inosync.planning.scan import Question
 from inosync.rsync.program import Program
 from inosync.service.announcer import Announcer, Supervisor
 from inosync.service.hooks import Hooks
@@ -79,7 +80,10 @@ class _Looking:
 
 @dataclass
 class Acting:
-    """Does what the engine wants done."""
+    """Does what the engine wants done.
+
+    ``instead`` says what to ask for a mirror that owes more than has a name.
+    """
 
     engine: Engine
     sources: Sources
@@ -88,6 +92,7 @@ class Acting:
     runs: Runs
     hooks: Hooks
     loop: Loop
+    instead: Callable[[Mirror], Question | None]
 
     def deadline(self) -> float | None:
         """Return when the engine wants something done."""
@@ -123,12 +128,15 @@ class Acting:
     def _start(self, action: Start, now: float) -> None:
         """Let a run begin, unless its source or target is not what it was a moment before."""
         mirror = action.mirror
+        full = bool(action.order.batch.reason)
         if self.sources.fault(mirror):
             mirror.withdraw()
             self.sources.look()
-        elif self.targets is None or self.targets.fits(
-            mirror, full=bool(action.order.batch.reason)
-        ):
+        elif self.targets is not None and not self.targets.fits(mirror, full=full):
+            return
+        elif action.order.forgotten and (question := self.instead(mirror)) is not None:
+            self.engine.narrow(mirror, question, now)
+        else:
             wall = self.loop.wall()
             sight = self.sources.sight(mirror, Moment(wall, now))
             self.runs.start(action, sight, now, wall=wall)
@@ -180,7 +188,8 @@ class Daemon:
             parts.append(self._targets)
         if self.control is not None:
             parts.append(Requests(self.control, self, self.loop, self.loop.clock))
-        acting = (self.sources, self._targets, scans, self.runs, self.hooks, self.loop)
+        instead = self._keeper.instead if self._keeper is not None else lambda _: None
+        acting = (self.sources, self._targets, scans, self.runs, self.hooks, self.loop, instead)
         parts.append(Acting(self.engine, *acting))
         parts += [self.remedies, self.hooks, self.announcer]
         if self.onlooker is not None:

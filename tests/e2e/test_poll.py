@@ -7,14 +7,32 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support.daemon import Daemon, run_inosync
+from support.daemon import Daemon, run_inosync, settings
 from support.mounting import mounts_below
 from support.places import wait_equal
 from support.trees import compare, write
 
+from inosync.changes.doubts import MOST
+from inosync.system.control import ask
+
 BINDFS = shutil.which("bindfs")
+
+
+def alike(folder: Path) -> None:
+    """Make two files that differ by content alone."""
+    for name, content in (("live", "one"), ("next", "two")):
+        write(folder, name, content)
+        os.utime(folder / name, (1000, 1000))
+
+
+def swap(folder: Path) -> None:
+    """Let each of them have the other's name."""
+    (folder / "live").rename(folder / "spare")
+    (folder / "next").rename(folder / "live")
+    (folder / "spare").rename(folder / "next")
 
 
 class Hidden:
@@ -31,10 +49,7 @@ class Hidden:
             options = ["--ctime-from-mtime"] if real is self.vague else []
             for number in range(20):
                 write(real, f"d{number % 4}/deep/{number}", "x")
-            write(real, "d0/live", "one")
-            write(real, "d0/next", "two")
-            os.utime(real / "d0/live", (1000, 1000))
-            os.utime(real / "d0/next", (1000, 1000))
+            alike(real / "d0")
             place.mkdir(parents=True)
             if subprocess.run([str(BINDFS), *options, real, place], check=False).returncode:
                 pytest.skip("this user cannot mount FUSE file systems")
@@ -90,9 +105,7 @@ def test_what_changes_behind_a_fuse_file_system_arrives(tmp_path: Path, hidden: 
         equal()
 
         # Size and date say nothing; ctime does, where there is one.
-        (hidden.plain / "d0/live").rename(hidden.plain / "d0/spare")
-        (hidden.plain / "d0/next").rename(hidden.plain / "d0/live")
-        (hidden.plain / "d0/spare").rename(hidden.plain / "d0/next")
+        swap(hidden.plain / "d0")
         wait_equal(*hidden.pairs()[1])
 
         # Nothing changes, or only what is excluded: nothing is run. Whoever waits has it looked at.
@@ -114,6 +127,47 @@ def test_what_changes_behind_a_fuse_file_system_arrives(tmp_path: Path, hidden: 
         for real, mirror in hidden.pairs()[2:]:
             assert not compare(real, mirror)
         assert (tmp_path / "changes/plain/d1/asked for").exists()
+        daemon.stop()
+
+
+def test_a_node_that_was_away_for_long_gets_what_has_changed(tmp_path: Path, source: Path) -> None:
+    mirror, socket = tmp_path / "mirror", str(tmp_path / "socket")
+    for number in range(30):
+        write(source, f"d{number % 3}/{number}", "x")
+    alike(source / "d1")
+    chosen = settings(source, str(mirror), rscope="changes", socket=socket)
+    daemon = Daemon(tmp_path, chosen | {"pidfile": f"{socket}.pid"})
+
+    def told(command: str, **more: object) -> dict[str, Any]:
+        return ask([(socket, None)], command, **more)
+
+    def wait() -> None:
+        assert told("wait", seconds=30, node="")["synced"], daemon.log()
+
+    def passes() -> int:
+        return daemon.log().count(" -ltrp --delete ")
+
+    with daemon:
+        daemon.start()
+        wait()
+        before = passes()
+        told("pause")
+        # Far more than is remembered by name, and most of it does not last; no more at a time than
+        # the kernel's queue takes.
+        write(source, "d1/new", "new")
+        (source / "d0/0").unlink()
+        swap(source / "d1")
+        for lot in range(MOST // 6000 + 1):
+            for number in range(6000):
+                path = source / f"d0/{lot}-{number}"
+                path.symlink_to("x")
+                path.unlink()
+            told("wait", seconds=0, node="")  # all is heard before anybody waits
+        told("resume")
+        wait()
+        assert not compare(source, mirror)
+        assert daemon.log().count("more has changed than is remembered: looked for by time") == 1
+        assert passes() == before
         daemon.stop()
 
 
