@@ -175,8 +175,8 @@ class _Look:
     def file(self, name: bytes, status: os.stat_result) -> None:
         """Take in what is no directory. It is called for every file."""
         ctime = status.st_ctime_ns
-        compared = (status.st_mode, status.st_size, status.st_mtime_ns, status.st_uid)
-        self.names ^= hash((name, ctime, compared, status.st_gid))
+        size, mtime = status.st_size, status.st_mtime_ns
+        self.names ^= hash((name, ctime, status.st_mode, size, mtime, status.st_uid, status.st_gid))
         if ctime >= self._newest:
             self._many = self._many + 1 if ctime == self._newest else 1
             self._newest = ctime

@@ -35,6 +35,12 @@ def swap(folder: Path) -> None:
     (folder / "spare").rename(folder / "next")
 
 
+def show(real: Path, place: Path, *options: str) -> None:
+    """Let the FUSE file system show one directory in the place of another."""
+    place.mkdir(parents=True, exist_ok=True)
+    subprocess.run([str(BINDFS), *options, real, place], check=True)
+
+
 class Hidden:
     """Two directories, `plain` and `vague`, that a daemon sees through FUSE file systems only.
 
@@ -46,13 +52,10 @@ class Hidden:
         self.plain, self.vague = folder / "real/plain", folder / "real/vague"
         self.shown = [folder / "shown/plain", folder / "shown/vague"]
         for real, place in zip((self.plain, self.vague), self.shown, strict=True):
-            options = ["--ctime-from-mtime"] if real is self.vague else []
             for number in range(20):
                 write(real, f"d{number % 4}/deep/{number}", "x")
             alike(real / "d0")
-            place.mkdir(parents=True)
-            if subprocess.run([str(BINDFS), *options, real, place], check=False).returncode:
-                pytest.skip("this user cannot mount FUSE file systems")
+            show(real, place, *(["--ctime-from-mtime"] if real is self.vague else []))
 
     def settings(self, **more: object) -> dict[str, object]:
         """Return the settings of mirrors of both, with either scope."""
@@ -74,7 +77,11 @@ def hidden(tmp_path: Path) -> Iterator[Hidden]:
     if not (BINDFS and os.access("/dev/fuse", os.R_OK | os.W_OK)):
         pytest.skip("needs bindfs and /dev/fuse")
     with mounts_below(tmp_path):
-        yield Hidden(tmp_path)
+        try:
+            made = Hidden(tmp_path)
+        except subprocess.CalledProcessError:
+            pytest.skip("this user cannot mount FUSE file systems")
+        yield made
 
 
 def test_what_changes_behind_a_fuse_file_system_arrives(tmp_path: Path, hidden: Hidden) -> None:
@@ -186,4 +193,22 @@ def test_it_is_said_where_no_event_tells(tmp_path: Path, hidden: Hidden) -> None
         daemon.hup()
         daemon.wait_for_log("/plain: on fuse: looked through every 60 s (rpoll)")
         assert "/plain: on fuse: looked through every 60 s (rpoll)" in check()
+
+        # One that is mounted in a source later.
+        source, mirror = tmp_path / "source", tmp_path / "mirror"
+        (source / "sub").mkdir(parents=True)
+        write(source, "f", "x")
+        chosen = settings(source, str(mirror), rpoll="auto", rscope="changes")
+        daemon.configure(chosen)
+        daemon.hup()
+        wait_equal(source, mirror)
+        assert "/source: on" not in daemon.log()
+        show(hidden.plain, source / "sub")
+        daemon.wait_for_log("/source: on fuse: looked through every 60 s (rpoll)")
+        daemon.wait_for_log("looked through for the first time")
+        wait_equal(source, mirror)
+        write(hidden.plain, "d1/later", "x")
+        asked = run_inosync("-c", daemon.config_file, "--wait", "30", cwd=tmp_path)
+        assert asked.returncode == 0, asked.stderr
+        assert (mirror / "sub/d1/later").exists()
         daemon.stop()
