@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from inosync.commands import probe, unit
-from inosync.commands.interview import _FRACTIONS, Interview
+from inosync.commands.interview import Interview
 from inosync.commands.probe import OK, PROBLEM, WARNING, Finding
 from inosync.commands.survey import Survey, look_through
 from inosync.config.model import Config, Source
 from inosync.errors import ConfigError, Exit
+from inosync.rsync.program import EXACT
 from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory
 from inosync.system.process import capture
@@ -57,7 +58,7 @@ def _findings(config: Config) -> Iterator[Finding]:
         yield Finding(WARNING, warning)
     version = preflight(config).version
     dotted = ".".join(map(str, version))
-    if version < _FRACTIONS:
+    if version < EXACT:
         text = f"rsync {dotted} compares whole seconds, so that a file may stay stale; "
         yield Finding(WARNING, text + "install 3.1.3 or later")
     else:

@@ -101,8 +101,8 @@ _PLACES = (
         "remote locations, as rsync writes them: ``/local/dir``, ``host:/path``, "
         "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, or "
         "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
-        "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry`` or ``rscope`` for itself "
-        "alone",
+        "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope`` or "
+        "``restricted`` for itself alone",
         otherwise="required",
         example="""\
 rnodes = [
@@ -204,6 +204,10 @@ _RUNS = (
         'what a run covers: with ``"changes"`` only what has changed, so that its cost does not '
         'grow with the tree; with ``"tree"`` the whole source, as ever',
         per_node=True, example='rscope = "changes"'),
+    Setting("restricted", False, "", flag,
+        "whether the key that ssh uses is restricted to one directory there by rrsync, from whose "
+        "top all paths count then: ``host:/`` is that directory (``docs/rrsync.rst``)",
+        per_node=True),
     Setting("rparallel", 8, "", whole(1, 10_000, "", 8),
         "how many runs are at work at once, over all sources and nodes"),
 )

@@ -21,7 +21,7 @@ from inosync.engine.scheduler import Scheduler
 from inosync.planning.command import SILENCE
 from inosync.planning.order import RunKind
 from inosync.planning.steps import Renew
-from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict, judge
+from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict
 from inosync.rsync.output import NOTHING
 
 #: Lines of what a failed run said that are remembered.
@@ -293,7 +293,7 @@ def _run(mirror: Mirror, outcome: Outcome) -> ailing.Run | None:
 
 def _judged(mirror: Mirror, outcome: Outcome) -> Judgement:
     """Return the judgement on a run; it is well if all that it could not carry is known by name."""
-    judgement, run = judge(outcome.returncode, mirror.pair.destination), _run(mirror, outcome)
+    judgement, run = outcome.judged(mirror.pair.destination), _run(mirror, outcome)
     # What a rename has left on the node, or hides, is brought in order by runs that failed.
     plain = not (mirror.work.steps or mirror.work.hid or mirror.stale)
     if plain and run is not None:

@@ -145,7 +145,7 @@ class Feeder:
 
     def unwatched(self, source: Source, reason: str, now: float) -> None:
         """Nothing of `source` may travel until it is watched again: see ``Engine.unwatched``."""
-        self.roster.sources[source.path].watched = False
+        self.roster.sources[source.path].deafen(now)
         for mirror in self.roster.of(source):
             self.roster.end(mirror, f"{source.path} {reason}", now)
 

@@ -13,7 +13,7 @@ from inosync.engine.ailing import Table, described, paths
 from inosync.engine.mirror import Mirror
 from inosync.rsync.causes import staying
 from inosync.rsync.differences import Drift, counted, line
-from inosync.rsync.exits import Verdict, judge
+from inosync.rsync.exits import Verdict
 from inosync.text import printable
 
 #: How many paths that are well again one line names.
@@ -41,7 +41,7 @@ def failure(mirror: Mirror, outcome: Outcome, *, again: str, wait: float) -> lis
 
     ``again`` is what was wrong before it, or ""; ``wait`` seconds until the next try, 0: none.
     """
-    judgement = judge(outcome.returncode, mirror.pair.destination)
+    judgement = outcome.judged(mirror.pair.destination)
     ending = f"next try in {wait:.1f} s" if wait else "held until told to go on (SIGUSR2)"
     tries = mirror.backoff.failures
     if again == mirror.reason:

@@ -75,6 +75,7 @@ class Sources:
             self._open(source)
 
     def _open(self, source: Source) -> None:
+        self.engine.sources[source.path].deafen(self.loop.clock())
         memory = self._memories.setdefault(source.path, {})
         lookout = Lookout(source, self.config, root_only=self.root_only, memory=memory)
         self._lookouts[source.path] = lookout
@@ -230,7 +231,6 @@ class Sources:
                 # what changes while nothing watches is not heard of: a pass, whatever init says.
                 self._admission.close(lookout)
                 self._admission.reopened[source.path] = "the config changed"
-            self.engine.sources[source.path].watched = False
             self._open(source)
         for lookout in old.values():
             self._admission.leave(lookout)

@@ -374,23 +374,67 @@ def test_nodes_of_all_kinds_that_would_not_work(
     write(source, "fraction", "x")
     (tmp_path / "file").write_text("x")
     config = rsync_daemon.folder / "rsyncd.conf"
-    config.write_text(config.read_text() + f"[closed]\npath = {tmp_path}\nread only = yes\n")
+    secrets = tmp_path / "secrets"
+    secrets.write_text("me:secret\n")
+    secrets.chmod(0o600)
+    (tmp_path / "wrong").write_text("guess\n")
+    (tmp_path / "wrong").chmod(0o600)
+    config.write_text(
+        f"{config.read_text()}[closed]\npath = {tmp_path}\nread only = yes\n"
+        f"[secret]\npath = {tmp_path}\nauth users = me\nsecrets file = {secrets}\n"
+    )
     url = f"rsync://127.0.0.1:{rsync_daemon.port}"
     nodes = {
         f"{tmp_path}/no/such/": "the parent directory does not exist",
         f"{tmp_path}/file/": "is no directory there",
         f"{url}/closed/": "the module is read only; set 'read only = no'",
         f"{url}/nowhere/": "exit 5",
+        f"{url}/secret/a/": '; give the node "extra": "--password-file=/path"',
         f"{url}/mirror/no/such/": "the parent directory does not exist there; create it",
         f"rsync://127.0.0.1:{free_port()}/m/": "exit 10",
         # 255 of ssh, or rsync's own 12 when it noticed first that nobody listens.
         "no.such.host.invalid:/m/": "(ssh: ",
     }
-    result = ask(settings(source, *nodes), "--check")
+    guess = {"node": f"{url}/secret/b/", "extra": f"--password-file={tmp_path}/wrong"}
+    result = ask(settings(source, *nodes, guess), "--check")  # type: ignore[arg-type]
     assert result.returncode == 2
+    nodes[f"{url}/secret/b/"] = nodes[f"{url}/secret/a/"]
     for node, text in nodes.items():
         assert lines_with(result.stdout, "problem", f"-> {node}: ", text), result.stdout
-    assert result.stdout.splitlines()[-1].startswith("7 problems, ")
+    assert result.stdout.splitlines()[-1].startswith("9 problems, ")
+
+
+def test_links_that_an_rsync_daemon_alters_are_named(
+    ask: Callable, source: Path, rsync_daemon: RsyncDaemon, tmp_path: Path
+) -> None:
+    config = rsync_daemon.folder / "rsyncd.conf"
+    text = config.read_text()
+    for module, munges in (("munging", "yes"), ("stripping", "no")):
+        (tmp_path / module).mkdir()
+        text += f"[{module}]\npath = {tmp_path / module}\nread only = no\n"
+        text += f"munge symlinks = {munges}\n"
+    config.write_text(text)
+    (source / "in -> side").symlink_to("first")
+    (source / "new\nline").symlink_to("/etc/passwd")
+    (source / "excluded").symlink_to("/etc")
+    url = f"rsync://127.0.0.1:{rsync_daemon.port}"
+    told = settings(source, f"{url}/munging/", f"{url}/stripping/", rexcludes=["/excluded"])
+    assert ask(told, "--once").returncode == 0
+    disarmed = (
+        "-> {url}/munging/: ",
+        "2 links are disarmed there, such as",
+        "'munge symlinks = no'",
+    )
+    stripped = (
+        "-> {url}/stripping/: ",
+        "1 link is made to lead elsewhere there, such as new\\nline (etc/passwd for /etc/passwd)",
+        "'use chroot = yes'",
+    )
+    for command, level in (("--check", "warning"), ("--verify", "note: ")):
+        result = ask(told, command)
+        assert result.returncode == 0, result.stdout
+        for words in (disarmed, stripped):
+            assert lines_with(result.stdout, level, *(word.format(url=url) for word in words))
 
 
 def test_a_node_that_never_answers_is_given_up(

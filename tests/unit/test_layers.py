@@ -43,7 +43,7 @@ PURE = {"errors", "text", "changes", "rsync", "planning", "engine", "status"}
 PURE_OS = {"fsdecode", "fsencode"}
 #: Those that read the config may also ask about paths, users and groups.
 READERS_LIBRARY = LIBRARY | {"difflib", "grp", "pathlib", "posixpath", "pwd", "reprlib"}
-READERS_LIBRARY |= {"traceback", "types"}
+READERS_LIBRARY |= {"ast", "traceback", "types"}
 
 #: Commands that wait, or say how old something is.
 TIMED = ("ask", "interview", "side_by_side", "survey", "verify")

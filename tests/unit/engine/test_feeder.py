@@ -412,7 +412,7 @@ def test_after_a_source_was_watched_anew_those_that_go_on_owe_a_pass() -> None:
     free = frozenset([one.pair.node.name])
     engine.hold(source, "is elsewhere", NOW + 2, free=free)
     engine.exited(*next((mirror, Outcome(0)) for mirror in starts(engine.due(NOW + 2))), NOW + 3)
-    engine.sources[source.path].watched = False  # as a reload does
+    engine.sources[source.path].deafen(NOW + 4)  # as a reload does
     engine.hold(source, "is elsewhere", NOW + 4, free=free)
     assert starts(engine.due(NOW + 4)) == [one]
     assert other.pending is None
