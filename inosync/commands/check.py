@@ -23,6 +23,7 @@ from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory
 from inosync.system.process import capture
 from inosync.text import printable
+from inosync.watch.blind import heard, unheard
 from inosync.watch.lookout import Lookout
 from inosync.watch.way import exposed
 
@@ -104,6 +105,9 @@ def _source(source: Source, config: Config, seen: Survey) -> Iterator[Finding]:
     lookout.close()
     if fault:
         yield Finding(PROBLEM, f"{name}: {fault}")
+    if kinds := lookout.blind:
+        told = heard(config.rpoll, kinds) if config.rpoll else unheard(kinds)
+        yield Finding(OK if config.rpoll else WARNING, f"{name}: {told}")
     for directory, who in exposed(source.path).items():
         yield Finding(
             WARNING,

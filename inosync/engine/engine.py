@@ -228,6 +228,14 @@ class Engine:
         """
         self._feeder.found(mirror, answer, now)
 
+    def narrow(self, mirror: Mirror, question: Question, now: float) -> None:
+        """The start of a mirror that owes more than has a name is not carried out.
+
+        A walk over the source finds what it owes: what has changed since it had everything, which
+        the `question` knows.
+        """
+        self._feeder.narrow(mirror, question, now)
+
     def exited(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The mirror's run has ended."""
         self._endings.exited(mirror, outcome, now)
