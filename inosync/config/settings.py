@@ -26,6 +26,7 @@ from inosync.config.values import (
     program,
     retry,
     seconds,
+    seconds_or_auto,
     speed,
     text,
     umask,
@@ -159,6 +160,11 @@ _TIMES = (
     Setting("rverify", 0, "seconds", seconds,
         "time between comparisons of each mirror with its source, contents included; what differs "
         "is logged and shown by ``--status``; 0: never"),
+    Setting("rpoll", 0, "seconds", seconds_or_auto,
+        "time between looks through each source for what changed without an event, on a server, "
+        "behind a FUSE file system or in the lower layer of an overlay; 0: never. ``\"auto\"``: 60 "
+        "for the sources that are on such a file system, or have one in them, and never for "
+        "others; ``docs/network-sources.rst`` has the details"),
 )
 
 _GUARDS = (

@@ -18,6 +18,9 @@ OLDEST = (3, 1, 0)
 #: Since then the quick check can compare fractions of seconds, on whichever end receives.
 EXACT = (3, 1, 3)
 
+#: Older ones open what has taken the place of a directory while they work, a link for one.
+FIRM = (3, 4, 0)
+
 #: Seconds to wait for a node to accept a connection: ssh's ConnectTimeout, rsync's --contimeout.
 CONNECT_TIMEOUT = 30
 

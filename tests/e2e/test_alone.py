@@ -475,6 +475,26 @@ def test_it_looks_as_the_daemons_user(ask: Callable, open_path: Path, tmp_path: 
     assert lines_with(result.stdout, "problem", "the directory cannot be written to by the user")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is led astray")
+def test_an_rsync_that_loses_races_is_named_where_others_may_write(
+    ask: Callable, source: Path, local: Place, fakersync: FakeRsync
+) -> None:
+    """--once logs as the daemon does."""
+    for top in (source, local.root):
+        (top / "of nobody").mkdir(parents=True)
+        os.chown(top / "of nobody", 65534, 65534)
+    conf = settings(source, local.node, rsync=str(fakersync.path))
+    for version, count in (("3.3.9", 2), ("3.4.0", 0)):
+        fakersync.always(version=version, delegate=True)
+        for command in (["--check"], ["--once", "-v"]):
+            result = ask(conf, *command)
+            said = (result.stdout + result.stderr).splitlines()
+            warned = [line for line in said if "nobody may write there, and" in line]
+            assert len(warned) == count
+            assert all("install rsync 3.4.0 or later, or set user" in line for line in warned)
+            assert [str(source / "of nobody") in line for line in warned] == [True, False][:count]
+
+
 def test_times_that_are_rounded(ask: Callable, source: Path, local: Place, tmp_path: Path) -> None:
     write(source, "one", "1")
     write(source, "two", "2")
@@ -576,24 +596,3 @@ def test_a_comparison_gives_way_to_a_change(
     until((local.root / "urgent").exists, what="the change", seconds=5)
     assert daemon.stop() == 0
     assert daemon.leftovers() == []
-
-
-@pytest.mark.parametrize("command", ["--verify", "--once"])
-def test_nobody_has_to_listen_to_the_end(source: Path, local: Place, command: str) -> None:
-    folder = source.parent / "config"
-    folder.mkdir(mode=0o755)
-    (folder / "c.conf").write_text(config_text(settings(source, local.node)))
-    reader, writer = os.pipe()
-    os.close(reader)
-    with os.fdopen(writer, "wb") as closed:
-        ended = subprocess.run(
-            inosync_command("-c", folder / "c.conf", command),
-            cwd=folder,
-            env=inosync_environment(),
-            stdout=closed,
-            stderr=subprocess.PIPE,
-            timeout=30,
-            check=False,
-        )
-    assert ended.stderr == b""
-    assert ended.returncode == (5 if command == "--verify" else 0)
