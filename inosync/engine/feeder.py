@@ -6,7 +6,7 @@ Pure. Decides when what a source has gathered becomes a batch of its mirrors; st
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from inosync.changes.batch import Batch, collect, merged
@@ -50,10 +50,11 @@ class Feeder:
         *,
         big: Iterable[Change],
         moves: Sequence[Move],
+        no_files: Collection[bytes],
     ) -> None:
         """These paths of `source` may differ: see ``Engine.changed``."""
         state = self.roster.sources[source.path]
-        changes, large = without_unsettled(state.settling, changes, Changes.of(big), now)
+        changes, large = without_unsettled(state.settling, changes, Changes.of(big), now, no_files)
         state.big.add(large, now)
         closed = dataclasses.replace(changes, written={}) if changes.written else changes
         if closed:

@@ -18,7 +18,7 @@ from inosync.engine.memory import Place
 from inosync.engine.mirror import Mirror
 from inosync.planning.big_files import big_changes
 from inosync.planning.order import Moment, Sight
-from inosync.planning.resting_files import fresh_below
+from inosync.planning.resting_files import fresh_below, no_files
 from inosync.planning.scan import Question, Scan
 from inosync.service.loop import Loop
 from inosync.text import printable
@@ -327,7 +327,12 @@ class Sources:
         big = big_changes(
             changes, size=self.config.rbigsize, filters=guard.filters, view=guard.files
         )
-        self.engine.changed(guard.source, changes, now, big=big, moves=seen.moves)
+        rules = self.engine.sources[guard.source.path].settling.rules
+        paths = (*changes.attributes, *changes.entries) if rules else ()
+        directories = no_files(paths, rules=rules, view=guard.files)
+        self.engine.changed(
+            guard.source, changes, now, big=big, moves=seen.moves, no_files=directories
+        )
         if guard.hollow and changes and not guard.empty():
             guard.hollow = False
             self._admit(guard, now)

@@ -255,6 +255,11 @@ def test_who_waits_for_all_waits_for_files_that_settle(
     asked = run_inosync(*ask, "0.1", cwd=daemon.folder)
     assert asked.returncode == 5
     assert "1 files in" in asked.stdout + asked.stderr
+    # A directory is no file that has to rest, whatever its name is.
+    (source / "b.iso").mkdir()
+    until((local.root / "b.iso").exists, what="the directory")
+    (source / "b.iso").chmod(0o750)
+    until(lambda: (local.root / "b.iso").stat().st_mode & 0o777 == 0o750, what="its mode")
     assert not (local.root / "a.iso").exists()
     assert run_inosync(*ask, "20", cwd=daemon.folder).returncode == 0
     assert (local.root / "a.iso").exists()

@@ -365,6 +365,16 @@ def test_deletions_and_new_directories_do_not_wait() -> None:
     assert starts(engine, NOW) == engine.mirrors
 
 
+def test_a_directory_with_such_a_name_does_not_wait() -> None:
+    engine = settling()
+    mode = Change(b"x.iso", Kind.ATTRIBUTES)
+    (source,) = engine.config.sources
+    engine.changed(source, Changes.of([mode]), NOW, no_files=[mode.path])
+    (action,) = begun(engine.due(NOW))
+    assert action.order.batch.changes == {mode}
+    assert action.order.left_out == frozenset()
+
+
 def test_files_that_were_found_young_wait_for_the_rest_of_their_time() -> None:
     engine = settling()
     source = engine.config.sources[0]
