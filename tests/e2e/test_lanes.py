@@ -50,10 +50,11 @@ def put_giant(source: Path) -> None:
 
 
 @contextlib.contextmanager
-def held_on_its_way(daemon: Daemon, root: Path) -> Iterator[None]:
+def held_on_its_way(daemon: Daemon, root: Path, *, stays: bool = True) -> Iterator[None]:
     """Wait until a giant is being written below `root`, and stop its run for as long as this lasts.
 
-    What a test does meanwhile takes place beside the giant, however slow the machine is.
+    What a test does meanwhile takes place beside the giant, however slow the machine is. What has
+    been written of it `stays`, or goes with its directory.
     """
 
     def on_its_way() -> bool:
@@ -71,7 +72,7 @@ def held_on_its_way(daemon: Daemon, root: Path) -> Iterator[None]:
     processes.kill(lane, signal.SIGSTOP)
     assert on_its_way(), "the giant has arrived before its run could be stopped"
     yield
-    assert on_its_way(), "what the giant's run was writing to has been deleted"
+    assert on_its_way() == stays, "what the giant's run was writing to"
     processes.kill(lane, signal.SIGCONT)
 
 
@@ -112,14 +113,19 @@ def test_a_giant_that_is_deleted_on_its_way_does_not_come_back(
     node = {"node": local.node, "rspeed": 200, "rscope": scope}
     daemon = inosync(SETTINGS | {"wpath": f"{source}/", "rnodes": [node]})
     write(source, "d/small", "x")
+    write(source, "e/.env.sample", "named like a temporary file")
     wait_equal(source, local.root)
     put_giant(source)  # some seconds
-    with held_on_its_way(daemon, local.root):
+    with held_on_its_way(daemon, local.root, stays=False):
+        shutil.rmtree(source / "e")
+        write(source, "e", "a file now")
+        until((local.root / "e").is_file, what="the file in the place of a directory")
         shutil.rmtree(source / "d")
-        until(lambda: not (local.root / "d/small").exists(), what="the deletion")
-    until(lambda: not temporary(local.root), what="its end")
+        until(lambda: not (local.root / "d").exists(), what="the deletion")
+    daemon.wait_for_log(f"(big files): 1 files, {GIANT} bytes")
     wait_equal(source, local.root, seconds=5)
     assert FAILURE not in daemon.log()
+    assert "in sync but for" not in daemon.log()
 
 
 def test_a_giant_that_was_interrupted_goes_on(

@@ -208,7 +208,7 @@ def test_the_ordinary_run_carries_what_is_not_big() -> None:
 def test_a_lenient_run_spares_the_files_that_the_lane_is_at() -> None:
     words = argv(config=LANE, lenient=True, source=make_source(excludes=("*.tmp",)))
     at = words.index("--exclude=*.tmp")
-    assert words[at - 2] == "--filter=P .*." + "[0-9A-Za-z]" * 6
+    assert words[at - 2] == "--filter=-rp .*." + "[0-9A-Za-z]" * 6
     assert words[at - 1] == "--filter=-srp .inosync-partial/"
 
 
