@@ -174,7 +174,8 @@ def _carrying(run: Run, config: Config) -> list[str]:
     elif run.limit and run.limit < most_deletions(extra):
         words.append(f"--max-delete={run.limit}")
     start = top(source) if run.listed else source.argument
-    return [*words, "--", start, run.pair.destination.text]
+    destination = run.pair.destination
+    return [*words, "--", start, destination.folder if source.prefix else destination.text]
 
 
 def patient(pair: Pair) -> Pair:
