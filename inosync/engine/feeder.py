@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from inosync.changes.batch import Batch, collect, merged
 from inosync.changes.changes import Change, Changes, Move
+from inosync.changes.doubts import homes
 from inosync.config.model import Source
 from inosync.engine.actions import ERROR, INFO, Rewatch, Seek
 from inosync.engine.memory import ROLLED_BACK
@@ -103,6 +104,9 @@ class Feeder:
             mirror.found(self.roster.full(reason, now, lost=True))
             return
         batch = collect(answer.changes, mirror.sought.since)
+        if batch is not None and not mirror.health.synced and mirror.sought.after is None:
+            # Runs of the daemon before may have been cut short: what they left has to go.
+            batch = batch.with_levels(homes(answer.changes.entries))
         mirror.found(dataclasses.replace(batch, whole=answer.named) if batch else None)
 
     def unsettled(self, source: Source, files: Iterable[Fresh], now: float) -> None:

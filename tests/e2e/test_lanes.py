@@ -153,6 +153,40 @@ def test_a_giant_that_was_interrupted_goes_on(
     assert 0 < sum(map(int, received)) < GIANT * 3 // 4
 
 
+def test_what_a_run_left_that_was_cut_short_is_deleted_without_a_pass(
+    inosync: Callable, source: Path, local: Place
+) -> None:
+    node = {"node": local.node, "rspeed": 100, "rscope": "changes", "rretry": (1, 1)}
+    daemon = inosync(SETTINGS | {"wpath": f"{source}/", "rnodes": [node]})
+    write(source, "d/small", "x")
+    ask = ("-c", daemon.config_file, "--wait", "20")
+    assert run_inosync(*ask, cwd=daemon.folder).returncode == 0
+    passes = daemon.log().count(" -ltrp --delete ")
+
+    def at_work(name: str) -> list[int]:
+        written = [path.name for path in temporary(local.root)]
+        return processes.descendants(daemon.pid) if any(name in each for each in written) else []
+
+    # All processes of a run are killed in the middle of a file.
+    write(source, "d/middle", os.urandom(90_000))
+    processes.kill(until(lambda: at_work(".middle."), what="the file on its way"), signal.SIGKILL)
+    wait_equal(source, local.root)
+
+    # A giant is cut off, of which a part is kept; then it is no giant any more.
+    put_giant(source)
+    until(
+        lambda: sum(each.stat().st_size for each in temporary(local.root)),
+        what="a part of the giant",
+    )
+    with held_on_its_way(daemon, local.root):
+        write(source, "small", "small now").rename(source / "d/giant")
+    processes.kill(at_work(".giant."), signal.SIGTERM)
+    until(lambda: list(local.root.rglob(".inosync-partial")), what="what is kept of it")
+    wait_equal(source, local.root)
+    assert not leftovers(local.root)
+    assert daemon.log().count(" -ltrp --delete ") == passes
+
+
 @pytest.fixture
 def spied(
     inosync: Callable, source: Path, local: Place, fakersync: FakeRsync

@@ -282,6 +282,21 @@ def test_when_all_is_to_be_sure_a_pass_follows() -> None:
     assert (one.since, one.done) == (None, one.offered)
 
 
+def test_what_runs_before_the_start_may_have_left_there_is_deleted() -> None:
+    engine = beginning("changed")
+    one, _ = engine.mirrors
+    engine.due(NOW)
+    engine.found(one, Answer(Changes.of([Change(b"d/f", Kind.ENTRY)])), NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.order.batch.changes == {Change(b"d/f", Kind.ENTRY), Change(b"d", Kind.LEVEL)}
+    engine.exited(one, Outcome(0), NOW)
+    (source,) = engine.config.sources
+    engine.resync(source, "overflow", NOW + 1, known=known(engine, 0))
+    engine.found(one, Answer(Changes.of([Change(b"d/f", Kind.ENTRY)])), NOW + 1)
+    (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start) and a.mirror is one]
+    assert action.order.batch.changes == {Change(b"d/f", Kind.ENTRY)}
+
+
 def test_an_older_state_of_the_source_is_a_pass() -> None:
     engine = beginning("changed")
     engine.due(NOW)

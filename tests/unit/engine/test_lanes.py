@@ -158,6 +158,43 @@ def test_and_so_is_what_was_carried_while_it_failed() -> None:
     assert starts(engine, NOW + 3) == [ordinary]
 
 
+def test_what_it_left_when_it_was_cut_short_is_deleted_when_it_has_no_work() -> None:
+    engine = make_engine(node={"rscope": "changes"})
+    ordinary, lane = engine.mirrors
+    change(engine, BIG)
+    engine.due(NOW)
+    engine.exited(ordinary, RAN, NOW)
+    cut = Outcome(-9, command="rsync", cut=True, homes=frozenset((b"d",)))
+    engine.exited(lane, cut, NOW + 1)
+    (action,) = begun(engine.due(NOW + 1))
+    assert (action.mirror, action.order.lenient) == (ordinary, True)
+    _, owed = engine.owed()[0]
+    engine.exited(ordinary, RAN, NOW + 1)
+    assert ordinary.done < owed
+    assert starts(engine, NOW + 9) == [lane]
+    engine.exited(lane, RAN, NOW + 10)
+    (action,) = begun(engine.due(NOW + 10))
+    assert (action.mirror, action.order.lenient) == (ordinary, False)
+    assert action.order.batch.changes is not None
+    assert Change(b"d", Kind.LEVEL) in action.order.batch.changes
+    engine.exited(ordinary, RAN, NOW + 11)
+    assert ordinary.done >= owed
+
+
+def test_a_pass_of_its_own_that_was_cut_short_is_followed_by_one_that_deletes() -> None:
+    engine = make_engine(node={"rscope": "changes"})
+    ordinary, lane = engine.mirrors
+    change(engine, BIG)
+    engine.due(NOW)
+    engine.exited(ordinary, RAN, NOW)
+    engine.exited(lane, Outcome(-9, command="rsync", cut=True), NOW + 1)
+    assert starts(engine, NOW + 9) == [lane]
+    engine.exited(lane, RAN, NOW + 10)
+    (action,) = begun(engine.due(NOW + 10))
+    assert (action.mirror, action.order.lenient) == (ordinary, False)
+    assert action.order.batch.reason == "a run for big files was cut short"
+
+
 def test_a_failed_run_beside_it_is_simply_tried_again() -> None:
     engine = make_engine()
     ordinary, lane = engine.mirrors
