@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from inosync.changes.changes import Changes
-from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_MODIFY
+from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_CLOSE_WRITE, IN_MODIFY
 from inosync.config.model import Config, Source
 from inosync.errors import WatchError
 from inosync.text import printable
@@ -89,8 +89,9 @@ class Guard:
         # Links in this part of the path are not followed by rsync, but copied.
         self._kept = _kept(source)
         self._emask = config.emask
-        # What is not at rest shows by being written to.
-        self._mask = config.emask | (IN_MODIFY if config.eopen or config.rsettle else 0)
+        # What is not at rest shows by being written to, and truncate(2) by nothing else.
+        listens = config.eopen or config.rsettle or config.emask & IN_CLOSE_WRITE
+        self._mask = config.emask | (IN_MODIFY if listens else 0)
         self._asked = _asked(config)
         self._marker = os.path.join(source.path, config.wmarker) if config.wmarker else ""
         self.files = Files(source)
@@ -103,6 +104,7 @@ class Guard:
 
     def serve(self, config: Config) -> None:
         """Vouch for the mirrors that `config` has of this source."""
+        self._only_closed = not config.eopen and bool(config.emask & IN_CLOSE_WRITE)
         names = (p.node.name for p in config.pairs if p.source.path == self.source.path)
         self.nodes = tuple(dict.fromkeys(names))
         new = [node for node in self.nodes if node not in self._memory]
@@ -243,7 +245,12 @@ class Guard:
         if self.watcher is None:
             raise AssertionError(f"{self.source.path}: read without a watcher")
         seen = self.watcher.read()
-        return sift(seen.files, seen.directories, self._emask, self.filters), seen
+        changes = sift(seen.files, seen.directories, self._emask, self.filters)
+        if self._only_closed and changes.written:
+            # A file that nobody has open will not be closed: truncate(2) needs no descriptor.
+            done = (path for path in changes.written if not self.files.being_written(path))
+            changes.entries.update(dict.fromkeys(done))
+        return changes, seen
 
     @property
     def sees_all(self) -> bool:
