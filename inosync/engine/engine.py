@@ -15,7 +15,7 @@ from inosync.changes.batch import full_pass
 from inosync.changes.changes import Change, Changes, Move
 from inosync.config.model import Config, Source
 from inosync.engine import comparison
-from inosync.engine.actions import Action, Kill, Outcome
+from inosync.engine.actions import Action, Kill, Outcome, Start
 from inosync.engine.endings import Endings
 from inosync.engine.feeder import Feeder, Known
 from inosync.engine.mirror import Mirror, State
@@ -172,6 +172,10 @@ class Engine:
         self._feeder.resume(source, now, known)
 
     # ---- what is told of runs -------------------------------------------------------------
+
+    def updated(self, start: Start) -> Start:
+        """Return `start` as it would be ordered now, when more is known of files not at rest."""
+        return self._scheduler.updated(start)
 
     def prepared(self, mirror: Mirror, what: Prepared, now: float) -> None:
         """Take note of what was decided for the mirror's run, which begins now."""

@@ -136,6 +136,13 @@ class Sources:
             if pace.until is None and guard.watcher is not None and guard.watcher.waiting():
                 self._hear(guard)
 
+    def hear_unsettled(self, source: Source) -> None:
+        """Take what came in the last moments, where files have to come to rest (``rsettle``)."""
+        guard = self._guards[source.path]
+        rules = self.engine.sources[source.path].settling.rules
+        if rules and guard.watcher is not None and guard.watcher.waiting():
+            self._read(guard)
+
     def rewatch(self, source: Source) -> None:
         """Try to watch the directories that could not be watched."""
         watcher = self._guards[source.path].watcher

@@ -396,6 +396,18 @@ def test_what_a_run_carries_is_not_left_out_because_it_changes_again() -> None:
     assert full.changes == {ISO}
 
 
+def test_what_is_heard_before_a_run_begins_is_left_out_as_well() -> None:
+    engine = settling()
+    change(engine, SMALL)
+    (action,) = begun(engine.due(NOW))
+    assert engine.updated(action) == action
+    change(engine, ISO)
+    later = engine.updated(action)
+    assert later.order.left_out == {ISO.path}
+    assert action.order.alone
+    assert not later.order.alone
+
+
 def test_deletions_and_new_directories_do_not_wait() -> None:
     engine = settling()
     change(engine, Change(b"d", Kind.LEVEL), Change(b"x.iso", Kind.TREE))
