@@ -37,11 +37,14 @@ class Feeder:
 
     roster: Roster
 
-    def watched(self, source: Source, reason: str, now: float, known: Known) -> None:
+    def watched(
+        self, source: Source, reason: str, now: float, known: Known, *, contents: bool
+    ) -> None:
         """The watches of `source` stand: see ``Engine.watched``."""
         self.roster.sources[source.path].watched = True
+        thorough = self.roster.config.init is True
         if reason:
-            self.resync(source, reason, now, known, thorough=self.roster.config.init is True)
+            self.resync(source, reason, now, known, thorough=thorough, contents=contents)
 
     def changed(
         self,
@@ -66,14 +69,22 @@ class Feeder:
             state.unclosed.touch(now)
 
     def resync(
-        self, source: Source, reason: str, now: float, known: Known, *, thorough: bool = False
+        self,
+        source: Source,
+        reason: str,
+        now: float,
+        known: Known,
+        *,
+        thorough: bool = False,
+        contents: bool = False,
     ) -> None:
         """Anything below `source` may differ: see ``Engine.resync``.
 
         Also those that are `known` owe a full pass when it is to be `thorough`, after the rest.
+        Where nothing tells what differs, not even sizes and times, passes compare `contents`.
         """
         state = self.roster.sources[source.path]
-        full = self.roster.full(reason, now, lost=True)
+        full = self.roster.full(reason, now, lost=True, contents=contents)
         state.untold = merged(state.untold, self.roster.full(reason, now))
         for mirror in self.roster.of(source):
             question = known.get(mirror.name)
@@ -95,6 +106,14 @@ class Feeder:
         mirror.seek(now, after)
         self.roster.actions.append(Seek(mirror, question))
 
+    def narrow(self, mirror: Mirror, question: Question, now: float) -> None:
+        """Look for what a mirror owes and is not known by name: see ``Engine.narrow``."""
+        mirror.withdraw()
+        mirror.narrow(now)
+        text = f"{mirror.name}: more has changed than is remembered: looked for by time"
+        self.roster.say(INFO, text)
+        self.roster.actions.append(Seek(mirror, question))
+
     def found(self, mirror: Mirror, answer: Answer | None, now: float) -> None:
         """A walk has answered what was asked for a mirror: see ``Engine.found``."""
         if mirror.sought is None:
@@ -104,8 +123,9 @@ class Feeder:
             mirror.found(self.roster.full(reason, now, lost=True))
             return
         batch = collect(answer.changes, mirror.sought.since)
-        if batch is not None and not mirror.health.synced and mirror.sought.after is None:
-            # Runs of the daemon before may have been cut short: what they left has to go.
+        cut = mirror.backoff.failures > 0 or not mirror.health.synced
+        if batch is not None and cut and mirror.sought.after is None:
+            # A run may have been cut short, also one of the daemon before: what it left has to go.
             batch = batch.with_levels(homes(answer.changes.entries))
         mirror.found(dataclasses.replace(batch, whole=answer.named) if batch else None)
 
@@ -129,7 +149,15 @@ class Feeder:
 
     # ---- held -----------------------------------------------------------------------------
 
-    def hold(self, source: Source, reason: str, now: float, free: frozenset[str]) -> None:
+    def unwatched(self, source: Source, reason: str, now: float) -> None:
+        """Nothing of `source` may travel until it is watched again: see ``Engine.unwatched``."""
+        self.roster.sources[source.path].deafen(now)
+        for mirror in self.roster.of(source):
+            self.roster.end(mirror, f"{source.path} {reason}", now)
+
+    def hold(
+        self, source: Source, reason: str, now: float, free: frozenset[str], *, contents: bool
+    ) -> None:
         """Nothing of `source` may travel but to the nodes that are `free`: see ``Engine.hold``."""
         state = self.roster.sources[source.path]
         if (state.held, state.free) != (reason, free):
@@ -141,18 +169,19 @@ class Feeder:
         freed = state.hold(reason, free, now)
         for mirror in self.roster.of(source):
             if mirror.pair.node.name in freed:
-                mirror.offer(self.roster.full("the source came back", now, lost=True))
+                full = self.roster.full("the source came back", now, lost=True, contents=contents)
+                mirror.offer(full)
             if mirror.pair.node.name not in free:
                 self.roster.end(mirror, f"{source.path} {reason}", now)
 
-    def resume(self, source: Source, now: float, known: Known) -> None:
+    def resume(self, source: Source, now: float, known: Known, *, contents: bool) -> None:
         """A held `source` is well again: see ``Engine.resume``."""
         what = "what has changed is looked for" if known else "full pass"
         self.roster.say(INFO, f"{source.path} is back: {what}")
         state = self.roster.sources[source.path]
         self.roster.hook(recovered(source, state.held, now - state.held_since))
         state.resume()
-        self.resync(source, "the source came back", now, known)
+        self.resync(source, "the source came back", now, known, contents=contents)
 
     # ---- what is due ----------------------------------------------------------------------
 

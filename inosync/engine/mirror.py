@@ -7,6 +7,7 @@ nor rsync's options.
     idle      a batch is offered                       -> pending
               a comparison is started                  -> running
     pending   started                                  -> running
+              what it owes is looked for by time       -> idle, or pending when it is found
     running   ended well                               -> idle, or pending when more came meanwhile
               ended with a failure that may pass       -> backoff, the batch merged back
               ended so for unnamed paths of its batch  -> backoff, or pending when more came
@@ -18,6 +19,8 @@ nor rsync's options.
               the batch that failed is put aside, and
               another one is offered: it goes alone    -> pending
     held      released by a person                     -> pending
+              its target on this machine is back       -> pending
+    any       its target is not what it was            -> held, once no run exists
 
 A mirror of a source that is itself held stays pending: its source says why.
 """
@@ -164,6 +167,11 @@ class Mirror:
         after = merged(sought.after, after)
         self.sought = replace(sought, walks=sought.walks + 1, after=after)
         self.offered += 1
+
+    def narrow(self, now: float) -> None:
+        """Give up what it owes without a name, which a walk over the source is about to find."""
+        self.seek(now)
+        self.pending, self.state = None, State.IDLE
 
     def found(self, batch: Batch | None) -> None:
         """Add what such a walk has found to what is owed; None: nothing else."""
@@ -367,6 +375,13 @@ class Mirror:
         self.reason = reason
         self.brake = replace(self.brake, limited=True)
         self.work = Work()
+
+    def bar(self, reason: str) -> None:
+        """Keep what is owed until its target is back, or a person says go on; nothing runs."""
+        self._take_back()
+        self.retry_at = None
+        self.state = State.HELD
+        self.reason = reason
 
     def withdraw(self) -> None:
         """Undo a start that was not carried out: the batch is owed again, nothing is counted."""

@@ -35,7 +35,8 @@ def acting(tmp_path: Path) -> Iterator[Callable[..., Acting]]:
         sources = Sources(engine, config, loop)
         runs = Runs(engine, config, Program((3, 2, 7)), {}, pretend=True)
         hooks = Hooks(config, {}, pretend=True)
-        it = Acting(engine, sources, Scans(engine, sources, loop), runs, hooks, loop)
+        scans = Scans(engine, sources, loop)
+        it = Acting(engine, sources, None, scans, runs, hooks, loop, lambda _: None)
         sources.open()
         while sources.deadline() == 0.0:
             sources.due(loop.clock())
