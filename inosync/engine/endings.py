@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from inosync.changes.batch import Batch, collect, merged
+from inosync.changes.batch import Batch, collect, full_pass, merged
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.changes.doubts import homes
 from inosync.engine import ailing, comparison, messages, suspects
@@ -56,6 +56,8 @@ class Endings:
         again, first = mirror.reason, not mirror.health.synced
         stopped = mirror.state is State.STOPPING
         judgement = _judged(mirror, outcome)
+        if outcome.cut and mirror.flight is not None:
+            self._tidy_up(mirror, mirror.flight, outcome, now)
         if not stopped and self._went_on(mirror, outcome, judgement, now):
             return
         if judgement.verdict is Verdict.OK:
@@ -104,6 +106,24 @@ class Endings:
         if repeat and flight is not None:
             mirror.offer(flight.again())
         return wait
+
+    def _tidy_up(self, mirror: Mirror, flight: Batch, outcome: Outcome, now: float) -> None:
+        """See that what a run has left half written on the node is deleted.
+
+        What it carried is carried again, but a list deletes only where it names a directory.
+        """
+        other = self.roster.lanes.partner(mirror)
+        if mirror.big and other is not None:
+            # The other one deletes, again when this one has no work: until then it spares these.
+            if outcome.homes:
+                other.offer(Batch(now, 0, changes=Changes()).with_levels(outcome.homes))
+            else:
+                again = full_pass("a run for big files was cut short", now)
+                mirror.beside = merged(mirror.beside, again)
+        elif outcome.homes:
+            mirror.flight = flight.with_levels(outcome.homes)
+        elif mirror.pair.node.rscope == "changes":
+            mirror.flight = flight.merge(full_pass("a run was cut short", now))
 
     def _went_on(self, mirror: Mirror, outcome: Outcome, judgement: Judgement, now: float) -> bool:
         """Return whether what has ended is followed by another run of the same flight."""

@@ -9,13 +9,13 @@ scheduler starts those that wait, the endings judge what has run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from inosync.changes.batch import full_pass
 from inosync.changes.changes import Change, Changes, Move
 from inosync.config.model import Config, Source
 from inosync.engine import comparison
-from inosync.engine.actions import Action, Kill, Outcome
+from inosync.engine.actions import Action, Kill, Outcome, Start
 from inosync.engine.endings import Endings
 from inosync.engine.feeder import Feeder, Known
 from inosync.engine.mirror import Mirror, State
@@ -135,12 +135,14 @@ class Engine:
         *,
         big: Iterable[Change] = (),
         moves: Sequence[Move] = (),
+        no_files: Collection[bytes] = (),
     ) -> None:
         """These paths of `source` may differ on the mirrors from now on; `moves` say why.
 
-        ``big`` is what of it the lanes for big files have to carry (see planning/big_files.py).
+        ``big`` is what of it the lanes for big files have to carry (see planning/big_files.py),
+        ``no_files`` what need not come to rest (see planning/resting_files.py).
         """
-        self._feeder.changed(source, changes, now, big=big, moves=moves)
+        self._feeder.changed(source, changes, now, big=big, moves=moves, no_files=no_files)
 
     def resync(self, source: Source, reason: str, now: float, *, known: Known = _NOTHING) -> None:
         """Anything below `source` may differ: every mirror of it owes a full pass, at once.
@@ -211,6 +213,10 @@ class Engine:
             mirror.hurry()
 
     # ---- what is told of runs -------------------------------------------------------------
+
+    def updated(self, start: Start) -> Start:
+        """Return `start` as it would be ordered now, when more is known of files not at rest."""
+        return self._scheduler.updated(start)
 
     def prepared(self, mirror: Mirror, what: Prepared, now: float) -> None:
         """Take note of what was decided for the mirror's run, which begins now."""

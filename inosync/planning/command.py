@@ -36,9 +36,10 @@ SILENCE = 10
 #: Where the lane for big files keeps what was interrupted, in each directory of a mirror.
 PARTIAL_DIRECTORY = ".inosync-partial"
 
-#: While that lane has work, others spare its temporary files (.NAME.XXXXXX) and what it keeps. The
-#: latter is "perishable": it goes with its directory. rsync(1), --partial-dir.
-_LENIENT = (f"--filter=P .*.{'[0-9A-Za-z]' * 6}", f"--filter=-srp {PARTIAL_DIRECTORY}/")
+#: While that lane has work, others spare its temporary files (.NAME.XXXXXX) and what it keeps. Both
+#: are "perishable" (rsync(1), --partial-dir): they go with their directory, and so does a file that
+#: only has such a name. It would keep its directory from giving way.
+_LENIENT = (f"--filter=-rp .*.{'[0-9A-Za-z]' * 6}", f"--filter=-srp {PARTIAL_DIRECTORY}/")
 
 #: What makes a run of that lane carry regular files and the directories on their way, and nothing
 #: else: links and devices may be newer on the mirror than in its list. --force lets a file replace
@@ -221,7 +222,8 @@ def _carrying(run: Run, config: Config) -> list[str]:
     elif run.limit and run.limit < most_deletions(extra):
         words.append(f"--max-delete={run.limit}")
     start = top(source) if run.listed else source.argument
-    return [*words, "--", start, run.pair.destination.text]
+    destination = run.pair.destination
+    return [*words, "--", start, destination.folder if source.prefix else destination.text]
 
 
 def patient(pair: Pair) -> Pair:

@@ -123,6 +123,8 @@ _WAY = re.compile(
     rb"could not make way for new (regular file|directory|symlink|device file|special file): (.+)"
 )
 _LONG = re.compile(rb"(?:filename overflows max-path len by \d+|skipping overly long name): (.+)")
+#: Of a temporary file whose directory another run has deleted meanwhile (receiver.c).
+_TAKEN = (re.compile(rb"stat %b failed" % _FULL, re.DOTALL), _RENAME)
 _GONE = re.compile(rb'(?:file|directory) has vanished: "')
 #: What says nothing of its own.
 _EMPTY = re.compile(
@@ -209,7 +211,9 @@ def _lost_race(line: bytes) -> bool:
     error = _ERROR.fullmatch(line)
     if error is None or int(error[2]) not in _RACES:
         return False
-    return any(pattern.fullmatch(error[1]) for pattern, _ in _SENT)
+    if any(pattern.fullmatch(error[1]) for pattern, _ in _SENT):
+        return True
+    return int(error[2]) == _ENOENT and any(taken.fullmatch(error[1]) for taken in _TAKEN)
 
 
 def _complaint(line: bytes, places: Places) -> Complaint | None:

@@ -16,7 +16,7 @@ from inosync import __version__
 from inosync.config.model import Config
 from inosync.engine.actions import Action, Hook, Outcome, Rewatch, Say, Seek, Start
 from inosync.engine.engine import Engine
-from inosync.engine.mirror import Mirror
+from inosync.engine.mirror import Mirror, State
 from inosync.errors import ConfigError
 from inosync.planning.order import Moment
 from inosync.planning.scan import Question
@@ -129,7 +129,10 @@ class Acting:
         """Let a run begin, unless its source or target is not what it was a moment before."""
         mirror = action.mirror
         full = bool(action.order.batch.reason)
-        if self.sources.fault(mirror):
+        self.sources.hear_unsettled(mirror.pair.source)
+        if mirror.state is not State.RUNNING:  # the source was lost, as has just been heard
+            mirror.withdraw()
+        elif self.sources.fault(mirror):
             mirror.withdraw()
             self.sources.look()
         elif self.targets is not None and not self.targets.fits(mirror, full=full):
@@ -139,7 +142,7 @@ class Acting:
         else:
             wall = self.loop.wall()
             sight = self.sources.sight(mirror, Moment(wall, now))
-            self.runs.start(action, sight, now, wall=wall)
+            self.runs.start(self.engine.updated(action), sight, now, wall=wall)
 
 
 @dataclass

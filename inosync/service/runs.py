@@ -9,7 +9,7 @@ import itertools
 import logging
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch
@@ -18,13 +18,14 @@ from inosync.config.rule_files import forgetting
 from inosync.engine.actions import Kill, Look, Outcome, Start, Terminate
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
+from inosync.planning.file_list import homes
 from inosync.planning.order import Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
 from inosync.planning.steps import Relink
 from inosync.rsync.complaints import Places, account
 from inosync.rsync.destination import Transport
 from inosync.rsync.differences import EQUAL, Drift, below, carried, differences, summary
-from inosync.rsync.exits import exit_status
+from inosync.rsync.exits import PARTIAL, cut_short, exit_status
 from inosync.rsync.output import Progress, deletions, evidence, progress, rehearsed, transferred
 from inosync.rsync.program import Program
 from inosync.system.process import TAIL, Child, not_started
@@ -139,8 +140,10 @@ class Runs:
             cut = len(errors) >= TAIL
             said = account(run.child.lines(), errors, places(run.mirror.pair), cut=cut)
             count = rehearsed if rehearsing else transferred
+            code = exit_status(status, errors)
+            written = _homes(run)
             outcome = Outcome(
-                exit_status(status, errors),
+                code,
                 transferred=count(output),
                 evidence=evidence(errors),
                 deletions=deletions(output) if rehearsing else (),
@@ -150,6 +153,8 @@ class Runs:
                 account=said,
                 kept=staying(run.mirror.pair, said.kept),
                 sent=_sent(run) if run.what.tells else frozenset(),
+                cut=_cut(run, code, written),
+                homes=written,
             )
             self.ended(run.mirror, outcome, run.child.lines())
             run.child.close()
@@ -215,6 +220,22 @@ def _sent(run: _Run) -> frozenset[bytes]:
     if isinstance(step, Relink):  # whose top is the directory itself
         return frozenset(os.path.join(step.new, name) for name in found)
     return frozenset(path for name in found if (path := below(prefix, name)) is not None)
+
+
+def _homes(run: _Run) -> frozenset[bytes]:
+    """Return the directories, relative to the source, that a run wrote into; none: any of them."""
+    step = run.what.steps[0] if run.what.kind is RunKind.STEP and run.what.steps else None
+    if isinstance(step, Relink):  # all that is below is carried once more
+        return frozenset((step.new,))
+    return homes(run.what.names or (), os.fsencode(run.mirror.pair.source.prefix))
+
+
+def _cut(run: _Run, code: int, written: Collection[bytes]) -> bool:
+    """Return whether a run that has ended so may have left something half written."""
+    if run.what.kind in (RunKind.REHEARSAL, RunKind.COMPARISON):
+        return False
+    # The lane for big files keeps in any case what has arrived of one that it could not finish.
+    return cut_short(code) or (run.mirror.big and code == PARTIAL and bool(written))
 
 
 def _drift(run: _Run) -> Drift:

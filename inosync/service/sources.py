@@ -131,6 +131,12 @@ class Sources:
         """Take what came in the last moments."""
         self._listener.hear_more()
 
+    def hear_unsettled(self, source: Source) -> None:
+        """Take what came in the last moments, where files have to come to rest (``rsettle``)."""
+        lookout = self._lookouts[source.path]
+        if self.engine.sources[source.path].settling.rules and lookout.waiting():
+            self._listener.read(lookout)
+
     def tell(self, lookout: Lookout, changes: Changes) -> None:
         """Take what was found to have changed, of which no event has told."""
         self._listener.tell(lookout, changes)

@@ -1,8 +1,14 @@
-"""The files of a source, as they are now: lstat and listing. Decides nothing."""
+"""The files of a source, as they are now: lstat, listing, and whether one is open.
+
+Decides nothing.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
+import stat
 from collections.abc import Iterator
 
 from inosync.config.model import Source
@@ -33,6 +39,30 @@ class Files:
                     yield entry.name, entry.is_dir(follow_symlinks=False)
         except OSError:
             return
+
+    def being_written(self, path: bytes) -> bool:
+        """Return whether a program has the file open for writing; also when that is not known.
+
+        The kernel knows: it grants a read lease on a file only while nobody has (fcntl(2)). It is
+        given back at once. On the files of others that takes CAP_LEASE.
+        """
+        status = self.look(path)
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return False
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            descriptor = os.open(b"%b/%b" % (self._root, path), flags)
+        except OSError:
+            return True
+        try:
+            # Who opens it just now has us sent a signal: SIGIO would end us, this one is ignored.
+            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)  # and with it goes the lease
+        return False
 
     def entries(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
         """Give each name in a directory and lstat(2)'s answer; what has gone meanwhile is not."""

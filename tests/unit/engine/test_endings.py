@@ -8,6 +8,7 @@ import pytest
 from support.configs import make_config, make_pair
 from support.engines import (
     NOW,
+    ONE,
     PAVE,
     RELINK,
     changing,
@@ -21,6 +22,7 @@ from support.engines import (
     stepping,
 )
 
+from inosync.changes.changes import Changes
 from inosync.engine.actions import (
     DEBUG,
     ERROR,
@@ -197,6 +199,49 @@ def test_while_stopping_a_failure_is_not_told() -> None:
     engine.exited(mirror, Outcome(255), NOW + 1)
     assert mirror.health.failure is not None
     assert said(engine.due(NOW + 1)) == []
+
+
+CUT = Outcome(-9, listed=True, cut=True, homes=frozenset((b"", b"d")))
+
+
+def test_where_a_run_was_cut_short_the_next_one_deletes_what_it_left() -> None:
+    engine = changing()
+    (mirror,) = started(engine)
+    engine.exited(mirror, CUT, NOW + 1)
+    (action,) = [a for a in engine.due(NOW + 3) if isinstance(a, Start)]
+    assert action.order.batch.changes == {*ONE, *levels(b"", b"d")}
+    assert action.order.batch.count == 1
+    # Nobody knows where, so all is looked through.
+    engine.exited(mirror, replace(CUT, homes=frozenset()), NOW + 4)
+    (action,) = [a for a in engine.due(NOW + 9) if isinstance(a, Start)]
+    assert action.order.batch.reason == "a run was cut short"
+
+
+def test_a_pass_that_was_cut_short_is_made_again_anyway() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.exited(mirror, replace(CUT, homes=frozenset()), NOW + 1)
+    assert mirror.pending is not None
+    assert (mirror.pending.reason, mirror.pending.changes) == ("", ONE)
+
+
+def test_after_a_step_that_was_cut_short_the_run_deletes_what_it_left() -> None:
+    engine, mirror = stepping()
+    engine.exited(mirror, replace(CUT, listed=False), NOW + 1)
+    (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start)]
+    assert action.order.batch.changes == {*ONE, *levels(b"", b"d")}
+
+
+def test_a_run_of_a_mirror_that_leaves_owes_nothing() -> None:
+    engine = changing()
+    (mirror,) = started(engine)
+    engine.configure(make_config([make_pair(None, "other:/m")]), NOW)
+    engine.exited(mirror, CUT, NOW + 1)
+    assert mirror not in engine.mirrors
+
+
+def levels(*paths: bytes) -> Changes:
+    return Changes(levels=dict.fromkeys(paths))
 
 
 def test_steps_for_renames_go_before_the_run() -> None:
