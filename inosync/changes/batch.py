@@ -83,6 +83,12 @@ class Batch:
         doubts = self.doubts | (doubts_of(self.changes) if self.changes else NO_DOUBTS)
         return dataclasses.replace(self, changes=None, doubts=doubts)
 
+    def with_levels(self, directories: Iterable[bytes]) -> Batch:
+        """Return the batch that also deletes what should not be in these directories."""
+        levels = Changes(levels=dict.fromkeys(directories))
+        both = self.merge(Batch(self.since, 0, changes=levels, named=self.named))
+        return dataclasses.replace(both, repeated=self.repeated)
+
     def again(self) -> Batch:
         """Return the batch that carries the same once more."""
         return dataclasses.replace(self, repeated=True, moves=())

@@ -92,6 +92,7 @@ class Config:
     init: bool | str
     rfull: float
     rverify: float
+    rpoll: float | str
     rmaxdelete: int
     wmarker: str
     allow_empty: bool

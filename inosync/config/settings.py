@@ -26,6 +26,7 @@ from inosync.config.values import (
     program,
     retry,
     seconds,
+    seconds_or_auto,
     speed,
     text,
     umask,
@@ -148,7 +149,8 @@ _TIMES = (
         otherwise="``edelay``", example="#emaxdelay = 10"),
     Setting("eopen", 60, "seconds", seconds,
         "shortest time between two runs for a file that is written and not closed (a log, a "
-        "database); 0: it is mirrored only when it is closed"),
+        "database); 0: it is mirrored only when it is closed, or was changed by ``truncate(2)`` "
+        "while nobody had it open"),
     Setting("init", True, "", beginning,
         "what is sent at the start. ``True``: a full pass to every node, and before it, where "
         "``rscope`` is ``\"changes\"``, what has changed since the daemon ran last; "
@@ -159,6 +161,11 @@ _TIMES = (
     Setting("rverify", 0, "seconds", seconds,
         "time between comparisons of each mirror with its source, contents included; what differs "
         "is logged and shown by ``--status``; 0: never"),
+    Setting("rpoll", 0, "seconds", seconds_or_auto,
+        "time between looks through each source for what changed without an event, on a server, "
+        "behind a FUSE file system or in the lower layer of an overlay; 0: never. ``\"auto\"``: 60 "
+        "for the sources that are on such a file system, or have one in them, and never for "
+        "others; ``docs/network-sources.rst`` has the details"),
 )
 
 _GUARDS = (

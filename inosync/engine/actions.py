@@ -103,6 +103,8 @@ class Outcome:
     kept: tuple[tuple[bytes, bytes], ...] = ()  # directories that stay, and what is in each, or b""
     unstarted: bool = False  # the local rsync could not be started
     sent: frozenset[bytes] = frozenset()  # the files that it said it has sent, if it was asked
+    cut: bool = False  # it may have left temporary files on the node
+    homes: frozenset[bytes] = frozenset()  # where that may be; none: anywhere
 
     def judged(self, destination: Destination) -> Judgement:
         """Return what this end of a run to `destination` means."""

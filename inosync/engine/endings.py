@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from inosync.changes.batch import Batch, collect, merged
-from inosync.changes.changes import Changes
+from inosync.changes.batch import Batch, collect, full_pass, merged
+from inosync.changes.changes import Change, Changes, Kind
 from inosync.changes.doubts import homes
 from inosync.engine import ailing, comparison, messages, suspects
 from inosync.engine.actions import DEBUG, ERROR, WARNING, Kill, Look, Outcome
@@ -20,12 +20,16 @@ from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.planning.command import SILENCE
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Renew
+from inosync.planning.steps import Clear, Renew
+from inosync.rsync.causes import Cause
 from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict
+from inosync.rsync.options import keeps_in_place
 from inosync.rsync.output import NOTHING
 
 #: Lines of what a failed run said that are remembered.
 _LINES = 5
+#: How one ends that was told to: by SIGTERM.
+_TOLD_TO_END = -15
 #: Directories that stay on the node, of which a run tells.
 _KEPT = 100
 
@@ -52,6 +56,8 @@ class Endings:
         again, first = mirror.reason, not mirror.health.synced
         stopped = mirror.state is State.STOPPING
         judgement = _judged(mirror, outcome)
+        if outcome.cut and mirror.flight is not None:
+            self._tidy_up(mirror, mirror.flight, outcome, now)
         if not stopped and self._went_on(mirror, outcome, judgement, now):
             return
         if judgement.verdict is Verdict.OK:
@@ -79,11 +85,12 @@ class Endings:
         repeat = fine and flight is not None and _to_repeat(mirror, outcome, flight)
         lane = lanes.beside(mirror)
         ousted = self._take_odd(mirror, outcome, now) if well else False
+        barred = self._take_barred(mirror, outcome, now) if well else False
         left = suspects.rest(mirror) if well else None
         wait = mirror.ended(
             judgement,
             now,
-            complete=not repeat and not ousted and left is None and lane is None,
+            complete=not (repeat or ousted or barred) and left is None and lane is None,
             sure=outcome.returncode == 0 and not ousted,
             whole=not outcome.listed,
             partial=outcome.returncode == PARTIAL or outcome.account.room,
@@ -92,13 +99,31 @@ class Endings:
             lane.beside = merged(lane.beside, suspects.without(flight))
         if mirror.big and well:
             # One that had nothing to do needs no rest.
-            rest = self.roster.config.rbigdelay if outcome.command else 0.0
-            lanes.ended(mirror, now, rest=rest)
+            ran = bool(outcome.command)
+            lanes.ended(mirror, now, rest=self.roster.config.rbigdelay * ran, ran=ran)
         if left is not None:
             mirror.offer(left)
         if repeat and flight is not None:
             mirror.offer(flight.again())
         return wait
+
+    def _tidy_up(self, mirror: Mirror, flight: Batch, outcome: Outcome, now: float) -> None:
+        """See that what a run has left half written on the node is deleted.
+
+        What it carried is carried again, but a list deletes only where it names a directory.
+        """
+        other = self.roster.lanes.partner(mirror)
+        if mirror.big and other is not None:
+            # The other one deletes, again when this one has no work: until then it spares these.
+            if outcome.homes:
+                other.offer(Batch(now, 0, changes=Changes()).with_levels(outcome.homes))
+            else:
+                again = full_pass("a run for big files was cut short", now)
+                mirror.beside = merged(mirror.beside, again)
+        elif outcome.homes:
+            mirror.flight = flight.with_levels(outcome.homes)
+        elif mirror.pair.node.rscope == "changes":
+            mirror.flight = flight.merge(full_pass("a run was cut short", now))
 
     def _went_on(self, mirror: Mirror, outcome: Outcome, judgement: Judgement, now: float) -> bool:
         """Return whether what has ended is followed by another run of the same flight."""
@@ -111,8 +136,9 @@ class Endings:
         suspects.sent(mirror, outcome)
         mirror.moved(outcome.transferred, last=False)
         if not well:
-            text = f"{mirror.name}: renamed, to be sent again: {judgement.meaning}"
-            self.roster.say(DEBUG, text)
+            cleared = isinstance(steps[0], Clear)
+            what = "old versions are in the way" if cleared else "renamed, to be sent again"
+            self.roster.say(DEBUG, f"{mirror.name}: {what}: {judgement.meaning}")
         partly = isinstance(steps[0], Renew) and outcome.returncode == PARTIAL
         mirror.stepped(well=well or partly)
         self.scheduler.go_on(mirror, now)
@@ -140,7 +166,7 @@ class Endings:
         self.roster.say(
             ERROR,
             f"{mirror.name}: {reason}, such as {names}: held, nothing was deleted; "
-            "inosync --sync or SIGUSR2 goes on",
+            "inosync --sync goes on",
         )
         cure = "look at the source; inosync --sync lets it happen once"
         self._ails(mirror, failed(mirror, reason, cure=cure, held=True), now)
@@ -178,6 +204,21 @@ class Endings:
         mirror.offer(replace(batch, named=True))
         return True
 
+    def _take_barred(self, mirror: Mirror, outcome: Outcome, now: float) -> bool:
+        """Return whether another run must make way for what old versions have barred."""
+        if not keeps_in_place(mirror.pair.node.extra):
+            return False
+        fresh = [
+            Change(each.path, Kind.ENTRY)
+            for each in outcome.account.complaints
+            if each.cause is Cause.IN_THE_WAY and each.path not in mirror.ailing
+        ]
+        batch = collect(Changes.of(fresh), now)
+        if batch is None:
+            return False
+        mirror.offer(replace(batch, named=True))
+        return True
+
     # ---- runs that do nothing -------------------------------------------------------------
 
     def look(self, mirror: Mirror, now: float) -> None:
@@ -194,8 +235,13 @@ class Endings:
             self.roster.say(WARNING, f"{mirror.name}: rsync did not end when told to: killed")
             self.roster.actions.append(Kill(mirror))
 
-    def activity(self, mirror: Mirror, amount: int, now: float) -> None:
-        """Answer to ``Look``: `amount` is any number that grows while the run does something."""
+    def activity(
+        self, mirror: Mirror, amount: int, now: float, *, said: tuple[str, ...] = ()
+    ) -> None:
+        """Answer to ``Look``: `amount` is any number that grows while the run does something.
+
+        `said` are the lines that it has written to standard error.
+        """
         if mirror.state is not State.RUNNING:
             return
         limit = mirror.pair.node.rtimeout * (SILENCE if mirror.thorough else 1)
@@ -206,10 +252,12 @@ class Endings:
             mirror.work = replace(mirror.work, check_at=check_at)
         else:
             reason = f"its run did nothing for {limit} s (rtimeout)"
-            level = DEBUG if mirror.reason == reason else WARNING
-            self.roster.say(level, f"{mirror.name}: {reason}: ended, to be tried again")
+            self.roster.actions += messages.hung(mirror, reason, said)
+            if not mirror.work.comparing:
+                failure = Failure(now, _TOLD_TO_END, reason, said[-_LINES:])
+                mirror.health = replace(mirror.health, failure=failure)
             self.roster.end(mirror, reason, now)
-            self._ails(mirror, failed(mirror, reason), now)
+            self._ails(mirror, failed(mirror, reason, lines=said), now)
 
     def bar(self, mirror: Mirror, reason: str, now: float) -> bool:
         """Hold a mirror whose target is not what it was: see ``Engine.bar``."""

@@ -9,13 +9,13 @@ scheduler starts those that wait, the endings judge what has run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from inosync.changes.batch import full_pass
 from inosync.changes.changes import Change, Changes, Move
 from inosync.config.model import Config, Source
 from inosync.engine import comparison
-from inosync.engine.actions import Action, Kill, Outcome
+from inosync.engine.actions import Action, Kill, Outcome, Start
 from inosync.engine.apart import Apart, gathered
 from inosync.engine.endings import Endings
 from inosync.engine.feeder import Feeder, Known
@@ -164,12 +164,14 @@ class Engine:
         *,
         big: Iterable[Change] = (),
         moves: Sequence[Move] = (),
+        no_files: Collection[bytes] = (),
     ) -> None:
         """These paths of `source` may differ on the mirrors from now on; `moves` say why.
 
-        ``big`` is what of it the lanes for big files have to carry (see planning/big_files.py).
+        ``big`` is what of it the lanes for big files have to carry (see planning/big_files.py),
+        ``no_files`` what need not come to rest (see planning/resting_files.py).
         """
-        self._feeder.changed(source, changes, now, big=big, moves=moves)
+        self._feeder.changed(source, changes, now, big=big, moves=moves, no_files=no_files)
 
     def resync(self, source: Source, reason: str, now: float, *, known: Known = _NOTHING) -> None:
         """Anything below `source` may differ: every mirror of it owes a full pass, at once.
@@ -241,6 +243,10 @@ class Engine:
 
     # ---- what is told of runs -------------------------------------------------------------
 
+    def updated(self, start: Start) -> Start:
+        """Return `start` as it would be ordered now, when more is known of files not at rest."""
+        return self._scheduler.updated(start)
+
     def prepared(self, mirror: Mirror, what: Prepared, now: float) -> None:
         """Take note of what was decided for the mirror's run, which begins now."""
         state = self._roster.source_of(mirror)
@@ -257,13 +263,26 @@ class Engine:
         """
         self._feeder.found(mirror, answer, now)
 
+    def narrow(self, mirror: Mirror, question: Question, now: float) -> None:
+        """The start of a mirror that owes more than has a name is not carried out.
+
+        A walk over the source finds what it owes: what has changed since it had everything, which
+        the `question` knows.
+        """
+        self._feeder.narrow(mirror, question, now)
+
     def exited(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The mirror's run has ended."""
         self._endings.exited(mirror, outcome, now)
 
-    def activity(self, mirror: Mirror, amount: int, now: float) -> None:
-        """Answer to ``Look``: `amount` is any number that grows while the run does something."""
-        self._endings.activity(mirror, amount, now)
+    def activity(
+        self, mirror: Mirror, amount: int, now: float, *, said: tuple[str, ...] = ()
+    ) -> None:
+        """Answer to ``Look``: `amount` is any number that grows while the run does something.
+
+        `said` are the lines that it has written to standard error.
+        """
+        self._endings.activity(mirror, amount, now, said=said)
 
     # ---- what people want -----------------------------------------------------------------
 

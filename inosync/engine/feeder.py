@@ -6,11 +6,12 @@ Pure. Decides when what a source has gathered becomes a batch of its mirrors; st
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from inosync.changes.batch import Batch, collect, merged
 from inosync.changes.changes import Change, Changes, Move
+from inosync.changes.doubts import homes
 from inosync.config.model import Source
 from inosync.engine.actions import ERROR, INFO, Rewatch, Seek
 from inosync.engine.memory import ROLLED_BACK
@@ -53,10 +54,11 @@ class Feeder:
         *,
         big: Iterable[Change],
         moves: Sequence[Move],
+        no_files: Collection[bytes],
     ) -> None:
         """These paths of `source` may differ: see ``Engine.changed``."""
         state = self.roster.sources[source.path]
-        changes, large = without_unsettled(state.settling, changes, Changes.of(big), now)
+        changes, large = without_unsettled(state.settling, changes, Changes.of(big), now, no_files)
         state.big.add(large, now)
         closed = dataclasses.replace(changes, written={}) if changes.written else changes
         if closed:
@@ -104,6 +106,14 @@ class Feeder:
         mirror.seek(now, after)
         self.roster.actions.append(Seek(mirror, question))
 
+    def narrow(self, mirror: Mirror, question: Question, now: float) -> None:
+        """Look for what a mirror owes and is not known by name: see ``Engine.narrow``."""
+        mirror.withdraw()
+        mirror.narrow(now)
+        text = f"{mirror.name}: more has changed than is remembered: looked for by time"
+        self.roster.say(INFO, text)
+        self.roster.actions.append(Seek(mirror, question))
+
     def found(self, mirror: Mirror, answer: Answer | None, now: float) -> None:
         """A walk has answered what was asked for a mirror: see ``Engine.found``."""
         if mirror.sought is None:
@@ -113,6 +123,10 @@ class Feeder:
             mirror.found(self.roster.full(reason, now, lost=True))
             return
         batch = collect(answer.changes, mirror.sought.since)
+        cut = mirror.backoff.failures > 0 or not mirror.health.synced
+        if batch is not None and cut and mirror.sought.after is None:
+            # A run may have been cut short, also one of the daemon before: what it left has to go.
+            batch = batch.with_levels(homes(answer.changes.entries))
         mirror.found(dataclasses.replace(batch, whole=answer.named) if batch else None)
 
     def unsettled(self, source: Source, files: Iterable[Fresh], now: float) -> None:

@@ -42,7 +42,7 @@ def failure(mirror: Mirror, outcome: Outcome, *, again: str, wait: float) -> lis
     ``again`` is what was wrong before it, or ""; ``wait`` seconds until the next try, 0: none.
     """
     judgement = outcome.judged(mirror.pair.destination)
-    ending = f"next try in {wait:.1f} s" if wait else "held until told to go on (SIGUSR2)"
+    ending = f"next try in {wait:.1f} s" if wait else "held: inosync --sync goes on"
     tries = mirror.backoff.failures
     if again == mirror.reason:
         # Tries grow rare; at each doubling of their number one line says that it still lasts.
@@ -54,6 +54,17 @@ def failure(mirror: Mirror, outcome: Outcome, *, again: str, wait: float) -> lis
     text = f"{mirror.name}: {status}{judgement.meaning}; {judgement.cure}; {ending}"
     details = [f"  command: {outcome.command}", *(f"  {line}" for line in outcome.evidence)]
     return [Say(level, text), *(Say(level, detail) for detail in details)]
+
+
+def hung(mirror: Mirror, reason: str, lines: tuple[str, ...]) -> list[Say]:
+    """Return what is said of a run that is ended because it did nothing, for this `reason`.
+
+    `lines` are what the node, or rsync itself, had said until then.
+    """
+    level = DEBUG if mirror.reason == reason else WARNING
+    last = f"; its last words were: {lines[-1]}" if lines else ""
+    said = Say(level, f"{mirror.name}: {reason}: ended, to be tried again{last}")
+    return [said, *(Say(level, f"  {line}") for line in lines[:-1])]
 
 
 def ailing(mirror: Mirror, before: Table, command: str, *, user: str) -> list[Say]:

@@ -116,15 +116,24 @@ class SourceState:
 
 
 def without_unsettled(
-    settling: Settling, changes: Changes, big: Changes, now: float
+    settling: Settling,
+    changes: Changes,
+    big: Changes,
+    now: float,
+    no_files: Collection[bytes] = (),
 ) -> tuple[Changes, Changes]:
-    """Let the changed files that have to settle wait, and return the other changes, of both."""
+    """Let the changed files that have to settle wait, and return the other changes, of both.
+
+    Directories are `no_files`: they do not wait.
+    """
     if not settling.rules:
         return changes, big
     waiting = {
         path
         for path in (*changes.entries, *changes.attributes, *changes.written)
-        if path and settling.touch(path, now, big=path in big.entries or path in big.attributes)
+        if path
+        and path not in no_files
+        and settling.touch(path, now, big=path in big.entries or path in big.attributes)
     }
     return _without(changes, waiting), _without(big, waiting)
 

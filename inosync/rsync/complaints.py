@@ -15,6 +15,7 @@ from itertools import islice
 from inosync.changes.changes import with_parents
 from inosync.rsync.causes import Cause
 from inosync.rsync.differences import KEPT, below
+from inosync.rsync.program import CHATTER
 from inosync.text import printable
 
 
@@ -122,6 +123,8 @@ _WAY = re.compile(
     rb"could not make way for new (regular file|directory|symlink|device file|special file): (.+)"
 )
 _LONG = re.compile(rb"(?:filename overflows max-path len by \d+|skipping overly long name): (.+)")
+#: Of a temporary file whose directory another run has deleted meanwhile (receiver.c).
+_TAKEN = (re.compile(rb"stat %b failed" % _FULL, re.DOTALL), _RENAME)
 _GONE = re.compile(rb'(?:file|directory) has vanished: "')
 #: What says nothing of its own.
 _EMPTY = re.compile(
@@ -154,7 +157,7 @@ def account(lines: Iterable[bytes], errors: bytes, places: Places, *, cut: bool 
     found: dict[bytes, Complaint] = {}
     understood, raced = not cut, False
     for line in errors.splitlines():
-        if not line.strip() or _EMPTY.match(line):
+        if not line.strip() or _EMPTY.match(line) or CHATTER.match(line):
             continue
         if _GONE.match(line) or _lost_race(line):
             raced = True
@@ -207,7 +210,9 @@ def _lost_race(line: bytes) -> bool:
     error = _ERROR.fullmatch(line)
     if error is None or int(error[2]) not in _RACES:
         return False
-    return any(pattern.fullmatch(error[1]) for pattern, _ in _SENT)
+    if any(pattern.fullmatch(error[1]) for pattern, _ in _SENT):
+        return True
+    return int(error[2]) == _ENOENT and any(taken.fullmatch(error[1]) for taken in _TAKEN)
 
 
 def _complaint(line: bytes, places: Places) -> Complaint | None:

@@ -41,10 +41,10 @@ class Daemon(Protocol):
         """Return the state of everything."""
 
     def catch_up(self, now: float) -> None:
-        """Take what the kernel has queued until now."""
+        """Take what the kernel has queued until now, and look for what it does not hear."""
 
     def caught_up(self, node: str = "") -> bool:
-        """Return whether all that was queued then is known, and no source is held for `node`."""
+        """Return whether all that was there then is known, and no source is held for `node`."""
 
     def held(self, mirror: Mirror) -> str:
         """Return why the source of a mirror, or its target, is held, in words."""

@@ -9,7 +9,7 @@ import itertools
 import logging
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch
@@ -19,6 +19,7 @@ from inosync.engine.actions import Kill, Look, Outcome, Start, Terminate
 from inosync.engine.apart import NOTHING, Apart, Left
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
+from inosync.planning.file_list import homes
 from inosync.planning.order import Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
 from inosync.planning.steps import Relink
@@ -33,12 +34,12 @@ from inosync.rsync.differences import (
     differences,
     summary,
 )
-from inosync.rsync.exits import exit_status
+from inosync.rsync.exits import PARTIAL, cut_short, exit_status
 from inosync.rsync.output import Progress, deletions, evidence, progress, rehearsed, transferred
 from inosync.rsync.program import Program
 from inosync.system.process import TAIL, Child, not_started
 from inosync.text import printable
-from inosync.watch.files import changed, first_inside, open_for_writing
+from inosync.watch.files import Files, changed, first_inside
 
 #: Paths of a comparison that are looked at: it is done while all else waits.
 MOST_DRIFT = 10_000
@@ -157,8 +158,10 @@ class Runs:
             count = rehearsed if rehearsing else transferred
             compared = run.what.kind is RunKind.COMPARISON
             apart = self._apart(run, said) if compared else None
+            code = exit_status(status, errors)
+            written = _homes(run)
             outcome = Outcome(
-                exit_status(status, errors),
+                code,
                 transferred=count(output),
                 evidence=evidence(errors),
                 deletions=deletions(output) if rehearsing else (),
@@ -169,6 +172,8 @@ class Runs:
                 account=said,
                 kept=staying(run.mirror.pair, said.kept),
                 sent=_sent(run) if run.what.tells else frozenset(),
+                cut=_cut(run, code, written),
+                homes=written,
             )
             self.ended(run.mirror, outcome, run.child.lines())
             run.child.close()
@@ -218,7 +223,8 @@ class Runs:
         elif isinstance(action, Kill):
             child.kill()
         else:
-            self.engine.activity(action.mirror, child.activity(), now)
+            said = evidence(child.errors())
+            self.engine.activity(action.mirror, child.activity(), now, said=said)
 
     def kill(self) -> None:
         """End all for certain: the daemon itself ends."""
@@ -263,7 +269,23 @@ def unclosed(source: Source, difference: Difference) -> bool:
     written = difference.what.startswith(("content", "times"))
     if path is None or not written or difference.path.endswith(b"/"):
         return False
-    return open_for_writing(source, path)
+    return Files(source).being_written(path)
+
+
+def _homes(run: _Run) -> frozenset[bytes]:
+    """Return the directories, relative to the source, that a run wrote into; none: any of them."""
+    step = run.what.steps[0] if run.what.kind is RunKind.STEP and run.what.steps else None
+    if isinstance(step, Relink):  # all that is below is carried once more
+        return frozenset((step.new,))
+    return homes(run.what.names or (), os.fsencode(run.mirror.pair.source.prefix))
+
+
+def _cut(run: _Run, code: int, written: Collection[bytes]) -> bool:
+    """Return whether a run that has ended so may have left something half written."""
+    if run.what.kind in (RunKind.REHEARSAL, RunKind.COMPARISON):
+        return False
+    # The lane for big files keeps in any case what has arrived of one that it could not finish.
+    return cut_short(code) or (run.mirror.big and code == PARTIAL and bool(written))
 
 
 def _shown(argv: Sequence[str], names: Sequence[bytes] | None) -> str:

@@ -125,7 +125,7 @@ class Sources:
     def look(self) -> None:
         """See of all sources whether their paths lead to what is watched, and who may follow."""
         for lookout in tuple(self._lookouts.values()):
-            self._admission.glance(lookout)
+            self.glance(lookout)
 
     def sight(self, mirror: Mirror, now: Moment) -> Sight:
         """Return the source of a mirror as it is `now`."""
@@ -134,6 +134,20 @@ class Sources:
     def hear_more(self) -> None:
         """Take what came in the last moments."""
         self._listener.hear_more()
+
+    def hear_unsettled(self, source: Source) -> None:
+        """Take what came in the last moments, where files have to come to rest (``rsettle``)."""
+        lookout = self._lookouts[source.path]
+        if self.engine.sources[source.path].settling.rules and lookout.waiting():
+            self._listener.read(lookout)
+
+    def tell(self, lookout: Lookout, changes: Changes) -> None:
+        """Take what was found to have changed, of which no event has told."""
+        self._listener.tell(lookout, changes)
+
+    def glance(self, lookout: Lookout) -> None:
+        """See whether the path of a source leads to what is watched, and who may follow."""
+        self._admission.glance(lookout)
 
     def rewatch(self, source: Source) -> None:
         """Try to watch the directories that could not be watched."""
@@ -174,6 +188,11 @@ class Sources:
         return max((status.st_ctime_ns for status in seen if status is not None), default=0)
 
     # ---- for people -----------------------------------------------------------------------
+
+    @property
+    def lookouts(self) -> Collection[Lookout]:
+        """Who watches each source."""
+        return self._lookouts.values()
 
     @property
     def watchers(self) -> dict[str, Watcher | None]:

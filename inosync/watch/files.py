@@ -1,8 +1,10 @@
-"""The files of a source, as they are now: lstat and listing. Decides nothing."""
+"""The files of a source, as they are now: lstat, listing, and whether one is open.
+
+Decides nothing.
+"""
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import signal
@@ -38,6 +40,30 @@ class Files:
         except OSError:
             return
 
+    def being_written(self, path: bytes) -> bool:
+        """Return whether a program has the file open for writing; also when that is not known.
+
+        The kernel knows: it grants a read lease on a file only while nobody has (fcntl(2)). It is
+        given back at once. On the files of others that takes CAP_LEASE.
+        """
+        status = self.look(path)
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return False
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            descriptor = os.open(b"%b/%b" % (self._root, path), flags)
+        except OSError:
+            return True
+        try:
+            # Who opens it just now has us sent a signal: SIGIO would end us, this one is ignored.
+            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)  # and with it goes the lease
+        return False
+
     def entries(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
         """Give each name in a directory and lstat(2)'s answer; what has gone meanwhile is not."""
         try:
@@ -50,6 +76,16 @@ class Files:
                     yield entry.name, status
         except OSError:
             return
+
+    def statuses(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+        """Give the same; OSError when anything that is there cannot be looked at."""
+        with os.scandir(b"%b/%b" % (self._root, path)) as entries:
+            for entry in entries:
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                yield entry.name, status
 
 
 def changed(source: Source, relative: bytes | None, since: float) -> bool:
@@ -84,30 +120,6 @@ def _look(path: bytes) -> os.stat_result | None:
 def _renamed(status: os.stat_result, since: float) -> bool:
     """Return whether a directory seems to have been renamed: it changed, and nothing in it did."""
     return status.st_ctime >= since and status.st_ctime - status.st_mtime > _TICK
-
-
-def open_for_writing(source: Source, relative: bytes) -> bool:
-    """Return whether somebody has a file open for writing; True when that cannot be told."""
-    path = os.path.join(os.fsencode(source.path), relative)
-    status = _look(path)
-    if status is None or not stat.S_ISREG(status.st_mode):
-        return False  # to open a device may do something
-    try:
-        # Not to follow what has taken its place, nor to wait for the other end of a pipe.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-    try:
-        # It is given only where nobody writes. Whoever opens the file just now is waited for with a
-        # signal, which by default would end us; fcntl(2), "Leases".
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def first_inside(directory: bytes, *, most: int = 10_000) -> bytes:

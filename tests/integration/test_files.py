@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.configs import make_source
 
-from inosync.watch.files import changed, open_for_writing
+from inosync.watch.files import Files, changed
 
 OLD = 1_600_000_000
 
@@ -18,24 +18,24 @@ OLD = 1_600_000_000
 def test_who_writes_a_file_is_seen(tmp_path: Path) -> None:
     source, file = make_source(str(tmp_path)), tmp_path / "file"
     file.write_text("x")
-    assert not open_for_writing(source, b"file")
+    assert not Files(source).being_written(b"file")
     with open(file):
-        assert not open_for_writing(source, b"file")
+        assert not Files(source).being_written(b"file")
     for mode in ("a", "r+"):
         with open(file, mode):
-            assert open_for_writing(source, b"file")
+            assert Files(source).being_written(b"file")
     with open(file, "r+b") as writer:
         mapped = mmap.mmap(writer.fileno(), 1)
-    assert open_for_writing(source, b"file"), "it is mapped, though it is closed"
+    assert Files(source).being_written(b"file"), "it is mapped, though it is closed"
     mapped.close()
     with open(file, "w"):
         pass  # nobody is kept from it by having looked
-    assert not open_for_writing(source, b"gone")
-    assert not open_for_writing(source, b"file/below")
+    assert not Files(source).being_written(b"gone")
+    assert not Files(source).being_written(b"file/below")
     os.symlink("file", tmp_path / "link")
-    assert not open_for_writing(source, b"link")
+    assert not Files(source).being_written(b"link")
     os.mkfifo(tmp_path / "pipe")
-    assert not open_for_writing(source, b"pipe"), "it is no file"
+    assert not Files(source).being_written(b"pipe"), "it is no file"
 
 
 def test_what_has_changed_and_what_lies_in_what_was_renamed(tmp_path: Path) -> None:
@@ -62,4 +62,4 @@ def test_what_has_changed_and_what_lies_in_what_was_renamed(tmp_path: Path) -> N
 @pytest.mark.skipif(os.getuid() == 0, reason="root may ask of any file")
 def test_of_what_cannot_be_opened_it_cannot_be_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch(mode=0)
-    assert open_for_writing(make_source(str(tmp_path)), b"file")
+    assert Files(make_source(str(tmp_path))).being_written(b"file")

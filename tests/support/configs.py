@@ -62,6 +62,7 @@ def make_config(pairs: Sequence[Pair] = (), **settings: Any) -> Config:
         "init": True,
         "rfull": 0.0,
         "rverify": 0.0,
+        "rpoll": 0.0,
         "rmaxdelete": 0,
         "wmarker": "",
         "allow_empty": False,

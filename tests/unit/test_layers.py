@@ -55,7 +55,8 @@ DOORS = {
     "daemon": {"service.service"},
     "lupa": {"lsyncd.lua"},
     "selectors": {"service.loop"},
-    "time": {"service.loop", *(f"commands.{name}" for name in TIMED)},
+    # The client's end of the control socket blocks, for as long as it was told.
+    "time": {"service.loop", "system.control", *(f"commands.{name}" for name in TIMED)},
     "rich": {"commands.ask"},
     "socket": {"system.beacon", "system.control", "system.signals", "system.systemd", "system.log"},
     "threading": set(),

@@ -36,6 +36,7 @@ def problems(directory: Path, text: str) -> list[str]:
     text = text.replace('"/etc/excludes"', repr(str(listed)))
     # What is to be there already.
     text = re.sub(r'"/usr/local/bin/[\w-]+"', '"/bin/sh"', text)
+    text = text.replace('user = "inosync"', 'user = "nobody"')
     text = text.replace('"/var/lib/prometheus/node-exporter/', f'"{directory}/')
     file = directory / "default.py"
     file.write_text(watching(directory, text))
