@@ -85,6 +85,7 @@ DRAWN: Mapping[str, Draw] = {
     "eopen": _one_of(0, 0.3, 2),
     "rfull": _one_of(0, 86400, 3600, 2),
     "rverify": _one_of(0, 0, 0.4, 3),
+    "rpoll": _one_of(60, 0, 1),
     "rmaxdelete": _one_of(0, 0, 100_000),
     "wmarker": _one_of("", KEEP),
     "allow_empty": _one_of(False, True),
