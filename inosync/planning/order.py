@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch
 from inosync.config.model import Pair
+from inosync.planning.slices import Course, Slice
 from inosync.planning.steps import Step
 from inosync.planning.view import View
 from inosync.rsync.filters import Filters
@@ -16,6 +17,7 @@ class RunKind(enum.Enum):
     """What one run of rsync is for."""
 
     PASS = "pass"  # noqa: S105 - over the whole source
+    SLICE = "slice"  # a part of a pass: whole directories, by name
     LISTED = "listed"  # carries what it is told on standard input
     STEP = "step"  # goes before one of these, for what was renamed
     REHEARSAL = "rehearsal"  # only asks what one of these would delete
@@ -27,7 +29,8 @@ class Order:
     """A run that the engine wants, with all that planning has to know for it.
 
     ``kind`` is PASS or LISTED, which planning may change (a STEP goes before, a list is too long),
-    or REHEARSAL or COMPARISON. ``limit`` is how many files it may delete (0: any). Of a pair with a
+    SLICE, which cuts about ``budget`` entries' weight off the ``course``, or REHEARSAL or
+    COMPARISON. ``limit`` is how many files it may delete (0: any). Of a pair with a
     lane for big files it is the `big` one's run, or one that is `lenient`: it spares what the lane
     is at. ``left_out`` are files that must wait. ``steps`` go before it; None: that is to be
     decided now, which takes that the run is ``alone`` with the node, and what of other runs' work
@@ -47,6 +50,8 @@ class Order:
     owed: frozenset[bytes] | None = frozenset()
     stale: frozenset[bytes] = frozenset()
     retried: bool = False
+    course: Course | None = None
+    budget: int = 0
 
     @property
     def by_name(self) -> bool:
@@ -83,7 +88,8 @@ class Prepared:
     ``steps`` are those that go before the run itself; of a STEP the first is this one. ``gone`` is
     what must be deleted on the node from now on. ``hid``: something of the batch was kept back.
     ``linked``: a file with several names is in it, and may have changed under the others.
-    ``widened`` is why what could have been listed is a whole pass, or "".
+    ``widened`` is why what could have been listed or sliced is a whole pass, or "". Of a pass in
+    slices this is the ``piece``, and ``course`` is what is left.
     """
 
     kind: RunKind
@@ -94,6 +100,8 @@ class Prepared:
     hid: bool = False
     linked: bool = False
     widened: str = ""
+    piece: Slice | None = None
+    course: Course | None = None
 
     @property
     def listed(self) -> bool:

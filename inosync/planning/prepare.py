@@ -6,6 +6,7 @@ decided come out. Nothing here starts a run or writes into a mirror.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,14 +15,18 @@ from inosync.changes.changes import Change, Kind
 from inosync.config.model import Config
 from inosync.planning.big_files import big_changes
 from inosync.planning.command import Run, command, patient
-from inosync.planning.file_list import Plan, longest_list, plan
+from inosync.planning.file_list import LONGEST_ENTRY, TOO_LONG, Plan, longest_list, plan
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, holds, steps
+from inosync.planning.slices import Course, cut
 from inosync.planning.steps import Relink, Renew, Step
-from inosync.planning.view import files
+from inosync.planning.view import files, is_real
 from inosync.rsync.options import prevented, whole_files
 from inosync.rsync.program import Program
+
+#: Bytes of a path that are left for a name in it.
+_SPARE = 255
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ def prepare(
     """Return what is to be run for `order` first, as the source is now."""
     if order.kind in (RunKind.REHEARSAL, RunKind.COMPARISON):
         return _prepare_run(order, sight, config, program, hide=_hidden(order))
+    if order.kind is RunKind.SLICE and order.course is not None and sliceable(sight):
+        return _prepare_slice(order, order.course, sight, config, program)
     first = (
         _steps(order, sight, config, program, worth or Worth())
         if order.steps is None
@@ -51,6 +58,29 @@ def prepare(
     if first:
         return _prepare_step(order, first, sight, config, program)
     return _prepare_run(order, sight, config, program, hide=order.stale)
+
+
+def sliceable(sight: Sight) -> bool:
+    """Return whether a pass over a source can be cut: not when only rsync can read its rules."""
+    rules = sight.filters
+    return not rules.left_to_rsync and rules.admits(b"", directory=True)
+
+
+def _prepare_slice(
+    order: Order, course: Course, sight: Sight, config: Config, program: Program
+) -> Prepared:
+    """Return the next slice. What has vanished on the way to it raises an event of its own."""
+    piece, rest = cut(course, order.budget, view=sight.view, filters=sight.filters)
+    trees = tuple(path for path in piece.trees if is_real(path, sight.view))
+    found = _plan(piece.changes, sight)
+    full = TOO_LONG if any(len(path) > LONGEST_ENTRY - _SPARE for path in trees) else found.full
+    if full:
+        whole = _prepare_run(order, sight, config, program, hide=order.stale)
+        return dataclasses.replace(whole, widened=full)
+    names = None if trees else found.entries
+    run = _run(order, sight, RunKind.SLICE, listed=not trees, trees=trees)
+    argv = tuple(command(run, config, program))
+    return Prepared(RunKind.SLICE, argv, names=names, piece=piece, course=rest)
 
 
 def _hidden(order: Order) -> frozenset[bytes]:
@@ -84,7 +114,7 @@ def _prepare_run(
         names, widened, linked = found.entries, found.full, found.linked
         names = None if widened else names
     kind = order.kind
-    if kind in (RunKind.PASS, RunKind.LISTED):
+    if kind in (RunKind.PASS, RunKind.SLICE, RunKind.LISTED):
         kind = RunKind.PASS if names is None else RunKind.LISTED
     run = _run(order, sight, kind, listed=names is not None, hide=hide)
     return Prepared(
@@ -129,6 +159,7 @@ def _run(
     listed: bool,
     step: Step | None = None,
     hide: frozenset[bytes] = frozenset(),
+    trees: tuple[bytes, ...] = (),
 ) -> Run:
     """Return a run of this kind, with all that the order says of each of its runs."""
     return Run(
@@ -143,6 +174,7 @@ def _run(
         spare=sight.spare,
         leave=files(order.left_out, sight.view),
         hide=hide,
+        trees=trees,
     )
 
 

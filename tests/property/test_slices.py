@@ -1,0 +1,74 @@
+"""A pass in slices against one pass: random trees, rules and sizes of slices, the real rsync."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from support.configs import make_config, make_pair
+from support.random_work import World, invent
+from support.trees import snapshot
+
+from inosync.changes.batch import full_pass
+from inosync.planning.order import Order, RunKind, Sight
+from inosync.planning.prepare import prepare
+from inosync.planning.slices import Course
+from inosync.rsync.program import Program
+
+RSYNC = shutil.which("rsync") or ""
+pytestmark = pytest.mark.skipif(not RSYNC, reason="rsync is not installed")
+
+#: Each is some ten runs of rsync.
+SEEDS = range(30 if settings.default.max_examples <= 100 else settings.default.max_examples)
+
+
+def here(world: World) -> set[bytes]:
+    """Return the regular files that are both in the source and on the mirror, behind no link."""
+    found = snapshot(world.mirrors / "mirror")
+    return {
+        path
+        for path, entry in world.visible().items()
+        if entry.kind == "file" and path in found and found[path].kind == "file"
+    }
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_slices_make_the_mirror_that_one_pass_makes(tmp_path: Path, seed: int) -> None:
+    case = invent(seed)
+    world, dice = World(tmp_path, dataclasses.replace(case, extra=())), random.Random(seed)
+    world.work(case.before)
+    world.full_pass("mirror")
+    world.plant()
+    for batch in case.batches:
+        world.work([*batch.work, *batch.late, *batch.race])
+    world.full_pass("reference")
+    pair = make_pair(world.source, destination=world.place_of("mirror/"))
+    config = make_config([pair])
+    course = Course(sizes=dice.random() < 0.3)
+    while not course.over:
+        order = Order(
+            pair,
+            RunKind.SLICE,
+            full_pass("start-up", 0.0),
+            course=course,
+            budget=dice.choice([1, 3, 10, 30]),
+        )
+        what = prepare(order, Sight(world, world.filters), config, Program((3, 2, 7)))
+        assert what.kind is RunKind.SLICE, what.widened
+        assert what.course is not None
+        course, before = what.course, here(world)
+        if what.names != ():
+            names = b"".join(name + b"\0" for name in what.names or ())
+            done = subprocess.run(
+                what.argv, input=names, env=world.environment, capture_output=True, check=False
+            )
+            print(what.argv, names, done)
+            # Something excluded in the way of what is to be deleted, or of a file.
+            assert done.returncode in (0, 23)
+        assert before <= here(world)
+    assert world.unlike() == []
