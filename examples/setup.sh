@@ -26,7 +26,7 @@ find_python() {
         usable_python "$PYTHON" || fail "PYTHON=$PYTHON is not a Python 3.11 or later"
         return
     fi
-    for name in python3 python3.13 python3.12 python3.11; do
+    for name in python3 python3.14 python3.13 python3.12 python3.11; do
         usable_python "$name" && return
     done
     fail "needs Python 3.11 or later; name one that is elsewhere: PYTHON=/path/to/python3 $0"

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from inosync import __version__
-from inosync.errors import AlreadyRunningError, ConfigError, Exit, InosyncError
+from inosync.errors import AlreadyRunningError, ConfigError, Exit, InosyncError, NotRunningError
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this room
 if TYPE_CHECKING:
@@ -216,8 +216,8 @@ def _repair(options: argparse.Namespace) -> int:
     status = verify(config, node=options.node, say=_say)
     if status != Exit.NOT_IN_SYNC:
         return status
-    path = lock.socket_path(lock.runtime_directory(), config)
-    return client.repair(path, node=options.node)
+    where = lock.addresses(config.file, config)
+    return client.repair(where, node=options.node)
 
 
 def _instead(options: argparse.Namespace) -> str:
@@ -247,24 +247,29 @@ def _ask(options: argparse.Namespace) -> int:
     from inosync.commands import ask as client
     from inosync.system import lock
 
-    runtime = lock.runtime_directory()
+    problems = None
     try:
-        path = lock.socket_path(runtime, _load(options))
-    except ConfigError:
-        # The daemon may run all the same, with what the config said before.
-        path = lock.own_path(runtime, os.path.realpath(_file(options)), ".sock")
-        if options.paths or not os.path.exists(path):
+        config = _load(options)
+        where = lock.addresses(config.file, config)
+    except ConfigError as error:
+        if options.paths:
             raise
+        # The daemon may run all the same, with what the config said before.
+        problems, where = error, lock.addresses(_file(options), None)
     try:
         return {
-            "status": lambda: client.status(path, as_json=options.json),
-            "top": lambda: client.top(path),
-            "wait": lambda: client.wait(path, seconds=options.wait, node=options.node),
-            "sync": lambda: client.sync(path, node=options.node),
-            "pause": lambda: client.pause(path),
-            "resume": lambda: client.resume(path),
-            "reload": lambda: client.reload(path),
+            "status": lambda: client.status(where, as_json=options.json),
+            "top": lambda: client.top(where),
+            "wait": lambda: client.wait(where, seconds=options.wait, node=options.node),
+            "sync": lambda: client.sync(where, node=options.node),
+            "pause": lambda: client.pause(where),
+            "resume": lambda: client.resume(where),
+            "reload": lambda: client.reload(where),
         }[_modes(options)[0]]()
+    except NotRunningError:
+        if problems is not None:
+            raise problems from None
+        raise
     except KeyboardInterrupt:
         return Exit.FAILED
 

@@ -142,6 +142,7 @@ class Daemon:
         mark, _, value = self._mark.partition("=")
         self._environment = inosync_environment(job.environment) | {mark: value}
         self._environment["RUNTIME_DIRECTORY"] = str(folder)
+        self._environment["STATE_DIRECTORY"] = str(folder / "state")
         if "inosync" in name:
             # What the others need to reach the ssh server; inosync is to choose for itself.
             self._environment.pop("RSYNC_RSH", None)

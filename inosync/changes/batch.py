@@ -1,6 +1,8 @@
 """What a mirror still owes its node: batches of changes, and how they merge.
 
-Pure. Bounded: a batch remembers single changes up to a number; beyond it is just "everything".
+Pure. Bounded: a batch remembers single changes up to a number (doubts.MOST), far more than a run
+names, since many of them fold into few names: at some 160 bytes each, 8 MB for a source. Beyond it
+is just "everything", and where something may have other content.
 """
 
 from __future__ import annotations
@@ -10,23 +12,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from inosync.changes.changes import Changes, Move
+from inosync.changes.changes import Changes, Inode, Move
+from inosync.changes.doubts import LOST, MOST, NO_DOUBTS, Doubts, doubts_of
 
 #: How many paths a batch remembers for messages.
 SAMPLE = 3
 
-#: How many changes a batch remembers at the most. Far more than a run names (plan.LONGEST_LIST),
-#: since many of them fold into few names; at some 160 bytes each, 8 MB for a source.
-MOST = 50_000
-
-#: How many changes are remembered where nothing but renames asks for them.
-FEW = 1_000
-
 #: How many renamed directories a batch remembers, and how many names of each.
 MOST_MOVES = 32
 
-#: How many renamed files: no more changes are remembered where only renames ask for them.
-MOST_FILES = FEW
+#: How many renamed files.
+MOST_FILES = 1_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +34,10 @@ class Batch:
     are these, or None when they are too many or not known. ``moves`` are directories and files that
     were renamed, the first ones; these are changes besides. ``repeated``: a run that carried them
     has to be made once more. ``contents``: a full pass is to compare what is in the files, too.
+    ``named``: its run names what it carries wherever that can be done. A batch of what a run could
+    not carry is since ``math.inf``: it tries again, and makes no mirror lag. ``whole`` are files of
+    which all names are among the changes.
+    ``doubts``: what else than the changes say may have other content than rsync finds.
     """
 
     since: float
@@ -48,16 +48,23 @@ class Batch:
     repeated: bool = False
     moves: tuple[Move, ...] = ()
     contents: bool = False
+    named: bool = False
+    whole: frozenset[Inode] = frozenset()
+    doubts: Doubts = NO_DOUBTS
 
     def merge(self, other: Batch) -> Batch:
         """Return one batch that stands for both; `other` is the later one."""
         changes: Changes | None = None
+        doubts = self.doubts | other.doubts
         if self.changes is not None and other.changes is not None:
             changes = Changes()
             changes.update(self.changes)
             changes.update(other.changes)
             if len(changes) > MOST:
                 changes = None
+        if changes is None:
+            for known in (self.changes, other.changes):
+                doubts |= doubts_of(known) if known else NO_DOUBTS
         return Batch(
             since=min(self.since, other.since),
             count=self.count + other.count,
@@ -66,7 +73,15 @@ class Batch:
             changes=changes,
             moves=_one_after_the_other(_seen_again(self.moves, other.changes), other.moves),
             contents=self.contents or other.contents,
+            named=self.named and other.named,
+            whole=self.whole | other.whole,
+            doubts=doubts,
         )
+
+    def nameless(self) -> Batch:
+        """Return the batch that does not say what has changed, only what is in doubt."""
+        doubts = self.doubts | (doubts_of(self.changes) if self.changes else NO_DOUBTS)
+        return dataclasses.replace(self, changes=None, doubts=doubts)
 
     def again(self) -> Batch:
         """Return the batch that carries the same once more."""
@@ -100,7 +115,7 @@ def _seen_again(moves: tuple[Move, ...], later: Changes | None) -> tuple[Move, .
     """Return them; not sure any more if something happened to their files in `later` changes."""
     if not later or not any(move.file for move in moves):
         return moves
-    named = {*later.entries, *later.trees, *later.written}
+    named = {*later.entries, *later.attributes, *later.trees, *later.written}
     return tuple(m._replace(sure=False) if m.file and m.new in named else m for m in moves)
 
 
@@ -121,21 +136,21 @@ class Gathering:
         self._since = 0.0
         self._count = 0
         self._sample: tuple[bytes, ...] = ()
-        self._changes: Changes | None = Changes()
+        self._changes = Changes()
+        self._folded: Doubts | None = None  # of what was too much to be remembered
         self._moves: tuple[Move, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
         return self._count > 0
 
-    def add(
-        self, changes: Changes, now: float, *, keep: bool = False, moves: Sequence[Move] = ()
-    ) -> None:
-        """Take in `changes`, seen at `now`; `moves` are the renames among them.
+    @property
+    def since(self) -> float | None:
+        """When the first of it was seen; None when there is nothing."""
+        return self._since if self._count else None
 
-        All are remembered to `keep` them for runs that name what they carry; else only a few, for
-        which renames ask.
-        """
+    def add(self, changes: Changes, now: float, *, moves: Sequence[Move] = ()) -> None:
+        """Take in `changes`, seen at `now`; `moves` are the renames among them."""
         if not changes:
             return
         if not self._count:
@@ -145,12 +160,11 @@ class Gathering:
             paths = (change.path for change in islice(changes, SAMPLE))
             self._sample = (*self._sample, *paths)[:SAMPLE]
         self._moves = _one_after_the_other(_seen_again(self._moves, changes), chained(moves))
-        if len(changes) > (MOST if keep else FEW):
-            self._changes = None
-        if self._changes is not None:
-            self._changes.update(changes)
-            if len(self._changes) > MOST:
-                self._changes = None
+        self._changes.update(changes)
+        if len(self._changes) > MOST:
+            # Not at each addition: a flood is read in many lots.
+            self._folded = (self._folded or NO_DOUBTS) | doubts_of(self._changes)
+            self._changes = Changes()
 
     def take(self) -> Batch | None:
         """Return the batch that stands for all, or None when there is nothing; forget it."""
@@ -159,19 +173,22 @@ class Gathering:
             batch = Batch(
                 self._since, self._count, self._sample, changes=self._changes, moves=self._moves
             )
+            if self._folded is not None:
+                batch = dataclasses.replace(batch, doubts=self._folded).nameless()
         self._forget()
         return batch
 
 
-def collect(
-    changes: Changes, now: float, *, keep: bool = False, moves: Sequence[Move] = ()
-) -> Batch | None:
+def collect(changes: Changes, now: float, *, moves: Sequence[Move] = ()) -> Batch | None:
     """Return the batch of what was seen at once: see :meth:`Gathering.add`."""
     gathering = Gathering()
-    gathering.add(changes, now, keep=keep, moves=moves)
+    gathering.add(changes, now, moves=moves)
     return gathering.take()
 
 
-def full_pass(reason: str, now: float, *, contents: bool = False) -> Batch:
-    """Return the batch that demands a pass over the whole source, and says why."""
-    return Batch(now, 0, (), reason, contents=contents)
+def full_pass(reason: str, now: float, *, contents: bool = False, lost: bool = False) -> Batch:
+    """Return the batch that demands a pass over the whole source, and says why.
+
+    `lost`: something has changed of which the name is not known.
+    """
+    return Batch(now, 0, (), reason, contents=contents, doubts=LOST if lost else NO_DOUBTS)

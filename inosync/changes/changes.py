@@ -9,11 +9,15 @@ from typing import NamedTuple, TypeVar
 
 _Any = TypeVar("_Any")
 
+#: The device and the inode of a file: all of its names (hard links) have the same.
+Inode = tuple[int, int]
+
 
 class Kind(enum.Enum):
     """How far a change reaches."""
 
     ENTRY = "entry"  # this path itself: content or attributes
+    ATTRIBUTES = "attributes"  # this path itself, and for certain not its content
     LEVEL = "level"  # something vanished from this directory
     TREE = "tree"  # this directory and everything below it
     WRITTEN = "written"  # this file, by a program that has not closed it yet
@@ -35,6 +39,7 @@ class Changes(Set[Change]):
     """
 
     entries: dict[bytes, None] = field(default_factory=dict)
+    attributes: dict[bytes, None] = field(default_factory=dict)
     levels: dict[bytes, None] = field(default_factory=dict)
     trees: dict[bytes, None] = field(default_factory=dict)
     written: dict[bytes, None] = field(default_factory=dict)
@@ -59,6 +64,7 @@ class Changes(Set[Change]):
         """Add what is in `other`."""
         before = self.count
         self.entries.update(other.entries)
+        self.attributes.update(other.attributes)
         self.levels.update(other.levels)
         self.trees.update(other.trees)
         self.written.update(other.written)
@@ -67,6 +73,8 @@ class Changes(Set[Change]):
     def _paths(self, kind: Kind) -> dict[bytes, None]:
         if kind is Kind.ENTRY:
             return self.entries
+        if kind is Kind.ATTRIBUTES:
+            return self.attributes
         if kind is Kind.LEVEL:
             return self.levels
         return self.trees if kind is Kind.TREE else self.written
@@ -76,7 +84,8 @@ class Changes(Set[Change]):
         return frozenset(elements)  # what the operators of Set make
 
     def __len__(self) -> int:
-        return len(self.entries) + len(self.levels) + len(self.trees) + len(self.written)
+        named = len(self.entries) + len(self.attributes) + len(self.written)
+        return named + len(self.levels) + len(self.trees)
 
     def __iter__(self) -> Iterator[Change]:
         for kind in Kind:
@@ -85,6 +94,13 @@ class Changes(Set[Change]):
 
     def __contains__(self, change: object) -> bool:
         return isinstance(change, Change) and change.path in self._paths(change.kind)
+
+
+def with_parents(path: bytes) -> Iterator[bytes]:
+    """Give `path` and the directories on the way to it, the deepest first; never the source."""
+    while path:
+        yield path
+        path = path.rpartition(b"/")[0]
 
 
 class Move(NamedTuple):

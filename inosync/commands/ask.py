@@ -13,10 +13,11 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from inosync.engine.ailing import paths
 from inosync.errors import Exit, InosyncError, NotRunningError
 from inosync.status import table
 from inosync.status.model import Snapshot
@@ -31,12 +32,15 @@ _REPAIR = 86400.0
 #: Seconds between pictures of --top.
 _EVERY = 1.0
 
+#: Where the daemon may answer.
+Where = Sequence[control.Address]
+
 _CLEAR, _HIDE, _SHOW = "\x1b[H\x1b[2J", "\x1b[?25l", "\x1b[?25h"
 
 
-def status(path: str, *, as_json: bool) -> int:
+def status(where: Where, *, as_json: bool) -> int:
     """Print the state of everything; return NOT_IN_SYNC unless all mirrors have everything."""
-    now = _status(path)
+    now = _status(where)
     if as_json:
         print(json.dumps(now, indent=2))
     else:
@@ -44,7 +48,7 @@ def status(path: str, *, as_json: bool) -> int:
     return Exit.OK if now["synced"] else Exit.NOT_IN_SYNC
 
 
-def top(path: str) -> int:
+def top(where: Where) -> int:
     """Show the state live until q or Ctrl-C is pressed."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print("inosync: --top needs a terminal; use --status", file=sys.stderr)
@@ -52,7 +56,7 @@ def top(path: str) -> int:
     with _keys() as pressed:
         while True:
             try:
-                picture = _picture(_status(path), colours=True)
+                picture = _picture(_status(where), colours=True)
             except NotRunningError as error:
                 picture = str(error)
             rows = shutil.get_terminal_size().lines - 1
@@ -61,56 +65,61 @@ def top(path: str) -> int:
                 return Exit.OK
 
 
-def wait(path: str, *, seconds: float, node: str, impatient: bool = False) -> int:
+def wait(where: Where, *, seconds: float, node: str, impatient: bool = False) -> int:
     """Return OK as soon as all that changed until now is on the nodes, or on `node`.
 
     Who is `impatient` waits for no mirror that has failed or is held.
     """
     answer = _ask(
-        path, "wait", timeout=seconds + 30, seconds=seconds, node=node, impatient=impatient
+        where, "wait", timeout=seconds + 30, seconds=seconds, node=node, impatient=impatient
     )
     if answer["synced"]:
         return Exit.OK
     for line in answer["lagging"]:
         after = answer["seconds"] if impatient else seconds
         print(f"inosync: not in sync after {after:g} s: {line}", file=sys.stderr)
+    if answer["ailing"] and not answer["lagging"]:
+        count = paths(len(answer["ailing"]))
+        print(f"inosync: in sync but for {count}:", file=sys.stderr)
+    for line in answer["ailing"]:
+        print(f"inosync: {line}", file=sys.stderr)
     return Exit.NOT_IN_SYNC
 
 
-def sync(path: str, *, node: str) -> int:
+def sync(where: Where, *, node: str) -> int:
     """Ask for a full pass."""
-    answer = _ask(path, "sync", node=node)
+    answer = _ask(where, "sync", node=node)
     print(f"full pass of {answer['mirrors']} mirrors begins{_later(answer)}")
     return Exit.OK
 
 
-def repair(path: str, *, node: str) -> int:
+def repair(where: Where, *, node: str) -> int:
     """Have the daemon compare contents and mend what differs; return OK when all is well."""
-    answer = _ask(path, "repair", node=node)
+    answer = _ask(where, "repair", node=node)
     print(f"the daemon mends it: {answer['mirrors']} full passes by contents begin{_later(answer)}")
-    result = wait(path, seconds=_REPAIR, node=node, impatient=True)
+    result = wait(where, seconds=_REPAIR, node=node, impatient=True)
     if result == Exit.OK:
         print("mended")
     return result
 
 
-def pause(path: str) -> int:
+def pause(where: Where) -> int:
     """Let nothing start until --resume."""
-    answer = _ask(path, "pause")
+    answer = _ask(where, "pause")
     print(f"paused: changes are collected, nothing is started; {answer['running']} runs go on")
     return Exit.OK
 
 
-def resume(path: str) -> int:
+def resume(where: Where) -> int:
     """End a pause."""
-    _ask(path, "resume")
+    _ask(where, "resume")
     print("resumed")
     return Exit.OK
 
 
-def reload(path: str) -> int:
+def reload(where: Where) -> int:
     """Have the config read again."""
-    problems = _ask(path, "reload")["problems"]
+    problems = _ask(where, "reload")["problems"]
     for problem in problems:
         print(f"inosync: {problem}", file=sys.stderr)
     print("the old config stays in force" if problems else "config loaded again")
@@ -128,20 +137,21 @@ class RefusedError(InosyncError):
     exit_status = Exit.USAGE
 
 
-def _ask(path: str, command: str, *, timeout: float = 30, **arguments: Any) -> dict[str, Any]:
+def _ask(where: Where, command: str, *, timeout: float = 30, **arguments: Any) -> dict[str, Any]:
     try:
-        answer = control.ask(path, command, timeout=timeout, **arguments)
+        answer = control.ask(where, command, timeout=timeout, **arguments)
     except TimeoutError as error:
         raise NotRunningError(
-            f"the daemon at {path} has not answered for {timeout:g} s: it is stopped, or hangs"
+            f"the daemon at {control.shown(where)} has not answered for {timeout:g} s: it is "
+            "stopped, or hangs"
         ) from error
     if not answer["ok"]:
         raise RefusedError(answer["error"])
     return answer
 
 
-def _status(path: str) -> Snapshot:
-    now: Snapshot = _ask(path, "status")["status"]
+def _status(where: Where) -> Snapshot:
+    now: Snapshot = _ask(where, "status")["status"]
     return now
 
 

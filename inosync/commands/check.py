@@ -11,7 +11,7 @@ import pwd
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from inosync.commands import probe
+from inosync.commands import probe, unit
 from inosync.commands.interview import _FRACTIONS, Interview
 from inosync.commands.probe import OK, PROBLEM, WARNING, Finding
 from inosync.commands.survey import Survey, look_through
@@ -19,7 +19,7 @@ from inosync.config.model import Config, Source
 from inosync.errors import ConfigError, Exit
 from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory
-from inosync.system.lock import runtime_directory
+from inosync.system.process import capture
 from inosync.text import printable
 from inosync.watch.guard import Guard
 
@@ -60,8 +60,9 @@ def _findings(config: Config) -> Iterator[Finding]:
         yield Finding(WARNING, text + "install 3.1.3 or later")
     else:
         yield Finding(OK, f"rsync {dotted} ({config.rsync})")
+    yield from _unit(config)
     with contextlib.ExitStack() as stack:
-        control = stack.enter_context(control_directory(runtime_directory(), config))
+        control = stack.enter_context(control_directory(config))
         become(config)
         seen: dict[Source, Survey] = {}
         for source in config.sources:
@@ -74,6 +75,13 @@ def _findings(config: Config) -> Iterator[Finding]:
         text = f"inotify: {count} directories to watch of {allowed} that a user may"
         yield from short or [Finding(OK, text)]
         yield from Interview(config, version, control, seen).ask()
+
+
+def _unit(config: Config) -> Iterator[Finding]:
+    """Look as the unit does that runs this config, where systemd is at work."""
+    if (name := unit.name(config.file)) and os.path.isdir("/run/systemd/system"):
+        with contextlib.suppress(OSError):
+            yield from unit.findings(name, capture(unit.question(name), timeout=10), config)
 
 
 # ---- the sources ----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from inosync.config.model import Config, Pair, Source
 from inosync.errors import ConfigError
-from inosync.rsync.filters import Rule
+from inosync.rsync.filters import Rule, compile_filters, without_files
 from inosync.rsync.options import deletes_excluded, follows_links, options, withholding
 from inosync.text import printable
 
@@ -54,7 +54,10 @@ def explain(config: Config, path: str) -> list[str]:
     subject = _find(config, path)
     source = subject.source
     decided, rule, admitted = source.filters.decision(subject.relative, directory=subject.directory)
-    lines = [f"{subject.shown(subject.relative)}: {_verdict(subject, decided, rule, admitted)}"]
+    said = _verdict(subject, decided, rule, admitted)
+    if admitted and source.filters.left_to_rsync and subject.link is None:
+        said = _beside_files(subject)
+    lines = [f"{subject.shown(subject.relative)}: {said}"]
     if not _exists(subject):
         kind = "directory" if subject.directory else "file"
         lines.append(f"  it does not exist: judged as a {kind} of this name")
@@ -120,6 +123,17 @@ def _verdict(subject: _Subject, decided: bytes, rule: Rule | None, admitted: boo
     return f"excluded: {name} hides {subject.shown(decided)} and all below it"
 
 
+def _beside_files(subject: _Subject) -> str:
+    """Return the verdict as far as the config alone says it: rules are read from files as well."""
+    source = subject.source
+    rules = without_files(source.excludes)
+    filters = compile_filters(rules, prefix=source.filters.prefix)
+    found = filters.decision(subject.relative, directory=subject.directory)
+    if found[1] is None:
+        return "included, unless a file of rules says otherwise: no rule of the config matches it"
+    return f"{_verdict(subject, *found)}, unless a file of rules that comes first says otherwise"
+
+
 def _undecided(source: Source) -> Iterator[str]:
     for text in source.filters.left_to_rsync:
         yield f"  rsync alone applies {source.excludes_from} {text!r}, which may decide otherwise"
@@ -135,15 +149,26 @@ def _watched(subject: _Subject, admitted: bool) -> str:
     return f"yes, by its directory {subject.shown(os.path.dirname(subject.relative))}"
 
 
+def _fate(subject: _Subject, pair: Pair) -> str:
+    """Say what becomes on the node of a path that is not sent."""
+    filters = subject.source.filters
+    hidden = filters.decision(subject.relative, directory=subject.directory)[0]
+    guard = filters.guard_of(
+        hidden, directory=subject.directory or len(hidden) < len(subject.relative)
+    )
+    if guard is None or guard.include:
+        return "deleted there (the rule hides it, and nothing protects it)"
+    if deletes_excluded(pair.node.extra):
+        return "deleted there (--delete-excluded)"
+    return "left alone there"
+
+
 def _landing(subject: _Subject, pair: Pair, admitted: bool) -> Iterator[str]:
     """Say what becomes of the path on one node."""
     given = options(pair.node.extra)
     where = pair.landing(os.fsdecode(subject.relative)).shown
     if not admitted:
-        fate = "left alone there"
-        if deletes_excluded(pair.node.extra):
-            fate = "deleted there (--delete-excluded)"
-        yield f"  not sent, and {fate}: {where}"
+        yield f"  not sent, and {_fate(subject, pair)}: {where}"
         return
     if subject.link is not None and not follows_links(pair.node.extra):
         yield f"  not sent: {where}"

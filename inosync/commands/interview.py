@@ -60,7 +60,11 @@ class Interview:
         first = [job for index in self._found for job in self._questions(index)]
         for ended in self._together(first):
             kind, index = ended.key
-            if kind == "script":
+            if kind == "rules":
+                pair, said = self._config.pairs[index], ended.errors.decode("utf-8", "replace")
+                if wrong := probe.wrong_rule(pair, ended.status or 0, said):
+                    self._add(index, Finding(PROBLEM, f"exit {ended.status}: {wrong}"))
+            elif kind == "script":
                 self._answered(index, probe.answers(ended.lines))
             else:
                 self._rehearsed(index, ended)
@@ -94,6 +98,8 @@ class Interview:
             self._found[index] += probe.directory(pair, told)
             self._sure.add(index)
         yield Job(("rehearsal", index), probe.rehearsal(self._argv(pair)), self._names(pair))
+        if rules := probe.rules(pair, self._config.rsync):
+            yield Job(("rules", index), rules)
         script = probe.script(pair, self._control, environment_shell=self._own_shell)
         if script:
             yield Job(("script", index), script)

@@ -15,6 +15,7 @@ from inosync.config.model import Config
 from inosync.config.nodes import pairs_on
 from inosync.config.values import YEAR
 from inosync.engine.actions import Outcome
+from inosync.engine.ailing import described, paths
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
 from inosync.errors import Exit
@@ -22,7 +23,7 @@ from inosync.rsync.differences import differences, line
 from inosync.rsync.exits import VANISHED, judge
 from inosync.rsync.output import Progress
 from inosync.service.runs import Runs
-from inosync.system.lock import lock_path, runtime_directory, socket_path
+from inosync.system.runtime import lock_path, runtime_directory, socket_path
 from inosync.text import printable
 
 #: Seconds between two looks at how far the runs are: on a terminal, and elsewhere.
@@ -39,12 +40,13 @@ def once(config: Config, *, node: str = "") -> Config:
         dataclasses.replace(pair, node=dataclasses.replace(pair.node, rretry=(YEAR, YEAR)))
         for pair in config.pairs
     )
-    runtime = runtime_directory()
+    if not config.file:
+        # Fewer pairs make no other config: the lock is still the daemon's.
+        runtime = runtime_directory()
+        lock, socket = lock_path(runtime, config), socket_path(runtime, config)
+        config = dataclasses.replace(config, pidfile=lock, socket=socket)
     return dataclasses.replace(
         config,
-        # Fewer pairs make no other config: the lock is still the daemon's.
-        pidfile=lock_path(runtime, config),
-        socket=socket_path(runtime, config),
         pairs=tuple(pairs_on(pairs, node)),
         init=True,
         rfull=0,
@@ -98,7 +100,7 @@ class Once:
                 self._began.setdefault(mirror.name, mirror.work.started)
             if mirror.name not in self._told and not mirror.busy and _done(mirror, held):
                 self._told.add(mirror.name)
-                self._tell(mirror, held, now)
+                self._tell(engine, mirror, held, now)
         if all(mirror.name in self._told for mirror in engine.mirrors):
             engine.stop(now)
             return None
@@ -119,7 +121,7 @@ class Once:
                 self._line(f"{printable(mirror.name)}: NOT EQUAL: stopped before its pass was over")
         return Exit.FAILED if self._failed else Exit.OK
 
-    def _tell(self, mirror: Mirror, held: str, now: float) -> None:
+    def _tell(self, engine: Engine, mirror: Mirror, held: str, now: float) -> None:
         outcome = self._outcomes.get(mirror.name)
         name = printable(mirror.name)
         if held:
@@ -137,6 +139,12 @@ class Once:
             self._fail(f"{name}: NOT EQUAL: {mirror.reason if _hung(mirror) else what}")
             for line in (f"command: {outcome.command}", *outcome.evidence):
                 self._line(f"  {line}")
+        elif mirror.ailing:
+            self._fail(f"{name}: NOT EQUAL: equal but for {paths(len(mirror.ailing))}")
+            for each in mirror.ailing.values():
+                user = engine.config.user
+                path, what, cure = described(each, mirror.pair, mirror.kept, user=user)
+                self._line(f"  {path} {what}; {cure}")
         else:
             moved, took = outcome.transferred, now - self._began.get(mirror.name, now)
             self._line(

@@ -17,8 +17,11 @@ from inosync.config.model import Pair, Source
 from inosync.rsync.destination import Destination, Transport
 from inosync.rsync.differences import differences
 from inosync.rsync.exits import judge
+from inosync.rsync.filters import rsync_options
 from inosync.rsync.options import options
 from inosync.rsync.program import OLDEST, chooses_shell, parse_version, ssh_command
+from inosync.rsync.rules import Sort, read_entry
+from inosync.text import printable
 
 #: Seconds by which clocks may differ; the question itself takes some time.
 CLOCK = 5
@@ -106,9 +109,55 @@ def refusal(pair: Pair, status: int | None, errors: bytes, seconds: float) -> Fi
             PROBLEM, "the module is read only; set 'read only = no' in rsyncd.conf there"
         )
     judgement = judge(status, pair.destination)
+    if rule := wrong_rule(pair, status, text):
+        return Finding(PROBLEM, f"exit {status}: {rule}")
     said = next((line.strip() for line in text.splitlines() if line.strip()), "")
     said = f" ({said})" if said else ""
     return Finding(PROBLEM, f"exit {status}: {judgement.meaning}{said}; {judgement.cure}")
+
+
+def rules(pair: Pair, rsync: str) -> list[str]:
+    """Return the argv that has rsync read the files of rules; empty when the excludes name none.
+
+    It lists the top of the source. A rehearsal would read them otherwise: with ``--from0`` a file
+    of rules has no lines.
+    """
+    if not pair.source.filters.left_to_rsync:
+        return []
+    words = rsync_options(pair.source.excludes)
+    return [rsync, "--list-only", "--dirs", *words, "--", f"{pair.source.path.rstrip('/')}/"]
+
+
+#: What rsync says of a rule, and of a file of rules that it cannot read (exclude.c). Since 3.5.0 a
+#: rule in a file is "<rule from FILE line N>".
+_RULE_SAID = re.compile(
+    r"^(?:rsync: \[\w+\] )?(?:"
+    r"((?:Unknown filter rule|invalid modifier '.' at position \d+ in filter rule"
+    r"|unexpected end of filter rule|'!' rule has trailing characters"
+    r"|specified-side merge file contains specified-side filter): `?(.*?)'?)"
+    r"|(failed to open (?:in|ex)clude file (.*): [^:]*))$",
+    re.MULTILINE,
+)
+
+
+def wrong_rule(pair: Pair, status: int, said: str) -> str:
+    """Return which entry of the excludes ended rsync with 1 or 11, ``""`` if none did."""
+    found = _RULE_SAID.search(said) if status in (1, 11) else None
+    if found is None:
+        return ""
+    line, text = found[1] or found[3], found[2] or found[4]
+    source = pair.source
+    entries = [(index, read_entry(entry)) for index, entry in enumerate(source.excludes)]
+    files = [(index, entry) for index, entry in entries if entry.sort is Sort.FILE]
+    named = [index for index, entry in entries if text in (entry.text, entry.pattern)]
+    for place in ("from {} line ", "/{} line "):  # of a file by its path, of one in each directory
+        named = named or [i for i, entry in files if place.format(entry.pattern) in text]
+    if not named and not any(text in word for word in pair.node.extra):
+        named = [index for index, _ in files]
+    if not named:
+        return ""
+    where = " or ".join(f"{source.excludes_from}[{i}] = {source.excludes[i]!r}" for i in named)
+    return f"{printable(where)}: {printable(line)}; mend the rule, or the file that it reads"
 
 
 def missing(lines: Iterable[bytes]) -> bool:

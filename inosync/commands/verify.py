@@ -10,21 +10,24 @@ import dataclasses
 import os
 import shlex
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from inosync.commands.side_by_side import Ended, Job, together
 from inosync.config.model import Config, Pair
 from inosync.config.nodes import pairs_on
-from inosync.errors import Exit
+from inosync.errors import Exit, InosyncError
 from inosync.planning.command import Run, command, patient
 from inosync.planning.order import RunKind
+from inosync.rsync.causes import staying as stays_for
+from inosync.rsync.complaints import KEPT, account
 from inosync.rsync.differences import below, counted, differences, line
 from inosync.rsync.exits import VANISHED, judge
 from inosync.rsync.output import evidence
 from inosync.service.preflight import preflight
+from inosync.service.runs import places, staying
 from inosync.service.service import become, control_directory, run_environment
-from inosync.system.lock import runtime_directory, socket_path
+from inosync.system import control
+from inosync.system.lock import addresses, runs
 from inosync.text import printable
 from inosync.watch.files import changed
 
@@ -41,17 +44,15 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
     pairs = pairs_on(config.pairs, node)
     program = preflight(config)
     with contextlib.ExitStack() as stack:
-        runtime = runtime_directory()
-        control = stack.enter_context(control_directory(runtime, config))
+        shared = stack.enter_context(control_directory(config))
         # What a daemon has still to send is no drift.
-        running = Path(socket_path(runtime, config)).exists()
+        running = runs(config)
+        held = _held(addresses(config.file, config))
         delay = config.emaxdelay + _CARRY if running else 0.0
         become(config)
         environment = run_environment()
         shell = "RSYNC_RSH" in environment
-        program = dataclasses.replace(
-            program, checksum="", control=control, environment_shell=shell
-        )
+        program = dataclasses.replace(program, checksum="", control=shared, environment_shell=shell)
         since = time.time() - delay
         jobs = [
             Job(
@@ -59,8 +60,14 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
                 command(Run(patient(pair), RunKind.COMPARISON), config, program),
             )
             for pair in pairs
+            if pair.source.path not in held
         ]
         drifted = failed = False
+        for pair in pairs:
+            if reason := held.get(pair.source.path):
+                name = f"{printable(pair.source.path)} -> {pair.destination.shown}"
+                say(f"{name}: NOT COMPARED: the daemon holds the source: it {reason}")
+                failed = True
         for ended in together(jobs, parallel=config.rparallel, environment=environment, nice=True):
             count, whole = _report(ended, since, say)
             drifted |= count > 0
@@ -70,17 +77,32 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
     return Exit.NOT_IN_SYNC if drifted else Exit.OK
 
 
+def _held(where: Sequence[control.Address]) -> dict[str, str]:
+    """Return the sources that a running daemon holds, and why: none when no daemon answers.
+
+    A mirror of one that is not what it was is not to be like it.
+    """
+    try:
+        status = control.ask(where, "status", timeout=_CARRY)["status"]
+    except (InosyncError, TimeoutError, KeyError):
+        return {}
+    return {each["path"]: each["reason"] for each in status["sources"] if each["state"] == "held"}
+
+
 def _report(ended: Ended[Pair], since: float, say: Callable[[str], None]) -> tuple[int, bool]:
     """Say what a comparison found; return how many paths differ, and whether it saw everything."""
     pair, prefix = ended.key, os.fsencode(ended.key.source.prefix)
     name = f"{printable(pair.source.path)} -> {pair.destination.shown}"
     count = moving = 0
-    for difference in differences(ended.lines):
+    stays: list[bytes] = []
+    for difference in differences(_heard(ended.lines, stays)):
         if changed(pair.source, below(prefix, difference.path), since):
             moving += 1
             continue
         count += 1
         say(f"{name}: {line(prefix, difference)}")
+    for path, inner in staying(pair, account(stays, b"", places(pair)).kept):
+        say(f"{name}: note: {stays_for(path, inner, pair.source.filters)}")
     whole = ended.status in (0, VANISHED)
     total = counted(count) if count else "equal"
     if moving:
@@ -96,3 +118,11 @@ def _report(ended: Ended[Pair], since: float, say: Callable[[str], None]) -> tup
     for text in (f"command: {shlex.join(ended.argv)}", *evidence(ended.errors)):
         say(f"  {text}")
     return count, False
+
+
+def _heard(lines: Iterable[bytes], stays: list[bytes]) -> Iterator[bytes]:
+    """Give the lines; add to `stays` those that tell of a directory that cannot be deleted."""
+    for text in lines:
+        if text.startswith(KEPT):
+            stays.append(text)
+        yield text

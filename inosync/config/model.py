@@ -86,7 +86,7 @@ class Config:
     edelay: float
     emaxdelay: float
     eopen: float
-    init: bool
+    init: bool | str
     rfull: float
     rverify: float
     rmaxdelete: int

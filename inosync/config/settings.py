@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from inosync.config.value_lists import event_mask, excludes, paths, seconds_by_pattern, some
+from inosync.config.value_lists import event_mask, excludes, extra, paths, seconds_by_pattern, some
 from inosync.config.values import (
     YEAR,
     arguments,
+    beginning,
     file_to_replace,
     file_to_write,
     flag,
@@ -31,7 +32,6 @@ from inosync.config.values import (
     user,
     whole,
 )
-from inosync.rsync.options import parse_extra
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,9 @@ rnodes = [
 ]"""),
     Setting("rexcludes", [], "", excludes,
         'rsync exclude patterns, in order: the first that matches decides, and ``"+ pattern"`` '
-        "includes. What is excluded is not watched either. A dict ``{wpath: [...]}`` has a list "
-        "for each of several directories",
+        "includes. What is excluded is not watched either. Rules as for ``--filter`` are taken as "
+        'well, such as ``"P /own"`` for what the mirror has of its own. A dict ``{wpath: [...]}`` '
+        "has a list for each of several directories",
         aliases=("excludes", "inotify_excludes"),
         example="""\
 rexcludes = [
@@ -148,8 +149,11 @@ _TIMES = (
     Setting("eopen", 60, "seconds", seconds,
         "shortest time between two runs for a file that is written and not closed (a log, a "
         "database); 0: it is mirrored only when it is closed"),
-    Setting("init", True, "", flag,
-        "full pass to every node at the start; ``False``: only what changes from then on"),
+    Setting("init", True, "", beginning,
+        "what is sent at the start. ``True``: a full pass to every node, and before it, where "
+        "``rscope`` is ``\"changes\"``, what has changed since the daemon ran last; "
+        "``\"changed\"``: there, a full pass only when that is in doubt; ``False``: only what "
+        "changes from then on"),
     Setting("rfull", 86400, "seconds", seconds,
         "time between full passes that repair what was changed on a mirror; 0: never"),
     Setting("rverify", 0, "seconds", seconds,
@@ -176,7 +180,7 @@ _RUNS = (
         per_node=True),
     Setting("rsync", "/usr/bin/rsync", "", program,
         "the rsync program, an absolute path"),
-    Setting("extra", "", "", parse_extra,
+    Setting("extra", "", "", extra,
         "more options for rsync, which is always called with ``-ltrp --delete``, a string or a "
         'list; ``"-aH"`` also keeps owner, group, devices and hard links. A string is split as a '
         "shell would do it, but never run by one",
@@ -219,10 +223,12 @@ _DAEMON = (
         "permission bits that files made by the daemon and by rsync do not get",
         otherwise="``0o022``"),
     Setting("pidfile", "", "", optional(file_to_write),
-        "file with the process id, locked while the daemon runs; without it one in "
-        "``/run/inosync``, for an ordinary user in ``$XDG_RUNTIME_DIR/inosync``"),
+        "file with the process id, mode 0600, locked while the daemon runs; without it one that is "
+        "called like the config, in ``/run/inosync``, in a directory below it that systemd made "
+        "for the unit, or for an ordinary user in ``/run/user/UID/inosync``"),
     Setting("socket", "", "", optional(file_to_write),
-        "control socket, mode 0600; without it one where the pid file is by default"),
+        "control socket, for root, the daemon's user and the group to which the config was given; "
+        "without it one where the pid file is by default"),
 )
 
 _HOOKS = (

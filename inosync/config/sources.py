@@ -93,13 +93,21 @@ def _resolve(text: str, cwd: str) -> str:
     return normal
 
 
+def _hint(path: str) -> str:
+    """Return what else may be the matter with a path that is not there."""
+    temporary = path.startswith(("/tmp/", "/var/tmp/"))  # noqa: S108 - is looked at
+    if temporary and "INVOCATION_ID" in os.environ:  # systemd.exec(5)
+        return " (the unit has a /tmp of its own unless it says PrivateTmp=no: systemctl edit)"
+    return ""
+
+
 def _check_directory(path: str, text: str) -> None:
     if not os.path.exists(path) and ":" in text.partition("/")[0]:
         raise ValueError("is not on this machine; write the path of a directory here")
     if not os.path.isdir(path):
         also = "" if text.rstrip("/") == path else f" (that is {printable(path)})"
         what = "is no directory" if os.path.exists(path) else "does not exist"
-        raise ValueError(f"{what}{also}; create it, or write the path of a directory")
+        raise ValueError(f"{what}{also}; create it, or write the path of a directory{_hint(path)}")
     if os.path.realpath(path) == "/":
         raise ValueError(
             "is the root directory, which holds /proc, /sys and whatever is mounted; "

@@ -1,7 +1,8 @@
 """Lists and dicts of a config: of events, of rsync's patterns, of seconds by pattern.
 
 As in values.py, each function reads one sort of value, and returns what the program uses or raises
-ValueError with what is wrong and what is accepted. Knows no setting.
+ValueError with what is wrong and what is accepted. Knows no setting. The only looks at the system
+are at files of rules.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from inosync.changes import inotify_bits
+from inosync.config.rule_files import check_rule_file
 from inosync.config.values import (
     Fault,
     Faults,
@@ -23,6 +25,8 @@ from inosync.config.values import (
 )
 from inosync.errors import ConfigError
 from inosync.rsync.filters import compile_filters
+from inosync.rsync.options import parse_extra, rule_files
+from inosync.rsync.rules import read_entry
 
 _READING = ("IN_ACCESS", "IN_OPEN", "IN_CLOSE_NOWRITE")
 
@@ -63,7 +67,23 @@ def _pattern(value: object) -> str:
         compile_filters((value,))
     except ConfigError as error:
         raise ValueError(str(error)) from None
+    entry = read_entry(value)
+    if entry.once:
+        try:
+            check_rule_file(entry.pattern, value)
+        except ValueError as error:
+            raise ValueError(
+                f"is taken for a rule and {error}; for the name write {'- ' + value!r}"
+            ) from None
     return value
+
+
+def extra(value: object) -> tuple[str, ...]:
+    """Return the words of more options for rsync."""
+    words = parse_extra(value)
+    for path, rule in rule_files(words):
+        check_rule_file(path, rule)
+    return words
 
 
 def excludes(value: object) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
@@ -104,7 +124,7 @@ def seconds_by_pattern(value: object) -> tuple[tuple[str, float], ...]:
 def _file_pattern(value: object) -> str:
     pattern = _pattern(value)
     filters = compile_filters((pattern,))
-    if len(filters.rules) != 1 or filters.rules[0].include:
+    if not filters.plain or len(filters.rules) != 1 or filters.rules[0].include:
         raise ValueError("is for a rule, not a pattern of file names; write one such as *.iso")
     if filters.rules[0].file_expression is None:
         raise ValueError(

@@ -179,6 +179,13 @@ def flag(value: object) -> bool:
     return value
 
 
+def beginning(value: object) -> bool | str:
+    """A parser for ``init``."""
+    if value != "changed" and not isinstance(value, bool):
+        raise ValueError('must be True, "changed" or False')
+    return value if isinstance(value, bool) else "changed"
+
+
 def optional(parse: Callable[[object], str]) -> Callable[[object], str]:
     """Return a reader that takes ``""`` for "not set" and leaves the rest to `parse`."""
     return lambda value: "" if isinstance(value, str) and not value else parse(value)

@@ -11,6 +11,8 @@ from inosync.config.model import Source
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import Report
 from inosync.planning.order import Order
+from inosync.planning.scan import Question
+from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.differences import EQUAL, Drift
 from inosync.rsync.output import NOTHING, Transferred
 
@@ -55,6 +57,14 @@ class Rewatch:
 
 
 @dataclass(frozen=True)
+class Seek:
+    """Walk over the source of the mirror to answer the question; then call ``found``."""
+
+    mirror: Mirror
+    question: Question
+
+
+@dataclass(frozen=True)
 class Say:
     """Log this line; ``level`` is one of the above."""
 
@@ -69,7 +79,7 @@ class Hook:
     report: Report
 
 
-Action = Start | Terminate | Kill | Look | Rewatch | Say | Hook
+Action = Start | Terminate | Kill | Look | Rewatch | Seek | Say | Hook
 
 
 @dataclass(frozen=True)
@@ -84,3 +94,7 @@ class Outcome:
     command: str = ""
     pretended: bool = False  # nothing ran, so nothing may be claimed
     listed: bool = False  # the run carried named changes only
+    account: Account = SILENT  # what it complained of
+    kept: tuple[tuple[bytes, bytes], ...] = ()  # directories that stay, and what is in each, or b""
+    unstarted: bool = False  # the local rsync could not be started
+    sent: frozenset[bytes] = frozenset()  # the files that it said it has sent, if it was asked

@@ -26,9 +26,13 @@ class Backoff:
 
         For faults that only a person mends, a quick retry is just noise.
         """
-        # 2 ** 64 times any first wait is beyond any ceiling; the bound keeps the float finite.
-        doubled = self._first * 2.0 ** min(self.failures, 64)
         self.failures += 1
+        return self.after(self.failures, slowly=slowly)
+
+    def after(self, failures: int, *, slowly: bool = False) -> float:
+        """Return the seconds to wait after so many failures of something else; count nothing."""
+        # 2 ** 64 times any first wait is beyond any ceiling; the bound keeps the float finite.
+        doubled = self._first * 2.0 ** min(failures - 1, 64)
         wait = self._ceiling if slowly else min(doubled, self._ceiling)
         return wait * (1 - self._random() / 2)
 

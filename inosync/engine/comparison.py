@@ -13,7 +13,7 @@ from inosync.engine.actions import WARNING, Outcome, Say
 from inosync.engine.messages import drift
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.records import Comparison
-from inosync.rsync.exits import Verdict, judge
+from inosync.rsync.exits import PARTIAL, Verdict, judge
 
 #: Seconds until a comparison that came to no end is tried again.
 AGAIN = 600.0
@@ -33,6 +33,7 @@ def idle(mirror: Mirror, lane: Mirror | None) -> bool:
     return (
         mirror.comparison.due_at is not None
         and mirror.state is State.IDLE
+        and mirror.sought is None
         and not mirror.big
         and rests
     )
@@ -56,6 +57,8 @@ def ended(mirror: Mirror, outcome: Outcome, every: float, now: float) -> list[Sa
         mirror.comparison = replace(mirror.comparison, due_at=now + every)
         return []
     judgement = judge(outcome.returncode, mirror.pair.destination)
+    if outcome.returncode == PARTIAL and outcome.account.understood and mirror.ailing:
+        judgement = replace(judgement, verdict=Verdict.OK)  # it saw all but what ails
     if stopped or judgement.verdict is not Verdict.OK:
         mirror.comparison = replace(mirror.comparison, due_at=now + min(every, AGAIN))
         if stopped or mirror.comparison.doubt == judgement.meaning:

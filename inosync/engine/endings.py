@@ -7,21 +7,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from inosync.changes.batch import Batch, merged
-from inosync.engine import comparison, messages
+from inosync.changes.batch import Batch, collect, merged
+from inosync.changes.changes import Changes
+from inosync.changes.doubts import homes
+from inosync.engine import ailing, comparison, messages, suspects
 from inosync.engine.actions import DEBUG, ERROR, WARNING, Kill, Look, Outcome
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.records import Failure
 from inosync.engine.reports import Failed, failed, recovered, succeeded
+from inosync.engine.reports import ailing as ailing_report
 from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.planning.command import SILENCE
+from inosync.planning.order import RunKind
 from inosync.planning.steps import Renew
 from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict, judge
 from inosync.rsync.output import NOTHING
 
 #: Lines of what a failed run said that are remembered.
 _LINES = 5
+#: Directories that stay on the node, of which a run tells.
+_KEPT = 100
 
 
 @dataclass
@@ -45,15 +51,18 @@ class Endings:
         took = now - (mirror.work.started if mirror.work.started is not None else now)
         again, first = mirror.reason, not mirror.health.synced
         stopped = mirror.state is State.STOPPING
-        judgement = judge(outcome.returncode, mirror.pair.destination)
+        judgement = _judged(mirror, outcome)
         if not stopped and self._went_on(mirror, outcome, judgement, now):
             return
+        if judgement.verdict is Verdict.OK:
+            outcome = suspects.both(mirror, outcome)
         mirror.moved(outcome.transferred)
-        flight = mirror.flight
+        flight, ran = mirror.flight, _run(mirror, outcome)
         wait = self._take_end(mirror, judgement, outcome, now)
         if outcome.pretended or stopped:
             return
         if judgement.verdict is Verdict.OK:
+            self._take_ailing(mirror, outcome, ran, now)
             self._report_success(mirror, flight, took, now)
             said = messages.success(mirror, took, again=bool(again), first=first)
             self.roster.actions += said
@@ -66,16 +75,27 @@ class Endings:
         """Tell the mirror that its run has ended; return the seconds until the next try."""
         flight, lanes = mirror.flight, self.roster.lanes
         well = judgement.verdict is Verdict.OK and mirror.state is not State.STOPPING
-        repeat = flight is not None and _to_repeat(mirror, outcome, flight)
+        fine = judgement.verdict is Verdict.OK
+        repeat = fine and flight is not None and _to_repeat(mirror, outcome, flight)
         lane = lanes.beside(mirror)
-        complete, sure = not repeat and lane is None, outcome.returncode == 0
-        wait = mirror.ended(judgement, now, complete=complete, sure=sure)
+        ousted = self._take_odd(mirror, outcome, now) if well else False
+        left = suspects.rest(mirror) if well else None
+        wait = mirror.ended(
+            judgement,
+            now,
+            complete=not repeat and not ousted and left is None and lane is None,
+            sure=outcome.returncode == 0 and not ousted,
+            whole=not outcome.listed,
+            partial=outcome.returncode == PARTIAL or outcome.account.room,
+        )
         if lane is not None and well:
-            lane.beside = merged(lane.beside, flight)
+            lane.beside = merged(lane.beside, suspects.without(flight))
         if mirror.big and well:
             # One that had nothing to do needs no rest.
             rest = self.roster.config.rbigdelay if outcome.command else 0.0
             lanes.ended(mirror, now, rest=rest)
+        if left is not None:
+            mirror.offer(left)
         if repeat and flight is not None:
             mirror.offer(flight.again())
         return wait
@@ -87,7 +107,8 @@ class Endings:
             self._rehearsed(mirror, outcome, now)
             return True
         if not steps:
-            return False
+            return well and self._compares(mirror, outcome, now)
+        suspects.sent(mirror, outcome)
         mirror.moved(outcome.transferred, last=False)
         if not well:
             text = f"{mirror.name}: renamed, to be sent again: {judgement.meaning}"
@@ -95,6 +116,16 @@ class Endings:
         partly = isinstance(steps[0], Renew) and outcome.returncode == PARTIAL
         mirror.stepped(well=well or partly)
         self.scheduler.go_on(mirror, now)
+        return True
+
+    def _compares(self, mirror: Mirror, outcome: Outcome, now: float) -> bool:
+        """Return whether what a run may have taken for equal is now compared by content."""
+        doubts = suspects.in_doubt(mirror, outcome)
+        if not doubts:
+            return False
+        mirror.moved(outcome.transferred)
+        suspects.doubt(mirror, doubts, outcome)
+        self.scheduler.go_on(mirror, now, RunKind.CONTENTS)
         return True
 
     def _rehearsed(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
@@ -113,6 +144,39 @@ class Endings:
         )
         cure = "look at the source; inosync --sync lets it happen once"
         self._ails(mirror, failed(mirror, reason, cure=cure, held=True), now)
+
+    # ---- what a run could not carry -------------------------------------------------------
+
+    def _take_ailing(
+        self, mirror: Mirror, outcome: Outcome, run: ailing.Run | None, now: float
+    ) -> None:
+        """Take note of what a run that went well named as not carried, and of what stays."""
+        if run is None:
+            return
+        before, stayed = mirror.ailing, mirror.kept
+        if stayed or outcome.kept:
+            kept = {path: inner for path, inner in stayed.items() if not run.carried(path)}
+            mirror.kept = kept | dict(outcome.kept[:_KEPT])
+        if before or outcome.account.complaints:
+            mirror.ailing = ailing.after(before, outcome.account, run, now, mirror.backoff.after)
+            user = self.roster.config.user
+            self.roster.actions += messages.ailing(mirror, before, outcome.command, user=user)
+        self.roster.actions += messages.kept(mirror, stayed)
+
+    def _take_odd(self, mirror: Mirror, outcome: Outcome, now: float) -> bool:
+        """Return whether another run must delete what a pipe or socket has taken the place of."""
+        run = _run(mirror, outcome)
+        if run is None or mirror.big or not (mirror.odd or outcome.account.odd):
+            return False
+        known, ousted = ailing.odd_after(mirror.odd, mirror.ousted, outcome.account, run)
+        mirror.odd = known
+        if not ousted:
+            return False
+        mirror.ousted |= ousted
+        batch = collect(Changes(levels=dict.fromkeys(homes(ousted))), now)
+        assert batch is not None  # there is one for each
+        mirror.offer(replace(batch, named=True))
+        return True
 
     # ---- runs that do nothing -------------------------------------------------------------
 
@@ -154,7 +218,9 @@ class Endings:
     ) -> None:
         """Tell the hooks, unless it was a pass that found nothing to do."""
         health = mirror.health
-        if health.ailing:
+        if mirror.ailing:
+            self._ails(mirror, ailing_report(mirror, self.roster.config.user), now)
+        elif health.ailing and mirror.aside is None:
             self.roster.hook(recovered(mirror, health.ailing, now - health.since))
             mirror.health = replace(health, ailing="")
         if flight is None or not self.roster.config.on_success:
@@ -174,7 +240,14 @@ class Endings:
         wait: float,
     ) -> None:
         evidence = outcome.evidence[-_LINES:]
-        failure = Failure(now, outcome.returncode, judgement.meaning, evidence)
+        failure = Failure(
+            now,
+            outcome.returncode,
+            judgement.meaning,
+            evidence,
+            room=outcome.account.room,
+            unstarted=outcome.unstarted,
+        )
         mirror.health = replace(mirror.health, failure=failure)
         if self.roster.stopping:
             return
@@ -199,8 +272,29 @@ class Endings:
             self.roster.hook(report)
 
 
+def _run(mirror: Mirror, outcome: Outcome) -> ailing.Run | None:
+    """Return what counts of the run that has ended, if it carried anything."""
+    if mirror.flight is None or outcome.pretended:
+        return None
+    return ailing.Run(mirror.flight, outcome.listed, mirror.work.left)
+
+
+def _judged(mirror: Mirror, outcome: Outcome) -> Judgement:
+    """Return the judgement on a run; it is well if all that it could not carry is known by name."""
+    judgement, run = judge(outcome.returncode, mirror.pair.destination), _run(mirror, outcome)
+    # What a rename has left on the node, or hides, is brought in order by runs that failed.
+    plain = not (mirror.work.steps or mirror.work.hid or mirror.stale)
+    if plain and run is not None:
+        table: ailing.Table = {} if mirror.work.rehearsing else mirror.ailing
+        if ailing.excuses(outcome.returncode, outcome.account, run, table):
+            return Judgement(Verdict.OK, judgement.meaning)
+    return judgement
+
+
 def _to_repeat(mirror: Mirror, outcome: Outcome, flight: Batch) -> bool:
     """Return whether a run that went well must be made once more for all of its changes."""
+    if outcome.returncode == PARTIAL and (outcome.account.undeleted or outcome.account.raced):
+        return True
     if mirror.work.hid and outcome.returncode in (0, VANISHED):
         return True  # what took the old place of a renamed directory was kept back
     # What vanished on the way may have kept its directory from being brought up to date.

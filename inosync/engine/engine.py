@@ -17,14 +17,17 @@ from inosync.config.model import Config, Source
 from inosync.engine import comparison
 from inosync.engine.actions import Action, Kill, Outcome
 from inosync.engine.endings import Endings
-from inosync.engine.feeder import Feeder
+from inosync.engine.feeder import Feeder, Known
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.roster import Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.engine.source import SourceState
 from inosync.planning.order import Prepared
 from inosync.planning.resting_files import Fresh
+from inosync.planning.scan import Answer, Question
 from inosync.text import printable
+
+_NOTHING: Known = {}
 
 
 class Engine:
@@ -90,6 +93,15 @@ class Engine:
         """
         return [(mirror, mirror.offered) for mirror in self._roster.on(node)]
 
+    def behind_since(self, mirror: Mirror) -> float | None:
+        """Return when the oldest change was seen that is not on the node; None: in sync.
+
+        Also of those that the mirror has not been offered, because they wait for others or to rest.
+        """
+        state = self._roster.source_of(mirror)
+        waits = (mirror.since, state.since(big=mirror.big))
+        return min((since for since in waits if since is not None), default=None)
+
     def source_held(self, mirror: Mirror) -> str:
         """Return why the source of `mirror` is held for it, in words; "" when it is not."""
         state = self._roster.source_of(mirror)
@@ -98,9 +110,14 @@ class Engine:
 
     # ---- what is told of sources ----------------------------------------------------------
 
-    def watched(self, source: Source, now: float, *, reason: str = "start-up") -> None:
-        """The watches of `source` stand; with a `reason`, every mirror of it owes a full pass."""
-        self._feeder.watched(source, reason, now)
+    def watched(
+        self, source: Source, now: float, *, reason: str = "start-up", known: Known = _NOTHING
+    ) -> None:
+        """The watches of `source` stand; with a `reason`, as :meth:`resync`.
+
+        But with ``init = True`` also the mirrors that are `known` owe a full pass, afterwards.
+        """
+        self._feeder.watched(source, reason, now, known)
         comparison.schedule(self.mirrors, self.config.rverify, now)
 
     def changed(
@@ -118,9 +135,12 @@ class Engine:
         """
         self._feeder.changed(source, changes, now, big=big, moves=moves)
 
-    def resync(self, source: Source, reason: str, now: float) -> None:
-        """Anything below `source` may differ: every mirror of it owes a full pass, at once."""
-        self._feeder.resync(source, reason, now)
+    def resync(self, source: Source, reason: str, now: float, *, known: Known = _NOTHING) -> None:
+        """Anything below `source` may differ: every mirror of it owes a full pass, at once.
+
+        For those that are `known` (by name: the question) a walk finds what has changed instead.
+        """
+        self._feeder.resync(source, reason, now, known)
 
     def unsettled(self, source: Source, files: Iterable[Fresh], now: float) -> None:
         """These files of `source` changed a little while ago: they are not to be sent yet."""
@@ -145,17 +165,27 @@ class Engine:
         for mirror in self._roster.of(source):
             self._roster.end(mirror, reason, now)
 
-    def resume(self, source: Source, now: float) -> None:
-        """A held `source` is well again; its mirrors owe a full pass."""
-        self._feeder.resume(source, now)
+    def resume(self, source: Source, now: float, *, known: Known = _NOTHING) -> None:
+        """A held `source` is well again; its mirrors owe what :meth:`resync` says."""
+        self._feeder.resume(source, now, known)
 
     # ---- what is told of runs -------------------------------------------------------------
 
     def prepared(self, mirror: Mirror, what: Prepared, now: float) -> None:
         """Take note of what was decided for the mirror's run, which begins now."""
-        mirror.decide(what)
+        state = self._roster.source_of(mirror)
+        lost = mirror.flight is not None and bool(mirror.flight.doubts.altered)
+        told = (lost or not state.short) and not state.in_store and mirror.sought is None
+        mirror.decide(what, all_told=told and mirror.pending is None)
         if what.linked:
-            self._feeder.linked(mirror.pair.source, now)
+            self._feeder.seek(mirror, Question(inodes=what.linked), now)
+
+    def found(self, mirror: Mirror, answer: Answer | None, now: float) -> None:
+        """Answer to ``Seek``: the mirror owes what was found; a full pass if there is no answer.
+
+        None: the walk was given up.
+        """
+        self._feeder.found(mirror, answer, now)
 
     def exited(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The mirror's run has ended."""
@@ -217,6 +247,8 @@ class Engine:
                 mirror.offer(self._roster.full("the config changed", now))
         for mirror in self._roster.leaving:
             self._roster.end(mirror, "no longer configured", now)
+        if config.rfull != old.rfull:
+            self._feeder.reschedule(now)
         comparison.schedule(self.mirrors, config.rverify, now)
 
     # ---- what is to be done ---------------------------------------------------------------
@@ -242,7 +274,8 @@ class Engine:
         for mirror in self._roster.everybody():
             waits += [mirror.work.kill_at, mirror.work.check_at]
             if not self.stopping:
-                waits.append(mirror.retry_at)
+                waits.append(mirror.retry_at if mirror.state is State.BACKOFF else None)
+                waits.append(mirror.trial_at)
                 waits.append(mirror.rests_until if mirror.state is State.PENDING else None)
         if not self.stopping:
             waits += self._feeder.deadlines()

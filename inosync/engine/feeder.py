@@ -6,24 +6,28 @@ Pure. Decides when what a source has gathered becomes a batch of its mirrors; st
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from inosync.changes.batch import Batch, collect, merged
 from inosync.changes.changes import Change, Changes, Move
 from inosync.config.model import Source
-from inosync.engine.actions import ERROR, INFO, Rewatch
+from inosync.engine.actions import ERROR, INFO, Rewatch, Seek
+from inosync.engine.memory import ROLLED_BACK
+from inosync.engine.mirror import Mirror
 from inosync.engine.reports import changed, held, recovered
 from inosync.engine.roster import Roster
 from inosync.engine.source import SourceState, without_unsettled
 from inosync.planning.resting_files import Fresh
+from inosync.planning.scan import Answer, Question
 from inosync.rsync.options import hindrance
 
 #: Seconds between full passes while directories of a source are unwatched.
 _SHORT = 300.0
 
-#: Seconds between full passes because of files with several names.
-_LINKED = 300.0
+
+#: What to ask for mirrors, by their names, that are known to have had everything at some moment.
+Known = Mapping[str, Question]
 
 
 @dataclass
@@ -32,11 +36,11 @@ class Feeder:
 
     roster: Roster
 
-    def watched(self, source: Source, reason: str, now: float) -> None:
-        """The watches of `source` stand; with a `reason`, every mirror of it owes a full pass."""
+    def watched(self, source: Source, reason: str, now: float, known: Known) -> None:
+        """The watches of `source` stand: see ``Engine.watched``."""
         self.roster.sources[source.path].watched = True
         if reason:
-            self.resync(source, reason, now)
+            self.resync(source, reason, now, known, thorough=self.roster.config.init is True)
 
     def changed(
         self,
@@ -49,35 +53,56 @@ class Feeder:
     ) -> None:
         """These paths of `source` may differ: see ``Engine.changed``."""
         state = self.roster.sources[source.path]
-        keep = self._names_changes(source)
         changes, large = without_unsettled(state.settling, changes, Changes.of(big), now)
-        state.big.add(large, now, keep=True)
+        state.big.add(large, now)
         closed = dataclasses.replace(changes, written={}) if changes.written else changes
         if closed:
-            state.batch.add(closed, now, keep=keep, moves=moves)
+            state.batch.add(closed, now, moves=moves)
             state.debounce.touch(now)
         if self.roster.config.eopen and changes.written:
-            state.written.add(Changes(written=changes.written), now, keep=keep)
+            state.written.add(Changes(written=changes.written), now)
             state.unclosed.touch(now)
 
-    def _names_changes(self, source: Source) -> bool:
-        """Return whether somebody wants to know what has changed, not only that something has."""
-        config = self.roster.config
-        scopes = {mirror.pair.node.rscope for mirror in self.roster.of(source)}
-        return "changes" in scopes or bool(config.rsettle or config.on_change or config.on_success)
+    def resync(
+        self, source: Source, reason: str, now: float, known: Known, *, thorough: bool = False
+    ) -> None:
+        """Anything below `source` may differ: see ``Engine.resync``.
 
-    def resync(self, source: Source, reason: str, now: float) -> None:
-        """Anything below `source` may differ: every mirror of it owes a full pass, at once."""
+        Also those that are `known` owe a full pass when it is to be `thorough`, after the rest.
+        """
         state = self.roster.sources[source.path]
+        full = self.roster.full(reason, now, lost=True)
         state.untold = merged(state.untold, self.roster.full(reason, now))
-        self._pass(state, reason, now)
+        for mirror in self.roster.of(source):
+            question = known.get(mirror.name)
+            if question is None:
+                mirror.offer(full)
+            else:
+                mirror.health = dataclasses.replace(mirror.health, whole=True)
+                after = self.roster.full(reason, now) if thorough else None
+                self.seek(mirror, question, now, after=after)
+        self._schedule_full(state, now)
 
-    def linked(self, source: Source, now: float) -> None:
-        """A file with several names has changed: under the others it may have changed unseen."""
-        state = self.roster.sources[source.path]
-        soon = max(now, state.linked_at + _LINKED)
-        state.full_at = soon if state.full_at is None else min(state.full_at, soon)
-        state.linked = True
+    def seek(
+        self, mirror: Mirror, question: Question, now: float, *, after: Batch | None = None
+    ) -> None:
+        """Have a walk look in the source of a mirror for what has changed without an event.
+
+        When what it found is on the node, the mirror owes `after`.
+        """
+        mirror.seek(now, after)
+        self.roster.actions.append(Seek(mirror, question))
+
+    def found(self, mirror: Mirror, answer: Answer | None, now: float) -> None:
+        """A walk has answered what was asked for a mirror: see ``Engine.found``."""
+        if mirror.sought is None:
+            return
+        reason = "a look through the source was cut short" if answer is None else _doubt(answer)
+        if answer is None or answer.changes is None or reason:
+            mirror.found(self.roster.full(reason, now, lost=True))
+            return
+        batch = collect(answer.changes, mirror.sought.since)
+        mirror.found(dataclasses.replace(batch, whole=answer.named) if batch else None)
 
     def unsettled(self, source: Source, files: Iterable[Fresh], now: float) -> None:
         """These files of `source` changed a little while ago: they are not to be sent yet."""
@@ -90,6 +115,11 @@ class Feeder:
         state = self.roster.sources[source.path]
         if state.short != short:
             state.short = short
+            self._schedule_full(state, now)
+
+    def reschedule(self, now: float) -> None:
+        """``rfull`` is another: the next pass is due by it."""
+        for state in self.roster.sources.values():
             self._schedule_full(state, now)
 
     # ---- held -----------------------------------------------------------------------------
@@ -106,17 +136,18 @@ class Feeder:
         freed = state.hold(reason, free, now)
         for mirror in self.roster.of(source):
             if mirror.pair.node.name in freed:
-                mirror.offer(self.roster.full("the source came back", now))
+                mirror.offer(self.roster.full("the source came back", now, lost=True))
             if mirror.pair.node.name not in free:
                 self.roster.end(mirror, f"{source.path} {reason}", now)
 
-    def resume(self, source: Source, now: float) -> None:
-        """A held `source` is well again; its mirrors owe a full pass."""
-        self.roster.say(INFO, f"{source.path} is back: full pass")
+    def resume(self, source: Source, now: float, known: Known) -> None:
+        """A held `source` is well again: see ``Engine.resume``."""
+        what = "what has changed is looked for" if known else "full pass"
+        self.roster.say(INFO, f"{source.path} is back: {what}")
         state = self.roster.sources[source.path]
         self.roster.hook(recovered(source, state.held, now - state.held_since))
         state.resume()
-        self.resync(source, "the source came back", now)
+        self.resync(source, "the source came back", now, known)
 
     # ---- what is due ----------------------------------------------------------------------
 
@@ -150,13 +181,10 @@ class Feeder:
         if state.short:
             self.roster.actions.append(Rewatch(state.source))
         reason = "directories without a watch" if state.short else "rfull"
-        if state.linked:
-            reason = "a file with several names has changed"
-            state.linked, state.linked_at = False, now
         if reason == "rfull":
             self._pass(state, reason, now)  # repairs mirrors: nothing says that it changed
         else:
-            self.resync(state.source, reason, now)
+            self.resync(state.source, reason, now, {})
 
     def _hand_over(self, state: SourceState) -> None:
         batch, big = state.take()
@@ -168,11 +196,11 @@ class Feeder:
         ready = state.settling.due(now)
         if ready:
             changes = Changes(entries=dict.fromkeys(path for path, _, _ in ready))
-            batch = collect(changes, min(first for _, first, _ in ready), keep=True)
+            batch = collect(changes, min(first for _, first, _ in ready))
             big = Changes(entries=dict.fromkeys(path for path, _, big in ready if big))
             assert batch is not None  # there are changes
             state.untold = merged(state.untold, batch)
-            self._offer(state.source, batch, collect(big, batch.since, keep=True))
+            self._offer(state.source, batch, collect(big, batch.since))
 
     def _pass(self, state: SourceState, reason: str, now: float) -> None:
         self._offer(state.source, self.roster.full(reason, now))
@@ -191,6 +219,13 @@ class Feeder:
                 mirror.offer(batch)
             elif hindrance(mirror.pair.node.extra):
                 # What is big there cannot be told from here: what a link points to, for one.
-                mirror.offer(dataclasses.replace(batch, changes=None))
+                mirror.offer(batch.nameless())
             elif big is not None:
                 mirror.offer(big)
+
+
+def _doubt(answer: Answer) -> str:
+    """Return why what a walk has found is no use, or ""."""
+    if answer.older:
+        return ROLLED_BACK
+    return "too much has changed" if answer.changes is None else ""

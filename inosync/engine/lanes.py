@@ -36,7 +36,7 @@ class Lanes:
     def owes(self, mirror: Mirror) -> frozenset[bytes] | None:
         """Return which paths the lane for big files has still to carry; None: that is not known."""
         lane = self.partner(mirror)
-        owed = [] if lane is None else [b for b in (lane.flight, lane.pending) if b is not None]
+        owed = () if lane is None else lane.owing
         if any(batch.reason or batch.changes is None for batch in owed):
             return None
         return frozenset(change.path for batch in owed for change in batch.changes or ())

@@ -6,11 +6,18 @@ Pure: lines from a mirror and the end of its run. Decides nothing about what fol
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from inosync.engine.actions import DEBUG, ERROR, INFO, WARNING, Outcome, Say
+from inosync.engine.ailing import Table, described, paths
 from inosync.engine.mirror import Mirror
+from inosync.rsync.causes import staying
 from inosync.rsync.differences import Drift, counted, line
 from inosync.rsync.exits import Verdict, judge
+from inosync.text import printable
+
+#: How many paths that are well again one line names.
+_SOME = 3
 
 
 def success(mirror: Mirror, took: float, *, again: bool, first: bool) -> list[Say]:
@@ -19,10 +26,11 @@ def success(mirror: Mirror, took: float, *, again: bool, first: bool) -> list[Sa
     ``again``: the one before had failed; ``first``: the mirror has not been in sync before.
     """
     said = []
-    if again:
-        said.append(Say(INFO, f"{mirror.name}: well again"))
-    elif first:
-        said.append(Say(INFO, f"{mirror.name}: in sync (first pass, {took:.1f} s)"))
+    but = f" but for {paths(len(mirror.ailing))}" if mirror.ailing else ""
+    if again and not mirror.reason:
+        said.append(Say(INFO, f"{mirror.name}: well again{but}"))
+    elif first and mirror.aside is None:
+        said.append(Say(INFO, f"{mirror.name}: in sync{but} (first pass, {took:.1f} s)"))
     moved = mirror.totals.last
     text = f"{moved.files} files, {moved.size} bytes, {moved.deleted} deleted, {took:.2f} s"
     return [*said, Say(DEBUG, f"{mirror.name}: {text}")]
@@ -46,6 +54,43 @@ def failure(mirror: Mirror, outcome: Outcome, *, again: str, wait: float) -> lis
     text = f"{mirror.name}: {status}{judgement.meaning}; {judgement.cure}; {ending}"
     details = [f"  command: {outcome.command}", *(f"  {line}" for line in outcome.evidence)]
     return [Say(level, text), *(Say(level, detail) for detail in details)]
+
+
+def ailing(mirror: Mirror, before: Table, command: str, *, user: str) -> list[Say]:
+    """Return what is said of the paths that ail now and of those that did `before`."""
+    new = [known for path, known in mirror.ailing.items() if path not in before]
+    said = []
+    if new:
+        count = paths(len(mirror.ailing))
+        said.append(Say(WARNING, f"{mirror.name}: all is sent but {count}; all else goes on"))
+        said.append(Say(DEBUG, f"  command: {command}"))
+    for known in new:
+        path, what, cured = described(known, mirror.pair, mirror.kept, user=user)
+        said.append(Say(WARNING, f"  {path} {what}; {cured}"))
+        said.append(Say(WARNING, f"    {known.complaint.text}"))
+    well = [path for path in before if path not in mirror.ailing]
+    if well:
+        rest = f", {paths(len(mirror.ailing))} left" if mirror.ailing else ""
+        shown = ", ".join(printable(path) or "." for path in well[:_SOME])
+        more = ", …" if len(well) > _SOME else ""
+        said.append(Say(INFO, f"{mirror.name}: well again: {shown}{more}{rest}"))
+    return said
+
+
+def kept(mirror: Mirror, before: Mapping[bytes, bytes]) -> list[Say]:
+    """Return what is said of directories that stay on the node, unless it was said `before`."""
+    new = [text for path, text in notes(mirror).items() if path not in before]
+    return [Say(INFO, f"{mirror.name}: {text}") for text in new]
+
+
+def notes(mirror: Mirror) -> dict[bytes, str]:
+    """Return which directories stay on the node that the source has no more, and why."""
+    rules = mirror.pair.source.filters
+    return {
+        path: staying(path, inner, rules)
+        for path, inner in mirror.kept.items()
+        if not any(each == path or each.startswith(path + b"/") for each in mirror.ailing)
+    }
 
 
 def drift(mirror: Mirror, before: Drift) -> list[Say]:

@@ -7,19 +7,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from inosync.changes.batch import Batch
+from inosync.changes.doubts import NO_DOUBTS, Doubts
+from inosync.planning.order import Moment
 from inosync.planning.steps import Step
+from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.differences import EQUAL, Drift
 from inosync.rsync.output import NOTHING, Transferred
 
 
 @dataclass(frozen=True)
 class Failure:
-    """How a run failed, and when (monotonic seconds)."""
+    """How a run failed, and when (monotonic seconds).
+
+    ``room``: for lack of room on the node. ``unstarted``: there was no rsync here to start.
+    """
 
     at: float
     returncode: int
     meaning: str
     evidence: tuple[str, ...] = ()
+    room: bool = False
+    unstarted: bool = False
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How the run ended that a comparison of suspects follows."""
+
+    returncode: int
+    listed: bool
+    moved: Transferred
+    account: Account = SILENT
+    kept: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,6 +52,12 @@ class Work:
     ``lenient``: it leaves alone what the lane for big files is at. It ``carries`` all that was
     offered up to this number. ``steps`` go before it, for renames; the first is at work; None: that
     is not decided yet. ``hid``: it kept back what came to the old place of something renamed.
+    ``left``: it does not look at these paths.
+
+    ``candidates`` are files that are suspects unless they were ``sent``; what else is in doubt are
+    ``doubts``. ``ran``: that run has ended well, and now its suspects are compared; ``doubts`` are
+    those left for the next time. All that had happened at its ``moment`` is in what it carries,
+    if there was one when it was ``decided`` first.
     """
 
     started: float | None = None
@@ -45,6 +71,29 @@ class Work:
     carries: int = 0
     steps: tuple[Step, ...] | None = None
     hid: bool = False
+    left: frozenset[bytes] = frozenset()
+    candidates: frozenset[bytes] = frozenset()
+    sent: frozenset[bytes] = frozenset()
+    doubts: Doubts = NO_DOUBTS
+    ran: Ran | None = None
+    moment: Moment | None = None
+    decided: bool = False
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What else has changed is looked for in the source, for what was seen ``since``.
+
+    So many ``walks`` have no answer yet. What was found is among what was offered up to the number
+    ``until`` (0: nothing). Until that is on the node, no more than the first ``sure`` ones count.
+    ``after`` is owed when that is done.
+    """
+
+    since: float
+    sure: int
+    walks: int = 1
+    until: int = 0
+    after: Batch | None = None
 
 
 @dataclass(frozen=True)
@@ -62,11 +111,13 @@ class Totals:
 class Health:
     """How it has gone: when a run last ``succeeded``, and the last ``failure``.
 
-    ``synced``: it has been in sync at least once. ``ailing`` is what is wrong ``since`` that
-    moment, in words, until a run ends well.
+    ``synced``: it has been in sync at least once. ``whole``: it had everything once, by a full pass
+    or as was remembered, and owes only what has changed since. ``ailing`` is what is wrong
+    ``since`` that moment, in words, until a run ends well.
     """
 
     synced: bool = False
+    whole: bool = False
     succeeded: float | None = None
     failure: Failure | None = None
     ailing: str = ""

@@ -16,7 +16,9 @@ from typing import ClassVar, Self
 from inosync.changes.batch import Batch
 from inosync.changes.changes import Change, Kind
 from inosync.config.model import Source
+from inosync.engine.ailing import described, paths
 from inosync.engine.mirror import Mirror
+from inosync.rsync.exits import PARTIAL
 from inosync.rsync.output import Transferred
 
 #: The version of the reports' shape: raised when a name goes or changes its meaning.
@@ -98,7 +100,8 @@ class Succeeded(Changed):
 class Failed(Report):
     """Something went wrong that was well before, or it goes wrong in another way now.
 
-    ``state`` is "backoff" (tried again, after ``next_try`` seconds where that is known), or "held".
+    ``state`` is "backoff" (tried again, after ``next_try`` seconds where that is known), "held", or
+    "ailing": in sync but for the paths that ``lines`` name.
     ``exit`` is rsync's exit status (negative: a signal), or None when no run has ended.
     """
 
@@ -174,6 +177,22 @@ def failed(
         exit=status,
         lines=lines,
         next_try=None if wait is None else round(wait, 3),
+    )
+
+
+def ailing(mirror: Mirror, user: str) -> Failed:
+    """Return the report that `mirror` is in sync but for some paths."""
+    each_of = mirror.ailing.values()
+    told = [described(each, mirror.pair, mirror.kept, user=user) for each in each_of]
+    return Failed(
+        source=mirror.pair.source.path,
+        node=mirror.pair.node.name,
+        destination=mirror.pair.destination.shown,
+        state="ailing",
+        meaning=f"in sync but for {paths(len(told))}",
+        cure="see the lines",
+        exit=PARTIAL,
+        lines=tuple(f"{path} {what}; {cured}" for path, what, cured in told),
     )
 
 

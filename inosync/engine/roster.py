@@ -100,9 +100,9 @@ class Roster:
         """Return what is known of a mirror's source."""
         return self.sources[mirror.pair.source.path]
 
-    def full(self, reason: str, now: float) -> Batch:
-        """Return what a full pass carries."""
-        return full_pass(reason, now, contents=self.contents)
+    def full(self, reason: str, now: float, *, lost: bool = False) -> Batch:
+        """Return what a full pass carries; `lost`: what has changed is not known by name."""
+        return full_pass(reason, now, contents=self.contents, lost=lost)
 
     # ---- what is to be done ---------------------------------------------------------------
 

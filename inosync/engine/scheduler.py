@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch
-from inosync.engine import comparison
+from inosync.engine import ailing, comparison
 from inosync.engine.actions import Start
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.roster import LOOKS, Roster
@@ -81,19 +81,21 @@ class Scheduler:
         lenient = self.roster.lanes.lenient(mirror)
         rehearse = self.roster.config.rmaxdelete > 0 and not mirror.brake.approved
         batch = mirror.start(now, check_after=_look(mirror), rehearse=rehearse, lenient=lenient)
-        self._order(mirror, batch, RunKind.REHEARSAL if rehearse else RunKind.PASS)
+        self._order(mirror, batch, RunKind.REHEARSAL if rehearse else RunKind.PASS, now)
 
-    def go_on(self, mirror: Mirror, now: float) -> None:
+    def go_on(self, mirror: Mirror, now: float, kind: RunKind = RunKind.PASS) -> None:
         """Start the next run of the same flight: after a rehearsal, or a step."""
-        batch = mirror.perform(now, check_after=_look(mirror))
-        self._order(mirror, batch, RunKind.PASS)
+        patience = SILENCE if kind is RunKind.CONTENTS else 1
+        batch = mirror.perform(now, check_after=_look(mirror) * patience)
+        self._order(mirror, batch, kind, now)
 
     def compare(self, now: float) -> None:
         """Start the comparison that has been due for longest."""
         mirror = comparison.longest_due(self.comparable(), now)
         if mirror is not None:
             mirror.compare(now, check_after=_look(mirror) * SILENCE)
-            self._order(mirror, self.roster.full("rverify", now), RunKind.COMPARISON)
+            whole = self.roster.full("rverify", now)
+            self._order(mirror, whole, RunKind.COMPARISON, now)
 
     def comparable(self) -> Sequence[Mirror]:
         """Return the mirrors that may be compared when their time has come: one at a time.
@@ -113,7 +115,7 @@ class Scheduler:
         quiet = not state.batch and not state.written and state.open_for(mirror.pair.node.name)
         return quiet and comparison.idle(mirror, self.roster.lanes.partner(mirror))
 
-    def _order(self, mirror: Mirror, batch: Batch, kind: RunKind) -> None:
+    def _order(self, mirror: Mirror, batch: Batch, kind: RunKind, now: float) -> None:
         """Order the next run of a mirror, which carries `batch`."""
         waiting = self.roster.source_of(mirror).settling.paths
         if waiting and batch.changes is not None:
@@ -134,6 +136,9 @@ class Scheduler:
             owed=self.roster.lanes.owes(mirror),
             stale=mirror.stale,
             retried=mirror.backoff.failures > 0,
+            blind=ailing.blind(mirror.ailing, batch, now),
+            odd=mirror.ousted,
+            equal_at=mirror.equal_at,
         )
         self.roster.actions.append(Start(mirror, order))
 

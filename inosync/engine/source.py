@@ -6,7 +6,6 @@ Pure values; the engine decides what follows from them.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -33,12 +32,20 @@ class SourceState:
     watched: bool = False  # the watches stand
     short: bool = False  # some directories have no watch
     full_at: float | None = None  # when the next repairing full pass is due
-    linked: bool = False  # that pass is due for files with several names
-    linked_at: float = -math.inf  # when such a pass was last made
     held: str = ""  # why nothing of it may travel; "" is well
     held_since: float = 0.0
     free: frozenset[str] = frozenset()  # nodes to which it may all the same: a person said so
     untold: Batch | None = None  # what the hook on_change has not been told yet
+
+    @property
+    def in_store(self) -> bool:
+        """Whether it was heard to change in what its mirrors have not been offered yet."""
+        return bool(self.batch or self.written or self.big or len(self.settling))
+
+    @property
+    def gathering(self) -> bool:
+        """Whether there is, or may be unheard, what its mirrors have not been offered yet."""
+        return self.in_store or self.short
 
     @property
     def open(self) -> bool:
@@ -48,6 +55,16 @@ class SourceState:
     def open_for(self, node: str) -> bool:
         """Return whether its mirror on `node` may run."""
         return self.watched and (not self.held or node in self.free)
+
+    def since(self, *, big: bool) -> float | None:
+        """Return when the first change was seen that its mirrors have not been offered yet.
+
+        It waits for ``edelay``, ``eopen`` or ``rsettle``. With `big`, what lanes for big files have
+        to carry; what settles may be that.
+        """
+        gathered = (self.big,) if big else (self.batch, self.written)
+        waits = [*(each.since for each in gathered), self.settling.since]
+        return min((since for since in waits if since is not None), default=None)
 
     def inherit(self, old: SourceState) -> None:
         """Take over from before a change of the config what still counts."""
@@ -91,8 +108,8 @@ def without_unsettled(
         return changes, big
     waiting = {
         path
-        for path in (*changes.entries, *changes.written)
-        if path and settling.touch(path, now, big=path in big.entries)
+        for path in (*changes.entries, *changes.attributes, *changes.written)
+        if path and settling.touch(path, now, big=path in big.entries or path in big.attributes)
     }
     return _without(changes, waiting), _without(big, waiting)
 
@@ -101,5 +118,6 @@ def _without(changes: Changes, files: Collection[bytes]) -> Changes:
     return dataclasses.replace(
         changes,
         entries={path: None for path in changes.entries if path not in files},
+        attributes={path: None for path in changes.attributes if path not in files},
         written={path: None for path in changes.written if path not in files},
     )

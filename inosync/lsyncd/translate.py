@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from inosync.rsync.options import hindrance, parse_extra
+from inosync.rsync.rules import read_entry
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Sync:
     own: dict[str, Any] = field(default_factory=dict)  # of the node
     excludes: list[str] = field(default_factory=list)
     exclude_files: list[str] = field(default_factory=list)
+    filter_files: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -129,13 +132,34 @@ def translated(kind: str, values: dict[str, Any], general: Mapping[str, Any], cw
     result.notes += [
         _note(key, value) for key, value in sorted(values.items()) if key not in _INTERNAL
     ]
-    result.excludes = _words(values.get("filter")) + _words(values.get("exclude"))
+    result.excludes = _filters(_words(values.get("filter")), result.notes)
+    result.excludes += map(_as_excluded, _words(values.get("exclude")))
     if values.get("subdirs") is False:
         result.excludes.append("*/")
-    files = _words(values.get("filterFrom")) + _words(values.get("excludeFrom"))
-    result.exclude_files = [posixpath.join(cwd, file) for file in files]
+    for name, files in (("filterFrom", result.filter_files), ("excludeFrom", result.exclude_files)):
+        files += [posixpath.join(cwd, file) for file in _words(values.get(name))]
     _options(result, values)
     return result
+
+
+def _filters(rules: list[str], notes: list[str]) -> list[str]:
+    """Return lsyncd's filter rules as rsync spells them: it wants no blank behind the sign."""
+    result = []
+    for rule in rules:
+        if found := re.fullmatch(r"\s*([-+])\s*(.+)", rule, re.DOTALL):
+            result.append(f"{found[1]} {found[2]}")
+        else:
+            notes.append(f"filter {_lua(rule)}: neither + nor -, which lsyncd refuses; left out")
+    return result
+
+
+def _as_excluded(text: str) -> str:
+    """Return an entry that is to mean what it means in a list for ``rsync --exclude-from``."""
+    try:
+        literal = read_entry(text).filter
+    except ValueError:
+        literal = True
+    return f"- {text}" if literal else text
 
 
 def _note(key: str, value: Any) -> str:

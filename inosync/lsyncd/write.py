@@ -18,14 +18,15 @@ def grouped(syncs: list[Sync]) -> list[list[Sync]]:
     """Return which syncs one config can say: every source of it goes to every node of it."""
     by_source: dict[str, list[Sync]] = {}
     for one in syncs:
-        same = [one.source, one.settings, one.excludes, one.exclude_files]
+        files = [one.exclude_files, one.filter_files]
+        same = [one.source, one.settings, one.excludes, *files]
         by_source.setdefault(json.dumps(same), []).append(one)
     groups: dict[str, list[Sync]] = {}
     for key, alike in by_source.items():
         first = alike[0]
         several_paths = len({one.path for one in alike}) > 1
         nodes = json.dumps([[[one.node, one.own] for one in alike], first.settings])
-        share = key if several_paths or first.exclude_files else nodes
+        share = key if several_paths or first.exclude_files or first.filter_files else nodes
         inner = any(_nested(one.source, first.source) for one in groups.get(share, []))
         groups.setdefault(key if inner else share, []).extend(alike)
     return list(groups.values())
@@ -80,20 +81,38 @@ def _config(group: list[Sync]) -> list[str]:
     lines.append(_list("rnodes", [_node(text, own, shared) for text, own in nodes], str))
     excludes = {sync.source: sync.excludes for sync in group}
     if len({tuple(patterns) for patterns in excludes.values()}) == 1:
-        if first[0].excludes or first[0].exclude_files:
+        if first[0].excludes or first[0].exclude_files or first[0].filter_files:
             lines.append(_list("rexcludes", first[0].excludes, _python))
     else:
         lines += ["rexcludes = {"]
         lines += [f"    {_python(key)}: {_python(value)}," for key, value in excludes.items()]
         lines += ["}"]
-    for file in first[0].exclude_files:
+    for file in first[0].filter_files:
         lines += [
-            f"with open({_python(file)}) as _file:",
-            "    _lines = [_line.strip() for _line in _file]",
-            'rexcludes += [_line for _line in _lines if _line and _line[0] not in "#;"]',
+            *_reading(file),
+            f"rexcludes += [_line[0] + ' ' + _line[1:].lstrip() {_NO_COMMENT}]",
+        ]
+    for file in first[0].exclude_files:
+        # lsyncd takes no includes from these, and a "-" before each pattern if there is one.
+        lines += [
+            *_reading(file),
+            f"_lines = [_line {_NO_COMMENT} and _line[0] != '+']",
+            "rexcludes += ['- ' + _line.removeprefix('-').lstrip() for _line in _lines]",
         ]
     settings = {**first[0].settings, **shared}
     return lines + [f"{key} = {_python(value)}" for key, value in settings.items()]
+
+
+#: The end of a comprehension over the lines of a file, without blank ones and comments.
+_NO_COMMENT = "for _line in _lines if _line and _line[0] not in '#;'"
+
+
+def _reading(file: str) -> list[str]:
+    """Return the lines that read a file of rules, as bytes are, without blanks before each."""
+    return [
+        f'with open({_python(file)}, encoding="utf-8-sig", errors="surrogateescape") as _file:',
+        '    _lines = [_line.rstrip("\\n").lstrip() for _line in _file]',
+    ]
 
 
 def _node(text: str, own: Mapping[str, Any], shared: Mapping[str, Any]) -> str:

@@ -28,8 +28,9 @@ def big_changes(
 ) -> list[Change]:
     """Return what a lane for files of more than `size` bytes has to carry of `changes`.
 
-    That is an ENTRY for each such file, as the source is now. A new directory with too much in it
-    to be looked at stays as it is. Deletions are none of the lane's business.
+    That is an ENTRY for each such file, as the source is now, or ATTRIBUTES if no more has changed.
+    A new directory with too much in it to be looked at stays as it is. Deletions are none of the
+    lane's business.
     """
     if not size:
         return []
@@ -41,7 +42,7 @@ def big_changes(
             continue
         if kind is not Kind.TREE:
             if is_big(view.look(path), size):
-                found[Change(path, Kind.ENTRY)] = None
+                found[Change(path, kind if kind is Kind.ATTRIBUTES else Kind.ENTRY)] = None
         elif path not in walked:
             names = list(islice(below(path, filters=filters, view=view), left + 1))
             left -= len(names)

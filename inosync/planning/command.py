@@ -63,8 +63,9 @@ class Run:
     there even if the source has them. A STEP has the ``step`` that it is (see steps.py).
 
     With ``rbigsize`` the run of the lane for `big` files carries what is larger, and any other what
-    is not; one that is `lenient` spares the temporary files of that lane on the node. A SLICE
-    carries the ``trees``, which are directories of the source.
+    is not; one that is `lenient` spares the temporary files of that lane on the node. One that
+    `tells` says which files it sends. CONTENTS that cannot be listed are of these files `only`. A
+    SLICE carries the ``trees``, which are directories of the source.
     """
 
     pair: Pair
@@ -79,6 +80,8 @@ class Run:
     leave: Iterable[bytes] = ()
     hide: Iterable[bytes] = ()
     trees: Sequence[bytes] = ()
+    only: Iterable[bytes] = ()
+    tells: bool = False
 
     @property
     def pretends(self) -> bool:
@@ -108,7 +111,7 @@ def command(run: Run, config: Config, program: Program) -> list[str]:
         argv.append("--relative")
     argv += _transport(run, program)
     if isinstance(run.step, Relink):
-        return [*argv, *_relinking(run.pair, run.step)]
+        return [*argv, *_relinking(run.pair, run.step, tells=run.tells)]
     return [*argv, *_carrying(run, config)]
 
 
@@ -146,10 +149,11 @@ def _transport(run: Run, program: Program) -> list[str]:
     return words
 
 
-def _relinking(pair: Pair, relink: Relink) -> list[str]:
+def _relinking(pair: Pair, relink: Relink, *, tells: bool) -> list[str]:
     """Return the last words of the step that fills a directory from what the node has."""
     first = [f"--exclude={_anchored('', path)}" for path in relink.doubts]
     words = [*rsync_options(relink.rules, first=first), *spoken(pair.node.extra)]
+    words += ("-ii", *differences.TOLD) if tells else ()  # once more "i": what is linked, too
     return [*words, "--", *_ends(pair, os.fsdecode(relink.new))]
 
 
@@ -165,7 +169,10 @@ def _carrying(run: Run, config: Config) -> list[str]:
     all_sizes = run.kind is RunKind.COMPARISON or isinstance(run.step, Renew)
     size = 0 if all_sizes else config.rbigsize
     words += _lane_options(with_rules(spoken(extra), first), size, big=run.big)
+    if run.kind is RunKind.CONTENTS:
+        words = [*_without_deletions(words), "--checksum", *_only(run.only, prefix)]
     words += differences.OPTIONS if run.contents or run.kind is RunKind.COMPARISON else ()
+    words += differences.TOLD if run.tells else ()
     if run.pretends:
         # Everything is counted, whatever limit the user has set to what is done.
         words += ["--dry-run", "--info=del", f"--max-delete={_ANY_NUMBER}"]
@@ -224,7 +231,25 @@ def _mode(run: Run) -> list[str]:
         return _link_options(run.step)
     more = _STEP_OPTIONS.get(type(run.step), ())
     words = list_options() if run.listed else ["-ltrp", "--delete"]
-    return [*(word for word in words if not ((run.big or more) and word == "--delete")), *more]
+    spares = run.big or more or run.kind is RunKind.CONTENTS
+    return [*(word for word in words if not (spares and word == "--delete")), *more]
+
+
+def _only(files: Iterable[bytes], prefix: str) -> list[str]:
+    """Return the rules that come last, and leave nothing but `files` to a run; none for none."""
+    ways: dict[str, None] = {}
+    for path in sorted(files):
+        whole = b"/".join(part for part in (os.fsencode(prefix), path) if part)
+        slash = whole.find(b"/")
+        while slash != -1:
+            ways[f"--include={_anchored('', whole[:slash])}/"] = None
+            slash = whole.find(b"/", slash + 1)
+        ways[f"--include={_anchored('', whole)}"] = None
+    return [*ways, "--exclude=*"] if ways else []
+
+
+def _without_deletions(words: Sequence[str]) -> list[str]:
+    return [word for word in words if not word.startswith("--del")]
 
 
 def _lane_options(extra: Sequence[str], size: int, *, big: bool) -> list[str]:
@@ -234,7 +259,7 @@ def _lane_options(extra: Sequence[str], size: int, *, big: bool) -> list[str]:
     """
     if not big:
         return [*extra, *([f"--max-size={size}"] if size else [])]
-    words = [word for word in extra if not word.startswith("--del")]
+    words = _without_deletions(extra)
     words += [f"--min-size={size + 1}", *_ONLY_FILES]
     if not keeps_partials(words):
         words.append(f"--partial-dir={PARTIAL_DIRECTORY}")

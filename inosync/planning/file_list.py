@@ -24,17 +24,18 @@ What rsync (3.5.0) makes of the list, each held by a test:
   become something else, now and then exit 2 ("ABORTING due to invalid path from sender"). All of
   these are races that were lost: a new plan is due, for the same changes.
 - An entry of 4096 bytes or more is cut off there without a word.
+- An entry that begins with ``#`` or ``;`` is a comment, also with ``--from0``: see :func:`lead`.
 """
 
 from __future__ import annotations
 
 import stat
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
-from inosync.changes.changes import Change, Kind
+from inosync.changes.changes import Change, Inode, Kind
 from inosync.config.model import Source
 from inosync.planning.view import Status, View
 from inosync.rsync.filters import Filters
@@ -78,14 +79,16 @@ class Plan:
 
     ``entries`` are the names for ``--files-from``, relative to :func:`top`, to be ended by a NUL
     each. ``full`` is why only a full pass will do, or ``""``; then there are no entries. Neither:
-    there is nothing to carry. ``linked`` says that a file with more names than one has changed:
-    under the others it has done so without an event, and only a full pass finds them. That stays
-    unknown when the name by which it was changed is gone before it is looked at.
+    there is nothing to carry. ``linked`` are files that have more names than the changes know, and
+    these: under the others they have changed without an event. That stays unknown when the name by
+    which one was changed is gone before it is looked at. ``inside`` are the paths in new
+    directories that are no directories.
     """
 
     entries: tuple[bytes, ...] = ()
     full: str = ""
-    linked: bool = False
+    linked: Mapping[Inode, frozenset[bytes]] = field(default_factory=dict)
+    inside: tuple[bytes, ...] = ()
 
 
 def list_options(list_file: str = "-") -> list[str]:
@@ -107,6 +110,15 @@ def top(source: Source) -> str:
     return source.argument
 
 
+def lead(prefix: bytes) -> bytes:
+    """Return what comes before the path of each entry, for a source with this prefix."""
+    if not prefix:
+        return b"./"
+    # A line that begins so is a comment to rsync (read_line in io.c). What is before "/./" is where
+    # a name is looked for, no part of it: "./#name" would send the top of the transfer as well.
+    return b"././" + prefix + b"/" if prefix[:1] in (b"#", b";") else prefix + b"/"
+
+
 def plan(
     changes: Iterable[Change],
     *,
@@ -114,13 +126,14 @@ def plan(
     view: View,
     spare: Collection[bytes] = (),
     hide: Collection[bytes] = (),
+    named: Collection[Inode] = (),
     longest: int = LONGEST_LIST,
 ) -> Plan:
     """Return what carries `changes`, as the source is now; to be asked anew for every run.
 
     `filters` are the rules of the source, compiled with its prefix. `spare` are paths that
-    the run leaves alone, and `hide` paths that it is to delete, as ``command.Run`` has them. The
-    list has at most `longest` entries.
+    the run leaves alone, and `hide` paths that it is to delete, as ``command.Run`` has them. Of the
+    files that are `named` the changes have all names. The list has at most `longest` entries.
     """
 
     def admits(path: bytes, *, directory: bool) -> bool:
@@ -139,13 +152,13 @@ def plan(
     paths = _fold(levels, survey.entries, view)
     if len(paths) + len(levels) > longest:
         return Plan(full=f"more than {longest} paths have changed")
-    lead = filters.prefix + b"/" if filters.prefix else b"./"
-    names = [lead + path for path in paths]
-    names += [lead + path + b"/" if path else lead for path in levels]
+    start = lead(filters.prefix)
+    names = [start + path for path in paths]
+    names += [start + path + b"/" if path else start for path in levels]
     if any(len(name) > LONGEST_ENTRY for name in names):
         return Plan(full=TOO_LONG)
     # Sorted, each directory on the way is sent only once.
-    return Plan(tuple(sorted(names)), linked=survey.linked)
+    return Plan(tuple(sorted(names)), linked=survey.linked(named), inside=tuple(survey.inside))
 
 
 class _Survey:
@@ -158,7 +171,8 @@ class _Survey:
         self.entries: dict[bytes, set[bytes]] = {}
         self.levels: set[bytes] = set()
         self.trees: set[bytes] = set()
-        self.linked = False
+        self.inside: list[bytes] = []
+        self._links: dict[Inode, tuple[int, set[bytes]]] = {}  # how many names, and which
         self._admits = admits
         self._view = view
         self._directories = {b"": True}  # which paths are directories that runs come to
@@ -177,7 +191,7 @@ class _Survey:
             # One level of what is left deletes the rest on the mirror, or puts a link in its place.
             self.levels.add(home)
             return
-        self.linked |= _has_more_names(status)
+        self._count_names(path, status)
         self.entries.setdefault(parent, set()).add(path)
 
     def walk(self, longest: int) -> bool:
@@ -195,17 +209,29 @@ class _Survey:
                 if is_directory:
                     if self._admits(lead + name, directory=True):
                         todo.append(lead + name)
-                elif not self.linked:
+                    continue
+                if self._admits(lead + name, directory=False):
+                    self.inside.append(lead + name)
                     # It may have been changed before the directory was watched.
-                    self.linked = self._is_linked(lead + name)
+                    self._count_names(lead + name, self._view.look(lead + name))
             if left < 0 or len(walked) + len(todo) > longest:
                 return False
         self.levels |= walked
         return True
 
-    def _is_linked(self, path: bytes) -> bool:
-        status = self._view.look(path)
-        return _has_more_names(status) and self._admits(path, directory=False)
+    def linked(self, named: Collection[Inode]) -> dict[Inode, frozenset[bytes]]:
+        """Return the files that have more names than were seen, but those that are `named`."""
+        return {
+            inode: frozenset(names)
+            for inode, (count, names) in self._links.items()
+            if len(names) < count and inode not in named
+        }
+
+    def _count_names(self, path: bytes, status: Status | None) -> None:
+        if status is None or not stat.S_ISREG(status.st_mode) or status.st_nlink < 2:
+            return
+        inode = (status.st_dev, status.st_ino)
+        self._links.setdefault(inode, (status.st_nlink, set()))[1].add(path)
 
     def _deepest(self, path: bytes) -> bytes:
         """Return the deepest directory on the way to `path`, or that, if all the way is real."""
@@ -227,10 +253,6 @@ class _Survey:
             known = known and self._admits(path, directory=True)
             self._directories[path] = known
         return known
-
-
-def _has_more_names(status: Status | None) -> bool:
-    return status is not None and stat.S_ISREG(status.st_mode) and status.st_nlink > 1
 
 
 def _fold(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch
+from inosync.changes.changes import Inode
+from inosync.changes.doubts import NO_DOUBTS, Doubts
 from inosync.config.model import Pair
 from inosync.planning.slices import Course, Slice
 from inosync.planning.steps import Step
 from inosync.planning.view import View
 from inosync.rsync.filters import Filters
+from inosync.rsync.options import hindrance
 
 
 class RunKind(enum.Enum):
@@ -21,7 +25,27 @@ class RunKind(enum.Enum):
     LISTED = "listed"  # carries what it is told on standard input
     STEP = "step"  # goes before one of these, for what was renamed
     REHEARSAL = "rehearsal"  # only asks what one of these would delete
+    CONTENTS = "contents"  # follows one of these: compares what it may have taken for equal
     COMPARISON = "comparison"  # carries nothing: finds out what differs, contents included
+
+
+#: Seconds by which the times of files may lag behind the clock: the kernel's tick.
+_TICK = 0.05
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment by the clock on the wall and by the one that never steps, in seconds."""
+
+    wall: float
+    steady: float
+
+    def by_files(self, now: Moment) -> float:
+        """Return a Unix time that no file changed after this moment is older than.
+
+        The clock may have been set since, back or on: the earlier of two readings is right then.
+        """
+        return min(self.wall, now.wall - (now.steady - self.steady)) - _TICK
 
 
 @dataclass(frozen=True)
@@ -30,12 +54,15 @@ class Order:
 
     ``kind`` is PASS or LISTED, which planning may change (a STEP goes before, a list is too long),
     SLICE, which cuts about ``budget`` entries' weight off the ``course``, or REHEARSAL or
-    COMPARISON. ``limit`` is how many files it may delete (0: any). Of a pair with a
-    lane for big files it is the `big` one's run, or one that is `lenient`: it spares what the lane
-    is at. ``left_out`` are files that must wait. ``steps`` go before it; None: that is to be
-    decided now, which takes that the run is ``alone`` with the node, and what of other runs' work
-    the node is ``owed`` (None: not known). ``stale`` is what must not outlive the run on the node;
-    ``retried`` says that the run before failed.
+    COMPARISON; or CONTENTS, of what its batch leaves in doubt. ``limit`` is how many files it may
+    delete (0: any). Of a pair with a lane for big files it is the `big` one's run, or one that is
+    `lenient`: it spares what the lane is at. ``left_out`` are files that must wait. ``steps`` go
+    before it; None: that is to be decided now, which takes that the run is ``alone`` with the node,
+    and what of other runs' work the node is ``owed`` (None: not known). ``stale`` is what must not
+    outlive the run on the node; ``retried`` says that the run before failed. ``blind`` are paths
+    that cannot be read: the run leaves alone those that are there. ``odd`` are pipes and sockets in
+    whose place there may be a file on the node: it deletes that. ``equal_at``: all that had changed
+    by then was on the node, if there was such a moment.
     """
 
     pair: Pair
@@ -50,14 +77,27 @@ class Order:
     owed: frozenset[bytes] | None = frozenset()
     stale: frozenset[bytes] = frozenset()
     retried: bool = False
+    blind: frozenset[bytes] = frozenset()
+    odd: frozenset[bytes] = frozenset()
+    equal_at: Moment | None = None
     course: Course | None = None
     budget: int = 0
 
     @property
     def by_name(self) -> bool:
         """Whether its run can name what it carries."""
-        known = not self.batch.reason and self.batch.changes is not None
-        return known and (self.big or self.pair.node.rscope == "changes")
+        named = self.batch.named and not hindrance(self.pair.node.extra)
+        wanted = self.big or named or self.pair.node.rscope == "changes"
+        return self._known and (wanted or self.idle)
+
+    @property
+    def _known(self) -> bool:
+        return not self.batch.reason and self.batch.changes is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to carry: only contents are in doubt."""
+        return self._known and not (self.batch.changes or self.stale or self.odd)
 
     @property
     def contents(self) -> bool:
@@ -70,7 +110,8 @@ class Sight:
     """A source as it is at this moment, as far as one mirror is concerned.
 
     ``spare`` is what was mounted in it and is not any more: the run leaves it alone.
-    ``directories`` is how many are watched; ``sees_all``: nothing happens without an event.
+    ``directories`` is how many are watched; ``sees_all``: nothing happens without an event. All
+    that had happened at this ``moment`` is known; ``now`` is when it was looked at.
     """
 
     view: View
@@ -78,6 +119,8 @@ class Sight:
     spare: frozenset[bytes] = frozenset()
     directories: int = 0
     sees_all: bool = True
+    now: Moment = Moment(0.0, 0.0)
+    moment: Moment | None = None
 
 
 @dataclass(frozen=True)
@@ -87,9 +130,12 @@ class Prepared:
     ``names`` are for standard input; None: there is no list; none: there is nothing to carry.
     ``steps`` are those that go before the run itself; of a STEP the first is this one. ``gone`` is
     what must be deleted on the node from now on. ``hid``: something of the batch was kept back.
-    ``linked``: a file with several names is in it, and may have changed under the others.
-    ``widened`` is why what could have been listed or sliced is a whole pass, or "". Of a pass in
-    slices this is the ``piece``, and ``course`` is what is left.
+    ``linked`` are files that have more names than the batch knows, and may have changed under these
+    as well, each with those that it knows. ``widened`` is why what could have been listed or
+    sliced is a whole pass, or "". ``left`` is what the run does not look at. ``candidates`` are
+    files that may hold other content, unless the run says that it has sent them: it ``tells``. What
+    else is in doubt are ``doubts``; of CONTENTS, what is left for the next one. ``moment``: see
+    Sight. Of a pass in slices this is the ``piece``, and ``course`` is what is left.
     """
 
     kind: RunKind
@@ -98,8 +144,13 @@ class Prepared:
     steps: tuple[Step, ...] | None = ()
     gone: frozenset[bytes] = field(default=frozenset())
     hid: bool = False
-    linked: bool = False
+    linked: Mapping[Inode, frozenset[bytes]] = field(default_factory=dict)
     widened: str = ""
+    left: frozenset[bytes] = frozenset()
+    tells: bool = False
+    candidates: frozenset[bytes] = frozenset()
+    doubts: Doubts = NO_DOUBTS
+    moment: Moment | None = None
     piece: Slice | None = None
     course: Course | None = None
 

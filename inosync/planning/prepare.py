@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable
+import stat
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from inosync.changes.changes import Change, Kind
+from inosync.changes.changes import Change, Inode, Kind, with_parents
+from inosync.changes.doubts import NO_DOUBTS, Doubts
 from inosync.config.model import Config
-from inosync.planning.big_files import big_changes
+from inosync.planning.big_files import big_changes, is_big
 from inosync.planning.command import Run, command, patient
 from inosync.planning.file_list import LONGEST_ENTRY, TOO_LONG, Plan, longest_list, plan
 from inosync.planning.order import Order, Prepared, RunKind, Sight
@@ -21,12 +23,19 @@ from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, holds, steps
 from inosync.planning.slices import Course, cut
 from inosync.planning.steps import Relink, Renew, Step
-from inosync.planning.view import files, is_real
-from inosync.rsync.options import prevented, whole_files
+from inosync.planning.suspects import FILES, candidates, take
+from inosync.planning.view import Status, files, is_real
+from inosync.rsync.options import compares_contents, hindrance, prevented, whole_files
 from inosync.rsync.program import Program
+
+#: How many files one run compares that are named by rules: each is a few words of argv.
+FEW = 200
 
 #: Bytes of a path that are left for a name in it.
 _SPARE = 255
+
+#: Runs that bring over what they are at.
+_CARRIES = (RunKind.PASS, RunKind.SLICE, RunKind.LISTED)
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,8 @@ def prepare(
     """Return what is to be run for `order` first, as the source is now."""
     if order.kind in (RunKind.REHEARSAL, RunKind.COMPARISON):
         return _prepare_run(order, sight, config, program, hide=_hidden(order))
+    if order.kind is RunKind.CONTENTS:
+        return _prepare_contents(order, sight, config, program)
     if order.kind is RunKind.SLICE and order.course is not None and sliceable(sight):
         return _prepare_slice(order, order.course, sight, config, program)
     first = (
@@ -58,6 +69,22 @@ def prepare(
     if first:
         return _prepare_step(order, first, sight, config, program)
     return _prepare_run(order, sight, config, program, hide=order.stale)
+
+
+def _odd(order: Order, sight: Sight) -> frozenset[bytes]:
+    """Return which paths still have no file, directory or link to send."""
+    found = {path: sight.view.look(path) for path in order.odd}
+    sent = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
+    return frozenset(
+        path
+        for path, status in found.items()
+        if status is not None and stat.S_IFMT(status.st_mode) not in sent
+    )
+
+
+def _left(order: Order, sight: Sight) -> frozenset[bytes]:
+    """Return what cannot be read, and is there: it stays on the node as it is."""
+    return frozenset(path for path in order.blind if sight.view.look(path) is not None)
 
 
 def sliceable(sight: Sight) -> bool:
@@ -79,8 +106,16 @@ def _prepare_slice(
         return dataclasses.replace(whole, widened=full)
     names = None if trees else found.entries
     run = _run(order, sight, RunKind.SLICE, listed=not trees, trees=trees)
-    argv = tuple(command(run, config, program))
-    return Prepared(RunKind.SLICE, argv, names=names, piece=piece, course=rest)
+    return Prepared(
+        RunKind.SLICE,
+        tuple(command(run, config, program)),
+        names=names,
+        left=order.left_out | _left(order, sight),
+        doubts=order.batch.doubts if rest.over and not order.contents else NO_DOUBTS,
+        moment=sight.moment,
+        piece=piece,
+        course=rest,
+    )
 
 
 def _hidden(order: Order) -> frozenset[bytes]:
@@ -94,37 +129,112 @@ def _prepare_step(
     """Return the run of the first of the steps that remain."""
     step = remaining[0]
     relink = isinstance(step, Relink)
-    run = _run(order, sight, RunKind.STEP, listed=not relink, step=step)
+    tells = _tells(order)
+    run = _run(order, sight, RunKind.STEP, listed=not relink, step=step, tells=tells)
     return Prepared(
         RunKind.STEP,
         tuple(command(run, config, program)),
         names=step.names or None if relink else step.names,
         steps=remaining,
         gone=step.gone if isinstance(step, Relink) else frozenset(),
+        tells=tells,
+        moment=sight.moment,
     )
+
+
+def _tells(order: Order) -> bool:
+    """Return whether a run is asked what it sends: not when it compares contents anyway."""
+    return not order.contents and not compares_contents(order.pair.node.extra)
 
 
 def _prepare_run(
     order: Order, sight: Sight, config: Config, program: Program, *, hide: frozenset[bytes]
 ) -> Prepared:
     """Return the run itself."""
-    names, widened, linked = None, "", False
-    if order.by_name:
-        found = _plan(_changes(order, sight, config, hide), sight, hide=hide)
-        names, widened, linked = found.entries, found.full, found.linked
-        names = None if widened else names
-    kind = order.kind
-    if kind in (RunKind.PASS, RunKind.SLICE, RunKind.LISTED):
+    found, stale = Plan(), hide
+    if order.kind in _CARRIES:
+        hide = hide | _odd(order, sight)
+    if order.by_name and not order.idle:
+        changes = _changes(order, sight, config, hide)
+        found = _plan(changes, sight, hide=hide, named=order.batch.whole)
+    names = found.entries if order.by_name and not found.full else None
+    kind, doubtful, doubts = order.kind, frozenset[bytes](), NO_DOUBTS
+    if kind in _CARRIES:
         kind = RunKind.PASS if names is None else RunKind.LISTED
-    run = _run(order, sight, kind, listed=names is not None, hide=hide)
+        doubtful, doubts = _in_doubt(order, sight, None if names is None else found.inside)
+    run = _run(order, sight, kind, listed=names is not None, hide=hide, tells=bool(doubtful))
     return Prepared(
         kind,
         tuple(command(run, config, program)),
         names=names,
         steps=order.steps if kind in (RunKind.REHEARSAL, RunKind.COMPARISON) else (),
-        hid=any(sight.view.look(path) is not None for path in hide),
-        linked=linked,
-        widened=widened,
+        hid=any(sight.view.look(path) is not None for path in stale),
+        # The run that follows a rehearsal tells them.
+        linked={} if order.kind is RunKind.REHEARSAL else found.linked,
+        widened=found.full,
+        left=order.left_out | _left(order, sight),
+        tells=bool(doubtful),
+        candidates=doubtful,
+        doubts=doubts,
+        moment=sight.moment,
+    )
+
+
+def _in_doubt(
+    order: Order, sight: Sight, inside: Iterable[bytes] | None
+) -> tuple[frozenset[bytes], Doubts]:
+    """Return which files may hold other content unless they are sent, and what else may."""
+    before = order.batch.doubts
+    if order.contents:
+        return frozenset(), NO_DOUBTS
+    if not _tells(order):
+        return frozenset(), before
+    files, doubts = candidates(
+        order.batch.changes,
+        filters=sight.filters,
+        view=sight.view,
+        inside=inside,
+        leave=order.left_out,
+    )
+    files = files | before.files if before.files else files
+    return files, dataclasses.replace(before, files=frozenset()) | doubts
+
+
+def _prepare_contents(order: Order, sight: Sight, config: Config, program: Program) -> Prepared:
+    """Return the run that compares some of what is in doubt by content."""
+    spared = {*sight.spare, *order.stale, *order.left_out}
+
+    def wants(path: bytes, status: Status) -> bool:
+        if config.rbigsize and is_big(status, config.rbigsize) != order.big:
+            return False
+        if spared and any(above in spared for above in with_parents(path)):
+            return False
+        return sight.filters.admits_path(path, directory=False)
+
+    # Where a list would not mean the same as a pass, rules name the files.
+    by_rules = not sight.filters.plain or bool(hindrance(order.pair.node.extra))
+    since = order.equal_at.by_files(sight.now) if order.equal_at is not None else None
+    suspects, rest = take(
+        order.batch.doubts,
+        view=sight.view,
+        wants=wants,
+        since=since,
+        most=FEW if by_rules else FILES,
+    )
+    found = Plan() if by_rules else _plan((Change(p, Kind.ENTRY) for p in suspects), sight)
+    names = None if suspects and (by_rules or found.full) else found.entries
+    only = suspects[:FEW] if names is None else ()
+    if names is None:
+        rest |= Doubts(frozenset(suspects[FEW:]))
+    run = _run(order, sight, RunKind.CONTENTS, listed=names is not None, only=only)
+    argv = tuple(command(run, config, program))
+    return Prepared(
+        RunKind.CONTENTS,
+        argv,
+        names=names,
+        left=_left(order, sight),
+        doubts=rest,
+        moment=sight.moment,
     )
 
 
@@ -139,7 +249,13 @@ def _changes(
     return itertools.chain(changes, deleted)
 
 
-def _plan(changes: Iterable[Change], sight: Sight, *, hide: frozenset[bytes] = frozenset()) -> Plan:
+def _plan(
+    changes: Iterable[Change],
+    sight: Sight,
+    *,
+    hide: frozenset[bytes] = frozenset(),
+    named: Collection[Inode] = (),
+) -> Plan:
     """Return what a run has to name to carry `changes`."""
     return plan(
         changes,
@@ -147,6 +263,7 @@ def _plan(changes: Iterable[Change], sight: Sight, *, hide: frozenset[bytes] = f
         view=sight.view,
         spare=sight.spare,
         hide=hide,
+        named=named,
         longest=longest_list(sight.directories),
     )
 
@@ -159,11 +276,13 @@ def _run(
     listed: bool,
     step: Step | None = None,
     hide: frozenset[bytes] = frozenset(),
+    only: Iterable[bytes] = (),
+    tells: bool = False,
     trees: tuple[bytes, ...] = (),
 ) -> Run:
     """Return a run of this kind, with all that the order says of each of its runs."""
     return Run(
-        patient(order.pair) if order.contents else order.pair,
+        patient(order.pair) if order.contents or kind is RunKind.CONTENTS else order.pair,
         kind,
         step=step,
         listed=listed,
@@ -172,8 +291,10 @@ def _run(
         lenient=order.lenient,
         contents=order.contents,
         spare=sight.spare,
-        leave=files(order.left_out, sight.view),
+        leave=files(order.left_out, sight.view) | _left(order, sight),
         hide=hide,
+        only=only,
+        tells=tells,
         trees=trees,
     )
 
@@ -204,6 +325,9 @@ def _relinks(
 ) -> tuple[Step, ...]:
     extra = order.pair.node.extra
     if not order.batch.moves or order.owed is None or not order.alone or prevented(extra):
+        return ()
+    # What the node has may not be what it should be.
+    if order.batch.doubts:
         return ()
     # Older ones, which compare whole seconds, would take other files for these.
     if sight.spare or not sight.sees_all or not program.compares_exactly:

@@ -60,6 +60,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from inosync.changes.batch import Batch
 from inosync.changes.changes import Change, Kind, Move
+from inosync.planning.file_list import lead
 from inosync.planning.renamed_files import PER_RUN, Renamed, base_name, file_steps, home, stays
 from inosync.planning.steps import Fuzzy, Pave, Relink, Step
 from inosync.planning.view import View
@@ -103,7 +104,7 @@ def steps(
     `owed` is what the lane for files above `big` bytes has still to carry. `delta` says that rsync
     may make a file of one that is there.
     """
-    if not batch.moves or batch.reason or batch.changes is None or filters.left_to_rsync:
+    if not batch.moves or batch.reason or batch.changes is None or not filters.plain:
         return ()
     survey = _Survey(batch.moves, filters, view)
     survey.consider(batch.changes)
@@ -116,12 +117,12 @@ def steps(
     files = [file for move in set(batch.moves) if (file := survey.file(move)) is not None]
     linked, alike = file_steps(files, per_run=per_run, big=big, delta=delta)
     relinks = [*directories, *linked]
-    lead = filters.prefix + b"/" if filters.prefix else b"./"
-    ways = {lead + relink.new for relink in relinks if relink.new}
+    start = lead(filters.prefix)
+    ways = {start + relink.new for relink in relinks if relink.new}
     return (
         *((Pave(tuple(sorted(ways))),) if ways else ()),
         *relinks,
-        *((Fuzzy(tuple(lead + name for name in alike)),) if alike else ()),
+        *((Fuzzy(tuple(start + name for name in alike)),) if alike else ()),
     )
 
 
@@ -286,8 +287,8 @@ def _rules(filters: Filters, places: Iterable[bytes]) -> tuple[str, ...] | None:
 
     None when they may not be the same everywhere.
     """
-    lead = filters.prefix + b"/" if filters.prefix else b""
-    tops = [(lead + place).split(b"/") for place in places]
+    start = filters.prefix + b"/" if filters.prefix else b""
+    tops = [(start + place).split(b"/") for place in places]
     kept = []
     for rule in filters.rules:
         if rule.by_name:

@@ -124,6 +124,11 @@ class Settling:
         """Which files wait."""
         return frozenset(self._waiting)
 
+    @property
+    def since(self) -> float | None:
+        """When the first of those that wait was changed; None when nothing waits."""
+        return min((waiting.first for waiting in self._waiting.values()), default=None)
+
     def count(self, before: float) -> int:
         """Return how many wait that were first changed `before` that moment."""
         return sum(waiting.first <= before for waiting in self._waiting.values())

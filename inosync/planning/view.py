@@ -28,6 +28,14 @@ class Status(Protocol):
         """How many names it has."""
 
     @property
+    def st_dev(self) -> int:
+        """The device that it is on."""
+
+    @property
+    def st_ino(self) -> int:
+        """What all of its names have in common, on that device."""
+
+    @property
     def st_ctime(self) -> float:
         """When it last changed, in seconds since 1970: content, mode, owner or name."""
 

@@ -11,15 +11,19 @@ from dataclasses import dataclass
 
 from inosync.text import printable
 
-#: Makes rsync compare contents, and tell what differs in lines that ``differences`` reads: eleven
-#: characters, a blank and the name, of which only control characters are escaped.
-OPTIONS = ("--checksum", "--8-bit-output", "--out-format=%i %n")
+#: Makes rsync tell what it does in lines of eleven characters, a blank and the name, of which only
+#: control characters are escaped; and compare contents, so that ``differences`` reads them.
+TOLD = ("--8-bit-output", "--out-format=%i %n")
+OPTIONS = ("--checksum", *TOLD)
 
 #: How many paths a report remembers as examples.
 SAMPLE = 5
 
 _LINE = re.compile(rb"([<>ch.])([fdLDS])([.+?cstTpogunbax ]{9}) (.+)", re.DOTALL)
 _DELETING = re.compile(rb"\*deleting {3}(.+)", re.DOTALL)
+#: How the line of a file begins that got the content of the source: sent or received, linked, or
+#: made of what is there.
+_CARRIED = (b"<f", b">f", b"hf", b"cf")
 _ESCAPE = re.compile(rb"\\#([0-7]{3})")
 
 #: What a letter means; T is a time that rsync was not asked to keep.
@@ -69,6 +73,15 @@ def differences(lines: Iterable[bytes]) -> Iterator[Difference]:
             what = _what(found[1], found[2], found[3].decode())
             if what:
                 yield Difference(_unescape(found[4]), what)
+
+
+def carried(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Return the files that have got the content of the source, as ``Difference.path`` has them."""
+    for line in lines:
+        text = line if line[:2] in _CARRIED else line.rpartition(b"\r")[2]
+        if text[:2] in _CARRIED:
+            name = text[12:].rstrip(b"\n")
+            yield _unescape(name) if b"\\#" in name else name
 
 
 def summary(found: Iterable[Difference]) -> Drift:

@@ -4,8 +4,9 @@ Owns the meaning of an exclude list: which rule an entry stands for, which paths
 and how the same list is handed to rsync. It must not know where the list came from, what a config
 looks like, or any file system: names go in, verdicts come out.
 
-The language is that of ``rsync --exclude=PATTERN`` (rsync(1), "FILTER RULES IN DEPTH"); what one
-pattern matches is said in patterns.py. Where the manual page and the program differ, this follows
+The language is that of ``rsync --exclude=PATTERN`` and ``rsync --filter=RULE`` (rsync(1), "FILTER
+RULES IN DEPTH"); what one pattern matches is said in patterns.py, what one entry is in rules.py.
+Where the manual page and the program differ, this follows
 the program: the parents of the directory that ``-R`` names are sent whatever the rules say of them.
 Only the whole named path is looked up, and excluding it excludes all.
 """
@@ -19,20 +20,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from inosync.errors import ConfigError
-from inosync.rsync.patterns import Pattern, compile_pattern
+from inosync.rsync.patterns import Pattern, compile_pattern, negated
+from inosync.rsync.rules import Entry, Sort, read_entry
 
 _LONGEST_PATTERN = 4095  # rsync discards what is longer (MAXPATHLEN), with a message at each run
-
-# An entry that rsync reads as --filter: a merge file. Only complete ones, with a space before the
-# file name, and the dot with its modifiers only where no name would have them: ``._*`` and
-# ``.press kit`` are names that people exclude. Without a file name, C means ``.cvsignore``.
-_MERGE_RULE = re.compile(
-    r"""
-    (?: :,?MODIFIER* | \.(?:,MODIFIER+|[-+]MODIFIER*|C)? | (?:dir-)?merge(?:,MODIFIER+)? ) [ ].+
-    | :,?MODIFIER*C MODIFIER* | \.C | (?:dir-)?merge,MODIFIER*C MODIFIER*
-    """.replace("MODIFIER", "[-+/Cenwsrpx]"),
-    re.DOTALL | re.VERBOSE,
-)
 
 _Match = Callable[[bytes], "re.Match[bytes] | None"]
 #: Given a directory, return what is true of the names in it that are hidden.
@@ -56,11 +47,15 @@ class Filters:
     `rules` are the entries that are decided here, in order. `left_to_rsync` are the config entries
     that only rsync applies: merge files, and every entry whose say depends on the content of one.
     A path that only they might hide is admitted: rsync is asked once too often, never too seldom.
+    `guards` are the entries that say what is kept on a mirror though the source lacks it. In a
+    `plain` list each entry is a pattern, as for ``--exclude``, that counts at both ends.
     """
 
     rules: tuple[Rule, ...] = ()
     left_to_rsync: tuple[str, ...] = ()
     prefix: bytes = b""
+    guards: tuple[Rule, ...] = ()
+    plain: bool = True
     _lead: bytes = field(init=False, repr=False, compare=False)
     _file_steps: tuple[_Step, ...] = field(init=False, repr=False, compare=False)
     _directory_steps: tuple[_Step, ...] = field(init=False, repr=False, compare=False)
@@ -128,11 +123,18 @@ class Filters:
 
         The arguments are those of :meth:`admits`; parents are not looked at.
         """
+        return self._first(self.rules, path, directory)
+
+    def guard_of(self, path: bytes, *, directory: bool) -> Rule | None:
+        """Return the rule that decides whether a mirror may keep `path`; None when no rule does."""
+        return self._first(self.guards, path, directory)
+
+    def _first(self, rules: Iterable[Rule], path: bytes, directory: bool) -> Rule | None:
         subject = self._lead + path if path else self._lead[:-1]
         name = subject[subject.rfind(b"/") + 1 :]
         if not subject:
             return None
-        for rule in self.rules:
+        for rule in rules:
             expression = rule.expression(directory=directory)
             if expression is not None and re.match(
                 expression, name if rule.by_name else subject, re.DOTALL
@@ -158,37 +160,41 @@ class Filters:
 def compile_filters(patterns: Sequence[str], *, prefix: bytes = b"") -> Filters:
     """Compile an exclude list.
 
-    `patterns` are the entries in order, as for ``--exclude``: the first that matches decides, what
-    none matches is admitted. ``"+ pattern"`` includes, ``"!"`` forgets all entries before it, an
-    empty entry is ignored. Merge rules as ``--filter`` has them are left to rsync.
+    `patterns` are the entries in order, names as for ``--exclude`` or rules as for ``--filter``
+    (see rules.py): the first that matches decides, what none matches is admitted. ``"!"`` forgets
+    all entries before it, an empty entry is ignored. Rules that read files are left to rsync.
 
     `prefix` is what rsync puts before the names of this source: ``b"www"`` for ``rsync -r
     /var/www host:``, ``b"bar/baz"`` for ``-R /foo/./bar/baz``, ``b""`` for a trailing slash.
 
-    Raise ConfigError, with a problem for each, if rsync would refuse or discard entries.
+    Raise ConfigError, with a problem for each, if an entry is no rule, or rsync would discard it.
     """
-    rules: list[Rule] = []
-    left_to_rsync: list[str] = []
-    problems: list[str] = []
-    for text in patterns:
-        if problem := _problem(text):
-            problems.append(problem)
-        elif text == "!":
-            rules.clear()
-            left_to_rsync.clear()
-        elif _MERGE_RULE.fullmatch(text):
-            if _may_clear_list(text):
-                left_to_rsync[:0] = [rule.text for rule in rules]
-                rules.clear()
-            left_to_rsync.append(text)
-        elif left_to_rsync:
-            # A merge file may include what this entry would hide.
-            left_to_rsync.append(text)
-        elif text:
-            rules.append(_compile_rule(text))
-    if problems:
-        raise ConfigError(problems)
-    return Filters(tuple(rules), tuple(left_to_rsync), prefix)
+    plain: list[Entry] = []
+    left: list[Entry] = []
+    for entry in _entries(patterns):
+        if entry.sort is Sort.CLEAR:
+            plain.clear()
+            left.clear()
+        elif entry.sort in (Sort.FILE, Sort.CVS):
+            if entry.may_clear:
+                left[:0] = plain
+                plain.clear()
+            left.append(entry)
+        elif entry.sort is Sort.PATTERN:
+            # A file may include what an entry behind it would hide.
+            (left or plain).append(entry)
+    return Filters(
+        tuple(_compile_rule(entry) for entry in plain if entry.sent),
+        tuple(entry.text for entry in left if entry.sent),
+        prefix,
+        tuple(_compile_rule(entry) for entry in (*left, *plain) if _guards(entry)),
+        not any(entry.filter for entry in (*left, *plain)),
+    )
+
+
+def without_files(patterns: Sequence[str]) -> list[str]:
+    """Return the entries of a list without those that read rules from files."""
+    return [text for text in patterns if read_entry(text).sort not in (Sort.FILE, Sort.CVS)]
 
 
 def rsync_options(patterns: Sequence[str], *, first: Sequence[str] = ()) -> list[str]:
@@ -199,57 +205,61 @@ def rsync_options(patterns: Sequence[str], *, first: Sequence[str] = ()) -> list
     of rules that come before all others, and again behind a merge file that may forget them.
     """
     words = [*first]
-    for text in patterns:
-        if text == "!":
+    for entry in map(read_entry, patterns):
+        if entry.sort is Sort.CLEAR:
             words = [*first]
-        elif _MERGE_RULE.fullmatch(text):
-            words += [f"--filter={text}", *(first if _may_clear_list(text) else ())]
-        elif text:
-            words.append(f"--exclude={text}")
+        elif entry.filter:
+            words += [f"--filter={entry.text}", *(first if entry.may_clear else ())]
+        elif entry.sort is Sort.PATTERN:
+            words.append(f"--exclude={entry.text}")
     return words
 
 
-def _may_clear_list(merge_rule: str) -> bool:
-    """Return whether the merge file may hold a ``!`` that forgets the entries before it.
+def _entries(patterns: Sequence[str]) -> list[Entry]:
+    """Read all entries. Raise ConfigError, with a problem for each, if some are wrong."""
+    entries: list[Entry] = []
+    problems: list[str] = []
+    for text in patterns:
+        try:
+            entries.append(entry := read_entry(text))
+            _check_name(entry.pattern)
+        except ValueError as error:
+            shown = f"{text[:40]!r}..." if len(text) > _LONGEST_PATTERN // 2 else repr(text)
+            problems.append(f"exclude rule {shown} {error}")
+    if problems:
+        raise ConfigError(problems)
+    return entries
 
-    One that is read per directory has a list of its own, and one that holds nothing but excludes
-    (``-``) or includes (``+``) takes ``!`` for a name.
-    """
-    head = merge_rule.partition(" ")[0]
-    return head.startswith((".", "merge")) and not ("-" in head or "+" in head)
 
-
-def _split(text: str) -> tuple[bool, str]:
-    """Return whether an entry includes, and its pattern."""
-    if text.startswith(("+ ", "- ")):
-        return text[0] == "+", text[2:]
-    return False, text
-
-
-def _problem(text: str) -> str:
-    """Return what is wrong with an entry, as a line for a person; empty when nothing is."""
-    _, pattern = _split(text)
-    if text and not pattern:
-        return f"exclude rule {text!r} has no pattern after its prefix: complete or remove it"
+def _check_name(pattern: str) -> None:
+    """Raise ValueError if no file can have the name, or rsync would discard the pattern."""
     if "\0" in pattern:
-        return f"exclude rule {text!r} has a NUL character, which no file name has: remove it"
+        raise ValueError("has a NUL character, which no file name has: remove it")
     try:
         length = len(os.fsencode(pattern))
     except UnicodeEncodeError:
-        return f"exclude rule {text!r} has a character that no file name can have: remove it"
+        raise ValueError("has a character that no file name can have: remove it") from None
     if length > _LONGEST_PATTERN:
-        return (
-            f"exclude rule {text[:40]!r}... is {length} bytes long and rsync would ignore it: "
-            f"use at most {_LONGEST_PATTERN}"
+        raise ValueError(
+            f"is {length} bytes long and rsync would ignore it: use at most {_LONGEST_PATTERN}"
         )
-    return ""
 
 
-def _compile_rule(text: str) -> Rule:
-    include, pattern = _split(text)
-    compiled = compile_pattern(os.fsencode(pattern))
+def _guards(entry: Entry) -> bool:
+    """Return whether an entry may keep a path of the mirror from deletion."""
+    return entry.sort is Sort.PATTERN and entry.kept
+
+
+def _compile_rule(entry: Entry) -> Rule:
+    compiled = compile_pattern(os.fsencode(entry.pattern))
+    if entry.negated:
+        compiled = negated(compiled)
     return Rule(
-        compiled.by_name, compiled.file_expression, compiled.directory_expression, text, include
+        compiled.by_name,
+        compiled.file_expression,
+        compiled.directory_expression,
+        entry.text,
+        entry.include,
     )
 
 

@@ -16,6 +16,7 @@ _EMPTIES = "a source that cannot be read would empty its mirrors"
 _VANISHED = "a source that vanished would look mirrored"
 _LAYOUT = "the layout of the mirror is decided by wpath; put /./ where the part to keep begins"
 _FLAT = "what lies in subdirectories would never be sent"
+_OLD_ARGS = "rsync refuses it beside --protect-args, which every run has; remove it"
 
 _RULES = "its rules do not hold for what lies below an excluded directory; write them as rexcludes"
 _LINKS = "what is behind a symbolic link changes without an event"
@@ -116,7 +117,8 @@ ROWS = (
     # How it gets there.
     Row("-e --rsh --rsync-path", value=True),
     Row("-M --remote-option", value=True, no_steps=True),
-    Row("--no-protect-args --no-secluded-args --no-s --old-args", no_steps=True),
+    Row("--no-protect-args --no-secluded-args --no-s", no_steps=True),
+    Row("--old-args", refused=_OLD_ARGS),
     Row("--address --port --sockopts --password-file --early-input --protocol", value=True),
     Row("--timeout --contimeout --stop-after --stop-at --time-limit", value=True),
     Row("--bwlimit --max-alloc --write-batch", value=True),
@@ -131,3 +133,40 @@ ROWS = (
 
 #: The row of each option.
 TABLE = {name: row for row in ROWS for name in row.names.split()}
+
+#: Words behind ``--``, as rsync 3.5.0 has them: rsync takes no abbreviation. A test compares them.
+_LONG = """
+    8-bit-output acls address append append-verify archive atimes backup backup-dir
+    block-size blocking-io bwlimit cc checksum checksum-choice checksum-seed chmod chown
+    compare-dest compress compress-choice compress-level compress-threads config
+    confine-root contimeout copy-as copy-dest copy-devices copy-dirlinks copy-links
+    copy-unsafe-links crtimes cvs-exclude debug del delay-updates delete delete-after
+    delete-before delete-delay delete-during delete-excluded delete-missing-args devices
+    dirs dparam dry-run early-input exclude exclude-from executability existing fake-super
+    files-from filter force from0 fsync fuzzy group groupmap hard-links help human-readable
+    i-r iconv ignore-errors ignore-existing ignore-missing-args ignore-non-existing
+    ignore-times inc-recursive include include-from info inplace insecure-links ipv4 ipv6
+    itemize-changes keep-dirlinks link-dest links list-only log-file log-file-format
+    log-format max-alloc max-delete max-size min-size mkpath modify-window msgs2stderr
+    munge-links numeric-ids old-args old-d old-dirs omit-dir-times omit-link-times
+    one-file-system only-write-batch open-noatime out-format outbuf owner partial
+    partial-dir password-file perms port preallocate progress protect-args protocol
+    prune-empty-dirs qsort quiet read-batch recursive relative remote-option
+    remove-source-files rsh rsync-path safe-links secluded-args size-only skip-compress
+    sockopts sparse specials stats stderr stop-after stop-at suffix super temp-dir
+    time-limit timeout times trust-sender update usermap verbose version whole-file
+    write-batch write-devices xattrs zc zl zt
+"""
+#: Those that may stand behind ``--no-``, beside single letters.
+_NEGATED = """
+    8-bit-output acls append atimes backup blocking-io bwlimit checksum compress contimeout
+    crtimes delay-updates devices dirs force from0 fuzzy group hard-links human-readable i-d
+    i-r iconv ignore-errors implied-dirs inc-recursive inplace insecure-links
+    itemize-changes links mkpath motd msgs2stderr munge-links numeric-ids old-args
+    omit-dir-times omit-link-times one-file-system open-noatime owner partial perms progress
+    protect-args prune-empty-dirs recursive relative secluded-args sparse specials super
+    timeout times verbose whole-file write-devices xattrs
+"""
+LONG = frozenset(
+    [*(f"--{word}" for word in _LONG.split()), *(f"--no-{word}" for word in _NEGATED.split())]
+) | {name for name in TABLE if name.startswith("--")}

@@ -14,7 +14,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from inosync.rsync.option_table import TABLE, Row
+from inosync.rsync.option_table import LONG, TABLE, Row
+from inosync.rsync.rules import Sort, parse_rule
 
 _SHORT_WITH_VALUE = "".join(
     name[1] for name, row in TABLE.items() if row.value and not name.startswith("--")
@@ -22,6 +23,11 @@ _SHORT_WITH_VALUE = "".join(
 _LETTERS = re.compile(f"-([^{_SHORT_WITH_VALUE}]*)([{_SHORT_WITH_VALUE}]?)(.*)", re.DOTALL)
 
 _UNKNOWN = Row("")
+#: What takes -c back when it stands behind it.
+_NO_CHECKSUM = ("--no-c", "--no-checksum")
+
+_RULE_FILES = frozenset(("--exclude-from", "--include-from"))
+_FORGETS = "it would forget rexcludes, and the rules for what must not be deleted"
 
 
 def parse_extra(value: object) -> tuple[str, ...]:
@@ -64,13 +70,52 @@ def _check(group: _Group) -> None:
     for option in group.names:
         if why := _row(option).refused:
             raise ValueError(f"holds {option}, which is refused: {why}")
-    filters = not {"-f", "--filter"}.isdisjoint(group.names)
-    patterns = not {"--exclude", "--include"}.isdisjoint(group.names)
-    if (filters and group.value.startswith(("!", "clear"))) or (patterns and group.value == "!"):
-        raise ValueError(
-            f"holds {' '.join(group.words)}, which is refused: it would forget rexcludes, and the "
-            "rules for what must not be deleted"
-        )
+        if option.startswith("--") and option not in LONG and (wrong := _misspelled(option)):
+            raise ValueError(f"holds {option}, which rsync does not know: {wrong}")
+    if what := _wrong_rule(group):
+        raise ValueError(f"holds {' '.join(group.words)}, which is refused: {what}")
+
+
+def _misspelled(option: str) -> str:
+    """Return what is right in the place of an option that no rsync has, ``""`` if one might."""
+    if option.startswith("--no-del"):
+        return "to delete nothing there write --filter='P *'"
+    if option.startswith("--no-") and len(option) > len("--no-x"):
+        positive = f"--{option[len('--no-') :]}"
+        return f"there is no opposite of {positive}; remove it" if positive in LONG else ""
+    longer = sorted(name for name in LONG if name.startswith(option))
+    return f"it takes no abbreviations; write {' or '.join(longer[:3])}" if longer else ""
+
+
+def _wrong_rule(group: _Group) -> str:
+    """Return what is wrong with the rule, or the file of rules, that a word has."""
+    if not _RULE_FILES.isdisjoint(group.names) and group.value == "-":
+        return "standard input is inosync's own; write the path of a file"
+    if not {"--exclude", "--include"}.isdisjoint(group.names) and group.value == "!":
+        return _FORGETS
+    if {"-f", "--filter"}.isdisjoint(group.names):
+        return ""
+    try:
+        entry = parse_rule(group.value)
+    except ValueError as error:
+        return str(error) if not group.value.startswith(("!", "clear")) else _FORGETS
+    if entry.once and entry.pattern == "-":
+        return "standard input is inosync's own; write the path of a file"
+    return _FORGETS if entry.sort is Sort.CLEAR else ""
+
+
+def rule_files(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Give the files that rsync reads rules from when a run with these options starts.
+
+    Each with the rule of rsync that reads it likewise; :func:`parse_extra` has accepted the words.
+    """
+    for group in _groups(words):
+        if not _RULE_FILES.isdisjoint(group.names):
+            yield group.value, ""
+        elif not {"-f", "--filter"}.isdisjoint(group.names):
+            entry = parse_rule(group.value)
+            if entry.once:
+                yield entry.pattern, group.value
 
 
 def options(words: Sequence[str]) -> frozenset[str]:
@@ -159,6 +204,12 @@ def hindrance(words: Sequence[str]) -> str:
 def prevented(words: Sequence[str]) -> bool:
     """Return whether a node's options keep renames from being anything but ordinary changes."""
     return any(_row(option).no_steps for option in options(words))
+
+
+def compares_contents(words: Sequence[str]) -> bool:
+    """Return whether a run with these options takes no file for equal by size and date."""
+    given = options(words)
+    return not given.isdisjoint(("-c", "--checksum")) and given.isdisjoint(_NO_CHECKSUM)
 
 
 def whole_files(words: Sequence[str]) -> bool:

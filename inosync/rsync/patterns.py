@@ -82,6 +82,17 @@ def compile_pattern(pattern: bytes) -> Pattern:
     return Pattern(by_name, for_files, for_directories)
 
 
+def negated(pattern: Pattern) -> Pattern:
+    """Return what `pattern` does not match."""
+
+    def other(expression: bytes | None) -> bytes:
+        return b"" if expression is None else b"(?!" + expression + b")"
+
+    return Pattern(
+        pattern.by_name, other(pattern.file_expression), other(pattern.directory_expression)
+    )
+
+
 def _place(pattern: bytes) -> list[bytes] | None:
     """Return the atoms of a pattern, led by those that let it begin at any component of a path.
 

@@ -14,17 +14,21 @@ from typing import Protocol
 
 from inosync import __version__
 from inosync.config.model import Config
-from inosync.engine.actions import Action, Hook, Outcome, Rewatch, Say, Start
+from inosync.engine.actions import Action, Hook, Outcome, Rewatch, Say, Seek, Start
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
 from inosync.errors import ConfigError
+from inosync.planning.order import Moment
 from inosync.rsync.program import Program
 from inosync.service.announcer import Announcer, Supervisor
 from inosync.service.hooks import Hooks
+from inosync.service.keeper import Keeper
 from inosync.service.loop import Loop, Part
 from inosync.service.publisher import Publisher
+from inosync.service.remedies import Remedies
 from inosync.service.requests import Requests
 from inosync.service.runs import Runs
+from inosync.service.scans import Scans
 from inosync.service.sources import Sources
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
@@ -32,6 +36,7 @@ from inosync.status.snapshot import lines as status_lines
 from inosync.system.control import Server
 from inosync.system.process import resident
 from inosync.system.signals import Signals
+from inosync.system.state import StateFile
 from inosync.text import printable
 
 log = logging.getLogger("inosync")
@@ -76,6 +81,7 @@ class Acting:
 
     engine: Engine
     sources: Sources
+    scans: Scans
     runs: Runs
     hooks: Hooks
     loop: Loop
@@ -106,6 +112,8 @@ class Acting:
             self.hooks.add(action.report, self.loop.wall())
         elif isinstance(action, Rewatch):
             self.sources.rewatch(action.source)
+        elif isinstance(action, Seek):
+            self.scans.ask(action)
         else:
             self.runs.act(action, now)
 
@@ -116,7 +124,9 @@ class Acting:
             mirror.withdraw()
             self.sources.lose(mirror.pair.source, fault, now)
         else:
-            self.runs.start(action, self.sources.sight(mirror), now, wall=self.loop.wall())
+            wall = self.loop.wall()
+            sight = self.sources.sight(mirror, Moment(wall, now))
+            self.runs.start(action, sight, now, wall=wall)
 
 
 @dataclass
@@ -133,16 +143,22 @@ class Daemon:
     control: Server | None = None
     onlooker: Onlooker | None = None  # with one, nothing is mirrored but full passes
     loop: Loop = field(default_factory=Loop)
+    state: StateFile | None = None
     _publisher: Publisher | None = None
+    _keeper: Keeper | None = None
 
     def __post_init__(self) -> None:
         self._began = self._loaded = self.loop.clock()
         alone = self.onlooker is not None
         self.sources = Sources(self.engine, self.config, self.loop, root_only=alone)
+        self.remedies = Remedies(self.engine, self.loop)
         self.announcer = Announcer(self.engine, self.sources, self.supervisor, self._began)
         # While pretending, a daemon that runs beside may write the same files.
         if not self.runs.pretend and not alone:
             self._publisher = Publisher(self, self.config)
+            if self.state is not None:
+                self._keeper = Keeper(self.engine, self.sources, self.loop, self.state)
+                self.sources.recall = self._keeper.recall
 
     def parts(self) -> list[Part]:
         """Return what takes part in each turn, in order.
@@ -150,15 +166,18 @@ class Daemon:
         What has changed comes before what people ask, so that they are told the truth; and what is
         told comes after what is done.
         """
-        parts: list[Part] = [self.sources]
+        scans = Scans(self.engine, self.sources, self.loop)
+        parts: list[Part] = [self.sources, scans]
         if self.control is not None:
             parts.append(Requests(self.control, self, self.loop, self.loop.clock))
-        parts += [Acting(self.engine, self.sources, self.runs, self.hooks, self.loop)]
-        parts += [self.hooks, self.announcer]
+        parts += [Acting(self.engine, self.sources, scans, self.runs, self.hooks, self.loop)]
+        parts += [self.remedies, self.hooks, self.announcer]
         if self.onlooker is not None:
             parts.append(_Looking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:
             parts.append(self._publisher)
+        if self._keeper is not None:
+            parts.append(self._keeper)
         return parts
 
     def run(self) -> None:
@@ -166,13 +185,18 @@ class Daemon:
         self.loop.listen(self.signals.fileno(), self._handle_signals)
         self.loop.parts = self.parts()
         try:
+            if self._keeper is not None:
+                self._keeper.open()
             self.sources.open()
             self.loop.run(self._stopped)
             if self._publisher is not None:
                 self._publisher.close(self.loop.clock())
+            if self._keeper is not None:
+                self._keeper.close()
         finally:
             self.runs.kill()
             self.hooks.kill()
+            self.remedies.close()
             self.sources.close()
             self.loop.close()
 

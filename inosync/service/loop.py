@@ -24,6 +24,16 @@ class Part(Protocol):
         """Return when ``due`` has something to do; None when only events can tell."""
 
 
+class Selecting(Protocol):
+    """Who waits for descriptors: the loop, as its parts see it."""
+
+    def listen(self, descriptor: int, react: Callable[[], None], *, write: bool = False) -> None:
+        """Call `react` when the descriptor is readable, or writable; replaces what was said."""
+
+    def ignore(self, descriptor: int) -> None:
+        """Forget the descriptor."""
+
+
 @dataclass
 class Loop:
     """Takes turns: each part does what is due, in their order; then all wait."""

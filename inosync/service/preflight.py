@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
+from pathlib import Path
 
 from inosync.config.model import Config
 from inosync.errors import ConfigError
@@ -79,3 +81,36 @@ def unwritable(config: Config, *, writes: bool = True) -> list[str]:
         for setting, path in named
         if path and not os.access(os.path.dirname(path), os.W_OK | os.X_OK)
     ]
+
+
+def read_only(config: Config) -> list[str]:
+    """Return a warning for each mirror on this machine that lies where nobody may write to.
+
+    It may be mounted otherwise later, so this keeps nothing from starting.
+    """
+    unit = _unit()
+    cure = f"systemctl edit {unit}: ReadWritePaths={{}}" if unit else "remount it"
+    local = [p for p in config.pairs if p.destination.transport is Transport.LOCAL]
+    paths = dict.fromkeys(os.path.normpath(pair.destination.path) for pair in local)
+    return [
+        f"{printable(path)}: the file system is read-only here; {cure.format(printable(path))}"
+        for path in paths
+        if _is_read_only(path)
+    ]
+
+
+def _is_read_only(path: str) -> bool:
+    """Return whether a path, or the nearest above it that there is, is on such a file system."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def _unit() -> str:
+    """Return the systemd unit in whose sandbox we are, "" when in none; proc_pid_cgroup(5)."""
+    try:
+        groups = Path("/proc/self/cgroup").read_text()
+    except OSError:
+        return ""
+    found = re.search(r"/(inosync[^/]*\.service)$", groups, re.MULTILINE)
+    return found[1] if found else ""

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from inosync.config.load import scratch
 from inosync.config.model import Config
 from inosync.engine.engine import Engine
 from inosync.status.history import History
 from inosync.status.metrics import prometheus
 from inosync.status.model import Snapshot
 from inosync.status.page import page
+from inosync.system.replace import replace
 from inosync.text import printable
 
 log = logging.getLogger("inosync")
@@ -169,27 +169,6 @@ class Publisher:
             if path in self._failing:
                 log.info("%s: written again", printable(path))
             self._failing.discard(path)
-
-
-def replace(path: str, data: bytes) -> None:
-    """Put a file with `data`, readable by all as far as umask(2) lets them, in place of `path`.
-
-    Whoever reads sees the old or the new one, never a part. Not synced to the disk: after a loss
-    of power it is written anew. Raise OSError.
-    """
-    temporary = scratch(path)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)  # of a daemon that was killed while it wrote
-    # O_EXCL: in a directory that others write to, nobody's link is followed.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 def _files(config: Config) -> set[str]:

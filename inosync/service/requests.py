@@ -11,14 +11,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from inosync.engine.ailing import described
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
+from inosync.service.loop import Selecting
 from inosync.status.model import Snapshot
 from inosync.system.control import Client, Server
 from inosync.text import printable
 
 #: Seconds that a client has to send its request, and to take its answer.
 PATIENCE = 10.0
+
+#: Seconds for which the beacon is not listened to after somebody came who may not ask: whoever
+#: knocks without end must not keep us from work.
+DEAF = 1.0
 
 #: The longest wait that may be asked for, in seconds: a year.
 _LONGEST_WAIT = 366 * 86400
@@ -45,16 +51,6 @@ class Daemon(Protocol):
         """Read the config again; return what is wrong with it."""
 
 
-class Selecting(Protocol):
-    """Who waits for descriptors."""
-
-    def listen(self, descriptor: int, react: Callable[[], None], *, write: bool = False) -> None:
-        """Call `react` when the descriptor is readable, or writable; replaces what was said."""
-
-    def ignore(self, descriptor: int) -> None:
-        """Forget the descriptor."""
-
-
 @dataclass
 class _Conversation:
     """One client. ``until`` is when it is dropped, or told that its wait was in vain.
@@ -69,6 +65,7 @@ class _Conversation:
     node: str = ""
     owed: list[tuple[Mirror, int]] | None = None  # None: what is queued is not known yet
     since: float = 0.0
+    known: float = 0.0  # when all was read that had happened until the question
     impatient: bool = False
 
 
@@ -81,16 +78,26 @@ class Requests:
     selecting: Selecting
     clock: Callable[[], float]
     _open: list[_Conversation] = field(default_factory=list)
+    _deaf: float | None = None  # until when the beacon is not listened to
 
     def __post_init__(self) -> None:
+        self._listen()
+
+    def _listen(self) -> None:
         self.selecting.listen(self.server.fileno(), self._accept)
+        if self.server.beacon is not None:
+            self.selecting.listen(self.server.beacon.fileno(), self._called)
 
     def deadline(self) -> float | None:
         """Return when ``due`` has something to do at the latest."""
-        return min((conversation.until for conversation in self._open), default=None)
+        times = [conversation.until for conversation in self._open]
+        return min(times if self._deaf is None else [*times, self._deaf], default=None)
 
     def due(self, now: float) -> None:
         """Answer those who waited, and drop those who let us wait."""
+        if self._deaf is not None and now >= self._deaf:
+            self._deaf = None
+            self._listen()
         for conversation in list(self._open):
             if conversation.waiting:
                 self._look(conversation, now)
@@ -99,7 +106,24 @@ class Requests:
             self._settle(conversation)
 
     def _accept(self) -> None:
-        client = self.server.accept()
+        self._begin(self.server.accept())
+
+    def _called(self) -> None:
+        """Somebody comes by the beacon: perhaps he has not found our files."""
+        assert self.server.beacon is not None
+        client = self.server.accept(beacon=self.server.beacon)
+        if client is None:
+            self.selecting.ignore(self.server.beacon.fileno())
+            self._deaf = self.clock() + DEAF
+            return
+        before = self.server.fileno()
+        self.server.restore()
+        if self.server.fileno() != before:
+            self.selecting.ignore(before)
+        self._listen()
+        self._begin(client)
+
+    def _begin(self, client: Client | None) -> None:
         if client is not None:
             conversation = _Conversation(client, client.fileno(), self.clock() + PATIENCE)
             self._open.append(conversation)
@@ -146,6 +170,11 @@ class Requests:
         if command is None:
             name = printable(str(request["command"]))
             conversation.client.refuse(f"this daemon knows no command {name}")
+            return
+        if conversation.client.stranger and request["command"] != "status":
+            conversation.client.refuse(
+                "root and the user of the daemon alone may do that: use sudo"
+            )
             return
         now = self.clock()
         conversation.until = now + PATIENCE
@@ -202,31 +231,49 @@ class Requests:
         # all that happened before the client asked is in the queue by now.
         self.daemon.catch_up(now)
         conversation.waiting = True
-        conversation.node, conversation.since = node, now
+        # What was in the queue is younger to the engine than the question: it was read after it.
+        conversation.node, conversation.since, conversation.known = node, now, self.clock()
         conversation.impatient = bool(request.get("impatient"))
         conversation.until = now + seconds
         self._look(conversation, now)
 
     def _look(self, conversation: _Conversation, now: float) -> None:
         """End a wait whose time has come or is over."""
-        settling = self.daemon.engine.settling(conversation.since)
-        if conversation.owed is None and self.daemon.caught_up(conversation.node) and not settling:
+        if conversation.owed is None and not self.daemon.caught_up(conversation.node):
+            conversation.known = self.clock()
+        elif conversation.owed is None and not self.daemon.engine.settling(conversation.known):
             self.daemon.engine.flush()
             conversation.owed = self.daemon.engine.owed(conversation.node)
         lagging = self._lagging(conversation)
-        hopeful = not (conversation.impatient and _stuck(conversation))
+        hopeful = not (conversation.impatient and self._stuck(conversation))
         if lagging and hopeful and now < conversation.until:
             return
         conversation.waiting = False
         conversation.until = now + PATIENCE
         seconds = now - conversation.since
-        conversation.client.answer(synced=not lagging, lagging=lagging, seconds=round(seconds, 3))
+        ailing = self._ailing(conversation)
+        conversation.client.answer(
+            synced=not lagging and not ailing,
+            lagging=lagging,
+            ailing=ailing,
+            seconds=round(seconds, 3),
+        )
+
+    def _ailing(self, conversation: _Conversation) -> list[str]:
+        """Return the paths that cannot be carried, a line each: nobody waits for these."""
+        engine, found = self.daemon.engine, []
+        for mirror, _ in conversation.owed or ():
+            for each in mirror.ailing.values():
+                user = engine.config.user
+                path, what, cure = described(each, mirror.pair, mirror.kept, user=user)
+                found.append(f"{mirror.name}: {path} {what}; {cure}")
+        return found
 
     def _lagging(self, conversation: _Conversation) -> list[str]:
         """Return what is waited for, a line each."""
         engine = self.daemon.engine
         if conversation.owed is None:
-            if settling := engine.settling(conversation.since):
+            if settling := engine.settling(conversation.known):
                 return [
                     f"{count} files in {printable(path)} are not at rest (rsettle)"
                     for path, count in settling.items()
@@ -241,11 +288,20 @@ class Requests:
             + (", paused" if engine.paused else "")
             for mirror, number in conversation.owed
             if mirror.done < number and mirror in engine.mirrors
-            for reason in (mirror.reason or engine.source_held(mirror),)
+            for reason in (mirror.reason or engine.source_held(mirror) or _seeking(mirror),)
         ]
 
+    def _stuck(self, conversation: _Conversation) -> bool:
+        """Return whether one that is waited for has failed, or is held for a person to decide."""
+        engine = self.daemon.engine
+        if conversation.owed is None:
+            return any(engine.source_held(mirror) for mirror, _ in engine.owed(conversation.node))
+        waited_for = (mirror for mirror, number in conversation.owed if mirror.done < number)
+        return any(
+            mirror.state in (State.BACKOFF, State.HELD) or engine.source_held(mirror)
+            for mirror in waited_for
+        )
 
-def _stuck(conversation: _Conversation) -> bool:
-    """Return whether a mirror that is waited for has failed, or is held for a person to decide."""
-    waited_for = (mirror for mirror, number in conversation.owed or () if mirror.done < number)
-    return any(mirror.state in (State.BACKOFF, State.HELD) for mirror in waited_for)
+
+def _seeking(mirror: Mirror) -> str:
+    return "other names of changed files are looked for" if mirror.sought is not None else ""

@@ -13,19 +13,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch
-from inosync.config.model import Config
+from inosync.config.model import Config, Pair
+from inosync.config.rule_files import forgetting
 from inosync.engine.actions import Kill, Look, Outcome, Start, Terminate
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
 from inosync.planning.order import Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
-from inosync.rsync.differences import EQUAL, Drift, below, differences, summary
+from inosync.planning.steps import Relink
+from inosync.rsync.complaints import Places, account
+from inosync.rsync.destination import Transport
+from inosync.rsync.differences import EQUAL, Drift, below, carried, differences, summary
 from inosync.rsync.exits import exit_status
 from inosync.rsync.output import Progress, deletions, evidence, progress, rehearsed, transferred
 from inosync.rsync.program import Program
-from inosync.system.process import Child, not_started
+from inosync.system.process import TAIL, Child, not_started
 from inosync.text import printable
-from inosync.watch.files import changed
+from inosync.watch.files import changed, first_inside
 
 #: Paths of a comparison that are looked at: it is done while all else waits.
 MOST_DRIFT = 10_000
@@ -91,7 +95,14 @@ class Runs:
             if what.names != ():
                 shown = _shown(what.argv, what.names)
                 log.info("would execute: %s%s", _printf(what.names or ()), shown)
-            self.engine.exited(mirror, Outcome(0, pretended=self.pretend), now)
+            outcome = Outcome(0, pretended=self.pretend, listed=what.listed)
+            self.engine.exited(mirror, outcome, now)
+            return
+        forgets = forgetting(order.pair.source.excludes, order.pair.node.extra)
+        if forgets:
+            outcome = Outcome(1, evidence=(forgets,), command=_shown(what.argv, what.names))
+            self.ended(mirror, outcome, ())
+            self.engine.exited(mirror, outcome, now)
             return
         fault: OSError | None = None
         try:
@@ -110,7 +121,7 @@ class Runs:
         log.debug("executing: %s", shown)
         if fault is not None:
             status, reason = not_started(what.argv, fault)
-            outcome = Outcome(status, evidence=(reason,), command=shown)
+            outcome = Outcome(status, evidence=(reason,), command=shown, unstarted=True)
             self.ended(mirror, outcome, ())
             self.engine.exited(mirror, outcome, now)
             return
@@ -125,6 +136,8 @@ class Runs:
             del self._children[pid]
             output, errors = run.child.output(), run.child.errors()
             rehearsing = run.what.kind is RunKind.REHEARSAL
+            cut = len(errors) >= TAIL
+            said = account(run.child.lines(), errors, places(run.mirror.pair), cut=cut)
             count = rehearsed if rehearsing else transferred
             outcome = Outcome(
                 exit_status(status, errors),
@@ -134,6 +147,9 @@ class Runs:
                 drift=_drift(run) if run.what.kind is RunKind.COMPARISON else EQUAL,
                 command=run.shown,
                 listed=run.what.listed,
+                account=said,
+                kept=staying(run.mirror.pair, said.kept),
+                sent=_sent(run) if run.what.tells else frozenset(),
             )
             self.ended(run.mirror, outcome, run.child.lines())
             run.child.close()
@@ -167,6 +183,37 @@ class Runs:
         """End all for certain: the daemon itself ends."""
         for run in self._children.values():
             run.child.kill()
+
+
+def places(pair: Pair) -> Places:
+    """Return how rsync names the paths of a mirror."""
+    source, destination = pair.source, pair.destination
+    return Places(
+        os.fsencode(source.path),
+        os.fsencode(source.prefix),
+        os.fsencode(destination.path),
+        module=destination.transport is Transport.DAEMON,
+    )
+
+
+def staying(pair: Pair, directories: Iterable[bytes]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return directories that stay on the node, each with what is in it, where that can be seen."""
+    local = pair.destination.transport is Transport.LOCAL
+    found = []
+    for path in directories:
+        place = pair.landing(os.fsdecode(path)).path
+        inner = first_inside(os.fsencode(place)) if local else b""
+        found.append((path, path + b"/" + inner if inner else b""))
+    return tuple(found)
+
+
+def _sent(run: _Run) -> frozenset[bytes]:
+    """Return the files, relative to the source, that a run has said it sent."""
+    prefix, found = os.fsencode(run.mirror.pair.source.prefix), carried(run.child.lines())
+    step = run.what.steps[0] if run.what.kind is RunKind.STEP and run.what.steps else None
+    if isinstance(step, Relink):  # whose top is the directory itself
+        return frozenset(os.path.join(step.new, name) for name in found)
+    return frozenset(path for name in found if (path := below(prefix, name)) is not None)
 
 
 def _drift(run: _Run) -> Drift:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import grp
 import logging
 import os
 import pwd
 import random
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,17 +26,28 @@ from inosync import __version__
 from inosync.config.model import Config
 from inosync.engine.engine import Engine
 from inosync.engine.roster import GRACE
+from inosync.errors import ConfigError
 from inosync.rsync.destination import Transport
 from inosync.rsync.program import Program
 from inosync.service.daemon import Daemon, Onlooker
 from inosync.service.hooks import Hooks
-from inosync.service.preflight import preflight
+from inosync.service.preflight import preflight, read_only
 from inosync.service.runs import Runs
 from inosync.system import log
 from inosync.system.control import Server
-from inosync.system.lock import Lock, lock_path, runtime_directory, socket_path
+from inosync.system.lock import Lock, refuse_a_second
 from inosync.system.process import capture, end_leftovers
+from inosync.system.runtime import (
+    identity,
+    lock_path,
+    own_name,
+    runtime_directory,
+    socket_path,
+    stale,
+    sweep,
+)
 from inosync.system.signals import Signals
+from inosync.system.state import state_file
 from inosync.system.systemd import Systemd
 from inosync.text import printable
 
@@ -65,16 +78,18 @@ def run(
     config = load()
     program = preflight(config, writes=not pretend)
     with contextlib.ExitStack() as stack:
-        runtime = runtime_directory()
         lock = None
         mark = ""
         if not pretend:
-            mark = f"INOSYNC_LOCK={lock_path(runtime, config)}"
-            lock = stack.enter_context(Lock(lock_path(runtime, config)))
+            refuse_a_second(config)
+            runtime = runtime_directory()
+            name = own_name(identity(config))
+            mark = f"INOSYNC_LOCK={os.getuid()}/{name}"
+            lock = stack.enter_context(Lock(lock_path(runtime, config), name))
             # Runs that outlived a daemon that was killed know less than ours and would undo them.
             end_leftovers(mark, grace=GRACE)
         if detach:
-            preserved = [lock.descriptor] if lock else []
+            preserved = lock.preserved if lock else []
             stack.enter_context(
                 daemon.DaemonContext(
                     detach_process=True,
@@ -89,16 +104,19 @@ def run(
             log.to_stderr(verbose=verbose)
             if once and not verbose and not pretend:
                 logger.setLevel(logging.CRITICAL)
+        control = ""
+        server = None
         if lock:
             lock.write()
-        control = "" if pretend else stack.enter_context(control_directory(runtime, config))
-        server = None
-        if not pretend:
-            server = stack.enter_context(contextlib.closing(Server(socket_path(runtime, config))))
+            sweep(runtime, lock.path)
+            control = stack.enter_context(control_directory(config, runtime))
+            path, group = socket_path(runtime, config), asking_group(config.file)
+            listening = Server(path, lock=lock, group=group)
+            server = stack.enter_context(contextlib.closing(listening))
             if config.user:
                 os.chown(server.path, pwd.getpwnam(config.user).pw_uid, -1)
         become(config)
-        for warning in (*config.warnings, *_filter_warnings(config)):
+        for warning in (*config.warnings, *_filter_warnings(config), *read_only(config)):
             logger.warning("%s", warning)
         try:
             return _serve(
@@ -156,8 +174,10 @@ def _serve(
     def reload() -> tuple[Config, Program]:
         with contextlib.chdir(directory):
             fresh = load()
+        refuse_moves(config, fresh)
         found = preflight(fresh, writes=not pretend)
         checksum = found.checksum if program.checksum else ""
+        os.umask(fresh.umask)
         return fresh, dataclasses.replace(program, version=found.version, checksum=checksum)
 
     signals = Signals()
@@ -176,6 +196,7 @@ def _serve(
             load=reload,
             control=server,
             onlooker=once,
+            state=state_file(identity(config)),
         ).run()
     finally:
         signals.close()
@@ -183,6 +204,22 @@ def _serve(
         return once.conclude(engine)
     logger.info("stopped")
     return 0
+
+
+def refuse_moves(old: Config, new: Config) -> None:
+    """Raise ConfigError when `new` says otherwise what a process cannot change while it runs.
+
+    The lock keeps a second daemon away, and root's privileges are gone.
+    """
+    fixed = ("pidfile", "socket", "user", "group")
+    problems = [
+        f"{name} was {getattr(old, name)!r} when the daemon started and is {getattr(new, name)!r} "
+        "now: restart the daemon, a reload cannot change it"
+        for name in fixed
+        if getattr(old, name) != getattr(new, name)
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def run_environment() -> dict[str, str]:
@@ -200,25 +237,52 @@ def _filter_warnings(config: Config) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def control_directory(runtime: Path, config: Config) -> Iterator[str]:
+def control_directory(config: Config, runtime: Path | None = None) -> Iterator[str]:
     """Provide a private directory for ssh's control sockets, or ``""`` when no path is usable.
 
-    At the end the shared connections are closed, so that no ssh outlives the daemon.
+    It is below `runtime`, else in /tmp; what killed processes have left there is removed. At the
+    end the shared connections are closed, so that no ssh outlives us.
     """
     if all(pair.destination.transport is not Transport.SSH for pair in config.pairs):
         yield ""
         return
-    short = len(str(runtime)) < _LONGEST_CONTROL - 13 and " " not in str(runtime)
-    path = tempfile.mkdtemp(prefix="ssh-", dir=runtime if short else "/tmp")  # noqa: S108
-    if config.user:
-        os.chown(path, pwd.getpwnam(config.user).pw_uid, -1)
+    short = runtime and len(str(runtime)) < _LONGEST_CONTROL - 13 and " " not in str(runtime)
+    where, prefix = (runtime, "ssh-") if runtime and short else (Path("/tmp"), "inosync-ssh-")  # noqa: S108
+    path = Path(tempfile.mkdtemp(prefix=prefix, dir=where))
+    for old in stale(where, f"{prefix}*", path):
+        _end_masters(old)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield path
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # it is in use
+        if config.user:
+            os.chown(path, pwd.getpwnam(config.user).pw_uid, -1)
+        yield str(path)
     finally:
-        for master in Path(path).iterdir():
-            with contextlib.suppress(OSError):
-                capture(["ssh", "-O", "exit", "-o", f"ControlPath={master}", "none"], timeout=3)
-        shutil.rmtree(path, ignore_errors=True)
+        _end_masters(path)
+        os.close(descriptor)
+
+
+def _end_masters(directory: Path) -> None:
+    """End the shared connections whose sockets are in this directory, and remove it."""
+    ours = directory.stat().st_uid == os.getuid()  # else nobody knows who would answer
+    for master in directory.iterdir() if ours else ():
+        with contextlib.suppress(OSError):
+            capture(["ssh", "-O", "exit", "-o", f"ControlPath={master}", "none"], timeout=3)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def asking_group(file: str) -> int | None:
+    """Return the group that may ask how things are, None where there is none.
+
+    That is the group that may read the config, when it was given to it: when it is not the one
+    that all files of its owner have.
+    """
+    try:
+        status = os.stat(file)
+        given = status.st_gid != pwd.getpwuid(status.st_uid).pw_gid
+    except (OSError, KeyError):
+        return None
+    return status.st_gid if given and status.st_mode & stat.S_IRGRP else None
 
 
 def become(config: Config) -> None:

@@ -7,21 +7,23 @@ about when a mirror runs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from inosync.changes.changes import Changes
 from inosync.config.model import Config, Source
 from inosync.engine.engine import Engine
+from inosync.engine.memory import Place
 from inosync.engine.mirror import Mirror
 from inosync.planning.big_files import big_changes
-from inosync.planning.order import Sight
+from inosync.planning.order import Moment, Sight
 from inosync.planning.resting_files import fresh_below
+from inosync.planning.scan import Question, Scan
 from inosync.service.loop import Loop
 from inosync.text import printable
 from inosync.watch.guard import Guard, Memory
-from inosync.watch.mounts import Mounts
+from inosync.watch.mounts import Mounts, file_systems
 from inosync.watch.throttle import Pace
 from inosync.watch.watcher import Watcher
 
@@ -42,11 +44,13 @@ class Sources:
     config: Config
     loop: Loop
     root_only: bool = False
+    recall: Callable[[Source], Mapping[str, Question]] = lambda _: {}
     _guards: dict[str, Guard] = field(default_factory=dict)
     _memories: dict[str, Memory] = field(default_factory=dict)  # of sources, whoever guards them
     _paces: dict[Guard, Pace] = field(default_factory=dict)  # of those that are watched
     _mounts: Mounts = field(default_factory=Mounts)
     _retry_at: float | None = None
+    _reopened: set[str] = field(default_factory=set)  # paths of sources that a reload walks anew
 
     def open(self) -> None:
         """Begin to watch all of them."""
@@ -89,9 +93,42 @@ class Sources:
         """Hold a source that is not what it was, until it is back."""
         self._lose(self._guards[source.path], reason, now)
 
-    def sight(self, mirror: Mirror) -> Sight:
-        """Return the source of a mirror as it is now."""
-        return sight(self._guards[mirror.pair.source.path], mirror.pair.node.name)
+    def sight(self, mirror: Mirror, now: Moment) -> Sight:
+        """Return the source of a mirror as it is `now`."""
+        return sight(self._guards[mirror.pair.source.path], mirror.pair.node.name, now)
+
+    def scan(self, path: str, questions: Sequence[Question]) -> Scan:
+        """Return a walk over a source that answers these questions."""
+        guard = self._guards[path]
+        return Scan(questions, filters=guard.filters, view=guard.files)
+
+    def place(self, source: Source) -> Place | None:
+        """Return what a source lies on; None while it cannot be watched."""
+        guard = self._guards[source.path]
+        status = guard.files.look(b"")
+        if guard.watcher is None or status is None:
+            return None
+        return Place(status.st_ino, *file_systems(source.path))
+
+    def all_heard(self, source: Source) -> bool:
+        """Return whether all that has happened in a source by now is owed by its mirrors."""
+        guard, state = self._guards[source.path], self.engine.sources[source.path]
+        watcher = guard.watcher
+        if watcher is None or not state.watched or state.held or state.gathering:
+            return False
+        known = guard.walked and guard.sees_all and not watcher.unfinished and not watcher.unread
+        return known and not watcher.waiting()
+
+    def newest(self, source: Source, changes: Changes | None) -> int:
+        """Return the highest ctime (nanoseconds) of the source and some of what changed in it."""
+        paths = [b""]
+        moving = (
+            (changes.entries, changes.attributes, changes.levels, changes.trees) if changes else ()
+        )
+        for each in moving:
+            paths += [path for path, _ in zip(reversed(each), range(1), strict=False)]
+        seen = [self._guards[source.path].files.look(path) for path in paths]
+        return max((status.st_ctime_ns for status in seen if status is not None), default=0)
 
     def hear_more(self) -> None:
         """Take what came in the last moments."""
@@ -172,8 +209,10 @@ class Sources:
                     self._admit(guard, now)
                 continue
             if guard is not None:
-                # Another rule may admit what the old one hid, so all is walked and sent anew.
+                # Another rule may admit what the old one hid, so all is walked and sent anew. And
+                # what changes while nothing watches is not heard of: a pass, whatever init says.
                 self._close(guard)
+                self._reopened.add(source.path)
             self._guards[source.path] = self._guard(source)
             self.engine.sources[source.path].watched = False
             self._open(self._guards[source.path])
@@ -230,9 +269,13 @@ class Sources:
             if not guard.hollow:
                 self._retry_at = now + _RETRY_SOURCE
         elif state.held:
-            self.engine.resume(source, now)
+            self.engine.resume(source, now, known=self.recall(source))
         elif not state.watched:
-            self.engine.watched(source, now, reason="start-up" if self.config.init else "")
+            reason = "the config changed" if source.path in self._reopened else "start-up"
+            owing = self.config.init or source.path in self._reopened
+            self._reopened.discard(source.path)
+            reason = reason if owing else ""
+            self.engine.watched(source, now, reason=reason, known=self.recall(source))
 
     def _look_for_fresh(self, guard: Guard, changes: Changes, now: float) -> None:
         """Let the files wait that changed just now, where events do not tell (``rsettle``)."""
@@ -275,9 +318,11 @@ class Sources:
             self._lose(guard, guard.fault() or "was moved or unmounted", now)
             return
         if seen.resync:
-            log.warning("%s: %s: full pass", printable(guard.source.path), seen.resync)
+            known = self.recall(guard.source)
+            cure = "what has changed is looked for" if known else "full pass"
+            log.warning("%s: %s: %s", printable(guard.source.path), seen.resync, cure)
             self._look_for_fresh(guard, _ALL, now)
-            self.engine.resync(guard.source, seen.resync, now)
+            self.engine.resync(guard.source, seen.resync, now, known=known)
         self._look_for_fresh(guard, changes, now)
         big = big_changes(
             changes, size=self.config.rbigsize, filters=guard.filters, view=guard.files
@@ -343,12 +388,16 @@ class Sources:
             self._retry_at = now + _RETRY_SOURCE
 
 
-def sight(guard: Guard, node: str) -> Sight:
-    """Return a source as it is now, for its mirror on `node`."""
+def sight(guard: Guard, node: str, now: Moment) -> Sight:
+    """Return a source as it is `now`, for its mirror on `node`."""
+    watcher = guard.watcher
+    heard = watcher is not None and not (watcher.unread or watcher.unfinished or watcher.waiting())
     return Sight(
         guard.files,
         guard.filters,
         spare=guard.lost(node),
         directories=guard.watcher.watched if guard.watcher is not None else 0,
         sees_all=guard.sees_all,
+        now=now,
+        moment=now if heard and guard.sees_all else None,
     )

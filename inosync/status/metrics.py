@@ -30,7 +30,7 @@ _Sample = tuple[str, float | None]
 
 _DAEMON: tuple[tuple[Metric, Callable[[Snapshot], float]], ...] = (
     (
-        Metric("in_sync", "gauge", "1 when no mirror lags and no source is held."),
+        Metric("in_sync", "gauge", "1 when no mirror lags, no path ails, no source is held."),
         lambda now: now["synced"],
     ),
     (
@@ -78,8 +78,8 @@ _SOURCE: tuple[tuple[Metric, Callable[[SourceStatus], float]], ...] = (
 
 _MIRROR: tuple[tuple[Metric, Callable[[MirrorStatus], float | None]], ...] = (
     (
-        Metric("mirror_in_sync", "gauge", "1 when every change is on the node."),
-        lambda mirror: mirror["lag"] is None,
+        Metric("mirror_in_sync", "gauge", "1 when every change is on the node, but for no path."),
+        lambda mirror: mirror["lag"] is None and not mirror["ailing"],
     ),
     (
         Metric("mirror_lag_seconds", "gauge", "Age of the oldest change that is not on the node."),
@@ -128,6 +128,10 @@ _MIRROR: tuple[tuple[Metric, Callable[[MirrorStatus], float | None]], ...] = (
     (
         Metric("mirror_drift_paths", "gauge", "Paths that rverify found different, if it has run."),
         lambda mirror: mirror["drift"] and mirror["drift"]["paths"],
+    ),
+    (
+        Metric("mirror_ailing_paths", "gauge", "Paths that cannot be carried; all else is."),
+        lambda mirror: len(mirror["ailing"]),
     ),
 )
 

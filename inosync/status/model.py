@@ -70,8 +70,21 @@ class DriftStatus(TypedDict):
     examples: dict[str, str]
 
 
+class AilingStatus(TypedDict):
+    """A path that cannot be carried: what is wrong, what to do, what rsync said."""
+
+    path: str
+    cause: str
+    cure: str
+    said: str
+    since_at: float
+    next_try_at: float
+
+
 class MirrorStatus(TypedDict):
     """One mirror. ``lag``: the age of the oldest change that is not on the node; None: in sync.
+
+    That is but for the ``ailing`` paths. ``notes`` are lines about what stays on the node.
 
     With ``rbigsize`` there are two of a pair; the ``lane`` of one is "big", that of the other "".
     ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "".
@@ -97,10 +110,12 @@ class MirrorStatus(TypedDict):
     bytes_sent: int
     files_deleted: int
     drift: DriftStatus | None
+    ailing: list[AilingStatus]
+    notes: list[str]
 
 
 class Snapshot(TypedDict):
-    """All of it. ``synced``: no mirror lags and no source is held."""
+    """All of it. ``synced``: no mirror lags, no path ails and no source is held."""
 
     schema: int
     at: float

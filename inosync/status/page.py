@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from inosync.status.history import MINUTES, STEP, History, Sample
 from inosync.status.model import MirrorStatus, Snapshot, SourceStatus
+from inosync.status.snapshot import ailing_lines, but_for
 from inosync.status.table import size, span, summary
 from inosync.text import printable
 
@@ -141,12 +142,14 @@ def _source(source: SourceStatus) -> Iterator[str]:
 def _mirror(
     mirror: MirrorStatus, hour: list[Sample], at: float, local: Callable[[float], str]
 ) -> Iterator[str]:
-    yield f'<section class="mirror {_LOOKS[mirror["state"]]}">'
+    look = "wait" if mirror["ailing"] and mirror["state"] == "idle" else _LOOKS[mirror["state"]]
+    yield f'<section class="mirror {look}">'
     # A long name is broken where a person would.
     lane = " (big files)" if mirror["lane"] else ""
     yield f"<h3>{_text(mirror['node']).replace('/', '/<wbr/>')}{lane}</h3>"
     lag = mirror["lag"]
     told = f'<span class="behind">{span(lag)} behind</span>' if lag is not None else "in sync"
+    told += but_for(mirror)
     yield f'<p><span class="state">{mirror["state"]}</span>{told}</p>'
     if mirror["reason"]:
         yield f'<p class="why">{_text(mirror["reason"])}</p>'
@@ -154,6 +157,8 @@ def _mirror(
         if failure is not None and failure["lines"]:
             yield f"<details><summary>exit {failure['exit']}, what rsync said</summary>"
             yield f"<pre>{_text(chr(10).join(failure['lines']))}</pre></details>"
+    for line in ailing_lines(mirror):
+        yield f'<p class="why">{_text(line)}</p>'
     yield "<dl>"
     for term, text in _facts(mirror, local):
         yield f"<dt>{term}</dt><dd>{text}</dd>"

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from inosync.changes.batch import full_pass
+from inosync.engine.ailing import described, paths
 from inosync.engine.engine import Engine
+from inosync.engine.messages import notes
 from inosync.engine.mirror import Mirror
 from inosync.engine.source import SourceState
 from inosync.rsync.differences import shown
 from inosync.rsync.output import Progress
 from inosync.status.model import (
     SCHEMA,
+    AilingStatus,
     DaemonStatus,
     DriftStatus,
     FailureStatus,
@@ -76,12 +79,16 @@ def snapshot(
 ) -> Snapshot:
     """Return the state of everything; `progress` tells how far a mirror's run is, if known."""
     wall = facts.wall - facts.now  # what makes monotonic time Unix time
-    mirrors = [_mirror(mirror, facts.now, wall, progress) for mirror in engine.mirrors]
+    user = engine.config.user
+    mirrors = [
+        _mirror(mirror, engine.behind_since(mirror), facts.now, wall, progress, user=user)
+        for mirror in engine.mirrors
+    ]
     sources = [_source(state, watching.get(path)) for path, state in engine.sources.items()]
     return Snapshot(
         schema=SCHEMA,
         at=_moment(facts.wall),
-        synced=all(mirror["lag"] is None for mirror in mirrors)
+        synced=all(mirror["lag"] is None and not mirror["ailing"] for mirror in mirrors)
         and not any(source["state"] == "held" for source in sources),
         paused=engine.paused,
         daemon=DaemonStatus(
@@ -117,9 +124,16 @@ def _source(state: SourceState, watcher: Watching | None) -> SourceStatus:
 
 
 def _mirror(
-    mirror: Mirror, now: float, wall: float, progress: Callable[[Mirror], Progress | None]
+    mirror: Mirror,
+    since: float | None,
+    now: float,
+    wall: float,
+    progress: Callable[[Mirror], Progress | None],
+    *,
+    user: str,
 ) -> MirrorStatus:
-    since, pending, failure = mirror.since, mirror.pending, mirror.health.failure
+    failure = mirror.health.failure
+    waiting = [batch for batch in (mirror.aside, mirror.pending) if batch]
     return MirrorStatus(
         source=mirror.pair.source.path,
         node=mirror.pair.node.name,
@@ -128,8 +142,8 @@ def _mirror(
         state=mirror.state.value,
         reason=mirror.reason,
         lag=_moment(now - since) if since is not None else None,
-        pending=pending.count if pending else 0,
-        full=pending.reason if pending else "",
+        pending=sum(batch.count for batch in waiting),
+        full=next((batch.reason for batch in waiting if batch.reason), ""),
         run=_run(mirror, now, wall, progress),
         last_success_at=_wall(mirror.health.succeeded, wall),
         last_failure=FailureStatus(
@@ -148,7 +162,26 @@ def _mirror(
         bytes_sent=mirror.totals.moved.size,
         files_deleted=mirror.totals.moved.deleted,
         drift=_drift(mirror, wall),
+        ailing=_ailing(mirror, now, wall, user),
+        notes=list(notes(mirror).values()),
     )
+
+
+def _ailing(mirror: Mirror, now: float, wall: float, user: str) -> list[AilingStatus]:
+    found = []
+    for known in mirror.ailing.values():
+        path, cause, cure = described(known, mirror.pair, mirror.kept, user=user)
+        found.append(
+            AilingStatus(
+                path=path,
+                cause=cause,
+                cure=cure,
+                said=known.complaint.text,
+                since_at=_moment(wall + known.since),
+                next_try_at=_moment(wall + max(now, known.retry_at)),
+            )
+        )
+    return found
 
 
 def _drift(mirror: Mirror, wall: float) -> DriftStatus | None:
@@ -197,11 +230,10 @@ def lines(now: Snapshot) -> list[str]:
     result = []
     for source in now["sources"]:
         result.append(source_line(source))
-        result += [
-            _mirror_line(mirror, now["at"])
-            for mirror in now["mirrors"]
-            if mirror["source"] == source["path"]
-        ]
+        mirrors = [m for m in now["mirrors"] if m["source"] == source["path"]]
+        for mirror in mirrors:
+            result.append(_mirror_line(mirror, now["at"]))
+            result += [f"  {line}" for line in ailing_lines(mirror)]
     return result
 
 
@@ -219,6 +251,17 @@ def source_line(source: SourceStatus) -> str:
     return text
 
 
+def but_for(mirror: MirrorStatus) -> str:
+    """Return what is to be added to "in sync", or to how far a mirror is behind."""
+    return f" but for {paths(len(mirror['ailing']))}" if mirror["ailing"] else ""
+
+
+def ailing_lines(mirror: MirrorStatus) -> list[str]:
+    """Return the paths of a mirror that cannot be carried, and what stays on its node."""
+    ailing = [f"{each['path']} {each['cause']}; {each['cure']}" for each in mirror["ailing"]]
+    return [*ailing, *(f"note: {note}" for note in mirror["notes"])]
+
+
 def _mirror_line(mirror: MirrorStatus, at: float) -> str:
     lane = " (big files)" if mirror["lane"] == "big" else ""
     text = f"mirror {mirror['source']} -> {mirror['destination']}{lane}: {mirror['state']}"
@@ -226,6 +269,7 @@ def _mirror_line(mirror: MirrorStatus, at: float) -> str:
         text += f" ({mirror['reason']})"
     lag, next_try = mirror["lag"], mirror["next_try_at"]
     text += f", {lag:.1f} s behind" if lag is not None else ", in sync"
+    text += but_for(mirror)
     if next_try is not None:
         text += f", next try in {max(0.0, next_try - at):.0f} s"
     if (drift := mirror["drift"]) and drift["paths"]:

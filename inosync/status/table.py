@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from inosync.engine.ailing import paths
 from inosync.status.model import MirrorStatus, Snapshot
-from inosync.status.snapshot import source_line
+from inosync.status.snapshot import ailing_lines, but_for, source_line
 from inosync.text import printable
 
 HEADER = ("node", "state", "lag", "pending", "run", "last success")
@@ -24,6 +25,9 @@ COLOURS = {
     "backoff": "red",
     "held": "red",
 }
+
+#: How many paths of a mirror the table names, with what to do about them.
+_LINES = 10
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
@@ -78,6 +82,8 @@ def summary(status: Snapshot) -> str:
     behind = [mirror for mirror in status["mirrors"] if mirror["lag"] is not None]
     held = [source for source in status["sources"] if source["state"] == "held"]
     text = f"{len(status['mirrors']) - len(behind)} of {len(status['mirrors'])} mirrors in sync"
+    if ailing := sum(len(mirror["ailing"]) for mirror in status["mirrors"]):
+        text += f" but for {paths(ailing)}"
     if behind:
         text += f", the longest behind for {span(max(mirror['lag'] or 0.0 for mirror in behind))}"
     if held:
@@ -137,13 +143,15 @@ def _row(mirror: MirrorStatus, at: float) -> Row:
         examples = "; ".join(f"{path}: {what}" for path, what in drift["examples"].items())
         paths = f"{drift['paths']} path{'s' * (drift['paths'] != 1)}"
         notes.append(f"drift: {paths} ({examples}), found {span(at - drift['at'])} ago")
+    told = ailing_lines(mirror)
+    notes += told[:_LINES] + ([f"and {len(told) - _LINES} more (--json)"] * (len(told) > _LINES))
     pending = mirror["full"] and "full pass"
     return Row(
         cells=(
             printable(mirror["node"] or mirror["destination"])
             + (" (big files)" if mirror["lane"] == "big" else ""),
             mirror["state"],
-            span(lag) if lag is not None else "in sync",
+            (span(lag) if lag is not None else "in sync") + but_for(mirror),
             pending or (str(mirror["pending"]) if mirror["pending"] else "-"),
             _run(mirror, at),
             f"{span(at - success)} ago" if success is not None else "never",

@@ -1,6 +1,7 @@
 """The control socket: both ends of asking a running daemon something.
 
-A Unix socket, mode 0600, for root and the daemon's own user. One request a connection: a line of
+A Unix socket for root and the daemon's own user, mode 0600; a group that root has chosen may ask
+how things are. Who finds no socket asks through the beacon. One request a connection: a line of
 JSON ``{"version": 1, "command": ..., ...}``, answered by a line of JSON
 ``{"version": 1, "ok": true, ...}`` or ``{"version": 1, "ok": false, "error": "..."}``. The daemon's
 end never blocks, and what a client may occupy is bounded. Knows nothing of what the commands mean.
@@ -15,11 +16,14 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from inosync.errors import ConfigError, NotRunningError
+from inosync.errors import ConfigError, InosyncError, NotRunningError
+from inosync.system.beacon import peer
+from inosync.system.lock import Lock
+from inosync.system.runtime import user_name
 
 VERSION = 1
 
@@ -27,17 +31,25 @@ VERSION = 1
 _LONGEST_REQUEST = 65536
 _MOST_CLIENTS = 32
 _LONGEST_ADDRESS = 107
-_CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid; unix(7), SO_PEERCRED
+
+#: Where a daemon may answer, and which user that has to be; None: nobody else gets there.
+Address = tuple[str, int | None]
+
+
+class NotAllowedError(InosyncError):
+    """The daemon is another user's, and may not be asked."""
 
 
 class Client:
     """The daemon's end of one connection.
 
-    ``request`` is None until a whole line has come; ``closed``: nothing more is to be done.
+    ``request`` is None until a whole line has come; ``closed``: nothing more is to be done. A
+    ``stranger`` may ask how things are, and for nothing else.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, *, stranger: bool = False) -> None:
         self._connection = connection
+        self.stranger = stranger
         self._received = b""
         self._to_send = b""
         self.request: dict[str, Any] | None = None
@@ -120,12 +132,22 @@ class Client:
 class Server:
     """The daemon's socket. A socket file that a crash left behind is replaced."""
 
-    def __init__(self, path: str) -> None:
-        """Listen at `path`. Raise ConfigError when that is not possible."""
+    def __init__(self, path: str, *, lock: Lock | None = None, group: int | None = None) -> None:
+        """Listen at `path`, where `group` may ask how things are, and at the beacon of `lock`.
+
+        Raise ConfigError when that is not possible.
+        """
         self.path = path
+        self.beacon = lock.beacon if lock else None
+        self._lock = lock
         self.clients: set[Client] = set()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.setblocking(False)
+        self._group = group
+        self._socket, self._file = self._listening()
+
+    def _listening(self) -> tuple[socket.socket, os.stat_result]:
+        path = self.path
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.setblocking(False)
         try:
             with contextlib.suppress(FileNotFoundError):
                 if not stat.S_ISSOCK(os.lstat(path).st_mode):
@@ -134,34 +156,59 @@ class Server:
             before = os.umask(0o177)
             try:
                 with _address(path) as address:
-                    self._socket.bind(address)
+                    listener.bind(address)
             finally:
                 os.umask(before)
-            self._socket.listen(_MOST_CLIENTS)
+            if self._group is not None:
+                with contextlib.suppress(OSError):  # a group that is not ours
+                    os.chown(path, -1, self._group)
+                    Path(path).chmod(0o660)
+            listener.listen(_MOST_CLIENTS)
+            return listener, os.lstat(path)
         except OSError as error:
-            self._socket.close()
+            listener.close()
             raise ConfigError([f"socket = {path!r}: {error.strerror or error}"]) from error
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when somebody connects."""
         return self._socket.fileno()
 
-    def accept(self) -> Client | None:
-        """Return the next client that may ask us something; others are turned away."""
+    def restore(self) -> None:
+        """Make lock and socket again when somebody has removed them, as far as that can be.
+
+        The descriptor may be another one then.
+        """
+        if self._lock is not None:
+            self._lock.restore()
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.lstat(self.path), self._file):
+                return
+        with contextlib.suppress(ConfigError):
+            fresh = self._listening()
+            self._socket.close()
+            self._socket, self._file = fresh
+
+    def accept(self, *, beacon: socket.socket | None = None) -> Client | None:
+        """Return the next client, of the `beacon` when given, that may ask us something.
+
+        Others are told so, and turned away.
+        """
         self.clients = {client for client in self.clients if not client.closed}
         try:
-            connection, _ = self._socket.accept()
+            connection, _ = (beacon or self._socket).accept()
         except OSError:
             return None
         connection.setblocking(False)
-        credentials = connection.getsockopt(
-            socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
-        )
-        _, uid, _ = _CREDENTIALS.unpack(credentials)
-        if uid not in (0, os.geteuid()) or len(self.clients) >= _MOST_CLIENTS:
-            connection.close()
+        _, user = peer(connection)
+        # To the socket's file the kernel lets its group alone, to the beacon everybody.
+        stranger = user not in (0, os.geteuid())
+        client = Client(connection, stranger=stranger)
+        if stranger and (beacon or self._group is None):
+            client.refuse(f"root and {user_name(os.geteuid())} alone may ask this daemon")
+        if len(self.clients) >= _MOST_CLIENTS:
+            client.close()
+        if client.closed:
             return None
-        client = Client(connection)
         self.clients.add(client)
         return client
 
@@ -188,34 +235,66 @@ def _address(path: str) -> Iterator[str]:
         os.close(descriptor)
 
 
-def ask(path: str, command: str, *, timeout: float | None = 30, **arguments: Any) -> dict[str, Any]:
-    """Ask the daemon that listens at `path`; return its answer.
+def ask(
+    where: Sequence[Address], command: str, *, timeout: float | None = 30, **arguments: Any
+) -> dict[str, Any]:
+    """Ask the daemon that listens at the first address that is in use; return its answer.
 
     Blocks: this is the client's end, for the command line. Raise NotRunningError when nobody
-    answers there, and TimeoutError after `timeout` seconds without an answer.
+    answers, NotAllowedError when it is not for us, and TimeoutError after `timeout` seconds without
+    an answer.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        if timeout is not None:
-            # Not settimeout(): with it, connect fails at once where others queue. unix(7), EAGAIN.
-            limit = struct.pack("ll", int(timeout), int(timeout % 1 * 1e6))
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        try:
-            with _address(path) as address:
-                connection.connect(address)
-            connection.settimeout(timeout)
-        except BlockingIOError as error:
-            raise TimeoutError(f"no answer for {timeout} s") from error
-        except OSError as error:
-            raise NotRunningError(
-                f"no daemon answers at {path} ({error.strerror}): start it, or name its config "
-                "with -c"
-            ) from error
+    with _connected(where, timeout) as connection:
         request = {"version": VERSION, "command": command, **arguments}
-        connection.sendall(json.dumps(request).encode() + b"\n")
-        with connection.makefile("rb") as stream:
+        # Who is turned away may be told so before the request is sent, and the connection closed.
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(json.dumps(request).encode() + b"\n")
+        line = b""
+        with contextlib.suppress(ConnectionResetError), connection.makefile("rb") as stream:
             line = stream.readline()
     try:
         answer: dict[str, Any] = json.loads(line)
     except ValueError as error:
-        raise NotRunningError(f"the daemon at {path} ended before it answered") from error
+        raise NotRunningError(f"the daemon at {shown(where)} ended before it answered") from error
     return answer
+
+
+def shown(where: Sequence[Address]) -> str:
+    """Return the first of these addresses that a person can look at."""
+    return next((path for path, _ in where if path[0] != "\0"), "its beacon")
+
+
+def _connected(where: Sequence[Address], timeout: float | None) -> socket.socket:
+    first: OSError | None = None
+    for path, user in where:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # Whose queue at a beacon is full may be anybody: he must not keep us waiting.
+        patience = timeout if user is None else 1.0
+        if patience is not None:
+            # Not settimeout(): with it, connect fails at once where others queue. unix(7), EAGAIN.
+            limit = struct.pack("ll", int(patience), int(patience % 1 * 1e6))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        try:
+            with _address(path) as address:
+                connection.connect(address)
+            if user in (None, peer(connection)[1]):
+                connection.settimeout(timeout)
+                return connection
+        except BlockingIOError as error:
+            if user is None:
+                connection.close()
+                raise TimeoutError(f"no answer for {timeout} s") from error
+        except OSError as error:
+            # One that there is and that is closed to us says more than one that is not there.
+            if first is None or isinstance(error, PermissionError):
+                first = error
+        connection.close()
+    if isinstance(first, PermissionError):
+        raise NotAllowedError(
+            f"the daemon at {shown(where)} is for root and its own user alone: use sudo; or, for "
+            "--status, give the config to a group of yours that may read it (chgrp), and restart it"
+        ) from first
+    why = f" ({first.strerror})" if first else ""
+    raise NotRunningError(
+        f"no daemon answers at {shown(where)}{why}: start it, or name its config with -c"
+    ) from first

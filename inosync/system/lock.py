@@ -1,4 +1,4 @@
-"""One daemon per config: the pid file, and the directory it lies in by default.
+"""One daemon per config: the pid file.
 
 Knows nothing of what the daemon does.
 """
@@ -8,99 +8,78 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import tempfile
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from inosync.config.model import Config
 from inosync.errors import AlreadyRunningError, ConfigError
-
-
-def runtime_directory() -> Path:
-    """Return the directory for locks and sockets, made if missing; nobody else may write there.
-
-    systemd's RUNTIME_DIRECTORY, else /run/inosync for root, $XDG_RUNTIME_DIR/inosync for others,
-    and as a last resort one below the directory for temporary files.
-    """
-    given = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
-    session = os.environ.get("XDG_RUNTIME_DIR", "")
-    if given:
-        path = Path(given)
-    elif os.getuid() == 0:
-        path = Path("/run/inosync")
-    elif session and os.access(session, os.W_OK):
-        path = Path(session, "inosync")
-    else:
-        path = Path(tempfile.gettempdir(), f"inosync-{os.getuid()}")
-    try:
-        # Others may pass through to sockets that are theirs after privileges were dropped.
-        path.mkdir(mode=0o755 if os.getuid() == 0 else 0o700, parents=True, exist_ok=True)
-        stat = path.lstat()
-    except OSError as error:
-        raise ConfigError([f"{path}: the runtime directory cannot be made: {error}"]) from error
-    if not path.is_dir() or path.is_symlink() or stat.st_uid not in (0, os.getuid()):
-        raise ConfigError([f"{path}: the runtime directory belongs to somebody else; remove it"])
-    if stat.st_mode & 0o022:
-        raise ConfigError([f"{path}: others may write there; chmod go-w {path}"])
-    return path
-
-
-def identity(config: Config) -> str:
-    """Return what tells this config from others: its file, or what the command line said."""
-    return (
-        os.path.realpath(config.file)
-        if config.file
-        else "\0".join(f"{pair.source.argument}\0{pair.destination.text}" for pair in config.pairs)
-    )
-
-
-def own_path(runtime: Path, identity: str, ending: str) -> str:
-    """Return the path in `runtime` that belongs to one config alone."""
-    # Not hashlib, with which OpenSSL comes: a seventh of the memory of a daemon that is idle.
-    return str(runtime / f"{zlib.crc32(os.fsencode(identity)):08x}{ending}")
-
-
-def lock_path(runtime: Path, config: Config) -> str:
-    """Return where the lock of this config is."""
-    return config.pidfile or own_path(runtime, identity(config), ".pid")
-
-
-def socket_path(runtime: Path, config: Config) -> str:
-    """Return where the control socket of this config is."""
-    return config.socket or own_path(runtime, identity(config), ".sock")
+from inosync.system import beacon, runtime
 
 
 class Lock:
     """The pid file, held by flock(2): a file that a crash left behind never blocks a start.
 
-    The lock belongs to the open file, so it survives the forks of detaching.
+    The lock belongs to the open file, so it survives the forks of detaching. Nobody else may open
+    the file, or he could hold the lock. With ``beacon`` others see that we run without it.
     """
 
-    def __init__(self, path: str) -> None:
-        """Take the lock. Raise AlreadyRunningError when it is taken, ConfigError on a bad path."""
-        self._path = Path(path)
+    def __init__(self, path: str, name: str = "") -> None:
+        """Take the lock of the config that is called `name`.
+
+        Raise AlreadyRunningError when it is taken, ConfigError on a bad path.
+        """
+        self.path = Path(path)
+        self._name = name
+        self.descriptor = self._take()
+        self.beacon = beacon.light(name) if name else None
+        if name and self.beacon is None and (pid := beacon.keeper(name, os.getuid())):
+            os.close(self.descriptor)  # two of us began at the same moment, at two places
+            raise AlreadyRunningError(f"already running as process {pid}")
+
+    def _take(self) -> int:
         while True:
             try:
                 flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-                self.descriptor = os.open(self._path, flags, 0o644)
+                descriptor = os.open(self.path, flags, 0o600)
             except OSError as error:
-                raise ConfigError([f"pidfile = {path!r}: {error.strerror}"]) from error
+                raise ConfigError([f"pidfile = {str(self.path)!r}: {error.strerror}"]) from error
             try:
-                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = os.pread(self.descriptor, 32, 0).decode("ascii", "replace").strip()
-                os.close(self.descriptor)
+                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+                os.close(descriptor)
+                known = holder if holder.isdecimal() else "(starting)"
                 raise AlreadyRunningError(
-                    f"already running as process {holder or '(starting)'} ({path} is locked)"
+                    f"already running as process {known} ({self.path} is locked)"
                 ) from None
-            if self._is_ours():
-                return
-            os.close(self.descriptor)  # its last holder removed it between our open and flock
+            if self._is_ours(descriptor):
+                with contextlib.suppress(OSError):
+                    os.fchmod(descriptor, 0o600)  # of one that an older version has left
+                return descriptor
+            os.close(descriptor)  # its last holder removed it between our open and flock
+
+    @property
+    def preserved(self) -> list[int]:
+        """The descriptors that must stay open when the process detaches."""
+        return [self.descriptor, *([self.beacon.fileno()] if self.beacon else [])]
 
     def write(self) -> None:
         """Put our process id into the file. Call it after the last fork."""
         os.ftruncate(self.descriptor, 0)
         os.pwrite(self.descriptor, f"{os.getpid()}\n".encode(), 0)
+        if self.beacon is not None:
+            self.beacon.listen(beacon.QUEUE)
+
+    def restore(self) -> None:
+        """Make the file again when somebody has removed it; where that cannot be, go on without."""
+        if self._is_ours(self.descriptor):
+            return
+        with contextlib.suppress(OSError, ConfigError, AlreadyRunningError):
+            self.path.parent.mkdir(mode=0o755 if os.getuid() == 0 else 0o700, exist_ok=True)
+            fresh = self._take()
+            os.dup2(fresh, self.descriptor, inheritable=False)
+            os.close(fresh)
+            os.pwrite(self.descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def __enter__(self) -> Lock:
         return self
@@ -109,12 +88,61 @@ class Lock:
         # Without privileges the file may have to stay; unlocked, it blocks nobody.
         with contextlib.suppress(OSError):
             os.ftruncate(self.descriptor, 0)
-            if self._is_ours():
-                self._path.unlink()
+            if self._is_ours(self.descriptor):
+                self.path.unlink()
         os.close(self.descriptor)
+        if self.beacon is not None:
+            self.beacon.close()
 
-    def _is_ours(self) -> bool:
+    def _is_ours(self, descriptor: int) -> bool:
         try:
-            return os.path.samestat(os.fstat(self.descriptor), self._path.lstat())
+            return os.path.samestat(os.fstat(descriptor), self.path.lstat())
         except FileNotFoundError:
             return False
+
+
+def refuse_a_second(config: Config) -> None:
+    """Raise AlreadyRunningError when a daemon of this config runs, as whatever user.
+
+    What an ordinary user runs is in nobody's way but his own.
+    """
+    for pid, user in _running(config):
+        as_whom = "" if user == os.getuid() else f" of {runtime.user_name(user)}"
+        raise AlreadyRunningError(f"already running as process {pid}{as_whom}")
+
+
+def runs(config: Config) -> bool:
+    """Return whether a daemon of this config runs."""
+    return any(_running(config))
+
+
+def _running(config: Config) -> Iterator[tuple[int, int]]:
+    """Yield the process and the user of each daemon of this config that counts for us."""
+    name = runtime.own_name(runtime.identity(config))
+    for user in dict.fromkeys((os.getuid(), 0, *_keepers(config))):
+        if pid := beacon.keeper(name, user):
+            yield pid, user
+
+
+def _keepers(config: Config) -> Iterator[int]:
+    """Yield to whom the locks of this config belong where root has handed out a directory."""
+    for place in runtime.places(0):
+        with contextlib.suppress(OSError):
+            yield os.lstat(runtime.lock_path(place, config)).st_uid
+
+
+def addresses(file: str, config: Config | None) -> tuple[tuple[str, int | None], ...]:
+    """Return where a daemon of a config may answer, and which user that has to be.
+
+    The config is that of the `file`, and need not be known as long as it has no ``socket``.
+    """
+    who = runtime.identity(config) if config else os.path.realpath(file)
+    owner = runtime.owner(file)
+    if config and config.socket:
+        paths = [config.socket]
+    else:
+        paths = [runtime.own_path(place, who, ".sock") for place in runtime.places(owner)]
+    # By the beacon of another user root alone is answered.
+    users = {os.getuid(): None} | ({owner: None} if os.getuid() == 0 else {})
+    beacons = [(beacon.address(runtime.own_name(who), user), user) for user in users]
+    return (*((path, None) for path in paths), *beacons)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 #: How much of the end of a child's output is read; the rest only fills the file.
-_TAIL = 65536
+TAIL = 65536
 
 #: What a shell answers for a program that is missing, and for one that cannot be executed.
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -134,11 +134,10 @@ class Child:
         Sums CPU ticks (proc_pid_stat(5)) and bytes through read and write (proc_pid_io(5)).
         """
         total = 0
-        for entry in os.scandir("/proc"):
-            if entry.name.isdigit():
-                # Processes end while we look, and another user's are closed to us.
-                with contextlib.suppress(OSError, ValueError, IndexError):
-                    total += _activity(Path(entry.path), self.pid)
+        for process in _processes():
+            # Processes end while we look, and another user's are closed to us.
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                total += _activity(process, self.pid)
         return total
 
     def _signal(self, number: signal.Signals) -> None:
@@ -175,11 +174,11 @@ def end_leftovers(mark: str, *, grace: float) -> int:
     of the daemon only: it blocks for so long.
     """
     descriptors = []
-    for entry in os.scandir("/proc"):
+    for process in _processes():
         # Processes end while we look, and those of others are closed to us.
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and _carries(Path(entry.path), os.fsencode(mark)):
-                descriptors.append(os.pidfd_open(int(entry.name)))
+            if _carries(process, os.fsencode(mark)):
+                descriptors.append(os.pidfd_open(int(process.name)))
     for number in (signal.SIGTERM, signal.SIGKILL):
         for descriptor in descriptors:
             with contextlib.suppress(ProcessLookupError):
@@ -194,9 +193,18 @@ def end_leftovers(mark: str, *, grace: float) -> int:
 
 
 def resident() -> int:
-    """Return the resident memory of this process in bytes; see proc_pid_statm(5)."""
-    pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+    """Return the resident memory of this process in bytes; see proc_pid_statm(5). 0: unknown."""
+    try:
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+    except OSError:
+        return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _processes() -> Iterator[Path]:
+    """Yield the directory of each process; none where /proc is not mounted."""
+    with contextlib.suppress(OSError), os.scandir("/proc") as entries:
+        yield from (Path(entry.path) for entry in entries if entry.name.isdigit())
 
 
 def _carries(process: Path, mark: bytes) -> bool:
@@ -217,7 +225,7 @@ def _memory() -> IO[bytes]:
 
 def _tail(file: IO[bytes]) -> bytes:
     size = os.fstat(file.fileno()).st_size
-    return os.pread(file.fileno(), _TAIL, max(0, size - _TAIL))
+    return os.pread(file.fileno(), TAIL, max(0, size - TAIL))
 
 
 def _activity(process: Path, group: int) -> int:

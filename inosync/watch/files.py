@@ -34,6 +34,19 @@ class Files:
         except OSError:
             return
 
+    def entries(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+        """Give each name in a directory and lstat(2)'s answer; what has gone meanwhile is not."""
+        try:
+            with os.scandir(b"%b/%b" % (self._root, path)) as entries:
+                for entry in entries:
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except OSError:
+                        continue
+                    yield entry.name, status
+        except OSError:
+            return
+
 
 def changed(source: Source, relative: bytes | None, since: float) -> bool:
     """Return whether a path of the source has changed `since` (Unix time), as far as lstat tells.
@@ -49,3 +62,23 @@ def changed(source: Source, relative: bytes | None, since: float) -> bool:
         except OSError:
             path = os.path.dirname(path)
     return False
+
+
+def first_inside(directory: bytes, *, most: int = 10_000) -> bytes:
+    """Return the path of something below a directory that is none itself; ``b""``: nothing seen.
+
+    It is relative to `directory`. No more than `most` names are looked at.
+    """
+    todo, left = [b""], most
+    while todo and left > 0:
+        lead = todo.pop()
+        try:
+            with os.scandir(os.path.join(directory, lead)) as entries:
+                for entry in entries:
+                    left -= 1
+                    if not entry.is_dir(follow_symlinks=False):
+                        return os.path.join(lead, entry.name)
+                    todo.append(os.path.join(lead, entry.name))
+        except OSError:
+            continue
+    return b""

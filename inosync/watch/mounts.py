@@ -1,29 +1,37 @@
 """The table of mounts: what is mounted below a source, and a sign when that changes.
 
 inotify says nothing when something is mounted over a directory or a bind mount goes away; the
-kernel's table of mounts can be waited for. Knows nothing of sources.
+kernel's table of mounts can be waited for. It need not show everything: in a chroot whose root is
+no mount point there is no line for that, and without /proc there is no table. Knows nothing of
+sources.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 _TABLE = "/proc/self/mountinfo"
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
 class Mounts:
-    """Becomes readable once for each change of the table (see proc_pid_mountinfo(5))."""
+    """Becomes readable once for each change of the table (see proc_pid_mountinfo(5)).
+
+    Never, where there is no table.
+    """
 
     def __init__(self) -> None:
-        self._table = open(_TABLE, "rb")  # noqa: SIM115 - open as long as we are
         # The table is always "readable", so it is polled for its urgent sign alone, in an epoll
         # instance of its own that can be waited for like any other descriptor.
         self._poll = select.epoll()
-        self._poll.register(self._table, select.EPOLLPRI)
+        self._table: BinaryIO | None = None
+        with contextlib.suppress(OSError):
+            self._table = open(_TABLE, "rb")  # noqa: SIM115 - open as long as we are
+            self._poll.register(self._table, select.EPOLLPRI)
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable; looking at it takes the sign back."""
@@ -32,7 +40,8 @@ class Mounts:
     def close(self) -> None:
         """Stop looking."""
         self._poll.close()
-        self._table.close()
+        if self._table is not None:
+            self._table.close()
 
 
 def mounted_below(path: str) -> frozenset[bytes]:
@@ -46,15 +55,25 @@ def file_system(path: str) -> tuple[bytes, ...]:
     """Return what tells the file system at `path` from others, also after it was away.
 
     Its type, what is mounted and which part of it; and the device number where that lasts (disks),
-    or where there is nothing else (tmpfs, which is new whenever it is mounted). The numbers of
-    others (btrfs, NFS) are given out as they come.
+    or where there is nothing else (tmpfs, which is new whenever it is mounted; what the table does
+    not show). The numbers of others (btrfs, NFS) are given out as they come.
     """
     real = os.path.realpath(os.fsencode(path)) + b"/"
     holding = [m for m in _table() if real.startswith(m.point.rstrip(b"/") + b"/")]
+    if not holding:
+        return (b"", b"", b"", _device(path))
     # Of several at one place the last hides the others.
     mount = max(reversed(holding), key=lambda mount: len(mount.point))
     lasts = not mount.device.startswith(b"0:") or mount.kind in (b"tmpfs", b"ramfs")
     return (mount.kind, mount.source, mount.root, mount.device if lasts else b"")
+
+
+def file_systems(path: str) -> tuple[str, frozenset[str]]:
+    """Return what tells the file systems at and below `path` from others, and their types."""
+    top = os.path.realpath(os.fsencode(path))
+    points = [top, *(top.rstrip(b"/") + b"/" + point for point in sorted(mounted_below(path)))]
+    found = [file_system(os.fsdecode(point)) for point in points]
+    return repr(list(zip(points, found, strict=True))), frozenset(str(f[0], "ascii") for f in found)
 
 
 class _Mount(NamedTuple):
@@ -66,8 +85,20 @@ class _Mount(NamedTuple):
 
 
 def _table() -> list[_Mount]:
-    with open(_TABLE, "rb") as table:
-        return [_mount(line) for line in table]
+    try:
+        with open(_TABLE, "rb") as table:
+            return [_mount(line) for line in table]
+    except OSError:
+        return []
+
+
+def _device(path: str) -> bytes:
+    """Return the number of the device that `path` is on, b"" where there is no such path."""
+    try:
+        number = os.stat(path).st_dev
+    except OSError:
+        return b""
+    return b"%d:%d" % (os.major(number), os.minor(number))
 
 
 def _mount(line: bytes) -> _Mount:

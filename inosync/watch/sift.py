@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from inosync.changes.changes import Changes
 from inosync.changes.inotify_bits import (
+    IN_ATTRIB,
     IN_CREATE,
     IN_DELETE,
     IN_ISDIR,
@@ -28,7 +29,7 @@ _VANISHED = IN_DELETE | IN_MOVED_FROM
 Touched = Mapping[bytes, Mapping[bytes, int]]
 
 # How far what is told of a name reaches: bits, since it may be several at once.
-_ENTRY, _LEVEL, _TREE, _WRITTEN = 1, 2, 4, 8
+_ENTRY, _LEVEL, _TREE, _WRITTEN, _ATTRIBUTES = 1, 2, 4, 8, 16
 
 
 def sift(files: Touched, directories: Touched, emask: int, filters: Filters) -> Changes:
@@ -64,13 +65,20 @@ def _sift(
             if reach & _ENTRY:
                 entries[path] = None
             if reach > _ENTRY:  # seldom
-                if reach & _LEVEL:
-                    found.again += directory in found.levels
-                    found.levels[directory] = None
-                if reach & _TREE:
-                    found.trees[path] = None
-                if reach & _WRITTEN:
-                    found.written[path] = None
+                _add(found, reach, directory, path)
+
+
+def _add(found: Changes, reach: int, directory: bytes, path: bytes) -> None:
+    """Add what reaches otherwise than an ENTRY does."""
+    if reach & _LEVEL:
+        found.again += directory in found.levels
+        found.levels[directory] = None
+    if reach & _TREE:
+        found.trees[path] = None
+    if reach & _WRITTEN:
+        found.written[path] = None
+    if reach & _ATTRIBUTES:
+        found.attributes[path] = None
 
 
 class _Reaches(dict[int, int]):
@@ -95,6 +103,8 @@ def _reach(mask: int, emask: int) -> int:
         wanted &= ~_VANISHED
     if wanted & _APPEARED and mask & IN_ISDIR:
         return reach | _TREE
+    if wanted and mask & ~IN_ISDIR == IN_ATTRIB:
+        return _ATTRIBUTES
     if wanted:
         return reach | _ENTRY
     return reach | _WRITTEN if mask & IN_MODIFY else reach

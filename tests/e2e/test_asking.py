@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -16,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.daemon import Daemon, inosync_command, inosync_environment, run_inosync
+from support.daemon import Daemon, config_text, inosync_command, inosync_environment, run_inosync
 from support.fakersync import FakeRsync
 from support.places import Place, wait_equal
 from support.servers import free_port
 from support.trees import write
 from support.waiting import until
+
+from inosync.system import control
 
 
 def settings(source: Path, *nodes: str, **more: object) -> dict[str, object]:
@@ -203,6 +206,70 @@ def test_reload_tells_what_is_wrong(inosync: Callable, source: Path, tmp_path: P
     wait_equal(source, second)
 
 
+def test_a_reload_changes_what_it_says_or_says_that_it_cannot(
+    inosync: Callable, source: Path, local: Place, tmp_path: Path
+) -> None:
+    config = settings(source, local.node, init=False, rfull=86400, pidfile=f"{tmp_path}/pid")
+    daemon = inosync(config)
+    daemon.configure(config | {"socket": f"{tmp_path}/s", "pidfile": f"{tmp_path}/other"})
+    daemon.hup()
+    daemon.wait_for_log("the config is wrong")
+    for name in ("socket", "pidfile"):
+        assert re.search(f"{name} was .* restart the daemon, a reload cannot", daemon.log())
+    second = run_inosync("-c", daemon.config_file, cwd=tmp_path)
+    assert (second.returncode, "already running" in second.stderr) == (3, True)
+    # The watcher is opened anew: what changes around that is carried, whatever init says.
+    config |= {"eopen": 0}
+    around = str(source / "around")
+    daemon.configure(f"{config_text(config)}open({around!r}, 'w').close()\n")
+    daemon.hup()
+    daemon.wait_for_log("reload: config loaded again")
+    wait_equal(source, local.root)
+    daemon.configure(config | {"umask": "0077", "rfull": 1})
+    assert ask(daemon, "--reload").returncode == 0
+    assert "0077" in Path(f"/proc/{daemon.pid}/status").read_text()
+    write(local.root, "stray", "x")
+    wait_equal(source, local.root)
+
+
+def test_a_held_source_is_not_compared_and_nobody_waits_for_it(
+    inosync: Callable, source: Path, local: Place, tmp_path: Path
+) -> None:
+    door = f"{tmp_path}/door"
+    write(source, "marker", "x")
+    daemon = inosync(settings(source, local.node, wmarker="marker", socket=door))
+    wait_equal(source, local.root)
+    (source / "marker").unlink()
+    until(lambda: status(daemon)["sources"][0]["state"] == "held", what="the guard")
+    for options in (["--verify"], ["--verify", "--repair"]):
+        asked = ask(daemon, *options)
+        assert asked.returncode == 1, asked
+        assert "NOT COMPARED: the daemon holds the source: it" in asked.stdout
+    answer = control.ask([(door, None)], "wait", node="", seconds=20, impatient=True)
+    assert (answer["synced"], answer["seconds"] < 10) == (False, True)
+
+
+def test_a_wait_and_the_status_know_what_waits(
+    inosync: Callable, source: Path, local: Place, tmp_path: Path
+) -> None:
+    door = f"{tmp_path}/door"
+    waits: dict[str, object] = {"edelay": 600, "emaxdelay": 600, "rsettle": {"*.log": 1}}
+    config = settings(source, local.node, socket=door, **waits)
+    daemon = inosync(config)
+    assert ask(daemon, "--wait", "20").returncode == 0
+    write(source, "new", "x")
+    until(lambda: status(daemon)["mirrors"][0]["lag"], what="the change that waits for edelay")
+    assert ask(daemon, "--status").returncode == 5
+    for number in range(3):
+        for _ in range(300):  # so many that the daemon reads them in lots, after the question
+            write(source, "busy", "x")
+            time.sleep(0.0005)
+        write(source, f"{number}.log", "x")
+        assert control.ask([(door, None)], "wait", node="", seconds=20)["synced"]
+        assert (local.root / f"{number}.log").exists()
+    assert (local.root / "new").exists()
+
+
 def test_top_shows_the_status_until_q_is_pressed(
     inosync: Callable, source: Path, local: Place
 ) -> None:
@@ -229,7 +296,10 @@ def test_a_stopped_daemon_is_told_from_a_dead_one(
 ) -> None:
     daemon = inosync(settings(source, local.node))
     daemon.signal(signal.SIGSTOP)
-    script = "from inosync.system import control; control.ask(sys.argv[1], 'status', timeout=0.3)"
+    script = (
+        "from inosync.system import control; "
+        "control.ask([(sys.argv[1], None)], 'status', timeout=0.3)"
+    )
     hangs = subprocess.run(
         [sys.executable, "-c", f"import sys; {script}", next(iter(sockets(daemon)))],
         env=inosync_environment(),
@@ -244,14 +314,14 @@ def test_a_stopped_daemon_is_told_from_a_dead_one(
 
 
 def sockets(daemon: Daemon) -> list[str]:
-    """Return the paths of the Unix sockets that the daemon listens at; proc_net_unix(5)."""
+    """Return the paths of the socket files that the daemon listens at; proc_net_unix(5)."""
     inodes = {
         os.readlink(f"/proc/{daemon.pid}/fd/{name}")[8:-1]
         for name in os.listdir(f"/proc/{daemon.pid}/fd")
         if os.readlink(f"/proc/{daemon.pid}/fd/{name}").startswith("socket:[")
     }
     lines = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
-    return [line[7] for line in lines if line[6] in inodes and len(line) > 7]
+    return [line[7] for line in lines if line[6] in inodes and line[7:] and line[7][0] == "/"]
 
 
 def test_a_client_that_waits_may_leave(inosync: Callable, source: Path, tmp_path: Path) -> None:

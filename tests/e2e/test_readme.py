@@ -58,6 +58,7 @@ INSTALLING = (
 )
 UNINSTALLING = (
     "rm -f /etc/systemd/system/inosync.service",
+    "rm -rf /var/lib/inosync",
     "rm -r /opt/inosync /usr/local/bin/inosync",
     "find /usr/local/share -lname '/opt/inosync/*' -delete",
 )
@@ -127,6 +128,7 @@ NOT_HERE = {
     "systemctl edit inosync": "needs systemd, and a person",
     "systemctl --user enable --now inosync": "needs systemd",
     "loginctl enable-linger": "needs systemd",
+    "chgrp nagios /etc/inosync.py": "needs that group; tests/e2e/test_finding.py",
     "man inosync": "needs what is installed; the same page is one of MANUALS",
     "inosync --top": "needs a terminal; tests/e2e/test_asking.py",
     "inosync SRC DEST...": "is one of tests/e2e/test_moving_here.py",
@@ -140,7 +142,8 @@ NOT_HERE = {
 }
 #: What only developers run, and whoever changes their pages tries by hand.
 FOR_DEVELOPERS = re.compile(
-    r"\./(scripts/tool|tests/run|benchmarks/\w+)\b|timeout --signal=INT 60 \./scripts/tool "
+    r"\./(scripts/tool|tests/run|tests/fresh|benchmarks/\w+)\b"
+    r"|timeout --signal=INT 60 \./scripts/tool "
 )
 HERE = INSTALLING + UNINSTALLING + WITH_PIPX + WITHOUT_PIPX + MANUALS + STAYING + WITHOUT_A_DAEMON
 HERE += (*ASKING, STOPPING, CLONING)
@@ -152,6 +155,7 @@ PLACES = {
     "/opt/": "{}/opt/",
     "/etc/": "{}/etc/",
     "/var/www": "{}/var/www",
+    "/var/lib/": "{}/var/lib/",
     "REPOSITORY": "{}/repository",
     "FILE": "{}/lsyncd.conf.lua",
     "NODE": "{}/srv/www/",

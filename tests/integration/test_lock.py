@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,10 @@ from support.daemon import inosync_environment
 from support.waiting import until
 
 from inosync.errors import AlreadyRunningError, ConfigError
-from inosync.system.lock import Lock, lock_path, runtime_directory
+from inosync.service.service import asking_group, control_directory
+from inosync.system import beacon
+from inosync.system.lock import Lock
+from inosync.system.runtime import lock_path, own_name, runtime_directory, sweep
 
 
 def test_the_lock_holds_the_pid_and_is_removed_at_the_end(tmp_path: Path) -> None:
@@ -62,6 +68,109 @@ def test_a_file_of_the_same_name_that_is_not_ours_is_not_removed(tmp_path: Path)
     assert path.read_text() == "another's"
 
 
+def test_nobody_else_may_open_the_file(tmp_path: Path) -> None:
+    """He could hold the lock, and keep the daemon out."""
+    path = tmp_path / "inosync.pid"
+    path.touch(0o644)
+    with Lock(str(path)):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "inosync.pid"
+    path.parent.mkdir()
+    with Lock(str(path)) as lock:
+        path.unlink()
+        path.parent.rmdir()
+        lock.restore()
+        assert path.read_text() == f"{os.getpid()}\n"
+        with pytest.raises(AlreadyRunningError, match=str(os.getpid())):
+            Lock(str(path))
+        lock.restore()
+    assert not path.exists()
+
+
+def test_the_beacon_tells_who_runs_it_and_a_foreign_one_tells_nothing(tmp_path: Path) -> None:
+    name = f"test-{os.getpid()}"
+    assert beacon.keeper(name, os.getuid()) is None
+    with Lock(str(tmp_path / "one"), name):
+        assert beacon.keeper(name, os.getuid()) == os.getpid()
+        with pytest.raises(AlreadyRunningError, match=f"already running as process {os.getpid()}"):
+            Lock(str(tmp_path / "two"), name)
+    assert beacon.keeper(name, os.getuid()) is None
+    with socket.socket(socket.AF_UNIX) as impostor:
+        impostor.bind(beacon.address(name, 0 if os.getuid() else 1))
+        impostor.listen()
+        assert beacon.keeper(name, 0 if os.getuid() else 1) is None
+    with socket.socket(socket.AF_UNIX) as squatter:
+        squatter.bind(beacon.address(name, os.getuid()))  # and does not even listen
+        with Lock(str(tmp_path / "one"), name) as lock:
+            assert lock.beacon is None
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may chroot")
+def test_a_chroot_has_configs_of_its_own(tmp_path: Path) -> None:
+    name = f"test-{os.getpid()}"
+    script = (
+        "import os, sys; from inosync.system import beacon; print(beacon.keeper(sys.argv[1], 0));"
+        "os.chroot(sys.argv[2]); print(beacon.keeper(sys.argv[1], 0))"
+    )
+    with Lock(str(tmp_path / "one"), name):
+        command = [sys.executable, "-c", script, name, tmp_path]
+        seen = subprocess.check_output(command, env=inosync_environment(), text=True)
+    assert seen == f"{os.getpid()}\nNone\n"
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("killed.pid", "killed.sock", "held.pid", "held.sock", "other"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1, 1))
+    fresh = tmp_path / "fresh.pid"
+    fresh.touch()
+    with Lock(str(tmp_path / "held.pid")):
+        sweep(tmp_path, fresh)
+        left = {path.name for path in tmp_path.iterdir()}
+        assert left == {"held.pid", "held.sock", "fresh.pid", "other"}
+
+
+def test_shared_connections_that_a_killed_process_left_are_removed(tmp_path: Path) -> None:
+    config = make_config([make_pair(None, "host:/m")])
+    with tempfile.TemporaryDirectory(prefix="inosync-run-", dir="/tmp") as name:
+        runtime = Path(name)
+        (runtime / "ssh-killed").mkdir()
+        (runtime / "ssh-killed/master").touch()
+        if os.getuid() == 0:
+            os.chown(runtime / "ssh-killed", 65534, 65534)  # the setting `user`
+        os.utime(runtime / "ssh-killed", (1, 1))
+        with control_directory(config, runtime) as other:
+            os.utime(other, (1, 1))
+            assert not (runtime / "ssh-killed").exists()
+            with control_directory(config, runtime) as ours:
+                assert {str(path) for path in runtime.iterdir()} == {other, ours}
+        assert list(runtime.iterdir()) == []
+
+
+def test_a_config_is_for_its_group_when_it_was_given_to_one(tmp_path: Path) -> None:
+    path = tmp_path / "inosync.py"
+    path.touch(0o640)
+    assert asking_group(str(path)) is None
+    assert asking_group("") is None
+    others = [group for group in os.getgroups() if group != os.getgid()]
+    if os.getuid() == 0 or others:
+        group = others[0] if others else 54321
+        os.chown(path, -1, group)
+        assert asking_group(str(path)) == group
+        path.chmod(0o600)
+        assert asking_group(str(path)) is None
+
+
+def test_files_are_called_like_their_config() -> None:
+    assert re.fullmatch(r"etc-inosync-web\.py-[0-9a-f]{8}", own_name("/etc/inosync/web.py"))
+    assert re.fullmatch(r"srv-a-b-host-m-[0-9a-f]{8}", own_name("/srv/a b/\0host:/m"))
+    assert len(own_name("/x" * 500)) <= 57
+    assert own_name("/a b") != own_name("/a-b")
+
+
 def test_a_symlink_is_not_followed(tmp_path: Path) -> None:
     path = tmp_path / "inosync.pid"
     path.symlink_to(tmp_path / "victim")
@@ -101,7 +210,7 @@ def test_a_runtime_directory_that_others_may_write_is_refused(
     link = tmp_path / "link"
     link.symlink_to(tmp_path)
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(link))
-    with pytest.raises(ConfigError, match="somebody else"):
+    with pytest.raises(ConfigError, match="no directory"):
         runtime_directory()
 
 

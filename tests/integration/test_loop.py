@@ -94,7 +94,15 @@ def test_the_parts_of_a_daemon_in_their_order() -> None:
         load=lambda: (config, Program((3, 2, 7))),
     )
     names = [type(part).__name__ for part in daemon.parts()]
-    assert names == ["Sources", "Acting", "Hooks", "Announcer", "Publisher"]
+    assert names == [
+        "Sources",
+        "Scans",
+        "Acting",
+        "Remedies",
+        "Hooks",
+        "Announcer",
+        "Publisher",
+    ]
     daemon.sources.close()
     daemon.loop.close()
     signals.close()

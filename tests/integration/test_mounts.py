@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.daemon import inosync_environment
+from support.namespaces import need
 
 from inosync.watch.mounts import file_system, mounted_below
 
@@ -32,6 +33,9 @@ def test_what_is_mounted_below(point: Path) -> None:
     assert mounted_below(str(point)) == frozenset()
 
 
+#: What runs something with a table of mounts of its own.
+APART = ("unshare", "--mount", "--propagation", "private")
+
 #: Other tests mount as well, at the same time: this one has a table of its own.
 ANNOUNCED = """
 import select, subprocess, sys
@@ -48,9 +52,9 @@ print(seen)
 
 
 def test_a_change_of_the_table_is_announced_once(point: Path) -> None:
-    apart = ["unshare", "--mount", "--propagation", "private"]
+    need(*APART)
     done = subprocess.run(
-        [*apart, sys.executable, "-W", "ignore", "-c", ANNOUNCED, point],
+        [*APART, sys.executable, "-W", "ignore", "-c", ANNOUNCED, point],
         env=inosync_environment(),
         capture_output=True,
         text=True,
@@ -78,3 +82,42 @@ def test_a_bind_mount_is_known_again(point: Path, tmp_path: Path) -> None:
     subprocess.run(["umount", point], check=True)
     subprocess.run(["mount", "--bind", real, point], check=True)
     assert file_system(str(point)) == first
+
+
+#: A directory that is no mount point as the root: of all mounts the table shows /proc alone. Then
+#: there is not even that.
+IN_A_CHROOT = """
+import os, subprocess, sys
+from inosync.system.process import end_leftovers, resident
+from inosync.watch.mounts import Mounts, file_system, mounted_below
+
+top = sys.argv[1]
+os.makedirs(top + "/proc")
+os.makedirs(top + "/source")
+subprocess.run(["mount", "-t", "proc", "proc", top + "/proc"], check=True)
+outside = os.stat(top + "/source").st_dev
+os.chroot(top)
+os.chdir("/")
+seen = file_system("/source")
+Mounts().close()
+print(seen[3] == b"%d:%d" % (os.major(outside), os.minor(outside)), file_system("/gone"))
+print(file_system("/proc")[0], sorted(mounted_below("/")))
+os.mkdir("/empty")
+os.chroot("/empty")
+Mounts().close()
+print(file_system("/")[3] == seen[3], sorted(mounted_below("/")))
+print(resident(), end_leftovers("X=1", grace=0))
+"""
+
+
+def test_what_the_table_does_not_show_is_no_fault(tmp_path: Path) -> None:
+    need(*APART)
+    done = subprocess.run(
+        [*APART, sys.executable, "-W", "ignore", "-c", IN_A_CHROOT, tmp_path / "root"],
+        env=inosync_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    expected = "True (b'', b'', b'', b'')\nb'proc' [b'proc']\nTrue []\n0 0\n"
+    assert (done.stdout, done.stderr) == (expected, "")

@@ -20,9 +20,10 @@ from inosync.engine.actions import Outcome
 from inosync.engine.engine import Engine
 from inosync.rsync.output import Transferred
 from inosync.service.preflight import unwritable
-from inosync.service.publisher import EVERY, RETRY, SETTLE, Publisher, replace
+from inosync.service.publisher import EVERY, RETRY, SETTLE, Publisher
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
+from inosync.system.replace import replace
 
 NOW = 10_000.0
 WALL = 1_700_000_040.0

@@ -18,7 +18,7 @@ from support.servers import RsyncDaemon, SshServer, program
 from support.trees import write
 from support.waiting import until
 
-from inosync.system import lock
+from inosync.system import runtime
 
 
 def push(
@@ -240,5 +240,5 @@ def test_a_run_that_leaves_something_in_the_real_runtime_directory_fails(
 
 
 def test_each_test_has_a_runtime_directory_of_its_own(runtime_directory: Path) -> None:
-    assert lock.runtime_directory() == runtime_directory
+    assert runtime.runtime_directory() == runtime_directory
     assert list(runtime_directory.iterdir()) == []

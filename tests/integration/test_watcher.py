@@ -122,6 +122,7 @@ def write_unnamed(root: Path) -> None:
 
 
 ENTRY, LEVEL, TREE = Kind.ENTRY, Kind.LEVEL, Kind.TREE
+ATTRIBUTES = Kind.ATTRIBUTES
 
 CASES: dict[str, tuple[Callable[[Path], object], set[Change]]] = {
     "a file is made": (
@@ -138,9 +139,9 @@ CASES: dict[str, tuple[Callable[[Path], object], set[Change]]] = {
         {Change(b"a", LEVEL), Change(b"b/file", ENTRY)}),
     "permissions change": (
         lambda root: [(root / name).chmod(0o700) for name in ("a", "a/file")],
-        {Change(b"a", ENTRY), Change(b"a/file", ENTRY)}),
+        {Change(b"a", ATTRIBUTES), Change(b"a/file", ATTRIBUTES)}),
     "the source's own permissions change": (
-        lambda root: root.chmod(0o700), {Change(b"", ENTRY)}),
+        lambda root: root.chmod(0o700), {Change(b"", ATTRIBUTES)}),
     "a symlink to a directory is made": (
         lambda root: (root / "link").symlink_to("a"), {Change(b"link", ENTRY)}),
     "a directory is made": (

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from inosync.errors import ConfigError
 from inosync.rsync.filters import Filters, compile_filters, rsync_options
+from inosync.rsync.rules import Entry, Sort, read_entry
 
 RSYNC = shutil.which("rsync") or ""
 needs_rsync = pytest.mark.skipif(not RSYNC, reason="rsync is not installed")
@@ -161,6 +163,27 @@ def aimed(dice: random.Random, planned: Plan, prefix: str) -> str:
     return "/".join(parts) + dice.choice(["", "", "", "", "/", "/***", "/**", "*", "**"])
 
 
+#: Every rule with a pattern, long and short, with every modifier that goes with it.
+RULES = [
+    *["exclude ", "include ", "hide ", "show ", "protect ", "risk ", "H ", "S ", "P ", "R "],
+    *[
+        "-s ",
+        "-r ",
+        "-sr ",
+        "-p ",
+        "-! ",
+        "-x ",
+        "-,s ",
+        "+s ",
+        "+r ",
+        "+rs ",
+        "+! ",
+        "+p ",
+        "+,! ",
+    ],
+    *["exclude,srp ", "exclude,! ", "include,s ", "include,!s ", "H,p ", "S,! ", "P,x ", "R,p! "],
+    *["hide,! ", "show,p ", "protect,p ", "risk,! ", "-!sp ", "+!x "],
+]
 SPECIAL = ["+ */", "*", "+ a", "!", "", "- !", "!a", "/", "**", "***", "+ b/***", "*/", "+ *"]
 
 
@@ -175,17 +198,20 @@ def invent(seed: int) -> Case:
     patterns = []
     for _ in range(dice.randint(1, 5)):
         pattern = aimed(dice, PLANS[name], prefix) if dice.random() < 0.95 else dice.choice(SPECIAL)
-        patterns.append(dice.choice(["", "", "", "+ ", "- "]) + pattern)
+        patterns.append(dice.choice(["", "", "", "+ ", "- ", dice.choice(RULES)]) + pattern)
     return name, source, [pattern for pattern in patterns if is_ours(pattern)]
 
 
 def is_ours(entry: str) -> bool:
-    """Say whether an entry is neither a merge rule nor one that rsync refuses."""
-    return entry not in ("+ ", "- ") and not compile_filters([entry]).left_to_rsync
+    """Say whether an entry is neither a fault nor left to rsync."""
+    try:
+        return not compile_filters([entry]).left_to_rsync
+    except ConfigError:
+        return False
 
 
 RAW = st.text(alphabet="ab*?[]!^-+/\\ .:\n\udcff", max_size=8)
-PREFIXES = st.sampled_from(["", "+ ", "- ", "-", "+", " "])
+PREFIXES = st.sampled_from(["", "+ ", "- ", "-", "+", " ", *RULES])
 ENTRIES = st.one_of(
     st.builds(str.__add__, PREFIXES, WILD_PATTERNS),
     st.builds(str.__add__, PREFIXES, RAW),
@@ -257,6 +283,94 @@ def test_lists_of_any_form_are_judged_as_rsync_does(trees: Forest, case: Case) -
     compare(trees, case)
 
 
+NO_LONGER = re.compile(rb"\*deleting {3}(.*)")
+
+
+def kept(tree: Tree, patterns: list[str]) -> set[bytes]:
+    """Return which paths of a tree rsync would not delete if the source had nothing."""
+    empty = tree.base / "empty"
+    empty.mkdir(exist_ok=True)
+    argv = [RSYNC, "-n", "-r", "--delete", "--force", "-i", "--8-bit-output"]
+    argv += [*rsync_options(patterns), f"{empty}/", f"{tree.base}/a/b/"]
+    done = subprocess.run(argv, env={"LC_ALL": "C"}, capture_output=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    unescaped = (
+        re.sub(rb"\\#(\d{3})", lambda found: bytes([int(found[1], 8)]), line)
+        for line in NO_LONGER.findall(done.stdout)
+    )
+    gone = {line.rstrip(b"/") for line in unescaped}
+    return {os.fsencode(path) for path in tree.plan if tree.plan[path] != "d"} - gone
+
+
+def guarded(tree: Tree, filters: Filters) -> set[bytes]:
+    """Return what :func:`kept` should, by our judgement."""
+
+    def holds(path: bytes, directory: bool) -> bool:
+        rule = filters.guard_of(path, directory=directory)
+        return rule is not None and not rule.include
+
+    found = set()
+    for path in (os.fsencode(path) for path, kind in tree.plan.items() if kind != "d"):
+        parts = path.split(b"/")
+        above = (b"/".join(parts[:count]) for count in range(1, len(parts)))
+        if holds(path, False) or any(holds(parent, True) for parent in above):
+            found.add(path)
+    return found
+
+
+@needs_rsync
+@settings(deadline=None)
+@given(case=AIMED_CASES)
+def test_what_a_mirror_keeps_is_judged_as_rsync_does(trees: Forest, case: Case) -> None:
+    name, _, patterns = case
+    # What is perishable is not kept in a directory that goes.
+    lasting = [text for text in patterns if "p" not in text.partition(" ")[0]]
+    note(f"{rsync_options(lasting)!r}")
+    assert guarded(trees[name], compile_filters(lasting)) == kept(trees[name], lasting)
+
+
+def accepted(rule: str) -> bool:
+    """Return whether rsync takes a rule; a file that it cannot read is another matter."""
+    argv = [RSYNC, "-n", f"--filter={rule}", "/dev/null", "/dev/null"]
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
+    )
+    return b"filter rule" not in done.stderr and b"'!' rule" not in done.stderr
+
+
+FORMS = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(
+            [
+                *[*"-+.:HSPR-+.:HSPR!", "exclude", "include", "merge", "dir-merge", "hide"],
+                *["show", "protect", "risk", "clear", "", " ", "c", "X"],
+            ]
+        ),
+        st.sampled_from(["", "", ",", "s", "-"]),
+        st.text(alphabet="-+/!Cenwsrpxza", max_size=2),
+        st.sampled_from([" ", " ", "_", ""]),
+        st.sampled_from(["X", "/x", "a b", "*.o", "", "_", " "]),
+    ),
+)
+
+
+@needs_rsync
+@settings(deadline=None)
+@given(text=FORMS)
+def test_a_rule_is_never_taken_for_a_name(text: str) -> None:
+    try:
+        entry = read_entry(text)
+    except ValueError:
+        return  # the person is told
+    if entry.filter:
+        assert accepted(text)
+    elif entry == Entry(text, pattern=text):
+        assert text.startswith("._") or not accepted(text)
+    else:
+        assert text.startswith(("+ ", "- ")) or entry.sort is not Sort.PATTERN
+
+
 # A handful of patterns, so that what one list hides another shows.
 FEW_PATTERNS = st.sampled_from(
     ["a", "b", "ab", "a*", "*b", "*", "*/", "/a", "/a/b/a", "b/***", "**a"]
@@ -271,7 +385,8 @@ MERGES = st.sampled_from(
     [
         *[". {}", "merge {}", ".- {}", ".+ {}", "merge,- {}", ".C {}", "merge,e {}", ".,s {}"],
         *[": .rules", ":- .rules", "dir-merge .rules", "dir-merge,n- .rules", ":n .rules", ":C"],
-        *["dir-merge,C", ":e .rules", ":sC", ":C .rules"],
+        *["dir-merge,C", ":e .rules", ":sC", ":C .rules", "-C", "+C", "exclude,sC", ".r {}"],
+        *[":w- .rules", "merge,p {}", ":x .rules", ":r .rules"],
     ]
 )
 

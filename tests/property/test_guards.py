@@ -372,7 +372,7 @@ class World:
     # ---- the daemon -----------------------------------------------------------------------
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        answer = control.ask(str(self.folder / "socket"), command, **arguments)
+        answer = control.ask([(str(self.folder / "socket"), None)], command, **arguments)
         if not answer["ok"]:
             raise DamageError(f"{command}: {answer['error']}")
         return answer

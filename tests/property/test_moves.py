@@ -21,6 +21,7 @@ from support.waiting import until
 from inosync.engine.actions import Say, Start
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import State
+from inosync.planning.order import Moment
 from inosync.planning.prepare import Worth
 from inosync.planning.steps import Relink
 from inosync.rsync.program import Program
@@ -389,7 +390,8 @@ class Renamed(World):
                             with suppress(OSError, shutil.Error):
                                 self.make_anew(relink)
                         race = ()
-                    self.runs.start(action, sight(self.guard, self.node), self.now, wall=self.now)
+                    seen = sight(self.guard, self.node, Moment(self.now, self.now))
+                    self.runs.start(action, seen, self.now, wall=self.now)
                     step = (self.mirror.work.steps or (None,))[0]
                     linked += [step] if isinstance(step, Relink) else []
                     print(

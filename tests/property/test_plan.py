@@ -68,8 +68,6 @@ def watched(world: World, case: Case) -> Iterator[Guard]:
         guard.close()
     world.full_pass("reference")
     assert not world.unlike()
-    if world.full_owed:
-        world.full_pass("mirror")
     world.linked = world.unnoticed
     assert not world.unlike()
 
@@ -101,15 +99,16 @@ def carry(
     world: World, late: Sequence[Step] = (), race: Sequence[Step] = (), *, check: bool = True
 ) -> None:
     """Plan and run as the caller should, who merges back what failed."""
-    noticed = world.noticed()
+    world.notice()
     world.work(late)
     planned = world.planned()
     print(f"{sorted(change.path for change in world.owed)} -> {planned}")
-    assert late or planned.linked or not noticed
-    world.full_owed |= planned.linked
     world.work(race)
     if world.run(planned) == 0:
-        world.owed.clear()
+        world.carried(planned)
+        if planned.linked and world.run(world.planned()) == 0:
+            world.owed.clear()
+            world.whole.clear()
     if check and not (late or race or world.remote):
         assert not world.wrong()
 

@@ -95,7 +95,8 @@ class Daemon:
         self.exit_code: int | None = None
         self._mark = f"INOSYNC_TEST_RUN={uuid.uuid4().hex}"
         name, _, value = self._mark.partition("=")
-        self._environment = inosync_environment(environment) | {name: value}
+        state = {"STATE_DIRECTORY": str(self.folder / "state")}
+        self._environment = inosync_environment(state | dict(environment or {})) | {name: value}
         self._process: subprocess.Popen[bytes] | None = None
         self.configure(settings)
 

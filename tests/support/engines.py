@@ -93,8 +93,12 @@ def stepping(**settings: object) -> tuple[Engine, Mirror]:
     return engine, action.mirror
 
 
+#: A file with several names, of which one is known to have changed.
+LINKED = {(1, 7): frozenset([b"f"])}
+
+
 def tell_linked(engine: Engine, now: float) -> None:
-    what = Prepared(RunKind.LISTED, ("rsync",), (b"./f",), linked=True)
+    what = Prepared(RunKind.LISTED, ("rsync",), (b"./f",), linked=LINKED)
     engine.prepared(engine.mirrors[0], what, now)
 
 

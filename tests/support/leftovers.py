@@ -6,7 +6,6 @@ Each test has a runtime directory of its own (conftest.py); what is elsewhere wa
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,8 @@ def runtime_files() -> set[Path]:
     session = os.environ.get("XDG_RUNTIME_DIR")
     directories = [
         Path("/run/inosync"),
-        Path(tempfile.gettempdir(), f"inosync-{os.getuid()}"),
+        Path(f"/run/user/{os.getuid()}/inosync"),
+        Path(f"/tmp/inosync-{os.getuid()}"),
         *([Path(session, "inosync")] if session else []),
     ]
     return {path for directory in directories if directory.is_dir() for path in directory.iterdir()}

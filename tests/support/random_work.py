@@ -14,9 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from inosync.changes.changes import Change, Kind
+from inosync.changes.changes import Change, Inode, Kind
 from inosync.config.model import Source
 from inosync.planning.file_list import Plan, list_options, plan, top
+from inosync.planning.scan import Question, Scan
 from inosync.rsync.filters import compile_filters, rsync_options
 from support.servers import RsyncDaemon, Server, SshServer
 from support.trees import HOSTILE_NAMES, Entry, difference, remove, snapshot
@@ -155,7 +156,7 @@ class World:
         self.unnoticed: set[int] = set()
         self.planted: set[bytes] = set()
         self.owed: set[Change] = set()
-        self.full_owed = False
+        self.whole: set[Inode] = set()  # files of which all names are owed
         self.racing = False
         self.count = 0
 
@@ -167,7 +168,18 @@ class World:
         return self._rsync(["-ltrp", "--delete", *relative], self.source.argument, mirror)
 
     def planned(self) -> Plan:
-        return plan(self.owed, filters=self.filters, view=self)
+        return plan(self.owed, filters=self.filters, view=self, named=self.whole)
+
+    def carried(self, planned: Plan) -> None:
+        """A run has carried its plan; what it could not know is owed now, found by a walk."""
+        self.owed.clear()
+        self.whole.clear()
+        if planned.linked:
+            scan = Scan([Question(inodes=planned.linked)], filters=self.filters, view=self)
+            list(scan.steps())
+            (answer,) = scan.answers()
+            self.owed |= set(answer.changes)
+            self.whole |= answer.named
 
     def run(self, planned: Plan) -> int:
         """Carry a plan to the mirror; return the exit status."""
@@ -206,6 +218,11 @@ class World:
         with suppress(OSError), os.scandir(os.path.join(self.root, path)) as entries:
             for entry in entries:
                 yield entry.name, entry.is_dir(follow_symlinks=False)
+
+    def entries(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+        with suppress(OSError), os.scandir(os.path.join(self.root, path)) as entries:
+            for entry in entries:
+                yield entry.name, entry.stat(follow_symlinks=False)
 
     # ---- work -----------------------------------------------------------------------------
 
@@ -415,19 +432,15 @@ class World:
         self.move(target, path)
         self.move(between, target)
 
-    def noticed(self) -> bool:
-        """Return whether a plan is to tell of files with more names; forget what was written."""
-        found = False
+    def notice(self) -> None:
+        """Take note of the files of which no plan can know that they were written."""
         for path, inode in list(self.written.items()):
             relative = os.path.relpath(path, self.root)
             status = self.look(relative)
             there = status is not None and status.st_ino == inode and stat.S_ISREG(status.st_mode)
-            if there and self.named(relative) and not self.racing:
-                found |= status.st_nlink > 1
-            else:
+            if not there or not self.named(relative) or self.racing:
                 self.unnoticed.add(inode)
         self.written.clear()
-        return found
 
     def named(self, path: bytes) -> bool:
         """Return whether a change is about a file: not when it also vanished in the meantime."""

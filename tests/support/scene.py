@@ -106,6 +106,8 @@ def mirror(path: str, node: str, number: int) -> MirrorStatus:
         else None,
         next_try_at=AT + 188 + number if dead else None,
         drift=DriftStatus(at=AT - 3600, paths=0, examples={}),
+        ailing=[],
+        notes=[],
         runs=(4_127, 9_604)[number] - (50 if dead else 0),
         failures=52 if dead else 0,
         retries=51 if dead else 0,

@@ -57,7 +57,7 @@ DOORS = {
     "selectors": {"service.loop"},
     "time": {"service.loop", *(f"commands.{name}" for name in TIMED)},
     "rich": {"commands.ask"},
-    "socket": {"system.control", "system.signals", "system.systemd", "system.log"},
+    "socket": {"system.beacon", "system.control", "system.signals", "system.systemd", "system.log"},
     "threading": set(),
     "asyncio": set(),
     "multiprocessing": set(),

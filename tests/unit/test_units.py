@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from support.daemon import run_inosync
+
+from inosync.errors import Exit
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 HARDENED = ("inosync.service", "inosync@.service")
@@ -41,8 +44,12 @@ def test_the_service_tells_systemd_how_it_is(name: str) -> None:
     service = unit["Service"]
     assert service["Type"] == ["notify"]
     assert int(service["WatchdogSec"][0]) >= 10
-    assert service["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    # Unlike a signal it fails when the config is refused.
+    assert service["ExecReload"] == [f"{service['ExecStart'][0]} --reload"]
     assert service["Restart"] == ["on-failure"]
+    wrong = {str(int(status)) for status in (Exit.USAGE, Exit.ALREADY_RUNNING)}
+    assert set(service["RestartPreventExitStatus"][0].split()) == wrong
+    assert "man:inosync(8)" in unit["Unit"]["Documentation"][0].split()
     assert int(service["RestartSec"][0]) >= 10  # a config that stays wrong fills no log
     target = "default.target" if name == USERS else "multi-user.target"
     assert unit["Install"]["WantedBy"] == [target]
@@ -67,6 +74,8 @@ def test_both_units_differ_in_the_config_alone() -> None:
     plain, instance = read("inosync.service"), read("inosync@.service")
     assert plain["Service"].pop("ExecStart") == ["/usr/local/bin/inosync -c /etc/inosync.py"]
     assert instance["Service"].pop("ExecStart") == ["/usr/local/bin/inosync -c /etc/inosync/%i.py"]
+    for unit in (plain, instance):
+        assert unit["Service"].pop("ExecReload")
     assert plain["Service"] == instance["Service"]
     assert plain["Install"] == instance["Install"]
 
@@ -90,6 +99,36 @@ def test_the_sandbox_leaves_what_mirroring_needs(unit: dict[str, dict[str, list[
     assert set(service["RestrictAddressFamilies"][0].split()) == {"AF_UNIX", "AF_INET", "AF_INET6"}
     # Would break: setgid directories on a local mirror; reading fs.inotify.max_user_watches.
     assert not service.keys() & {"RestrictSUIDSGID", "ProcSubset", "PrivateNetwork"}
+
+
+def test_each_unit_has_a_directory_of_its_own(unit: dict[str, dict[str, list[str]]]) -> None:
+    """systemd gives the last part to User=, and /run/inosync stays root's: system/runtime.py."""
+    assert unit["Service"]["RuntimeDirectory"] == ["inosync/%n"]
+    assert unit["Service"]["LogsDirectoryMode"] == ["0750"]
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+@pytest.mark.parametrize("name", HARDENED)
+def test_systemd_understands_it(name: str, tmp_path: Path) -> None:
+    unit = tmp_path / name.replace("@.", "@web.")
+    text = (EXAMPLES / name).read_text()
+    unit.write_text(text.replace("/usr/local/bin/inosync", "/bin/true"))
+    command = ["systemd-analyze", "verify", "--man=no", unit]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert [line for line in done.stderr.splitlines() if unit.name in line] == []
+
+
+@pytest.mark.skipif(not shutil.which("logrotate"), reason="logrotate is not installed")
+def test_logrotate_understands_its_file(tmp_path: Path) -> None:
+    text = (EXAMPLES / "inosync.logrotate").read_text()
+    (tmp_path / "conf").write_text(text.replace("/var/log/inosync", f"{tmp_path}/log"))
+    (tmp_path / "conf").chmod(0o644)
+    (tmp_path / "log").mkdir(mode=0o750)
+    (tmp_path / "log/rsync.log").write_text("x")
+    command = ["logrotate", "--force", "--state", tmp_path / "state", tmp_path / "conf"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in (tmp_path / "log").iterdir()] == ["rsync.log.1"]
 
 
 def test_it_runs_without_memory_that_is_writable_and_executable(

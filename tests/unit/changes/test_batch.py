@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from inosync.changes.batch import (
-    FEW,
-    MOST,
     MOST_FILES,
     Batch,
     Gathering,
@@ -14,6 +12,7 @@ from inosync.changes.batch import (
     merged,
 )
 from inosync.changes.changes import Change, Changes, Kind, Move
+from inosync.changes.doubts import LOST, MOST, NO_DOUBTS, Doubts
 
 NOW = 10_000.0
 
@@ -28,27 +27,32 @@ def test_contents_are_compared_when_either_batch_says_so() -> None:
     assert thorough.again().contents
 
 
-def test_changes_are_kept_when_somebody_wants_them() -> None:
-    batch = collect(entries(b"a", b"b", b"a"), NOW, keep=True)
+def test_changes_are_kept() -> None:
+    batch = collect(entries(b"a", b"b", b"a"), NOW)
     assert batch is not None
     assert batch.changes == frozenset(entries(b"a", b"b"))
-    more = collect(entries(b"c"), NOW, keep=True)
+    more = collect(entries(b"c"), NOW)
     assert more is not None
     assert batch.merge(more).changes == frozenset(entries(b"a", b"b", b"c"))
 
 
 def test_changes_that_are_not_known_stand_for_everything() -> None:
-    known = collect(entries(b"a"), NOW, keep=True)
-    unknown = collect(entries(*[b"%d" % number for number in range(FEW + 1)]), NOW)
+    known = collect(entries(b"a"), NOW)
+    unknown = full_pass("rfull", NOW)
     assert known is not None
-    assert unknown is not None
-    assert unknown.changes is None
+    assert unknown.doubts == NO_DOUBTS
     assert known.merge(unknown).changes is None
     assert unknown.merge(known).changes is None
     assert full_pass("x", NOW).merge(known).changes is None
+    # What may have other content is remembered all the same.
+    for batch in (known.merge(unknown), unknown.merge(known), known.nameless()):
+        assert (batch.changes, batch.doubts) == (None, Doubts(frozenset({b"a"})))
+    lost = known.merge(full_pass("overflow", NOW, lost=True))
+    assert lost.doubts == LOST | known.nameless().doubts
+    assert lost.again().doubts == lost.nameless().doubts == lost.doubts
 
 
-def test_a_few_changes_are_kept_for_renames() -> None:
+def test_changes_are_kept_beside_renames() -> None:
     one = collect(entries(b"a"), NOW, moves=[Move(b"x", b"y")])
     other = collect(entries(b"b"), NOW + 1, moves=[Move(b"y", b"z")])
     assert one is not None
@@ -60,15 +64,17 @@ def test_a_few_changes_are_kept_for_renames() -> None:
 
 def test_too_many_changes_are_not_kept() -> None:
     many = entries(*[b"%d" % number for number in range(MOST)])
-    batch = collect(many, NOW, keep=True)
+    batch = collect(many, NOW)
     assert batch is not None
     assert batch.changes is not None
-    one = collect(entries(b"x"), NOW, keep=True)
+    one = collect(entries(b"x"), NOW)
     assert one is not None
     assert batch.merge(one).changes is None
-    too_many = collect(Changes.of([*many, *entries(b"x")]), NOW, keep=True)
+    too_many = collect(Changes.of([*many, *entries(b"x")]), NOW)
     assert too_many is not None
     assert too_many.changes is None
+    assert too_many.doubts == Doubts(folders=frozenset({b""}))
+    assert batch.merge(one).doubts == too_many.doubts
 
 
 def test_the_same_once_more() -> None:
@@ -159,13 +165,14 @@ def test_a_gathering_is_bounded() -> None:
     gathering = Gathering()
     half = MOST // 2
     for start in (0, half):
-        gathering.add(entries(*[b"%d" % (start + n) for n in range(half)]), NOW, keep=True)
-    gathering.add(entries(b"0"), NOW, keep=True)  # known already
-    gathering.add(entries(b"x"), NOW, keep=True)
-    gathering.add(entries(b"y"), NOW, keep=True)
+        gathering.add(entries(*[b"%d" % (start + n) for n in range(half)]), NOW)
+    gathering.add(entries(b"0"), NOW)  # known already
+    gathering.add(entries(b"x"), NOW)
+    gathering.add(entries(b"y"), NOW)
     batch = gathering.take()
     assert batch is not None
     assert (batch.count, batch.changes) == (MOST + 3, None)
+    assert batch.doubts == Doubts(folders=frozenset({b""}))  # "y" is in there
 
 
 FILE = Move(b"a", b"b", file=True)

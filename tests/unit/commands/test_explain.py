@@ -94,6 +94,29 @@ def test_rules_that_only_rsync_applies_are_named(www: Path) -> None:
     assert told[-1] == "    unless --exclude in extra keeps it back"
 
 
+def test_a_plain_rule_beside_files_of_rules(www: Path) -> None:
+    conf = rules(www, ": .rules", "index", "+ cache", "-C")
+    assert explain(conf, str(www / "index"))[0] == (
+        f"{www}/index: excluded by rexcludes[1] = 'index', "
+        "unless a file of rules that comes first says otherwise"
+    )
+    assert "included by rexcludes[2] = '+ cache', unless" in explain(conf, str(www / "cache"))[0]
+    told = explain(conf, str(www / "other"))[0]
+    assert told.endswith("unless a file of rules says otherwise: no rule of the config matches it")
+
+
+def test_rules_for_one_end(www: Path) -> None:
+    conf = rules(www, "H index", "P /cache", "-! *e")
+    told = explain(conf, str(www / "index"))
+    assert told[0].endswith("excluded by rexcludes[0] = 'H index'")
+    assert told[-1] == "  not sent, and left alone there: h:/m/index"  # by the last rule
+    told = explain(rules(www, "H index"), str(www / "index"))
+    assert told[-1].startswith("  not sent, and deleted there (the rule hides it, and nothing")
+    assert "included: no rule" in explain(rules(www, "P /cache"), str(www / "cache"))[0]
+    told = explain(rules(www, "H cache", "cache"), str(www / "cache" / "deep"))
+    assert told[-1].startswith("  not sent, and left alone there")
+
+
 def test_links_are_mirrored_as_links(www: Path) -> None:
     os.symlink("cache", www / "link")
     (www / "cache" / "x").write_text("x")

@@ -26,6 +26,7 @@ from inosync.commands.probe import (
     refusal,
     rehearsal,
     rsync_and_clock,
+    rules,
     script,
 )
 
@@ -193,6 +194,38 @@ def test_it_was_refused(status: int | None, errors: bytes, said: str) -> None:
     assert found is not None
     assert found.level == PROBLEM
     assert found.text.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("status", "errors", "said"),
+    [
+        (1, b"invalid modifier 'z' at position 1 in filter rule: : r", "rexcludes[1] = ': r': inv"),
+        (1, b"Unknown filter rule: `. /r'", "rexcludes[2] = '. /r': Unknown filter rule"),
+        (1, b"Unknown filter rule: <rule from /r line 1>", "rexcludes[2] = '. /r': Unknown filter"),
+        (1, b"Unknown filter rule: `zz'", "rexcludes[1] = ': r' or rexcludes[2] = '. /r': Unknown"),
+        (
+            11,
+            b"x\nrsync: [client] failed to open exclude file /r: No (2)\nx",
+            "rexcludes[2] = '. /r'",
+        ),
+        (1, b"rsync: --x: unknown option", "syntax or usage error (rsync: --x"),
+        (11, b"rsync: [client] failed to open exclude file /mine: No (2)", "error in file I/O"),
+        (23, b"Unknown filter rule: `. /r'", "some files could not be transferred"),
+    ],
+)
+def test_the_rule_that_rsync_refuses_is_named(status: int, errors: bytes, said: str) -> None:
+    source = make_source(excludes=("a", ": r", ". /r"))
+    pair = make_pair(source=source, extra=("--exclude-from=/mine",))
+    found = refusal(pair, status, errors + b"\n", 20)
+    assert found is not None
+    assert found.text.startswith(f"exit {status}: {said}")
+
+
+def test_rules_in_files_are_read_as_a_pass_reads_them() -> None:
+    assert rules(make_pair(source=make_source(excludes=("a",))), "rsync") == []
+    pair = make_pair(source=make_source("/srv/www", excludes=("a", ". /r")))
+    words = ["--list-only", "--dirs", "--exclude=a", "--filter=. /r", "--", "/srv/www/"]
+    assert rules(pair, "/bin/rsync") == ["/bin/rsync", *words]
 
 
 def test_a_destination_that_is_yet_to_be_made() -> None:

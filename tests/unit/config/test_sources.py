@@ -167,6 +167,16 @@ def test_what_cannot_be_mirrored(tree: Path, text: str, complaint: str) -> None:
         read_source(text.format(t=tree), "" if text == "relative" else f"{tree}")
 
 
+def test_a_source_that_only_the_unit_does_not_see(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVOCATION_ID", "x")
+    with pytest.raises(ValueError, match="PrivateTmp=no"):
+        read_source("/tmp/nothing/of/this", "/")
+    with pytest.raises(ValueError, match=r"or write the path of a directory$"):
+        read_source("/nothing/of/this", "/")
+
+
 @pytest.mark.skipif(not shutil.which("rsync"), reason="there is no rsync to ask")
 @pytest.mark.parametrize(
     "text",

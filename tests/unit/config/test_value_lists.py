@@ -40,3 +40,14 @@ def test_what_is_wrong_is_said_of_its_place(parse: Any, value: Any, where: str, 
         parse(value)
     ((found, _, said),) = faults_of(value, caught.value)
     assert (found, what in said) == (where, True)
+
+
+def test_rules_of_rsync() -> None:
+    entries = ("P /own", "H a", "-p *.o", "exclude,srp b", ": .rules", "- merge requests")
+    assert excludes(list(entries)) == entries
+    for entry in ("P_X", "-foo bar", ":CC"):
+        with pytest.raises(ValueError, match="for the name write"):
+            excludes([entry])
+    for entry in ("H *.iso", "P *.iso", "-! *.iso"):
+        with pytest.raises(ValueError, match="is for a rule, not a pattern"):
+            seconds_by_pattern({entry: 1})

@@ -24,7 +24,10 @@ from inosync.engine.actions import (
     Start,
     Terminate,
 )
+from inosync.engine.ailing import Ailing
 from inosync.engine.mirror import State
+from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.differences import Difference, Drift
 
 
@@ -175,3 +178,12 @@ def test_a_reload_may_change_when_mirrors_are_compared() -> None:
     assert engine.deadline() == NOW + 70
     engine.configure(make_config(pairs), NOW + 20)
     assert engine.deadline() is None
+
+
+def test_a_comparison_sees_all_but_what_ails() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    bad = Complaint(b"bad", Cause.UNREADABLE, "")
+    mirror.ailing = {b"bad": Ailing(bad, NOW, 1, NOW + 10 * DAY)}
+    engine.exited(mirror, Outcome(23, account=Account((bad,)), drift=DRIFTED), NOW + DAY)
+    assert (mirror.comparison.drift, mirror.comparison.doubt) == (DRIFTED, "")

@@ -5,19 +5,21 @@ from __future__ import annotations
 import random
 
 import pytest
-from support.engines import DAY, NOW, ONE, comparing, make_engine, started, starts
+from support.engines import DAY, LINKED, NOW, ONE, comparing, make_engine, started, starts
 
 from inosync.changes.changes import Changes
 from inosync.engine.actions import (
     Kill,
     Look,
     Outcome,
+    Seek,
     Start,
     Terminate,
 )
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.roster import GRACE
 from inosync.planning.order import Prepared, RunKind
+from inosync.planning.scan import Question
 
 
 def test_stop_ends_what_runs_and_starts_nothing() -> None:
@@ -136,6 +138,6 @@ def test_pretending_claims_nothing() -> None:
 def test_what_was_found_in_preparing_a_run_is_noted() -> None:
     engine = make_engine(rfull=0.0)
     (mirror,) = started(engine)
-    engine.prepared(mirror, Prepared(RunKind.LISTED, ("rsync",), (b"./f",), linked=True), NOW)
+    engine.prepared(mirror, Prepared(RunKind.LISTED, ("rsync",), (b"./f",), linked=LINKED), NOW)
     engine.exited(mirror, Outcome(0), NOW)
-    assert engine.deadline() == NOW
+    assert Seek(mirror, Question(inodes=LINKED)) in engine.due(NOW)

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from support.configs import make_config, make_pair, make_source
 from support.engines import (
+    DAY,
+    LINKED,
     NOW,
     ONE,
     changing,
     held_source,
     make_engine,
     said,
+    started,
     starts,
     steady,
     tell_linked,
     written,
 )
 
-from inosync.changes.batch import FEW
+from inosync.changes.batch import full_pass
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.engine.actions import (
     Outcome,
     Rewatch,
+    Seek,
     Start,
     Terminate,
 )
 from inosync.engine.engine import Engine
+from inosync.engine.memory import ROLLED_BACK
 from inosync.engine.mirror import State
+from inosync.planning.scan import Answer, Question
 
 
 def test_a_change_waits_for_edelay_and_then_runs_on_every_node() -> None:
@@ -155,33 +163,194 @@ def test_passes_stand_in_for_directories_without_a_watch(rfull: float) -> None:
     assert engine.deadline() == (NOW + 400 + rfull if rfull else None)
 
 
-def test_changes_are_remembered_for_nodes_that_want_them_named() -> None:
+def test_changes_are_remembered_by_name() -> None:
     engine = changing(2)
     engine.changed(engine.config.sources[0], Changes.of([*ONE, *written(b"log")]), NOW)
     actions = [a for a in engine.due(NOW + 10) if isinstance(a, Start)]
     assert [a.order.batch.changes for a in actions] == [{*ONE, *written(b"log")}] * 2
-    many = Changes(entries={b"%d" % number: None for number in range(FEW + 1)})
-    for engine, kept in ((changing(2), many), (make_engine(2), None)):
-        engine.changed(engine.config.sources[0], many, NOW)
-        actions = [a for a in engine.due(NOW + 10) if isinstance(a, Start)]
-        assert [a.order.batch.changes for a in actions] == [kept] * 2
 
 
-def test_a_file_with_several_names_brings_a_full_pass_but_rarely() -> None:
-    engine = changing(rfull=86400.0)
+def sought(engine: Engine, now: float = NOW) -> list[Question]:
+    return [action.question for action in engine.due(now) if isinstance(action, Seek)]
+
+
+OTHERS = Answer(Changes(entries={b"f": None, b"g": None}), named=frozenset(LINKED))
+
+
+def test_a_file_with_several_names_is_owed_until_all_of_them_are_sent() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
     tell_linked(engine, NOW)
-    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
-    assert action.order.batch.reason == "a file with several names has changed"
-    engine.exited(action.mirror, Outcome(0), NOW)
+    assert sought(engine) == [Question(inodes=LINKED)]
+    engine.exited(mirror, Outcome(0), NOW + 1)
+    assert (mirror.state, mirror.since, mirror.done, mirror.carried) == (State.IDLE, NOW, 0, 1)
+    engine.found(mirror, OTHERS, NOW + 2)
+    assert mirror.done == 0
+    (action,) = [a for a in engine.due(NOW + 2) if isinstance(a, Start)]
+    assert action.order.batch.changes == {Change(b"f", Kind.ENTRY), Change(b"g", Kind.ENTRY)}
+    assert action.order.batch.whole == frozenset(LINKED)
+    engine.exited(mirror, Outcome(0), NOW + 3)
+    assert (mirror.state, mirror.since, mirror.done) == (State.IDLE, None, mirror.offered)
+
+
+def test_what_was_found_while_the_run_goes_on_follows_it() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    tell_linked(engine, NOW)
+    engine.found(mirror, OTHERS, NOW)
+    engine.exited(mirror, Outcome(0), NOW + 1)
+    assert (mirror.state, mirror.done) == (State.PENDING, 0)
+    (again,) = starts(engine.due(NOW + 1))
+    engine.exited(again, Outcome(12), NOW + 2)
+    assert mirror.done == 0
+    (again,) = starts(engine.due(NOW + 9))
+    engine.exited(again, Outcome(0), NOW + 9)
+    assert (mirror.since, mirror.done) == (None, mirror.offered)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_when_there_are_no_other_names_nothing_more_is_owed(late: bool) -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    tell_linked(engine, NOW)
+    if late:
+        engine.exited(mirror, Outcome(0), NOW)
+    engine.found(mirror, Answer(Changes()), NOW + 1)
+    if not late:
+        assert mirror.done == 0
+        engine.exited(mirror, Outcome(0), NOW + 1)
+    assert (mirror.state, mirror.since, mirror.done) == (State.IDLE, None, mirror.offered)
+
+
+def test_a_search_that_finds_nothing_claims_nothing_of_what_waits() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    tell_linked(engine, NOW)
+    engine.changed(engine.config.sources[0], ONE, NOW)
     engine.due(NOW)
-    assert engine.deadline() == NOW + 86400
-    tell_linked(engine, NOW + 10)
-    assert engine.deadline() == NOW + 300
-    (action,) = [a for a in engine.due(NOW + 300) if isinstance(a, Start)]
-    engine.exited(action.mirror, Outcome(0), NOW + 301)
-    engine = changing(rfull=0.0)
+    engine.found(mirror, Answer(Changes()), NOW)
+    engine.exited(mirror, Outcome(0), NOW)
+    assert (mirror.state, mirror.done, mirror.offered) == (State.PENDING, 1, 3)
+
+
+def test_what_is_sought_counts_for_those_who_ask_meanwhile() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(0), NOW)
+    mirror.seek(NOW, full_pass("start-up", NOW))
+    ((_, number),) = engine.owed()
+    assert mirror.done < number
+    mirror.found(None)
+    assert (mirror.done, mirror.since) == (number, NOW)
+    assert mirror.pending == full_pass("start-up", NOW)
+
+
+def known(engine: Engine, *numbers: int) -> dict[str, Question]:
+    return {engine.mirrors[number].name: Question(5) for number in numbers}
+
+
+def beginning(init: object) -> Engine:
+    """An engine whose first mirror of two is known to have had everything at a moment."""
+    engine = make_engine(2, watched=False, init=init, rfull=0.0)
+    engine.watched(engine.config.sources[0], NOW, known=known(engine, 0))
+    return engine
+
+
+def test_a_mirror_that_is_known_owes_what_has_changed() -> None:
+    engine = beginning("changed")
+    one, other = engine.mirrors
+    actions = engine.due(NOW)
+    assert Seek(one, Question(5)) in actions
+    assert starts(actions) == [other]
+    assert (one.done, one.offered, one.since, one.health.whole) == (0, 1, NOW, True)
+    engine.found(one, Answer(Changes()), NOW)
+    assert (one.done, one.since) == (1, None)
+    assert starts(engine.due(NOW)) == []
+
+
+def test_when_all_is_to_be_sure_a_pass_follows() -> None:
+    engine = beginning(True)
+    one, _ = engine.mirrors
+    engine.due(NOW)
+    engine.found(one, Answer(ONE), NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert (action.order.batch.reason, action.order.batch.changes) == ("", ONE)
+    engine.exited(one, Outcome(0), NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.order.batch.reason == "start-up"
+    engine.exited(one, Outcome(0), NOW)
+    assert (one.since, one.done) == (None, one.offered)
+
+
+def test_an_older_state_of_the_source_is_a_pass() -> None:
+    engine = beginning("changed")
+    engine.due(NOW)
+    engine.found(engine.mirrors[0], Answer(ONE, older=True), NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.order.batch.reason == ROLLED_BACK
+
+
+def test_after_an_overflow_and_when_a_source_is_back_it_is_the_same() -> None:
+    engine, source = held_source()
+    one, other = engine.mirrors
+    engine.resume(source, NOW + 2, known=known(engine, 0))
+    actions = engine.due(NOW + 2)
+    assert f"{source.path} is back: what has changed is looked for" in said(actions)
+    assert starts(actions) == [other]
+    engine.exited(other, Outcome(0), NOW + 3)
+    engine.found(one, Answer(Changes()), NOW + 3)
+    engine.due(NOW + 3)
+    engine.resync(source, "overflow", NOW + 4, known=known(engine, 0, 1))
+    assert starts(engine.due(NOW + 4)) == []
+    for mirror in (one, other):
+        engine.found(mirror, Answer(Changes()), NOW + 5)
+        assert (mirror.since, mirror.done) == (None, mirror.offered)
+
+
+def test_only_a_pass_makes_a_mirror_whole() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(0), NOW)
+    assert not mirror.health.whole
+    engine.release("asked for", NOW)
+    engine.due(NOW)
+    engine.exited(mirror, Outcome(0), NOW)
+    assert mirror.health.whole
+
+
+def test_two_searches_are_both_waited_for() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
     tell_linked(engine, NOW)
-    assert engine.deadline() == NOW
+    engine.exited(mirror, Outcome(0), NOW)
+    started(engine, NOW + 1)
+    tell_linked(engine, NOW + 1)
+    engine.exited(mirror, Outcome(0), NOW + 1)
+    engine.found(mirror, Answer(Changes()), NOW + 2)
+    assert (mirror.done, mirror.since) == (0, NOW)
+    engine.found(mirror, Answer(Changes()), NOW + 2)
+    assert (mirror.done, mirror.since) == (mirror.offered, None)
+    engine.found(mirror, Answer(Changes()), NOW + 2)  # nobody asked
+    assert mirror.since is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (None, "a look through the source was cut short"),
+        (Answer(None), "too much has changed"),
+    ],
+)
+def test_a_search_without_a_useful_answer_is_a_full_pass(answer: object, reason: str) -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    tell_linked(engine, NOW)
+    engine.found(mirror, answer, NOW)
+    engine.exited(mirror, Outcome(0), NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.order.batch.reason == reason
+    engine.exited(mirror, Outcome(0), NOW)
+    assert (mirror.since, mirror.done) == (None, mirror.offered)
 
 
 def test_a_person_may_accept_a_source_for_one_node() -> None:
@@ -218,3 +387,43 @@ def test_after_a_source_was_watched_anew_those_that_go_on_owe_a_pass() -> None:
     engine.hold(source, "is elsewhere", NOW + 4, free=free)
     assert starts(engine.due(NOW + 4)) == [one]
     assert other.pending is None
+
+
+def test_another_rfull_counts_from_the_reload_and_the_same_one_goes_on() -> None:
+    engine = make_engine(rfull=DAY)
+    (source,) = engine.config.sources
+    engine.resync(source, "start-up", NOW)
+    (mirror,) = starts(engine.due(NOW))
+    engine.exited(mirror, Outcome(0), NOW)
+    engine.configure(dataclasses.replace(engine.config, umask=0), NOW + 5)
+    assert engine.deadline() == NOW + DAY
+    engine.configure(dataclasses.replace(engine.config, rfull=60.0), NOW + 10)
+    assert engine.deadline() == NOW + 70
+    engine.configure(dataclasses.replace(engine.config, rfull=0.0), NOW + 20)
+    assert engine.deadline() is None
+    engine.shortage(source, True, NOW + 20)
+    engine.configure(dataclasses.replace(engine.config, rfull=DAY), NOW + 30)
+    assert engine.deadline() == NOW + 330, "what stands in for watches is still owed"
+
+
+def test_a_mirror_is_behind_from_the_first_change_that_waits_for_others_or_to_rest() -> None:
+    engine = make_engine(rsettle=(("*.log", 30.0),), rbigsize=100)
+    (source,) = engine.config.sources
+    mirror, lane = engine.mirrors
+    assert engine.behind_since(mirror) is None
+    engine.changed(source, Changes.of([Change(b"a.log", Kind.ENTRY)]), NOW)
+    assert engine.due(NOW + 1) == []
+    assert engine.behind_since(mirror) == engine.behind_since(lane) == NOW
+    engine.exited(*starts(engine.due(NOW + 31)), Outcome(0), NOW + 31)
+    assert engine.behind_since(mirror) is None
+    engine.changed(source, ONE, NOW + 40)
+    assert engine.behind_since(mirror) == NOW + 40
+    assert engine.behind_since(lane) is None, "nothing of it is big"
+    engine.changed(source, ONE, NOW + 41, big=ONE)
+    assert engine.behind_since(lane) == NOW + 41
+
+
+def test_a_mirror_is_behind_when_a_file_is_written_and_not_closed() -> None:
+    engine = make_engine(eopen=60.0)
+    engine.changed(engine.config.sources[0], written(b"f"), NOW)
+    assert engine.behind_since(engine.mirrors[0]) == NOW

@@ -248,7 +248,7 @@ def test_paths_show_what_they_stand_for() -> None:
         Change(b"f", Kind.ENTRY),
         Change(b"new\nline \xff", Kind.ENTRY),
     ]
-    batch = collect(Changes.of(changes), NOW, keep=True)
+    batch = collect(Changes.of(changes), NOW)
     assert batch is not None
     data = encode(changed(SOURCE, batch), 5.00049)
     assert data.count(b"\n") == 1
@@ -261,9 +261,7 @@ def test_paths_show_what_they_stand_for() -> None:
 
 @pytest.mark.parametrize(("count", "complete"), [(MOST_PATHS, True), (MOST_PATHS + 5, False)])
 def test_paths_are_bounded(count: int, complete: bool) -> None:
-    batch = collect(
-        Changes.of([Change(b"%d" % n, Kind.ENTRY) for n in range(count)]), NOW, keep=True
-    )
+    batch = collect(Changes.of([Change(b"%d" % n, Kind.ENTRY) for n in range(count)]), NOW)
     assert batch is not None
     report = changed(SOURCE, batch)
     assert (len(report.paths), report.changes) == (MOST_PATHS, count)
@@ -272,7 +270,7 @@ def test_paths_are_bounded(count: int, complete: bool) -> None:
 
 def test_merged_changes_join_and_stay_bounded() -> None:
     def report(*paths: bytes) -> Any:
-        batch = collect(Changes.of([Change(path, Kind.ENTRY) for path in paths]), NOW, keep=True)
+        batch = collect(Changes.of([Change(path, Kind.ENTRY) for path in paths]), NOW)
         assert batch is not None
         return changed(SOURCE, batch)
 
@@ -289,7 +287,7 @@ def test_merged_changes_join_and_stay_bounded() -> None:
 
 def test_merged_successes_add_up() -> None:
     engine = make_engine()
-    batch = collect(Changes.of([Change(b"a", Kind.ENTRY)]), NOW, keep=True)
+    batch = collect(Changes.of([Change(b"a", Kind.ENTRY)]), NOW)
     assert batch is not None
     (mirror,) = engine.mirrors
     old = succeeded(mirror, batch, Transferred(1, 100, 2), seconds=0.5, now=NOW + 20)

@@ -216,15 +216,36 @@ def test_several_syncs(loaded: Callable[[str], list[Config]], tmp_path: Path) ->
 
 
 def test_excludes_from_a_file(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
-    (tmp_path / "exclude.lst").write_text("# comment\n\n*.log\n+ keep.txt\n")
+    lines = [
+        b"\xef\xbb\xbf# comment",
+        b"",
+        b"*.log",
+        b"+ keep.txt",
+        b"-cache",
+        b"  - /tmp ",
+        b"P a",
+    ]
+    (tmp_path / "exclude.lst").write_bytes(b"\r\n".join(lines) + b"\n\xff\n")
     (config,) = loaded(EXCLUDE_FROM)
-    assert config.sources[0].excludes == ("*.log", "+ keep.txt")
+    patterns = ("*.log", "cache", "/tmp ", "P a", "\udcff")
+    assert config.sources[0].excludes == tuple(f"- {pattern}" for pattern in patterns)
     assert (config.edelay, config.nodes[0].extra) == (0, ("--omit-dir-times",))
 
 
 def test_filters_in_order(loaded: Callable[[str], list[Config]]) -> None:
     (config,) = loaded(FILTER)
     assert config.sources[0].excludes == ("+ /.zshrc", "+ /.vim/***", "- /**", "*.swp")
+
+
+def test_rules_as_lsyncd_spells_them(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
+    (tmp_path / "rules").write_text("# comment\n-/cache\n  + /keep\n-*.o\n")
+    text = FILTER.replace("'- /**'", "'-/a', '  - /tmp', '+*.c', 'P own'")
+    more = 'filterFrom = "{t}/rules", exclude = { "P X", "-x", "+ y" }'
+    (config,) = loaded(text.replace('exclude = "*.swp"', more))
+    assert config.sources[0].excludes == (
+        *("+ /.zshrc", "+ /.vim/***", "- /a", "- /tmp", "+ *.c", "- P X", "-x", "+ y"),
+        *("- /cache", "+ /keep", "- *.o"),
+    )
 
 
 def test_a_config_of_lsyncd_2_0(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
@@ -412,7 +433,7 @@ def test_sources_with_exclude_files_get_configs_of_their_own(
         'sync{default.rsync, source="{t}/src/a", target="h:/a", excludeFrom="{t}/a"}\n'
         'sync{default.rsync, source="{t}/src/b", target="h:/b", excludeFrom="b"}\n'
     )
-    assert [config.sources[0].excludes for config in configs] == [("*.a",), ("*.b",)]
+    assert [config.sources[0].excludes for config in configs] == [("- *.a",), ("- *.b",)]
 
 
 def test_what_has_no_equivalent_is_in_comments() -> None:

@@ -80,3 +80,10 @@ def test_a_directory_with_too_much_in_it_is_taken_for_one(monkeypatch: pytest.Mo
 def test_without_a_lane_nothing_is_big() -> None:
     changes = [Change(b"giant", Kind.ENTRY)]
     assert big_changes(changes, size=0, filters=FILTERS, view=Seen(look, listing)) == []
+
+
+def test_of_attributes_no_more_is_told() -> None:
+    view = Seen(lambda _: Status(stat.S_IFREG, 500))
+    for kind, told in ((Kind.ATTRIBUTES, Kind.ATTRIBUTES), (Kind.WRITTEN, Kind.ENTRY)):
+        found = big_changes([Change(b"a", kind)], size=100, filters=compile_filters(()), view=view)
+        assert found == [Change(b"a", told)]

@@ -22,6 +22,8 @@ ENTRY, LEVEL, TREE, WRITTEN = Kind.ENTRY, Kind.LEVEL, Kind.TREE, Kind.WRITTEN
 class Status(NamedTuple):
     st_mode: int
     st_nlink: int = 1
+    st_dev: int = 1
+    st_ino: int = 7
 
 
 FILE = Status(stat.S_IFREG | 0o644)
@@ -220,14 +222,22 @@ def test_hostile_names_stay_as_they_are(name: bytes) -> None:
 )
 def test_a_file_with_more_names_is_reported(path: str, kind: Kind, linked: bool) -> None:
     there = tree("one", "two=", "d/", "p|", "no=", "t/", "t/u/", "t/u/one", "t/u/two=")
-    there.statuses.update(tree("t/u/three=", "v/", "v/one", "v/no=", "v/d/").statuses)
-    assert planned(there, (path, kind), filters=compile_filters(["no"])).linked == linked
+    there.statuses.update(tree("v/", "v/one", "v/no=", "v/d/").statuses)
+    assert bool(planned(there, (path, kind), filters=compile_filters(["no"])).linked) == linked
 
 
 def test_a_file_with_more_names_is_reported_when_its_directory_is_named() -> None:
     there = tree("d/", "d/two=")
     both = planned(there, ("d/two", ENTRY), ("d", LEVEL))
-    assert both == Plan((b"./d/",), linked=True)
+    assert both == Plan((b"./d/",), linked={(1, 7): frozenset([b"d/two"])})
+
+
+def test_names_that_a_list_has_all_are_not_reported() -> None:
+    there = tree("d/", "d/two=", "e/", "e/two=")
+    assert planned(there, ("d/two", ENTRY), ("e", TREE)).linked == {}
+    assert planned(there, ("d/two", ENTRY), ("d", TREE)).linked
+    assert planned(there, ("d/two", ENTRY), named=[(1, 7)]).linked == {}
+    assert planned(there, ("d/two", ENTRY), named=[(2, 7)]).linked
 
 
 def crowd(count: int, changed: int) -> tuple[Tree, list[tuple[str, Kind]]]:
@@ -386,3 +396,14 @@ def test_the_options_of_a_list_run() -> None:
 )
 def test_a_list_may_be_longer_in_a_bigger_tree(directories: int, entries: int) -> None:
     assert longest_list(directories) == entries
+
+
+@pytest.mark.parametrize(
+    ("prefix", "name"),
+    [("", b"./f"), ("www", b"www/f"), ("#w", b"././#w/f"), (";w", b"././;w/f"), ("w/#", b"w/#/f")],
+)
+def test_no_entry_is_a_comment(prefix: str, name: bytes) -> None:
+    filters = compile_filters((), prefix=prefix.encode())
+    changes = [Change(b"f", ENTRY)], [Change(b"", LEVEL)]
+    found = [plan(each, filters=filters, view=tree("f")).entries for each in changes]
+    assert found == [(name,), (name[:-1],)]

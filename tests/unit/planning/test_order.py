@@ -9,7 +9,7 @@ from support.configs import make_pair
 
 from inosync.changes.batch import Batch, full_pass
 from inosync.changes.changes import Change, Changes, Kind
-from inosync.planning.order import Order, Prepared, RunKind
+from inosync.planning.order import Moment, Order, Prepared, RunKind
 
 NOW = 1000.0
 NAMED = Batch(NOW, 1, changes=Changes.of([Change(b"f", Kind.ENTRY)]))
@@ -33,6 +33,12 @@ def test_which_runs_can_name_what_they_carry(
     assert order.by_name is named
 
 
+@pytest.mark.parametrize(("extra", "named"), [((), True), (("-L",), False)])
+def test_what_is_tried_again_is_named_in_any_scope(extra: tuple[str, ...], *, named: bool) -> None:
+    again = dataclasses.replace(NAMED, named=True)
+    assert Order(make_pair(extra=extra), RunKind.PASS, again).by_name is named
+
+
 def test_which_runs_compare_contents() -> None:
     assert not Order(make_pair(), RunKind.PASS, NAMED).contents
     assert Order(make_pair(), RunKind.COMPARISON, NAMED).contents
@@ -52,3 +58,10 @@ def test_a_step_is_no_list_of_changes(
     kind: RunKind, names: tuple[bytes, ...] | None, *, listed: bool
 ) -> None:
     assert Prepared(kind, ("rsync",), names).listed is listed
+
+
+def test_a_moment_by_the_times_of_files_whatever_was_done_to_the_clock() -> None:
+    moment = Moment(1000.0, 10.0)
+    assert moment.by_files(Moment(1005.0, 15.0)) == 1000 - 0.05
+    assert moment.by_files(Moment(4605.0, 15.0)) == 1000 - 0.05  # set on, or it slept
+    assert moment.by_files(Moment(905.0, 15.0)) == 900 - 0.05  # set back

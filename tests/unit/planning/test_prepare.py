@@ -12,8 +12,9 @@ from support.views import Seen
 
 from inosync.changes.batch import Batch, full_pass
 from inosync.changes.changes import Change, Changes, Kind, Move
+from inosync.changes.doubts import LOST, Doubts
 from inosync.config.model import Source
-from inosync.planning.order import Order, Prepared, RunKind, Sight
+from inosync.planning.order import Moment, Order, Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
 from inosync.planning.slices import Course
 from inosync.planning.steps import Pave, Relink, Renew
@@ -32,6 +33,8 @@ class Status(NamedTuple):
     st_size: int = 500
     st_nlink: int = 1
     st_ctime: float = 0.0
+    st_dev: int = 1
+    st_ino: int = 7
 
 
 TREE = {
@@ -73,6 +76,7 @@ def ask(
 
 BASE = ("--protect-args", "--stats", "--no-human-readable", "--modify-window=-1")
 ENDS = ("--", "/srv/www/", "/mirror")
+TOLD = ("--8-bit-output", "--out-format=%i %n")
 LIST = ("-ltp", "--dirs", "--delete", "--ignore-missing-args", "--include=/./", "--from0")
 LIST += ("--files-from=-",)
 
@@ -88,8 +92,8 @@ def test_a_whole_pass() -> None:
 def test_a_list() -> None:
     what = ask(batch(Change(b"a/f", Kind.ENTRY)))
     assert (what.kind, what.names, what.listed) == (RunKind.LISTED, (b"./a/f",), True)
-    assert what.argv == ("/usr/bin/rsync", *LIST, *BASE, *ENDS)
-    assert (what.steps, what.hid, what.linked, what.widened) == ((), False, False, "")
+    assert what.argv == ("/usr/bin/rsync", *LIST, *BASE, *TOLD, *ENDS)
+    assert (what.steps, what.hid, what.linked, what.widened) == ((), False, {}, "")
 
 
 def cut_off(course: Course, source: Source | None = None, **more) -> Prepared:
@@ -171,7 +175,10 @@ def test_nothing_is_left_to_carry() -> None:
 
 
 def test_a_file_with_several_names_is_told() -> None:
-    assert ask(batch(Change(b"a/two", Kind.ENTRY))).linked
+    two = batch(Change(b"a/two", Kind.ENTRY))
+    assert ask(two).linked == {(1, 7): frozenset([b"a/two"])}
+    assert ask(two, RunKind.REHEARSAL).linked == {}  # the run that follows tells it
+    assert ask(dataclasses.replace(two, whole=frozenset([(1, 7)]))).linked == {}
 
 
 def test_a_rehearsal_names_the_same_and_keeps_nothing_back() -> None:
@@ -284,3 +291,133 @@ def test_nothing_depends_on_what_was_prepared_before() -> None:
     again = [prepare(order, sight(), make_config(), PROGRAM) for _ in range(2)]
     assert again[0] == again[1]
     assert dataclasses.replace(order, limit=5) != order
+
+
+def test_what_cannot_be_read_is_left_alone_as_long_as_it_is_there() -> None:
+    what = ask(full_pass("x", NOW), blind=frozenset([b"b", b"gone"]), left_out=frozenset([b"a/f"]))
+    rules = [word for word in what.argv if word.startswith("--filter")]
+    assert rules == ["--filter=-sr /a/f", "--filter=-sr /b"]
+    assert what.left == {b"a/f", b"b"}
+    compared = ask(full_pass("rverify", NOW), RunKind.COMPARISON, blind=frozenset([b"b"]))
+    assert "--filter=-sr /b" in compared.argv
+
+
+def test_a_pipe_is_hidden_so_that_the_file_before_it_goes() -> None:
+    tree = {**TREE, b"a/pipe": Status(stat.S_IFIFO)}
+    odd = frozenset([b"a/pipe", b"a/f", b"gone"])
+    what = ask(batch(LEVEL), seen=sight(tree), odd=odd)
+    assert "--filter=H /a/pipe" in what.argv
+    assert "--filter=H /a/f" not in what.argv
+    assert (what.names, what.hid) == ((b"./a/",), False)
+    rehearsal = ask(batch(LEVEL), RunKind.REHEARSAL, seen=sight(tree), odd=odd)
+    assert "--filter=H /a/pipe" not in rehearsal.argv
+
+
+ENTRY = Change(b"a/f", Kind.ENTRY)
+IN_DOUBT = Doubts(frozenset({b"a/f", b"big", b"gone"}))
+
+
+def test_a_run_is_asked_what_it_sends_where_content_may_be_another() -> None:
+    new = Change(b"b/new", Kind.TREE)
+    for scope in ("changes", "tree"):
+        what = ask(batch(ENTRY, new, Change(b"big", Kind.ATTRIBUTES)), rscope=scope)
+        assert what.candidates == {b"a/f", b"b/new/g"}
+        assert what.tells
+        assert what.argv[-5:-3] == TOLD
+        quiet = ask(batch(LEVEL, Change(b"big", Kind.ATTRIBUTES)), rscope=scope)
+        assert (quiet.candidates, quiet.tells, "--out-format=%i %n" in quiet.argv) == (
+            set(),
+            False,
+            False,
+        )
+    # What is in doubt from before goes when it is sent.
+    before = dataclasses.replace(batch(ENTRY), doubts=IN_DOUBT | LOST)
+    what = ask(before)
+    assert (what.candidates, what.doubts) == (IN_DOUBT.files, LOST)
+
+
+def test_who_compares_contents_anyway_is_not_asked() -> None:
+    thorough = full_pass("repair", NOW, contents=True, lost=True)
+    assert (ask(thorough).tells, ask(thorough).doubts) == (False, Doubts())
+    what = ask(dataclasses.replace(batch(ENTRY), doubts=LOST), extra=("-c",))
+    assert (what.tells, what.candidates, what.doubts) == (False, set(), LOST)
+
+
+def test_steps_say_what_they_link_and_there_are_none_in_doubt() -> None:
+    moved = batch(Change(b"b", Kind.TREE), moves=(Move(b"was", b"b"),))
+    step = ask(moved, steps=(Relink(b"was", b"b", (), (), frozenset({b"was"})),))
+    assert step.tells
+    assert step.argv[-6:-3] == ("-ii", *TOLD)
+    assert ask(moved, steps=None).steps
+    assert ask(dataclasses.replace(moved, doubts=IN_DOUBT), steps=None).steps == ()
+
+
+def doubtful(doubts: Doubts = IN_DOUBT) -> Batch:
+    return Batch(NOW, 0, changes=Changes(), doubts=doubts)
+
+
+COMPARE = tuple(word for word in LIST if word != "--delete")
+
+
+def test_what_is_in_doubt_is_compared_by_content() -> None:
+    what = ask(doubtful(), RunKind.CONTENTS, extra=("--delete-after", "-z"))
+    assert (what.kind, what.names, what.doubts) == (
+        RunKind.CONTENTS,
+        (b"./a/f", b"./big"),
+        Doubts(),
+    )
+    assert what.argv == ("/usr/bin/rsync", *COMPARE, *BASE, "-z", "--checksum", *ENDS)
+    assert ask(doubtful(Doubts()), RunKind.CONTENTS).names == ()
+
+
+def test_only_contents_in_doubt_are_nothing_to_carry() -> None:
+    for scope in ("tree", "changes"):
+        what = ask(doubtful(), rscope=scope)
+        assert (what.kind, what.names) == (RunKind.LISTED, ())
+        assert what.candidates == IN_DOUBT.files
+
+
+def test_each_lane_compares_its_own_and_nothing_that_must_be_left() -> None:
+    def names(**more) -> tuple[bytes, ...] | None:
+        return ask(doubtful(), RunKind.CONTENTS, **more).names
+
+    assert names(rbigsize=1000) == (b"./a/f",)
+    assert names(rbigsize=1000, big=True) == (b"./big",)
+    assert names(stale=frozenset({b"a"})) == names(left_out=frozenset({b"a/f"})) == (b"./big",)
+    assert names(seen=sight(spare=frozenset({b"a"}))) == (b"./big",)
+    assert names(seen=sight(filters=compile_filters(("big",)))) == (b"./a/f",)
+
+
+@pytest.mark.parametrize("by", ["rules in files", "options", "a long path"])
+def test_what_cannot_be_listed_is_named_by_rules(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    doubts, more = IN_DOUBT, {}
+    if by == "rules in files":
+        more["seen"] = sight(filters=compile_filters((": .rules",)))
+    elif by == "options":
+        more |= {"extra": ("--exclude=x",), "rscope": "tree"}
+    else:
+        long = b"/".join([b"d" * 200] * 21)
+        tree = TREE | {long: Status(stat.S_IFREG)}
+        while long := long.rpartition(b"/")[0]:
+            tree[long] = Status(stat.S_IFDIR)
+        more["seen"] = sight(tree)
+        doubts = Doubts(frozenset({b"a/f", b"big", *tree}))
+    monkeypatch.setattr("inosync.planning.prepare.FEW", 1)
+    what = ask(doubtful(doubts), RunKind.CONTENTS, **more)
+    assert (what.names, what.listed) == (None, False)
+    assert what.argv[1] == "-ltrp"
+    assert "--delete" not in what.argv
+    only = ("--checksum", "--include=/a/", "--include=/a/f", "--exclude=*")
+    assert what.argv[-7:-3] == only
+    assert b"big" in what.doubts.files
+
+
+def test_lost_names_are_found_by_what_changed_since() -> None:
+    lost = dataclasses.replace(doubtful(), doubts=LOST)
+    assert ask(lost, RunKind.CONTENTS).names == ()
+    now = Moment(100.0, 1.0)
+    seen = dataclasses.replace(sight(TREE | {b"": Status(stat.S_IFDIR)}), now=now)
+    since = Moment(50.0, -49.0)
+    assert ask(lost, RunKind.CONTENTS, equal_at=since, seen=seen).names == ()
+    early = Moment(0.0, -99.0)
+    assert ask(lost, RunKind.CONTENTS, equal_at=early, seen=seen).names

@@ -84,7 +84,8 @@ def test_a_renamed_directory_is_linked_after_the_way_is_made() -> None:
 
 def test_what_is_not_known_speaks_against_it() -> None:
     assert ask(reason="overflow") == ()
-    assert ask(rules=(": .rules",)) == ()
+    for rule in (": .rules", "P own", "H *.o", "-p cache/", "-! x"):
+        assert ask(rules=(rule,)) == ()
     tree = Tree(*TREE)
     batch = Batch(NOW, 1, moves=(MOVE,))
     assert batch.changes is None

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from inosync.rsync.differences import SAMPLE, Difference, below, differences, line, summary
+from inosync.rsync.differences import (
+    SAMPLE,
+    Difference,
+    below,
+    carried,
+    differences,
+    line,
+    summary,
+)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +86,21 @@ def test_paths_count_from_the_source(
 ) -> None:
     assert below(prefix, path) == relative
     assert line(prefix, Difference(path, "x")) == shown
+
+
+def test_which_files_got_the_content_of_the_source() -> None:
+    lines = [
+        b">f+++++++++ a/new\n",
+        b"<f.st...... sent\n",
+        b"hf          linked\n",
+        b"cf+++++++++ copied\n",
+        b".f...p..... only its mode\n",
+        b"cd+++++++++ folder/\n",
+        b"cL+++++++++ link\n",
+        b"*deleting   gone\n",
+        b"Number of files: 7\n",
+        b"\r      1 100%    0.00kB/s    0:00:00\r>f+++++++++ behind progress\n",
+        b">f+++++++++ new\\#012line and \\#134#012\n",
+    ]
+    expected = [b"a/new", b"sent", b"linked", b"copied", b"behind progress"]
+    assert list(carried(lines)) == [*expected, b"new\nline and \\#012"]

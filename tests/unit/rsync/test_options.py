@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from inosync.rsync.option_table import TABLE
 from inosync.rsync.options import (
+    compares_contents,
     deletes_excluded,
     follows_links,
     half_written,
@@ -20,6 +21,7 @@ from inosync.rsync.options import (
     options,
     parse_extra,
     prevented,
+    rule_files,
     spoken,
     whole_files,
     with_rules,
@@ -53,6 +55,8 @@ TAKES_VALUE = {name for name, row in TABLE.items() if row.value}
         ("--backup-dir /srv/old", ("--backup-dir", "/srv/old")),
         (["--exclude=line\nbreak"], ("--exclude=line\nbreak",)),
         (["--exclude=!x", "--filter=- !"], ("--exclude=!x", "--filter=- !")),
+        ("--filter=._x --filter=P_*", ("--filter=._x", "--filter=P_*")),
+        ("--no-new -F --filter=-C", ("--no-new", "-F", "--filter=-C")),
     ],
 )
 def test_what_is_accepted(value: object, words: tuple[str, ...]) -> None:
@@ -96,6 +100,21 @@ def test_what_is_accepted(value: object, words: tuple[str, ...]) -> None:
         ("-af '! x'", "it would forget rexcludes"),
         ("--exclude !", "it would forget rexcludes"),
         ("--include=!", "it would forget rexcludes"),
+        (["--filter= !"], "rsync knows no such rule"),
+        (["--filter=_!"], "rsync knows no such rule"),
+        (["--filter=merge,! /f"], "rsync refuses its modifier '!'"),
+        (["--filter=foo"], "rsync knows no such rule"),
+        (["--filter=P "], "it has no pattern"),
+        (["--filter=. -"], "standard input is inosync's own"),
+        ("--exclude-from=-", "standard input is inosync's own"),
+        ("--include-from -", "standard input is inosync's own"),
+        ("--old-args", "which is refused: rsync refuses it beside --protect-args"),
+        ("--no-delete", "to delete nothing there write --filter='P *'"),
+        ("--no-delete-after", "to delete nothing there write --filter='P *'"),
+        ("--no-stats", "there is no opposite of --stats; remove it"),
+        ("--recurs", "it takes no abbreviations; write --recursive"),
+        ("--delete-ex", "write --delete-excluded"),
+        ("--rs=ssh", "write --rsh or --rsync-path"),
     ],
 )
 def test_what_is_refused(value: object, complaint: str) -> None:
@@ -134,8 +153,9 @@ def test_what_only_changes_how_rsync_speaks(words: tuple[str, ...], left: tuple[
 
 @pytest.mark.parametrize("option", sorted(TAKES_VALUE))
 def test_a_value_is_never_taken_for_an_option(option: str) -> None:
+    value = "- --dry-run" if option in ("-f", "--filter") else "--dry-run"
     try:
-        assert parse_extra([option, "--dry-run"]) == (option, "--dry-run")
+        assert parse_extra([option, value]) == (option, value)
     except ValueError as error:
         assert option in REFUSED, error  # noqa: PT017 - both outcomes are right
 
@@ -190,7 +210,6 @@ def test_options_that_a_list_does_not_go_with(extra: list[str], option: str) -> 
         (("--inplace",), True),
         (("--backup-dir=/x",), True),
         (("--no-protect-args",), True),
-        (("--old-args",), True),
     ],
 )
 def test_options_that_keep_renames_from_being_more_than_changes(
@@ -253,3 +272,15 @@ def test_any_value_is_accepted_or_refused_in_words(value: object) -> None:
         assert "\n" not in str(error)  # noqa: PT017 - both outcomes are right
     else:
         assert not options(words) & REFUSED.keys()
+
+
+def test_the_files_of_rules() -> None:
+    words = ("--exclude-from", "/a", "-f", "merge,- /b", "--filter=: .c", "--include-from=/d", "-a")
+    assert list(rule_files(words)) == [("/a", ""), ("/b", "merge,- /b"), ("/d", "")]
+
+
+def test_who_takes_no_file_for_equal_by_size_and_date() -> None:
+    assert compares_contents(("-zc",))
+    assert compares_contents(("--checksum",))
+    assert not compares_contents(("-z", "--checksum-choice=md5"))
+    assert not compares_contents(("-c", "--no-checksum"))

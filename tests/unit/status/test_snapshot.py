@@ -94,6 +94,8 @@ def test_everything_there_is_to_know() -> None:
                 "bytes_sent": 4000,
                 "files_deleted": 1,
                 "drift": None,
+                "ailing": [],
+                "notes": [],
             },
             {
                 "source": "/srv/www",
@@ -121,6 +123,8 @@ def test_everything_there_is_to_know() -> None:
                 "bytes_sent": 0,
                 "files_deleted": 0,
                 "drift": None,
+                "ailing": [],
+                "notes": [],
             },
         ],
     }

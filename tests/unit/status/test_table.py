@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,10 +10,16 @@ from support.configs import make_config, make_pair
 from support.snapshots import NOW, WALL, Watching, make_engine, one_well_and_one_failing, take
 
 from inosync.changes.changes import Change, Changes, Kind
+from inosync.engine.actions import Outcome
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
+from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.differences import Difference, Drift
 from inosync.rsync.output import Progress
+from inosync.status.history import History
+from inosync.status.metrics import prometheus
+from inosync.status.page import page
 from inosync.status.snapshot import lines
 from inosync.status.table import heading, plain, size, span, summary
 
@@ -120,9 +127,10 @@ def test_lanes_and_files_that_are_not_at_rest() -> None:
     now = take(engine, NOW)
     assert lines(now) == [
         "source /srv/www: watched, 12 directories, 34 events, 1 overflows, 1 files not at rest",
-        "mirror /srv/www -> a:/m: idle, in sync, 0 runs, 0 failed",
-        "mirror /srv/www -> a:/m (big files): idle, in sync, 0 runs, 0 failed",
+        "mirror /srv/www -> a:/m: idle, 0.0 s behind, 0 runs, 0 failed",
+        "mirror /srv/www -> a:/m (big files): idle, 0.0 s behind, 0 runs, 0 failed",
     ]
+    assert not now["synced"]
     assert [mirror["lane"] for mirror in now["mirrors"]] == ["", "big"]
     assert sum("a:/m (big files)" in line for line in plain(now)) == 1
 
@@ -145,3 +153,42 @@ def test_drift() -> None:
     assert drift["examples"] == {".": "times", "a\\n": "content"}
     assert ", in sync, 2 paths drifted, 0 runs" in lines(now)[1]
     assert "      drift: 2 paths (.: times; a\\n: content), found 60 s ago" in list(plain(now))
+
+
+def test_paths_that_ail_and_what_stays() -> None:
+    engine = make_engine()
+    engine.watched(engine.config.sources[0], NOW)
+    engine.due(NOW)
+    mirror, other = engine.mirrors
+    bad = tuple(Complaint(b"%02d" % n, Cause.UNREADABLE, "opendir") for n in range(11))
+    outcome = Outcome(23, account=Account(bad), kept=((b"d", b""),))
+    engine.exited(mirror, outcome, NOW)
+    engine.exited(other, Outcome(0), NOW)
+    now = take(engine, NOW)
+    assert not now["synced"]
+    assert summary(now) == "2 of 2 mirrors in sync but for 11 paths"
+    assert "idle, in sync but for 11 paths, 1 runs, 0 failed" in lines(now)[1]
+    assert lines(now)[2] == (
+        "  00 cannot be read; let the user of inosync read it (chmod, setfacl), or exclude it"
+    )
+    assert lines(now)[13].startswith("  note: d stays on the node")
+    shown = list(plain(now))
+    assert any(" in sync but for 11 paths " in text for text in shown)
+    assert "      and 2 more (--json)" in shown
+    told = now["mirrors"][0]["ailing"][0]
+    assert told == {
+        "path": "00",
+        "cause": "cannot be read",
+        "cure": "let the user of inosync read it (chmod, setfacl), or exclude it",
+        "said": "opendir",
+        "since_at": WALL,
+        "next_try_at": WALL + 1,
+    }
+    assert now["mirrors"][0]["lag"] is None
+    page_ = page(now, History(), host="h", local=str)
+    assert "in sync but for 11 paths" in page_
+    assert 'class="why">00 cannot be read' in page_
+    metrics = prometheus(now)
+    assert re.search(r"^inosync_mirror_ailing_paths{.*a:/m.*} 11$", metrics, re.MULTILINE)
+    assert re.search(r"^inosync_mirror_in_sync{.*a:/m.*} 0$", metrics, re.MULTILINE)
+    assert re.search(r"^inosync_mirror_in_sync{.*b:/m.*} 1$", metrics, re.MULTILINE)

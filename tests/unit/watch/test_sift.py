@@ -35,11 +35,11 @@ def told(
 )
 @pytest.mark.parametrize("padding", [b"", b"\0", b"\0" * 16])
 def test_the_path_of_a_change(directory: bytes, name: bytes, path: bytes, padding: bytes) -> None:
-    assert told(directory, name + padding, bits.IN_ATTRIB) == {Change(path, Kind.ENTRY)}
+    assert told(directory, name + padding, bits.IN_ATTRIB) == {Change(path, Kind.ATTRIBUTES)}
 
 
 ENTRY, LEVEL, TREE = Change(b"d/f", Kind.ENTRY), Change(b"d", Kind.LEVEL), Change(b"d/f", Kind.TREE)
-WRITTEN = Change(b"d/f", Kind.WRITTEN)
+WRITTEN, ATTRIBUTES = Change(b"d/f", Kind.WRITTEN), Change(b"d/f", Kind.ATTRIBUTES)
 DIRECTORY = bits.IN_ISDIR
 
 
@@ -49,7 +49,12 @@ DIRECTORY = bits.IN_ISDIR
         (bits.IN_CLOSE_WRITE, {ENTRY}),
         (bits.IN_CREATE, {ENTRY}),
         (bits.IN_MOVED_TO, {ENTRY}),
-        (bits.IN_ATTRIB | DIRECTORY, {ENTRY}),
+        (bits.IN_ATTRIB | DIRECTORY, {ATTRIBUTES}),
+        (bits.IN_ATTRIB, {ATTRIBUTES}),
+        # What may have other content is more than that.
+        (bits.IN_ATTRIB | bits.IN_MODIFY, {ENTRY}),
+        (bits.IN_ATTRIB | bits.IN_CLOSE_WRITE, {ENTRY}),
+        (bits.IN_ATTRIB | bits.IN_MOVED_TO, {ENTRY}),
         (bits.IN_DELETE, {LEVEL}),
         (bits.IN_MOVED_FROM | DIRECTORY, {LEVEL}),
         (bits.IN_MODIFY | bits.IN_CLOSE_WRITE | bits.IN_DELETE, {LEVEL}),
@@ -96,7 +101,7 @@ def test_many_names_of_many_directories() -> None:
 def test_what_emask_leaves_out_is_no_change() -> None:
     assert told(b"", b"f", bits.IN_ATTRIB, CLASSIC) == set()
     both = CLASSIC | bits.IN_ATTRIB
-    assert told(b"", b"f", bits.IN_ATTRIB, both) == {Change(b"f", Kind.ENTRY)}
+    assert told(b"", b"f", bits.IN_ATTRIB, both) == {Change(b"f", Kind.ATTRIBUTES)}
     # A vanished name that nobody wants to hear of does not hide what else happened.
     mask = bits.IN_DELETE | bits.IN_MODIFY
     assert told(b"", b"f", mask, bits.IN_CREATE) == {Change(b"f", Kind.WRITTEN)}
@@ -111,7 +116,7 @@ def test_what_emask_leaves_out_is_no_change() -> None:
 def test_a_watched_directory_itself_is_never_hidden(directory: bytes) -> None:
     hide_all = compile_filters(["*"])
     mask = bits.IN_ATTRIB | DIRECTORY
-    assert told(directory, b"", mask, rules=hide_all) == {Change(directory, Kind.ENTRY)}
+    assert told(directory, b"", mask, rules=hide_all) == {Change(directory, Kind.ATTRIBUTES)}
 
 
 @pytest.mark.parametrize("anchored", [[], ["/d/x*"]])

@@ -1,0 +1,138 @@
+"""What is remembered of a mirror while nobody runs, and when that is in doubt.
+
+Pure. What is known is one record for each mirror, in a file that ``system/state.py`` reads and
+writes. A mirror of which nothing sure is known owes a full pass; one that is known to have had
+everything at a moment owes what has changed since.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+#: What files of this version are made like. Of one that is newer nothing is believed.
+VERSION = 1
+
+#: File systems on which a rename moves the ctime of what is renamed, and names that come and go
+#: that of their directory. ext4, btrfs, overlay, tmpfs and xfs were tried with random trees
+#: (tests/property/test_scan.py does so where it runs); ext2 and ext3 are of the kind of ext4.
+TRUSTED = frozenset({"btrfs", "ext2", "ext3", "ext4", "overlay", "tmpfs", "xfs"})
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a source lies on: its ``inode``, and which file systems those are.
+
+    ``kinds`` are the types of its file system and of those that are mounted below it, ``home`` what
+    tells them from others.
+    """
+
+    inode: int
+    home: str
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a mirror: it had everything at ``moment`` (nanoseconds since 1970).
+
+    At that time its source lay at ``inode`` of ``home``, and no ctime in it was known to be higher
+    than ``highest``. It was made by rules, destination and options of which ``made_by`` is a sum,
+    since the machine was started last (``boot``); ``ended`` says that nothing was noted after the
+    program had come to its end.
+    """
+
+    moment: int
+    inode: int
+    home: str
+    highest: int
+    made_by: str
+    boot: str
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What there is to compare that with: the same, as it is ``now`` (nanoseconds since 1970)."""
+
+    now: int
+    place: Place
+    made_by: str
+    boot: str
+
+
+_Test = Callable[[Known, Facts], bool]
+
+#: Why what is known is in doubt: the first that is true.
+_REASONS: tuple[tuple[_Test, str], ...] = (
+    (
+        lambda known, facts: known.home != facts.place.home,
+        "the source is on another file system, or others are mounted in it",
+    ),
+    (
+        lambda known, facts: known.inode != facts.place.inode,
+        "the source is another directory than it was",
+    ),
+    (
+        lambda known, facts: known.made_by != facts.made_by,
+        "rules, destination or options have changed",
+    ),
+    (
+        lambda known, facts: facts.now < max(known.moment, known.highest),
+        "the clock was set back",
+    ),
+    (
+        lambda known, facts: known.boot != facts.boot and not known.ended,
+        "the machine went down while inosync ran",
+    ),
+)
+
+#: Why a walk puts in doubt what is known.
+ROLLED_BACK = "an older state of the source was brought back"
+
+
+def doubt(known: Known | None, facts: Facts) -> str:
+    """Return why a mirror owes a full pass, or "" when it owes what has changed since."""
+    if known is None:
+        return "nothing is known of it"
+    if unsure := untrusted(facts.place):
+        return unsure
+    return next((reason for test, reason in _REASONS if test(known, facts)), "")
+
+
+def untrusted(place: Place) -> str:
+    """Return "" when the times of a source tell all that has changed in it, else why not."""
+    if others := sorted(place.kinds - TRUSTED):
+        return f"on {', '.join(others)} the times of files may not tell what was renamed"
+    return ""
+
+
+def encode(known: Mapping[str, Known]) -> bytes:
+    """Return the content of the file that remembers these mirrors."""
+    mirrors = {name: asdict(each) for name, each in sorted(known.items())}
+    return (json.dumps({"version": VERSION, "mirrors": mirrors}, indent=1) + "\n").encode()
+
+
+def decode(content: bytes) -> tuple[dict[str, Known], str]:
+    """Return what such a file says, and what is wrong with it, in words; then it says nothing."""
+    try:
+        found = json.loads(content)
+        if found["version"] > VERSION:
+            return {}, "was written by a newer inosync"
+        mirrors = {name: Known(**each) for name, each in found["mirrors"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}, "is broken"
+    if not all(_sound(each) for each in mirrors.values()):
+        return {}, "is broken"
+    return mirrors, ""
+
+
+def _sound(known: Known) -> bool:
+    numbers = (known.moment, known.inode, known.highest)
+    words = (known.home, known.made_by, known.boot)
+    return (
+        all(type(number) is int for number in numbers)
+        and all(isinstance(word, str) for word in words)
+        and isinstance(known.ended, bool)
+    )

@@ -1,0 +1,176 @@
+"""What a walk over a source tells those who did not see it change: the scan.
+
+Pure: sees the source through the view that it is handed, a name at a time, so that whoever walks
+may pause after each. Several that ask share one walk, each with a question of its own.
+
+A file's ctime cannot be set back: it moves with each write, chmod, rename and link. That of a
+directory moves when a name in it comes or goes, and when it is renamed itself. So all that differs
+on a mirror that had everything at a moment is: files with a ctime from then on, one level of each
+directory with such a ctime, and all of a directory that changed in one that did: it may have been
+moved there, with old files in it.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from inosync.changes.changes import Changes, Inode
+from inosync.changes.doubts import MOST
+from inosync.planning.view import Status
+from inosync.rsync.filters import Filters
+
+
+class Dated(Status, Protocol):
+    """What counts of lstat(2)'s answer here. Times are nanoseconds since 1970."""
+
+    @property
+    def st_ctime_ns(self) -> int:
+        """When it last changed: content, mode, owner or name."""
+
+    @property
+    def st_mtime_ns(self) -> int:
+        """When its content changed, as programs may set it."""
+
+
+class Entries(Protocol):
+    """A source that can be walked. Paths are relative to it; ``b""`` is the source itself."""
+
+    def look(self, path: bytes) -> Dated | None:
+        """Return lstat(2)'s answer; None when there is none, for whatever reason."""
+
+    def entries(self, path: bytes) -> Iterable[tuple[bytes, Dated]]:
+        """Give each name in a directory and lstat's answer; nothing when it cannot be read."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What one mirror wants to know.
+
+    What may differ if it had everything at ``since`` (nanoseconds since 1970; None: that is not
+    asked), and all names of the files of ``inodes``, of each of which it knows some. A ctime of at
+    least ``reached`` was seen once; where there is none any more, the source is an older one.
+    """
+
+    since: int | None = None
+    inodes: Mapping[Inode, frozenset[bytes]] = field(default_factory=dict)
+    reached: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found for a question.
+
+    ``changes`` may differ; None: they are too many. Of files that had names which were not known
+    all names are in there, and these files are ``named``. ``doubtful`` are files that changed since
+    then and whose mtime is older: rsync may take them for the same. ``older``: the source is an
+    earlier state of itself, so this says nothing. The ``highest`` ctime of all that was seen.
+    """
+
+    changes: Changes | None
+    named: frozenset[Inode] = frozenset()
+    doubtful: frozenset[bytes] = frozenset()
+    highest: int = 0
+    older: bool = False
+
+
+@dataclass
+class _Finding:
+    """What one question has found so far."""
+
+    since: int
+    changes: Changes = field(default_factory=Changes)
+    doubtful: set[bytes] = field(default_factory=set)
+
+    def file(self, path: bytes, status: Dated) -> None:
+        if len(self.changes) <= MOST:
+            self.changes.entries[path] = None
+            if stat.S_ISREG(status.st_mode) and status.st_mtime_ns < self.since:
+                self.doubtful.add(path)
+
+    def directory(self, path: bytes, *, moved: bool) -> None:
+        if len(self.changes) <= MOST:
+            (self.changes.trees if moved else self.changes.levels)[path] = None
+
+
+class Scan:
+    """One walk over a source for the questions that were asked before it began."""
+
+    def __init__(self, questions: Sequence[Question], *, filters: Filters, view: Entries) -> None:
+        self._questions = questions
+        self._filters = filters
+        self._view = view
+        self._findings = [_Finding(q.since) for q in questions if q.since is not None]
+        self._names: dict[Inode, set[bytes]] = {i: set() for q in questions for i in q.inodes}
+        self._highest = 0
+
+    def steps(self) -> Iterator[None]:
+        """Walk; give control back after each name."""
+        top = self._view.look(b"")
+        if top is None or not self._filters.admits(b"", directory=True):
+            return
+        self._directory(b"", top, 0)
+        todo = [(b"", top.st_ctime_ns)]
+        earliest = min((finding.since for finding in self._findings), default=None)
+        inodes = self._names
+        admits = self._filters.admits
+        highest = top.st_ctime_ns
+        while todo:
+            directory, changed = todo.pop()
+            lead = directory + b"/" if directory else b""
+            for name, status in self._view.entries(directory):
+                yield
+                ctime = status.st_ctime_ns
+                if ctime > highest:  # noqa: PLR1730 - this loop is run for every file
+                    highest = ctime
+                if stat.S_ISDIR(status.st_mode):
+                    path = lead + name
+                    if admits(path, directory=True):
+                        self._directory(path, status, changed)
+                        todo.append((path, status.st_ctime_ns))
+                    continue
+                recent = earliest is not None and ctime >= earliest
+                wanted = status.st_nlink > 1 and (status.st_dev, status.st_ino) in inodes
+                if (recent or wanted) and admits(lead + name, directory=False):
+                    self._file(lead + name, status)
+            self._highest = highest
+
+    def _directory(self, path: bytes, status: Dated, parent: int) -> None:
+        """Take note of a directory; the ctime of the one that it lies in is `parent`."""
+        ctime = status.st_ctime_ns
+        for finding in self._findings:
+            if ctime >= finding.since:
+                finding.directory(path, moved=parent >= finding.since)
+
+    def _file(self, path: bytes, status: Dated) -> None:
+        for finding in self._findings:
+            if status.st_ctime_ns >= finding.since:
+                finding.file(path, status)
+        names = self._names.get((status.st_dev, status.st_ino))
+        if names is not None:
+            names.add(path)
+
+    def answers(self) -> list[Answer]:
+        """Return what was found for each question, when the walk has ended."""
+        findings = iter(self._findings)
+        return [
+            self._answer(question, None if question.since is None else next(findings))
+            for question in self._questions
+        ]
+
+    def _answer(self, question: Question, finding: _Finding | None) -> Answer:
+        changes = finding.changes if finding is not None else Changes()
+        named = set()
+        for inode, known in question.inodes.items():
+            if names := self._names[inode] - known:
+                named.add(inode)
+                changes.entries.update(dict.fromkeys([*sorted(names), *sorted(known)]))
+        return Answer(
+            changes if len(changes) <= MOST else None,
+            frozenset(named),
+            frozenset(finding.doubtful if finding is not None else ()),
+            self._highest,
+            older=self._highest < question.reached,
+        )

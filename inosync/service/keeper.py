@@ -1,0 +1,197 @@
+"""What is remembered of the mirrors from one start to the next: when it is noted, and believed.
+
+Between the engine, which knows what has arrived, the sources, which know what was heard, and the
+state file. A mirror has everything up to a moment when all that was owed at that moment is on the
+node and nothing was unheard then. While nothing changes, nothing is noted: the moment stays good.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from inosync.config.model import Config, Source
+from inosync.engine.engine import Engine
+from inosync.engine.memory import Facts, Known, Place, decode, doubt, encode, untrusted
+from inosync.engine.mirror import Mirror
+from inosync.planning.scan import Question
+from inosync.service.loop import Loop
+from inosync.service.sources import Sources
+from inosync.system.state import StateFile, boot, sum_of
+from inosync.text import printable
+
+log = logging.getLogger("inosync")
+
+#: Seconds between two writings while something goes on.
+EVERY = 10.0
+
+#: Seconds from what is to be noted to the first writing: more may come.
+SETTLE = 1.0
+
+#: Seconds by which the times of files may lag behind the clock: the kernel's tick, and a second
+#: where there are whole ones only (ext4 with small inodes).
+MARGIN = 1.1
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """At a moment (seconds since 1970) nothing was unheard; so many batches had been offered."""
+
+    wall: float
+    number: int
+    highest: int
+    made_by: str
+
+
+@dataclass
+class Keeper:
+    """Remembers the mirrors of a daemon that name what they carry. Times are monotonic seconds."""
+
+    engine: Engine
+    sources: Sources
+    loop: Loop
+    file: StateFile
+    _known: dict[str, Known] = field(default_factory=dict)  # by the names of mirrors
+    _marks: dict[Mirror, _Mark] = field(default_factory=dict)
+    _noted: dict[Mirror, int] = field(default_factory=dict)  # the number of the mark before
+    _places: dict[str, Place] = field(default_factory=dict)  # of sources, by their paths
+    _boot: str = ""
+    _at: float | None = None
+    _written_at: float = -math.inf
+    _failing: str = ""
+
+    def open(self) -> None:
+        """Read what was noted before; from now on, to be killed is not to have ended."""
+        self._boot = boot()
+        if not self._wanted():
+            return
+        content, problem = self.file.read()
+        if content and not problem:
+            self._known, problem = decode(content)
+        if problem:
+            log.warning("%s: %s: full pass", printable(self.file.path), problem)
+        if self._known:
+            ended = self._known
+            self._known = {name: replace(known, ended=False) for name, known in ended.items()}
+            self._write()
+            self._known = ended
+
+    def recall(self, source: Source) -> Mapping[str, Question]:
+        """Return what to ask for the mirrors of `source`, by name, that owe only what has changed.
+
+        The others owe a full pass.
+        """
+        asked = {}
+        place = self.sources.place(source)
+        if place is None:
+            return {}
+        self._places[source.path] = place
+        for mirror in self._kept():
+            if mirror.pair.source != source:
+                continue
+            now = int(self.loop.wall() * 1e9)
+            known = self._known.get(mirror.name)
+            facts = Facts(now, place, _made_by(mirror, self.engine.config), self._boot)
+            reason = doubt(known, facts)
+            if known is not None and not reason:
+                asked[mirror.name] = Question(known.moment, reached=known.highest)
+            elif known is not None:
+                del self._known[mirror.name]  # to be known again when the pass has ended
+                log.info("%s: full pass: %s", mirror.name, reason)
+        return asked
+
+    def due(self, now: float) -> None:
+        """Take note of what has arrived, and write it down when it is time to."""
+        for mirror in self._kept():
+            if mirror not in self._marks and self._noted.get(mirror) != mirror.offered:
+                self._mark(mirror)
+            mark = self._marks.get(mirror)
+            if mark is not None and mirror.done >= mark.number and _whole(mirror):
+                del self._marks[mirror]
+                self._note(mirror, mark)
+                if self._at is None:
+                    self._at = max(now + SETTLE, self._written_at + EVERY)
+        if self._at is not None and now >= self._at:
+            self._at, self._written_at = None, now
+            self._write()
+
+    def deadline(self) -> float | None:
+        """Return when something is to be written."""
+        return self._at
+
+    def close(self) -> None:
+        """Note for the last time: all is still."""
+        if not self._wanted():
+            return
+        for mirror in self._kept():
+            self._marks.pop(mirror, None)
+            if _whole(mirror) and mirror.done == mirror.offered and self._mark(mirror):
+                self._note(mirror, self._marks.pop(mirror))
+        if self._known:
+            self._known = {name: replace(each, ended=True) for name, each in self._known.items()}
+            self._write()
+
+    def _wanted(self) -> bool:
+        return any(True for _ in self._kept())
+
+    def _kept(self) -> list[Mirror]:
+        config = self.engine.config
+        if config.rbigsize or config.rsettle:
+            return []  # what waits there is not known by number
+        return [mirror for mirror in self.engine.mirrors if mirror.pair.node.rscope == "changes"]
+
+    def _mark(self, mirror: Mirror) -> bool:
+        """Mark this moment, if all that has happened in the source is owed by now."""
+        wall = self.loop.wall()
+        source = mirror.pair.source
+        if not self.sources.all_heard(source):
+            return False
+        batch = mirror.pending or mirror.flight
+        changes = batch.changes if batch is not None else None
+        highest = self.sources.newest(source, changes)
+        made_by = _made_by(mirror, self.engine.config)
+        self._marks[mirror] = _Mark(wall, mirror.offered, highest, made_by)
+        return True
+
+    def _note(self, mirror: Mirror, mark: _Mark) -> None:
+        self._noted[mirror] = mark.number
+        place = self._places.get(mirror.pair.source.path)
+        if place is None or untrusted(place):
+            return
+        before = self._known.get(mirror.name)
+        self._known[mirror.name] = Known(
+            moment=int((mark.wall - MARGIN) * 1e9),
+            inode=place.inode,
+            home=place.home,
+            highest=max(mark.highest, before.highest if before else 0),
+            made_by=mark.made_by,
+            boot=self._boot,
+        )
+
+    def _write(self) -> None:
+        names = {mirror.name for mirror in self._kept()}
+        known = {name: each for name, each in self._known.items() if name in names}
+        problem = self.file.write(encode(known))
+        if problem and problem != self._failing:
+            log.warning(
+                "%s: cannot be written: %s; let the user that inosync runs as write there, or name "
+                "another directory in STATE_DIRECTORY: until then each start is a full pass",
+                printable(self.file.path),
+                problem,
+            )
+        self._failing = problem
+
+
+def _whole(mirror: Mirror) -> bool:
+    """Return whether it has all that it was offered, and owes nothing besides."""
+    owes = mirror.stale or mirror.ousted or mirror.ailing or mirror.aside
+    return mirror.health.whole and not owes
+
+
+def _made_by(mirror: Mirror, config: Config) -> str:
+    """Return a sum of all that says what is on a node, but the files themselves."""
+    pair = mirror.pair
+    said = (pair.source.argument, pair.source.excludes, pair.destination.text, pair.node.extra)
+    return sum_of(repr((said, config.emask)))

@@ -1,0 +1,147 @@
+"""A start finds what has changed while nobody looked, without a pass; in doubt there is one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+from support.daemon import Daemon, run_inosync, settings
+from support.places import wait_equal
+from support.trees import write
+from support.waiting import until
+
+from inosync.service.keeper import MARGIN
+
+
+def passes(daemon: Daemon) -> int:
+    return daemon.log().count(" -ltrp --delete ")
+
+
+def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source: Path) -> None:
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    for number in range(30):
+        write(source, f"d{number % 3}/{number}", "x")
+    chosen = settings(source, str(mirror), rscope="changes", init="changed", edelay=0.1)
+    daemon = Daemon(tmp_path, chosen, arguments=["-v"])
+
+    def wait() -> None:
+        asked = run_inosync("-c", daemon.config_file, "--wait", "20", cwd=daemon.folder)
+        assert asked.returncode == 0, asked.stderr
+
+    with daemon:
+        daemon.start()
+        wait()
+        assert passes(daemon) == 1
+        write(source, "d1/1", "while it runs")
+        wait()
+        # What changed within the margin before the stop would be looked at again.
+        made_at = (source / "d0").stat().st_ctime
+        until(lambda: time.time() > made_at + MARGIN + 0.1, what="the margin to be over")
+        daemon.stop()
+        (state,) = (tmp_path / "state").iterdir()
+        assert state.stat().st_mode & 0o777 == 0o600
+        (known,) = json.loads(state.read_text())["mirrors"].values()
+        assert known["ended"]
+
+        # What changed while it was down, and nothing else: the stray file stays.
+        write(mirror, "d0/stray", "x")
+        write(source, "d1/4", "while it is down")
+        (source / "d2/2").unlink()
+        (source / "d1").rename(source / "d2/moved")
+        daemon.start()
+        wait()
+        assert passes(daemon) == 1
+        assert (mirror / "d0/stray").exists()
+        (mirror / "d0/stray").unlink()
+        shutil.copystat(source / "d0", mirror / "d0")
+        wait_equal(source, mirror)
+
+        # Nothing has changed: nothing is run.
+        daemon.stop()
+        runs = daemon.log().count("executing: ")
+        daemon.start()
+        wait()
+        # What changed in the last moment, and a look whether rsync took it wrongly for equal.
+        assert daemon.log().count("executing: ") <= runs + 2
+        assert passes(daemon) == 1
+
+        # Killed in the middle of a change.
+        write(source, "d0/3", "and it is killed")
+        daemon.kill()
+        write(source, "d0/6", "killed")
+        daemon.start()
+        wait()
+        wait_equal(source, mirror)
+        assert passes(daemon) == 1
+
+        # With init = True a pass follows.
+        daemon.stop()
+        write(mirror, "d0/stray", "x")
+        daemon.configure({**chosen, "init": True})
+        write(source, "d0/9", "before the pass")
+        daemon.start()
+        wait_equal(source, mirror)
+        assert passes(daemon) == 2
+
+        # Doubt: another rule, a source that was copied back, a broken file.
+        daemon.stop()
+        daemon.configure({**chosen, "rexcludes": ["*.tmp"]})
+        daemon.start()
+        wait()
+        assert passes(daemon) == 3
+        assert "full pass: rules, destination or options have changed" in daemon.log()
+        daemon.stop()
+        source.rename(tmp_path / "old")
+        shutil.copytree(tmp_path / "old", source)
+        daemon.start()
+        wait()
+        assert passes(daemon) == 4
+        assert "full pass: the source is another directory than it was" in daemon.log()
+        daemon.stop()
+        state.write_bytes(b'{"version": 99}')
+        daemon.start()
+        wait()
+        assert passes(daemon) == 5
+        assert "was written by a newer inosync: full pass" in daemon.log()
+        daemon.stop()
+
+        # The machine went down, and the pass that this needs is not made before the next stop.
+        content = json.loads(state.read_text())
+        for each in content["mirrors"].values():
+            each.update(boot="another", ended=False)
+        state.write_text(json.dumps(content))
+        daemon.configure({**chosen, "rexcludes": ["*.tmp"]})
+        mirror.rename(tmp_path / "aside")
+        mirror.write_text("in the way")
+        daemon.start()
+        daemon.wait_for_log("full pass: the machine went down while inosync ran")
+        daemon.stop()
+        known = json.loads(state.read_text())["mirrors"].values()
+        assert not any(each["ended"] for each in known)
+        mirror.unlink()
+        (tmp_path / "aside").rename(mirror)
+        write(mirror, "d0/stray", "x")
+        daemon.start()
+        wait()
+        wait_equal(source, mirror)
+        daemon.stop()
+
+
+def test_a_state_directory_that_cannot_be_made_is_one_warning(tmp_path: Path, source: Path) -> None:
+    mirror = tmp_path / "mirror"
+    write(source, "f", "x")
+    (tmp_path / "state").write_text("in the way")
+    daemon = Daemon(tmp_path, settings(source, str(mirror), rscope="changes", edelay=0.1))
+    with daemon:
+        daemon.start()
+        wait_equal(source, mirror)
+        daemon.wait_for_log("cannot be written: ")
+        write(source, "f", "y")
+        wait_equal(source, mirror)
+        daemon.stop()
+        assert daemon.log().count("cannot be written: ") == 1
+    os.unlink(tmp_path / "state")
