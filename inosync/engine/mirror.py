@@ -25,19 +25,15 @@ A mirror of a source that is itself held stays pending: its source says why.
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from inosync.changes.batch import Batch, merged
-from inosync.changes.changes import Changes
-from inosync.changes.doubts import NO_DOUBTS
 from inosync.config.model import Pair
 from inosync.engine.ailing import Table, due, next_at
 from inosync.engine.backoff import Backoff
-from inosync.engine.records import Brake, Comparison, Failure, Health, Sought, Totals, Work
-from inosync.planning.order import Moment, Prepared
-from inosync.planning.steps import Renew
+from inosync.engine.ledger import Ledger
+from inosync.engine.records import Brake, Comparison, Failure, Health, Totals, Work, begun
 from inosync.rsync.causes import Cause
 from inosync.rsync.exits import Judgement, Verdict
 from inosync.rsync.output import Transferred
@@ -59,37 +55,23 @@ BUSY = (State.RUNNING, State.STOPPING)
 
 
 @dataclass(eq=False)  # each is itself, whatever it owes
-class Mirror:
-    """One mirror. ``pending`` waits, ``flight`` travels; neither is ever dropped.
+class Mirror(Ledger):
+    """One mirror, with its books; what is put ``aside`` there is tried again at ``retry_at``.
 
-    ``aside`` failed for paths that nobody named and waits for ``retry_at``; what comes meanwhile
-    goes before it. ``ailing`` are the paths that runs named as not carried. ``odd`` are pipes and
-    sockets that runs pass over, ``ousted`` those of them that the next run deletes on the node.
-    ``kept`` are directories that stay there, with what is in them that no run may delete.
-    Batches are numbered as they are ``offered``: all up to ``carried`` are on the node, and all up
-    to ``done`` with what else had changed. While that is ``sought`` it is not in sync. With
-    ``rbigsize`` there are two of a pair: the lane for the `big` files, and the one for all else,
-    which makes the deletions for both. The records are replaced whole.
+    What comes meanwhile goes before it. ``ailing`` are the paths that runs named as not carried.
+    ``odd`` are pipes and sockets that runs pass over, ``ousted`` those of them that the next run
+    deletes on the node. ``kept`` are directories that stay there, with what is in them that no run
+    may delete. With ``rbigsize`` there are two of a pair: the lane for the `big` files, and the one
+    for all else, which makes the deletions for both. The records are replaced whole.
     """
 
     pair: Pair
     backoff: Backoff
     big: bool = False  # this is the lane for big files
     state: State = State.IDLE
-    pending: Batch | None = None
-    flight: Batch | None = None
-    aside: Batch | None = None
-    beside: Batch | None = None  # the lane: what was carried beside its run, to be carried again
     reason: str = ""  # why it lags, in words; "" while all is well
     retry_at: float | None = None
     rests_until: float | None = None  # the lane: when it may run again (rbigdelay)
-    offered: int = 0
-    carried: int = 0
-    sought: Sought | None = None
-    stale: frozenset[bytes] = frozenset()  # what must not outlive the next run on the node
-    wary: bool = False  # a step for a rename had to be ended: none until all is well
-    equal_at: Moment | None = None  # all that had changed by then is on the node
-    work: Work = field(default_factory=Work)
     totals: Totals = field(default_factory=Totals)
     health: Health = field(default_factory=Health)
     comparison: Comparison = field(default_factory=Comparison)
@@ -116,19 +98,6 @@ class Mirror:
         return self.state in BUSY
 
     @property
-    def since(self) -> float | None:
-        """When the oldest change that is not on the node yet was seen, or None when in sync."""
-        owed = [batch.since for batch in self.owing]
-        owed += [self.sought.since] if self.sought is not None else []
-        since = min(owed, default=math.inf)
-        return None if math.isinf(since) else since
-
-    @property
-    def done(self) -> int:
-        """Up to which number all that was offered is on the node, and all that belongs to it."""
-        return self.carried if self.sought is None else min(self.carried, self.sought.sure)
-
-    @property
     def failing(self) -> Failure | None:
         """The failure for which it waits, if it does."""
         waits = self.state is State.BACKOFF or self.aside is not None
@@ -142,48 +111,15 @@ class Mirror:
         return any(known.complaint.cause is Cause.ROOM for known in self.ailing.values())
 
     @property
-    def owing(self) -> tuple[Batch, ...]:
-        """What is not on the node, as far as it is known."""
-        return tuple(batch for batch in (self.aside, self.flight, self.pending) if batch)
-
-    @property
     def trial_at(self) -> float | None:
         """When it tries its ailing paths again, if it has nothing else to do."""
         return next_at(self.ailing) if self.state is State.IDLE else None
 
     def offer(self, batch: Batch) -> None:
         """Add a batch to what is owed."""
-        self.offered += 1
-        self.pending = merged(self.pending, batch)
+        super().offer(batch)
         if self.state is State.IDLE or (self.state is State.BACKOFF and self.aside):
             self.state = State.PENDING
-
-    def seek(self, now: float, after: Batch | None = None) -> None:
-        """Note that a walk over the source is to find what else has changed; then owe `after`."""
-        sought = self.sought or Sought(now if self.since is None else self.since, self.carried, 0)
-        after = merged(sought.after, after)
-        self.sought = replace(sought, walks=sought.walks + 1, after=after)
-        self.offered += 1
-
-    def found(self, batch: Batch | None) -> None:
-        """Add what such a walk has found to what is owed; None: nothing else."""
-        assert self.sought is not None  # a walk answers those who asked
-        self.sought = replace(self.sought, walks=self.sought.walks - 1)
-        if batch is not None:
-            self.offer(batch)
-            self.sought = replace(self.sought, until=self.offered)
-        elif self.pending is None and self.flight is not None:
-            self.work = replace(self.work, carries=self.offered)
-        elif self.pending is None:
-            self.carried = self.offered
-        self._end_search()
-
-    def _end_search(self) -> None:
-        sought = self.sought
-        if sought is not None and not sought.walks and self.carried >= sought.until:
-            self.sought = None
-            if sought.after is not None:
-                self.offer(sought.after)
 
     @property
     def thorough(self) -> bool:
@@ -205,13 +141,8 @@ class Mirror:
         self.state = State.RUNNING
         if self.aside is None:
             self.retry_at = None
-        self.work = Work(
-            started=now,
-            active_at=now,
-            check_at=now + check_after if check_after else None,
-            rehearsing=rehearse,
-            lenient=lenient,
-            carries=self.offered,
+        self.work = replace(
+            begun(now, check_after), rehearsing=rehearse, lenient=lenient, carries=self.offered
         )
         totals, again = self.totals, self.backoff.failures > 0
         self.totals = replace(totals, runs=totals.runs + 1, retries=totals.retries + again)
@@ -222,8 +153,7 @@ class Mirror:
         if self.state is not State.IDLE:
             raise AssertionError(f"{self.name}: compare while {self.state.value}")
         self.state = State.RUNNING
-        check_at = now + check_after if check_after else None
-        self.work = Work(started=now, active_at=now, check_at=check_at, comparing=True)
+        self.work = replace(begun(now, check_after), comparing=True)
 
     def compare_ended(self) -> None:
         """The comparison is over, in whatever way: what came meanwhile goes on."""
@@ -285,20 +215,11 @@ class Mirror:
         self.reason = ""
         self.health = replace(self.health, synced=True, succeeded=now)
         if complete:
-            self.carried = work.carries
             self.equal_at = work.moment or self.equal_at
             full = flight is not None and bool(flight.reason)
             self.health = replace(self.health, whole=self.health.whole or full)
-            self._end_search()
+            self._arrived(work)
         self.state = State.PENDING if self.pending else State.IDLE
-
-    def _doubt_aside(self) -> bool:
-        """A pass has carried what was put aside; return whether it may have passed over some."""
-        aside, self.aside = self.aside, None
-        doubts = aside.nameless().doubts if aside is not None else NO_DOUBTS
-        if aside is not None and doubts:
-            self.offer(Batch(aside.since, 0, changes=Changes(), doubts=doubts))
-        return bool(doubts)
 
     def _put_aside(self, flight: Batch | None, now: float) -> float:
         """Let what failed wait for its next try, and nothing else."""
@@ -308,43 +229,11 @@ class Mirror:
         self.state = State.PENDING if self.pending else State.BACKOFF
         return max(0.0, self.retry_at - now)
 
-    def _take_back(self, flight: Batch | None = None) -> None:
-        """Let all that is not on the node be carried by the next run."""
-        self.pending = merged(merged(self.aside, flight), self.pending)
-        self.aside = None
-
     def moved(self, amount: Transferred, *, last: bool = True) -> None:
         """Count what a run has moved; not the `last`: another of the same flight follows."""
         total, before = self.totals.moved + amount, self.work.ran
         whole = amount + before.moved if before is not None else amount
         self.totals = replace(self.totals, moved=total, last=whole if last else self.totals.last)
-
-    def decide(self, what: Prepared, *, all_told: bool = False) -> None:
-        """Take note of what was decided for the run that begins now.
-
-        ``all_told``: what its source was heard to change is in what it carries.
-        """
-        work = self.work
-        moment = (what.moment if all_told else None) if not work.decided else work.moment
-        follows = work.ran is not None  # what the run itself kept back and left out counts
-        self.work = replace(
-            work,
-            steps=what.steps,
-            hid=what.hid or (follows and work.hid),
-            left=what.left | work.left if follows else what.left,
-            candidates=what.candidates,
-            doubts=what.doubts,
-            moment=moment,
-            decided=True,
-        )
-        self.stale |= what.gone
-
-    def stepped(self, *, well: bool) -> None:
-        """The first step has ended; when not `well`, the others are left out."""
-        steps = self.work.steps
-        if well and steps and isinstance(steps[0], Renew):
-            self.stale -= steps[0].paths
-        self.work = replace(self.work, steps=steps[1:] if steps and well else ())
 
     def perform(self, now: float, *, check_after: float) -> Batch:
         """Go on from what went before to the run itself, or the next step; return what it carries.
@@ -353,10 +242,7 @@ class Mirror:
         """
         if self.flight is None:
             raise AssertionError(f"{self.name}: perform without a flight")
-        check_at = now + check_after if check_after else None
-        self.work = replace(
-            self.work, rehearsing=False, active_at=now, activity=None, check_at=check_at
-        )
+        self.work = self.work.going_on(now, check_after)
         return self.flight
 
     def hold(self, reason: str) -> None:

@@ -5,11 +5,11 @@ Times are monotonic seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch
 from inosync.changes.doubts import NO_DOUBTS, Doubts
-from inosync.planning.order import Moment
+from inosync.planning.order import Moment, Prepared
 from inosync.planning.steps import Step
 from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.differences import EQUAL, Drift
@@ -78,6 +78,32 @@ class Work:
     ran: Ran | None = None
     moment: Moment | None = None
     decided: bool = False
+
+    def going_on(self, now: float, check_after: float) -> Work:
+        """Return the work when the next run of the same flight begins."""
+        check_at = begun(now, check_after).check_at
+        return replace(self, rehearsing=False, active_at=now, activity=None, check_at=check_at)
+
+    def after(self, what: Prepared, *, all_told: bool) -> Work:
+        """Return the work when this was prepared for it: see ``Mirror.decide``."""
+        follows = self.ran is not None  # what the run itself kept back and left out counts
+        moment = what.moment if all_told else None
+        return replace(
+            self,
+            steps=what.steps,
+            hid=what.hid or (follows and self.hid),
+            left=what.left | self.left if follows else what.left,
+            candidates=what.candidates,
+            doubts=what.doubts,
+            moment=self.moment if self.decided else moment,
+            decided=True,
+        )
+
+
+def begun(now: float, check_after: float) -> Work:
+    """Return the work that begins now; somebody looks at it so many seconds later; 0: never."""
+    check_at = now + check_after if check_after else None
+    return Work(started=now, active_at=now, check_at=check_at)
 
 
 @dataclass(frozen=True)
