@@ -33,13 +33,19 @@ _NOTHING: Known = {}
 class Engine:
     """Sources, their mirrors, and the deadlines of both.
 
-    With `contents`, full passes compare what is in the files, too.
+    With `contents`, full passes compare what is in the files, too. `alone`: nobody tells what
+    changes, so that each pass is one run.
     """
 
     def __init__(
-        self, config: Config, random: Callable[[], float], *, contents: bool = False
+        self,
+        config: Config,
+        random: Callable[[], float],
+        *,
+        contents: bool = False,
+        alone: bool = False,
     ) -> None:
-        self._roster = Roster(config, random, contents)
+        self._roster = Roster(config, random, contents, alone)
         self._feeder = Feeder(self._roster)
         self._scheduler = Scheduler(self._roster)
         self._endings = Endings(self._roster, self._scheduler)

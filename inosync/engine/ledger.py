@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from inosync.changes.batch import Batch, merged
 from inosync.changes.changes import Changes
 from inosync.changes.doubts import NO_DOUBTS
-from inosync.engine.records import Sought, Work
-from inosync.planning.order import Moment, Prepared
+from inosync.engine.passes import Pass, demand, nothing
+from inosync.engine.records import Health, Sought, Work
+from inosync.planning.order import Moment, Prepared, RunKind
 from inosync.planning.steps import Renew
+from inosync.rsync.output import Transferred
 
 
 @dataclass(eq=False, kw_only=True)
@@ -24,7 +26,8 @@ class Ledger:
     ``aside`` failed for paths that nobody named and waits for its next try. Batches are numbered as
     they are ``offered``: all up to ``carried`` are on the node, and all up to ``done`` with what
     else had changed. While that is ``sought`` it is not in sync. ``work`` is the run that is on its
-    way with the flight.
+    way with the flight. What demands a pass does not wait with the others: it is ``passing``, a row
+    of slices. If it is ``uncut``, for this reason, it is one run like all others.
     """
 
     pending: Batch | None = None
@@ -34,10 +37,14 @@ class Ledger:
     offered: int = 0
     carried: int = 0
     sought: Sought | None = None
+    passing: Pass | None = None
+    uncut: str = "nothing is known of its options"
     work: Work = field(default_factory=Work)
     stale: frozenset[bytes] = frozenset()  # what must not outlive the next run on the node
     wary: bool = False  # a step for a rename had to be ended: none until all is well
+    ousted: frozenset[bytes] = frozenset()  # pipes and sockets that it deletes there
     equal_at: Moment | None = None  # all that had changed by then is on the node
+    health: Health = field(default_factory=Health)
 
     @property
     def owing(self) -> tuple[Batch, ...]:
@@ -49,18 +56,101 @@ class Ledger:
         """When the oldest change that is not on the node yet was seen, or None when in sync."""
         owed = [batch.since for batch in self.owing]
         owed += [self.sought.since] if self.sought is not None else []
+        owed += [self.passing.since] if self.passing is not None else []
         since = min(owed, default=math.inf)
         return None if math.isinf(since) else since
 
     @property
     def done(self) -> int:
         """Up to which number all that was offered is on the node, and all that belongs to it."""
-        return self.carried if self.sought is None else min(self.carried, self.sought.sure)
+        done = self.carried if self.sought is None else min(self.carried, self.sought.sure)
+        return done if self.passing is None else min(done, self.passing.number - 1)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is anything that may run now."""
+        return self.pending is not None or (self.passing is not None and not self.passing.rests)
+
+    @property
+    def filling(self) -> bool:
+        """Whether the node lacks more than what is known by name."""
+        passing = self.passing
+        return passing is not None and (bool(passing.batch.doubts) or not self.health.whole)
 
     def offer(self, batch: Batch) -> None:
         """Add a batch to what is owed."""
         self.offered += 1
+        if batch.changes is None and not self.uncut:
+            self._demand(batch)
+            return
         self.pending = merged(self.pending, batch)
+        if self.pending is not None and self.pending.changes is None and not self.uncut:
+            batch, self.pending = self.pending, None  # too much to be remembered
+            self._demand(batch)
+
+    def _demand(self, batch: Batch) -> None:
+        fresh = batch.contents or not self.health.whole
+        if self.passing is None:
+            self.passing = demand(batch, self.offered, fresh=fresh)
+        else:
+            self.passing = self.passing.demanded(batch, self.offered, fresh=fresh)
+
+    def divide(self, uncut: str, *, anew: bool) -> None:
+        """Go on with passes that are `uncut` for this reason, or in slices; `anew` with one."""
+        self.uncut = uncut
+        if self.passing is not None and uncut:
+            before = self.passing.number - 1
+            self.carried = min(self.carried, before)
+            self.work = replace(self.work, carries=min(self.work.carries, before))
+            for batch in self.passing.batches:
+                self.pending = merged(self.pending, batch)
+            self.passing = None
+        elif self.passing is not None and anew:
+            self.passing = self.passing.anew()
+
+    def _load(self, now: float) -> Batch:
+        """Let what is to go next be the flight; return it. What has changed goes first.
+
+        But between two runs for that there is at least one slice.
+        """
+        passing, first = self.passing, self.pending or self.stale or self.ousted
+        if passing is not None and not passing.rests and (passing.turn or not first):
+            slicing, flight = True, passing.flight()
+            self.passing = passing.begun(now)
+        else:
+            slicing, flight = False, self.pending or nothing(now)
+            self.pending = None
+            if passing is not None:
+                self.passing = replace(passing, turn=True)
+        behind = slicing and (self.pending is not None or self.aside is not None)
+        self.flight = flight
+        self.work = replace(
+            self.work, slicing=slicing, carries=self.carried if behind else self.offered
+        )
+        return flight
+
+    def _unload(self, *, rests: bool = False) -> Batch | None:
+        """Return what flew and is to be owed again. A slice is owed by its pass."""
+        flight, self.flight = self.flight, None
+        if not self.work.slicing:
+            return flight
+        if self.passing is not None:
+            self.passing = self.passing.failed(rests=rests)
+        return None
+
+    def _land(self, now: float, moved: Transferred, *, whole: bool) -> None:
+        """Take note that a run went well: a whole one leaves nothing of a pass."""
+        passing, started = self.passing, self.work.started
+        if passing is None or not (whole or self.work.slicing):
+            return
+        took = now - (started if started is not None else now)
+        over = whole or passing.last
+        # One that was demanded when the run had begun has its turn to come.
+        if whole and not (self.work.slicing or passing.turn):
+            return
+        self.passing = passing.after if whole else passing.landed(took, moved)
+        if over:
+            self.health = replace(self.health, whole=True)
 
     def seek(self, now: float, after: Batch | None = None) -> None:
         """Note that a walk over the source is to find what else has changed; then owe `after`."""
@@ -94,6 +184,12 @@ class Ledger:
 
         ``all_told``: what its source was heard to change is in what it carries.
         """
+        if self.passing is not None:
+            if what.kind is RunKind.SLICE and self.flight is not None:
+                self.passing = self.passing.cut(what)
+                self.flight = self.passing.carries(self.flight)
+            last = self.passing.last or what.kind is RunKind.PASS
+            all_told &= self.work.slicing and last and self.passing.after is None
         self.work = self.work.after(what, all_told=all_told)
         self.stale |= what.gone
 
@@ -111,8 +207,11 @@ class Ledger:
 
     def _take_back(self, flight: Batch | None = None) -> None:
         """Let all that is not on the node be carried by the next run."""
-        self.pending = merged(merged(self.aside, flight), self.pending)
+        pending = merged(merged(self.aside, flight), self.pending)
+        self.pending = pending if pending is not None and not pending.empty else None
         self.aside = None
+        if self.passing is not None:
+            self.passing = replace(self.passing, rests=False)
 
     def _doubt_aside(self) -> bool:
         """A pass has carried what was put aside; return whether it may have passed over some."""

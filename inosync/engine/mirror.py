@@ -33,7 +33,8 @@ from inosync.config.model import Pair
 from inosync.engine.ailing import Table, due, next_at
 from inosync.engine.backoff import Backoff
 from inosync.engine.ledger import Ledger
-from inosync.engine.records import Brake, Comparison, Failure, Health, Totals, Work, begun
+from inosync.engine.passes import nothing
+from inosync.engine.records import Brake, Comparison, Failure, Totals, Work, begun
 from inosync.rsync.causes import Cause
 from inosync.rsync.exits import Judgement, Verdict
 from inosync.rsync.output import Transferred
@@ -73,12 +74,10 @@ class Mirror(Ledger):
     retry_at: float | None = None
     rests_until: float | None = None  # the lane: when it may run again (rbigdelay)
     totals: Totals = field(default_factory=Totals)
-    health: Health = field(default_factory=Health)
     comparison: Comparison = field(default_factory=Comparison)
     brake: Brake = field(default_factory=Brake)
     ailing: Table = field(default_factory=dict)
     odd: frozenset[bytes] = frozenset()
-    ousted: frozenset[bytes] = frozenset()
     kept: Mapping[bytes, bytes] = field(default_factory=dict)
 
     @property
@@ -118,7 +117,8 @@ class Mirror(Ledger):
     def offer(self, batch: Batch) -> None:
         """Add a batch to what is owed."""
         super().offer(batch)
-        if self.state is State.IDLE or (self.state is State.BACKOFF and self.aside):
+        free = self.state is State.IDLE or (self.state is State.BACKOFF and self.aside)
+        if free and self.waits:
             self.state = State.PENDING
 
     @property
@@ -135,18 +135,15 @@ class Mirror(Ledger):
         ``check_after`` seconds from now somebody looks whether the run moves; 0: never. A run may
         have to `rehearse` first, to be followed by ``perform``.
         """
-        if self.state is not State.PENDING or self.pending is None:
+        if self.state is not State.PENDING or not self.waits:
             raise AssertionError(f"{self.name}: start while {self.state.value}")
-        self.flight, self.pending = self.pending, None
         self.state = State.RUNNING
         if self.aside is None:
             self.retry_at = None
-        self.work = replace(
-            begun(now, check_after), rehearsing=rehearse, lenient=lenient, carries=self.offered
-        )
+        self.work = replace(begun(now, check_after), rehearsing=rehearse, lenient=lenient)
         totals, again = self.totals, self.backoff.failures > 0
         self.totals = replace(totals, runs=totals.runs + 1, retries=totals.retries + again)
-        return self.flight
+        return self._load(now)
 
     def compare(self, now: float, *, check_after: float) -> None:
         """Go from idle to running with nothing to carry: find out what differs on the node."""
@@ -159,7 +156,7 @@ class Mirror(Ledger):
         """The comparison is over, in whatever way: what came meanwhile goes on."""
         self.work = Work()
         self.reason = ""
-        self.state = State.PENDING if self.pending else State.IDLE
+        self.state = State.PENDING if self.waits else State.IDLE
 
     def ended(
         self,
@@ -177,19 +174,20 @@ class Mirror(Ledger):
         `sure`: what was to be deleted may still be there. `whole`: it was a pass. `partial`: it
         failed for some paths only, and others need not wait for them.
         """
-        flight, self.flight = self.flight, None
-        work, self.work = self.work, Work()
         stopped = self.state is State.STOPPING
-        self.wary |= stopped and bool(work.steps)
+        self.wary |= stopped and bool(self.work.steps)
         if judgement.verdict is Verdict.OK and not stopped:
             self.wary = False
             self.brake = Brake()
-            if sure:
+            if sure and (whole or not self.work.slicing):
                 self.stale = self.ousted = frozenset()
             if whole:
                 complete &= not self._doubt_aside()
-            self._went_well(work, flight, now, complete=complete)
+            self._land(now, self.totals.last, whole=whole)
+            self._went_well(now, complete=complete)
             return 0.0
+        flight = self._unload(rests=partial and not stopped)
+        self.work = Work()
         self.totals = replace(self.totals, failures=self.totals.failures + 1)
         if not stopped:
             self.reason = judgement.meaning
@@ -205,28 +203,34 @@ class Mirror(Ledger):
         self.retry_at = now + wait
         return wait
 
-    def _went_well(self, work: Work, flight: Batch | None, now: float, *, complete: bool) -> None:
+    def _went_well(self, now: float, *, complete: bool) -> None:
+        flight, self.flight = self.flight, None
+        work, self.work = self.work, Work()
         if self.aside is not None:
             self.health = replace(self.health, succeeded=now)
-            self.state = State.PENDING if self.pending else State.BACKOFF
+            self.state = State.PENDING if self.waits else State.BACKOFF
             return
         self.backoff.reset()
         self.retry_at = None
         self.reason = ""
-        self.health = replace(self.health, synced=True, succeeded=now)
+        # What is left of a pass may be owed as one run by now.
+        rest = self.passing or (work.slicing and self.pending and self.pending.reason)
+        synced = self.health.synced or not rest
+        self.health = replace(self.health, synced=synced, succeeded=now)
         if complete:
             self.equal_at = work.moment or self.equal_at
             full = flight is not None and bool(flight.reason)
             self.health = replace(self.health, whole=self.health.whole or full)
             self._arrived(work)
-        self.state = State.PENDING if self.pending else State.IDLE
+        self.state = State.PENDING if self.waits else State.IDLE
 
     def _put_aside(self, flight: Batch | None, now: float) -> float:
         """Let what failed wait for its next try, and nothing else."""
-        again, self.aside = self.aside is not None, merged(self.aside, flight)
+        again = self.aside is not None
+        self.aside = merged(self.aside, flight or nothing(now))
         if not again or self.retry_at is None:
             self.retry_at = now + self.backoff.failed()
-        self.state = State.PENDING if self.pending else State.BACKOFF
+        self.state = State.PENDING if self.waits else State.BACKOFF
         return max(0.0, self.retry_at - now)
 
     def moved(self, amount: Transferred, *, last: bool = True) -> None:
@@ -247,8 +251,7 @@ class Mirror(Ledger):
 
     def hold(self, reason: str) -> None:
         """Keep what is owed until a person says go on: a rehearsal found too much to delete."""
-        flight, self.flight = self.flight, None
-        self._take_back(flight)
+        self._take_back(self._unload())
         self.state = State.HELD
         self.reason = reason
         self.brake = replace(self.brake, limited=True)
@@ -259,7 +262,7 @@ class Mirror(Ledger):
         if self.work.comparing:
             self.compare_ended()
             return
-        self.pending, self.flight = merged(self.flight, self.pending), None
+        self.pending = merged(self._unload(), self.pending)
         self.state = State.PENDING
         self.work = Work()
         self.totals = replace(self.totals, runs=self.totals.runs - 1)
@@ -274,7 +277,7 @@ class Mirror(Ledger):
         """Go from backoff to pending, and end the rest, when the wait is over."""
         if self.state is State.BACKOFF and self.retry_at is not None and now >= self.retry_at:
             self._take_back()
-            self.state = State.PENDING
+            self.state = State.PENDING if self.waits else State.IDLE
             self.retry_at = None
         if self.state is State.IDLE and (trial := due(self.ailing, now)) is not None:
             self.offer(trial)
@@ -303,4 +306,4 @@ class Mirror(Ledger):
         self.retry_at = None
         self.reason = ""
         self.brake = replace(self.brake, limited=False)
-        self.state = State.PENDING if self.pending else State.IDLE
+        self.state = State.PENDING if self.waits else State.IDLE

@@ -48,7 +48,8 @@ class Work:
 
     ``check_at`` is when to look whether it still moves, ``activity`` what that look saw last, and
     ``active_at`` when it last moved. One that was told to end is killed at ``kill_at``. A run that
-    is ``rehearsing`` only asks what it would delete, one that is ``comparing`` what differs.
+    is ``rehearsing`` only asks what it would delete, one that is ``comparing`` what differs; one
+    that is ``slicing`` makes a part of a pass.
     ``lenient``: it leaves alone what the lane for big files is at. It ``carries`` all that was
     offered up to this number. ``steps`` go before it, for renames; the first is at work; None: that
     is not decided yet. ``hid``: it kept back what came to the old place of something renamed.
@@ -67,6 +68,7 @@ class Work:
     kill_at: float | None = None
     rehearsing: bool = False
     comparing: bool = False
+    slicing: bool = False
     lenient: bool = False
     carries: int = 0
     steps: tuple[Step, ...] | None = None

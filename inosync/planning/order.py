@@ -53,11 +53,12 @@ class Order:
     """A run that the engine wants, with all that planning has to know for it.
 
     ``kind`` is PASS or LISTED, which planning may change (a STEP goes before, a list is too long),
-    SLICE, which cuts about ``budget`` entries' weight off the ``course``, or REHEARSAL or
-    COMPARISON; or CONTENTS, of what its batch leaves in doubt. ``limit`` is how many files it may
-    delete (0: any). Of a pair with a lane for big files it is the `big` one's run, or one that is
-    `lenient`: it spares what the lane is at. ``left_out`` are files that must wait. ``steps`` go
-    before it; None: that is to be decided now, which takes that the run is ``alone`` with the node,
+    SLICE, which makes a ``piece`` again or cuts about ``budget`` entries' weight off the
+    ``course``, or REHEARSAL or COMPARISON; or CONTENTS, of what its batch leaves in doubt.
+    ``limit`` is how many files it may delete (0: any). Of a pair with a lane for big files it is
+    the `big` one's run, or one that is `lenient`: it spares what the lane is at. ``left_out`` are
+    files that must wait. ``steps`` go before it; None: that is to be decided now, which takes that
+    the run is ``alone`` with the node,
     and what of other runs' work the node is ``owed`` (None: not known). ``stale`` is what must not
     outlive the run on the node; ``retried`` says that the run before failed. ``blind`` are paths
     that cannot be read: the run leaves alone those that are there. ``odd`` are pipes and sockets in
@@ -82,6 +83,7 @@ class Order:
     equal_at: Moment | None = None
     course: Course | None = None
     budget: int = 0
+    piece: Slice | None = None
 
     @property
     def by_name(self) -> bool:
@@ -157,4 +159,6 @@ class Prepared:
     @property
     def listed(self) -> bool:
         """Whether it carries named changes, and no step before them."""
+        if self.kind is RunKind.SLICE:
+            return True
         return self.names is not None and self.kind is not RunKind.STEP

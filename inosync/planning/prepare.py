@@ -21,7 +21,7 @@ from inosync.planning.file_list import LONGEST_ENTRY, TOO_LONG, Plan, longest_li
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, holds, steps
-from inosync.planning.slices import Course, cut
+from inosync.planning.slices import Course, cut, small
 from inosync.planning.steps import Relink, Renew, Step
 from inosync.planning.suspects import FILES, candidates, take
 from inosync.planning.view import Status, files, is_real
@@ -97,15 +97,20 @@ def _prepare_slice(
     order: Order, course: Course, sight: Sight, config: Config, program: Program
 ) -> Prepared:
     """Return the next slice. What has vanished on the way to it raises an event of its own."""
-    piece, rest = cut(course, order.budget, view=sight.view, filters=sight.filters)
+    piece, rest = order.piece, course
+    if small(course, order.budget, view=sight.view, filters=sight.filters):
+        return _prepare_run(order, sight, config, program, hide=order.stale)
+    if piece is None:
+        piece, rest = cut(course, order.budget, view=sight.view, filters=sight.filters)
     trees = tuple(path for path in piece.trees if is_real(path, sight.view))
-    found = _plan(piece.changes, sight)
+    found = _plan(piece.changes, sight, hide=order.stale)
     full = TOO_LONG if any(len(path) > LONGEST_ENTRY - _SPARE for path in trees) else found.full
     if full:
         whole = _prepare_run(order, sight, config, program, hide=order.stale)
         return dataclasses.replace(whole, widened=full)
     names = None if trees else found.entries
-    run = _run(order, sight, RunKind.SLICE, listed=not trees, trees=trees)
+    hide = order.stale
+    run = _run(order, sight, RunKind.SLICE, listed=not trees, trees=trees, hide=hide)
     return Prepared(
         RunKind.SLICE,
         tuple(command(run, config, program)),

@@ -8,10 +8,9 @@ run. All slices of a pass together name each directory once, so none deletes wha
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from inosync.changes.changes import Changes
@@ -86,11 +85,27 @@ class Course:
 
 @dataclass(frozen=True)
 class Slice:
-    """What one slice carries: ``trees``, or ``changes`` for a list; neither: nothing is left."""
+    """What one slice carries: ``trees``, or ``changes`` for a list; neither: nothing is left.
+
+    ``repeated``: it is made once more, for what the first run had to leave out.
+    """
 
     trees: tuple[bytes, ...] = ()
     changes: Changes = field(default_factory=Changes)
     amount: Amount = _NOTHING
+    repeated: bool = False
+
+    @property
+    def all(self) -> Changes:
+        """What it carries, as changes."""
+        return replace(self.changes, trees=dict.fromkeys(self.trees))
+
+
+def small(course: Course, budget: int, *, view: View, filters: Filters) -> bool:
+    """Return whether nothing of a pass has been made, and one slice would carry all of it."""
+    if course.todo is not _ALL:
+        return False
+    return _Cutter(course, budget, view, filters).weigh(b"", budget) is not None
 
 
 def cut(course: Course, budget: int, *, view: View, filters: Filters) -> tuple[Slice, Course]:
@@ -122,7 +137,7 @@ class _Cutter:
             part = self._todo.part
             if not (self._tree if part.reach is _Reach.TREE else self._single)(part):
                 break
-        course = dataclasses.replace(
+        course = replace(
             self._course,
             todo=self._todo,
             files=self._files,
@@ -140,7 +155,7 @@ class _Cutter:
     def _tree(self, part: _Part) -> bool:
         """Take a whole subtree, or split it; return False when it is for the next slice."""
         left = max(self._budget - self._amount.weight, self._budget // 2)
-        amount = self._weigh(part.path, left) if part.path else None
+        amount = self.weigh(part.path, left) if part.path else None
         if amount is None:
             if self._trees:
                 return False
@@ -215,7 +230,7 @@ class _Cutter:
         status = self._view.look(path) if self._course.sizes else None
         return 1 if status is None else 1 + status.st_size // GRAIN
 
-    def _weigh(self, path: bytes, most: int) -> Amount | None:
+    def weigh(self, path: bytes, most: int) -> Amount | None:
         """Return how much there is in a directory; None: it weighs more than `most`.
 
         What has been weighed completely when that turns out is remembered: it is asked for next.

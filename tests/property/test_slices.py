@@ -56,12 +56,12 @@ def test_slices_make_the_mirror_that_one_pass_makes(tmp_path: Path, seed: int) -
             RunKind.SLICE,
             full_pass("start-up", 0.0),
             course=course,
-            budget=dice.choice([1, 3, 10, 30]),
+            budget=dice.choice([1, 3, 10, 30]) if course.done.weight else 1,
         )
         what = prepare(order, Sight(world, world.filters), config, Program((3, 2, 7)))
-        assert what.kind is RunKind.SLICE, what.widened
-        assert what.course is not None
-        course, before = what.course, here(world)
+        little = what.kind is RunKind.PASS and not what.widened  # all of it
+        assert little or what.kind is RunKind.SLICE, what.widened
+        course, before = what.course or Course(todo=None), here(world)
         if what.names != ():
             names = b"".join(name + b"\0" for name in what.names or ())
             done = subprocess.run(

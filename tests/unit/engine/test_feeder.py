@@ -242,7 +242,8 @@ def test_what_is_sought_counts_for_those_who_ask_meanwhile() -> None:
     assert mirror.done < number
     mirror.found(None)
     assert (mirror.done, mirror.since) == (number, NOW)
-    assert mirror.pending == full_pass("start-up", NOW)
+    assert mirror.passing is not None
+    assert mirror.passing.batch == full_pass("start-up", NOW)
 
 
 def known(engine: Engine, *numbers: int) -> dict[str, Question]:

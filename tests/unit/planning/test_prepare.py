@@ -12,11 +12,11 @@ from support.views import Seen
 
 from inosync.changes.batch import Batch, full_pass
 from inosync.changes.changes import Change, Changes, Kind, Move
-from inosync.changes.doubts import LOST, Doubts
+from inosync.changes.doubts import LOST, NO_DOUBTS, Doubts
 from inosync.config.model import Source
 from inosync.planning.order import Moment, Order, Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
-from inosync.planning.slices import Course
+from inosync.planning.slices import Course, Slice
 from inosync.planning.steps import Pave, Relink, Renew
 from inosync.rsync.filters import compile_filters
 from inosync.rsync.program import Program
@@ -98,8 +98,8 @@ def test_a_list() -> None:
 
 def cut_off(course: Course, source: Source | None = None, **more) -> Prepared:
     pair = make_pair(source, "/mirror", rscope="changes")
-    budget = more.pop("budget", 3)
-    order = Order(pair, RunKind.SLICE, full_pass("start-up", NOW), course=course, budget=budget)
+    parts = {"course": course, "budget": more.pop("budget", 3), "piece": more.pop("piece", None)}
+    order = Order(pair, RunKind.SLICE, full_pass("start-up", NOW, lost=True), **parts)
     return prepare(order, more.pop("seen", sight()), make_config([pair]), PROGRAM)
 
 
@@ -107,6 +107,7 @@ def test_a_pass_in_slices() -> None:
     first = cut_off(Course())
     assert (first.kind, first.names, first.widened) == (RunKind.SLICE, (b"./",), "")
     assert first.argv == ("/usr/bin/rsync", *LIST, *BASE, *ENDS)
+    assert first.listed
     assert first.course is not None
     second = cut_off(first.course)
     assert (second.kind, second.names) == (RunKind.SLICE, None)
@@ -114,6 +115,15 @@ def test_a_pass_in_slices() -> None:
     assert second.argv == ("/usr/bin/rsync", "-ltrp", "--delete", *BASE, *words, "/mirror")
     assert second.piece is not None
     assert second.piece.trees == (b"b",)
+
+
+def test_a_slice_that_is_made_again() -> None:
+    again = cut_off(Course(todo=None), piece=Slice((b"b",)))
+    assert (again.piece, again.course) == (Slice((b"b",)), Course(todo=None))
+    assert "/srv/www/./b" in again.argv
+    assert again.doubts == LOST
+    rest = cut_off(cut_off(Course()).course or Course())
+    assert (rest.doubts, again.listed) == (NO_DOUBTS, True)
 
 
 @pytest.mark.parametrize(
@@ -421,3 +431,8 @@ def test_lost_names_are_found_by_what_changed_since() -> None:
     assert ask(lost, RunKind.CONTENTS, equal_at=since, seen=seen).names == ()
     early = Moment(0.0, -99.0)
     assert ask(lost, RunKind.CONTENTS, equal_at=early, seen=seen).names
+
+
+def test_a_pass_of_little_is_one_run() -> None:
+    what = cut_off(Course(), budget=100)
+    assert (what.kind, what.names, what.widened, what.piece) == (RunKind.PASS, None, "", None)

@@ -10,7 +10,7 @@ import pytest
 from support.views import Seen
 
 from inosync.planning import slices
-from inosync.planning.slices import GRAIN, Course, Slice, cut
+from inosync.planning.slices import GRAIN, Course, Slice, cut, small
 from inosync.rsync.filters import compile_filters
 
 ALL = compile_filters(())
@@ -202,3 +202,11 @@ def test_little_is_read_twice():
     tree = flat(100, 100)
     all_slices(tree, 1000)
     assert tree.read < 2.6 * len(tree.paths)
+
+
+def test_what_one_slice_would_carry_needs_none():
+    tree = flat(2, 3)
+    assert small(Course(), 9, view=tree.view, filters=ALL)
+    assert not small(Course(), 8, view=tree.view, filters=ALL)
+    _, begun = cut(Course(), 1, view=tree.view, filters=ALL)
+    assert not small(begun, 9, view=tree.view, filters=ALL)
