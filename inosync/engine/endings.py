@@ -85,7 +85,7 @@ class Endings:
         well = judgement.verdict is Verdict.OK and mirror.state is not State.STOPPING
         fine = judgement.verdict is Verdict.OK
         repeat = fine and flight is not None and _to_repeat(mirror, outcome, flight)
-        slicing = mirror.work.slicing
+        slicing = mirror.work.slicing and outcome.listed
         if repeat and slicing and mirror.passing is not None:
             mirror.passing = mirror.passing.repeat()
         lane = lanes.beside(mirror)

@@ -75,7 +75,7 @@ class Pass:
     def flight(self) -> Batch:
         """Return what the next slice carries, before it is known by name."""
         repeated = self.next is not None and self.next.repeated
-        return replace(self.batch, repeated=repeated)
+        return replace(self.batch, repeated=repeated or self.batch.repeated)
 
     def demanded(self, batch: Batch, number: int, *, fresh: bool) -> Pass:
         """Return the pass when another one is demanded."""

@@ -394,3 +394,16 @@ def test_the_hook_hears_of_the_pass_and_of_no_slice() -> None:
     (report,) = reports
     assert isinstance(report, Succeeded)
     assert (report.full, report.files, report.bytes, report.seconds) == ("start-up", 4, 20, 2.0)
+
+
+def test_so_are_those_of_a_pass_that_came_to_one_run() -> None:
+    engine, mirror = filling()
+    ordered(engine)
+    engine.prepared(mirror, Prepared(RunKind.PASS, ("rsync",)), NOW)
+    engine.exited(mirror, Outcome(23, account=Account(raced=True)), NOW)
+    assert mirror.done < mirror.offered
+    order = ordered(engine)
+    assert (order.kind, order.batch.repeated) == (RunKind.SLICE, True)
+    engine.prepared(mirror, Prepared(RunKind.PASS, ("rsync",)), NOW)
+    engine.exited(mirror, Outcome(0), NOW)
+    assert (mirror.state, mirror.done) == (State.IDLE, mirror.offered)
