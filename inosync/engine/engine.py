@@ -144,7 +144,7 @@ class Engine:
     def resync(self, source: Source, reason: str, now: float, *, known: Known = _NOTHING) -> None:
         """Anything below `source` may differ: every mirror of it owes a full pass, at once.
 
-        For those that are `known` (by name: the question) a walk finds what has changed instead.
+        For those that are `known` (by name) a walk finds what has changed instead.
         """
         self._feeder.resync(source, reason, now, known)
 

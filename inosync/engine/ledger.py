@@ -15,6 +15,7 @@ from inosync.changes.doubts import NO_DOUBTS
 from inosync.engine.passes import Pass, demand, nothing
 from inosync.engine.records import Health, Sought, Work
 from inosync.planning.order import Moment, Prepared, RunKind
+from inosync.planning.slices import Course
 from inosync.planning.steps import Renew
 from inosync.rsync.output import Transferred
 
@@ -77,21 +78,21 @@ class Ledger:
         passing = self.passing
         return passing is not None and (bool(passing.batch.doubts) or not self.health.whole)
 
-    def offer(self, batch: Batch) -> None:
-        """Add a batch to what is owed."""
+    def offer(self, batch: Batch, rest: Course | None = None) -> None:
+        """Add a batch to what is owed; of a pass the `rest`, if some of it was made before."""
         self.offered += 1
         if batch.changes is None and not self.uncut:
-            self._demand(batch)
+            self._demand(batch, rest)
             return
         self.pending = merged(self.pending, batch)
         if self.pending is not None and self.pending.changes is None and not self.uncut:
             batch, self.pending = self.pending, None  # too much to be remembered
             self._demand(batch)
 
-    def _demand(self, batch: Batch) -> None:
+    def _demand(self, batch: Batch, rest: Course | None = None) -> None:
         fresh = batch.contents or not self.health.whole
         if self.passing is None:
-            self.passing = demand(batch, self.offered, fresh=fresh)
+            self.passing = demand(batch, self.offered, fresh=fresh, rest=rest)
         else:
             self.passing = self.passing.demanded(batch, self.offered, fresh=fresh)
 
@@ -152,11 +153,15 @@ class Ledger:
         if over:
             self.health = replace(self.health, whole=True)
 
-    def seek(self, now: float, after: Batch | None = None) -> None:
-        """Note that a walk over the source is to find what else has changed; then owe `after`."""
+    def seek(self, now: float, after: Batch | None = None, rest: Course | None = None) -> None:
+        """Note that a walk over the source is to find what else has changed; then owe `after`.
+
+        Of that pass the `rest`, if some of it was made before.
+        """
         sought = self.sought or Sought(now if self.since is None else self.since, self.carried, 0)
+        rest = rest if after is not None else sought.rest
         after = merged(sought.after, after)
-        self.sought = replace(sought, walks=sought.walks + 1, after=after)
+        self.sought = replace(sought, walks=sought.walks + 1, after=after, rest=rest)
         self.offered += 1
 
     def found(self, batch: Batch | None) -> None:
@@ -177,7 +182,7 @@ class Ledger:
         if sought is not None and not sought.walks and self.carried >= sought.until:
             self.sought = None
             if sought.after is not None:
-                self.offer(sought.after)
+                self.offer(sought.after, sought.rest)
 
     def decide(self, what: Prepared, *, all_told: bool = False) -> None:
         """Take note of what was decided for the run that begins now.

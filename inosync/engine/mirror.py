@@ -35,6 +35,7 @@ from inosync.engine.backoff import Backoff
 from inosync.engine.ledger import Ledger
 from inosync.engine.passes import nothing
 from inosync.engine.records import Brake, Comparison, Failure, Totals, Work, begun
+from inosync.planning.slices import Course
 from inosync.rsync.causes import Cause
 from inosync.rsync.exits import Judgement, Verdict
 from inosync.rsync.output import Transferred
@@ -114,9 +115,9 @@ class Mirror(Ledger):
         """When it tries its ailing paths again, if it has nothing else to do."""
         return next_at(self.ailing) if self.state is State.IDLE else None
 
-    def offer(self, batch: Batch) -> None:
-        """Add a batch to what is owed."""
-        super().offer(batch)
+    def offer(self, batch: Batch, rest: Course | None = None) -> None:
+        """Add a batch to what is owed; of a pass the `rest`, if some of it was made before."""
+        super().offer(batch, rest)
         free = self.state is State.IDLE or (self.state is State.BACKOFF and self.aside)
         if free and self.waits:
             self.state = State.PENDING

@@ -13,7 +13,7 @@ from inosync.changes.changes import Changes
 from inosync.changes.doubts import NO_DOUBTS
 from inosync.config.model import Config, Pair
 from inosync.planning.order import Prepared
-from inosync.planning.slices import Course, Slice
+from inosync.planning.slices import Amount, Course, Slice
 from inosync.rsync.options import indivisible
 from inosync.rsync.output import NOTHING, Transferred
 
@@ -21,10 +21,10 @@ from inosync.rsync.output import NOTHING, Transferred
 LENGTH = 1.0
 
 #: What the first slice weighs, and that of a pass which has to send all files: on a slow line.
-FIRST, FIRST_FILL = 4_000, 400
+FIRST, FIRST_FILL = 4_000, 100
 #: What a slice weighs at the least and at the most. To cut it takes the daemon, which hears nothing
 #: meanwhile, some 2 us for each entry.
-LEAST, MOST = 50, 50_000
+LEAST, MOST = 10, 50_000
 #: One slice may weigh so many times what the one before did.
 _GROWTH = 4
 
@@ -35,14 +35,16 @@ class Pass:
 
     The ``piece`` is at work, the ``course`` is what comes after it. The pieces to make ``again``
     come last: they have failed, or have left something out. While it ``rests`` none is made.
-    ``turn``: the next one goes before whatever has changed. It has run for so many ``seconds`` and
-    has ``moved`` so much. What demanded a pass when this one had begun is ``after`` it.
+    So many directories had been done ``before`` it, by another daemon. ``turn``: the next slice
+    goes before whatever has changed. It has run for so many ``seconds`` and has ``moved`` so much.
+    What demanded a pass when this one had begun is ``after`` it.
     """
 
     batch: Batch
     number: int
     course: Course
     budget: int
+    before: int = 0
     began: float | None = None
     piece: Slice | None = None
     again: tuple[Slice, ...] = ()
@@ -61,6 +63,34 @@ class Pass:
     def next(self) -> Slice | None:
         """The piece that is to be made again now; None: the next one of the course."""
         return self.again[0] if self.again and self.course.over else None
+
+    @property
+    def done(self) -> Amount:
+        """How much of the source is on the node."""
+        return self.course.with_pieces(self._open).done
+
+    def left(self, total: int, now: float) -> float | None:
+        """Return how many seconds it takes from now on if the source has `total` directories."""
+        here = self.done.directories - self.before
+        if self.began is None or here <= 0:
+            return None
+        return (now - self.began) * max(0, total - self.done.directories) / here
+
+    @property
+    def _open(self) -> tuple[Slice, ...]:
+        """The pieces that are cut off and not made."""
+        return (*self.again, *((self.piece,) if self.piece is not None else ()))
+
+    @property
+    def rest(self) -> Course | None:
+        """What is left of it; None when it is not to be gone on with by another daemon.
+
+        That would not know what is in doubt, nor which files to read.
+        """
+        doubts = replace(self.batch.doubts, altered=frozenset())
+        if self.began is None or self.after is not None or self.batch.contents or doubts:
+            return None
+        return self.course.with_pieces(self._open)
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -135,9 +165,14 @@ class Pass:
         return replace(self, course=course, piece=None, again=(), began=None)
 
 
-def demand(batch: Batch, number: int, *, fresh: bool) -> Pass:
-    """Return the pass that this batch demands; `fresh`: all files are to be sent, or read."""
-    return Pass(batch, number, Course(sizes=fresh), FIRST_FILL if fresh else FIRST)
+def demand(batch: Batch, number: int, *, fresh: bool, rest: Course | None = None) -> Pass:
+    """Return the pass that this batch demands, or the `rest` of one.
+
+    `fresh`: all files are to be sent, or read.
+    """
+    course = rest or Course(sizes=fresh)
+    budget = FIRST_FILL if course.sizes else FIRST
+    return Pass(batch, number, course, budget, course.done.directories)
 
 
 def uncut(pair: Pair, config: Config) -> str:

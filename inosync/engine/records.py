@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from inosync.changes.batch import Batch
 from inosync.changes.doubts import NO_DOUBTS, Doubts
 from inosync.planning.order import Moment, Prepared
+from inosync.planning.slices import Course
 from inosync.planning.steps import Step
 from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.differences import EQUAL, Drift
@@ -114,7 +115,7 @@ class Sought:
 
     So many ``walks`` have no answer yet. What was found is among what was offered up to the number
     ``until`` (0: nothing). Until that is on the node, no more than the first ``sure`` ones count.
-    ``after`` is owed when that is done.
+    ``after`` is owed when that is done; of that pass, the ``rest``, if some of it was made before.
     """
 
     since: float
@@ -122,6 +123,7 @@ class Sought:
     walks: int = 1
     until: int = 0
     after: Batch | None = None
+    rest: Course | None = None
 
 
 @dataclass(frozen=True)

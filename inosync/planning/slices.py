@@ -9,7 +9,7 @@ run. All slices of a pass together name each directory once, so none deletes wha
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -28,14 +28,15 @@ MOST_BYTES = 100_000
 
 
 class Amount(NamedTuple):
-    """How much there is: what it weighs, in entries, and of these the directories."""
+    """How much there is: what it weighs, in entries, and how many directories and files it is."""
 
     weight: int = 0
     directories: int = 0
+    files: int = 0
 
     def plus(self, other: Amount) -> Amount:
         """Return both together."""
-        return Amount(self.weight + other.weight, self.directories + other.directories)
+        return Amount(*(one + more for one, more in zip(self, other, strict=True)))
 
 
 class _Reach(enum.Enum):
@@ -82,6 +83,29 @@ class Course:
         """Whether nothing is left."""
         return self.todo is None
 
+    def with_pieces(self, pieces: Iterable[Slice]) -> Course:
+        """Return the course of which these pieces have not been made."""
+        todo, done = self.todo, self.done
+        for piece in pieces:
+            done = Amount(*(all_ - made for all_, made in zip(done, piece.amount, strict=True)))
+            homes = dict.fromkeys(path.rpartition(b"/")[0] for path in piece.changes.entries)
+            for reach, paths in (
+                (_Reach.LEVEL, piece.changes.levels),
+                (_Reach.FILES, homes),
+                (_Reach.TREE, piece.trees),
+            ):
+                for path in paths:
+                    todo = _Todo(_Part(reach, path), todo)
+        return replace(self, todo=todo, done=done, files=())
+
+    def parts(self, most: int) -> tuple[tuple[str, bytes], ...] | None:
+        """Return what is left, as words and paths; None when that is more than so `most`."""
+        todo, found = self.todo, list[tuple[str, bytes]]()
+        while todo is not None and len(found) <= most:
+            found.append((todo.part.reach.value, todo.part.path))
+            todo = todo.rest
+        return tuple(found) if len(found) <= most else None
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -99,6 +123,16 @@ class Slice:
     def all(self) -> Changes:
         """What it carries, as changes."""
         return replace(self.changes, trees=dict.fromkeys(self.trees))
+
+
+def course_of(
+    parts: Sequence[tuple[str, bytes]], *, sizes: bool, weight: int, directories: int, files: int
+) -> Course:
+    """Return the course of which these parts are left; raise ValueError for what is none."""
+    todo: _Todo | None = None
+    for reach, path in reversed(parts):
+        todo = _Todo(_Part(_Reach(reach), path), todo)
+    return Course(todo, sizes, Amount(weight, directories, files))
 
 
 def small(course: Course, budget: int, *, view: View, filters: Filters) -> bool:
@@ -199,8 +233,9 @@ class _Cutter:
         self._next()
         self._changes.levels[part.path] = None
         # With sizes its files have been weighed by now.
-        inside = 0 if self._course.sizes else sum(1 for _ in self._view.listing(part.path))
-        self._amount = self._amount.plus(Amount(1 + inside, 1))
+        inside = [] if self._course.sizes else list(self._view.listing(part.path))
+        files = sum(not is_directory for _, is_directory in inside)
+        self._amount = self._amount.plus(Amount(1 + len(inside), 1, files))
         return True
 
     def _some_files(self, path: bytes) -> bool:
@@ -216,7 +251,7 @@ class _Cutter:
         while count < most and self._amount.weight + weight < self._budget:
             weight += self._weight(files[count])
             count += 1
-        self._amount = self._amount.plus(Amount(weight, 0))
+        self._amount = self._amount.plus(Amount(weight, 0, count))
         whole, self._files = count == len(files) and not self._files, files[count:]
         if not self._files:
             self._next()
@@ -263,15 +298,16 @@ class _Cutter:
     def _level(self, path: bytes, most: int) -> _Weighed:
         """Return what is directly in a directory; nothing more is looked at above `most`."""
         lead = path + b"/" if path else b""
-        weight, left = 1, list[bytes]()
+        weight, files, left = 1, 0, list[bytes]()
         for name, is_directory in self._view.listing(path):
             if not is_directory:
                 weight += self._weight(lead + name)
+                files += 1
             elif self._filters.admits(lead + name, directory=True):
                 left.append(lead + name)
             if weight > most:
                 break
-        return _Weighed(path, Amount(weight, 1), left)
+        return _Weighed(path, Amount(weight, 1, files), left)
 
 
 @dataclass

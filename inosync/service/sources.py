@@ -14,7 +14,7 @@ from functools import partial
 from inosync.changes.changes import Changes
 from inosync.config.model import Config, Source
 from inosync.engine.engine import Engine
-from inosync.engine.memory import Place
+from inosync.engine.memory import Place, Recalled
 from inosync.engine.mirror import Mirror
 from inosync.planning.big_files import big_changes
 from inosync.planning.order import Moment, Sight
@@ -44,7 +44,7 @@ class Sources:
     config: Config
     loop: Loop
     root_only: bool = False
-    recall: Callable[[Source], Mapping[str, Question]] = lambda _: {}
+    recall: Callable[[Source], Mapping[str, Recalled]] = lambda _: {}
     _guards: dict[str, Guard] = field(default_factory=dict)
     _memories: dict[str, Memory] = field(default_factory=dict)  # of sources, whoever guards them
     _paces: dict[Guard, Pace] = field(default_factory=dict)  # of those that are watched

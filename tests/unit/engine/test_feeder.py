@@ -32,9 +32,10 @@ from inosync.engine.actions import (
     Terminate,
 )
 from inosync.engine.engine import Engine
-from inosync.engine.memory import ROLLED_BACK
+from inosync.engine.memory import ROLLED_BACK, Recalled
 from inosync.engine.mirror import State
 from inosync.planning.scan import Answer, Question
+from inosync.planning.slices import Course
 
 
 def test_a_change_waits_for_edelay_and_then_runs_on_every_node() -> None:
@@ -246,8 +247,8 @@ def test_what_is_sought_counts_for_those_who_ask_meanwhile() -> None:
     assert mirror.passing.batch == full_pass("start-up", NOW)
 
 
-def known(engine: Engine, *numbers: int) -> dict[str, Question]:
-    return {engine.mirrors[number].name: Question(5) for number in numbers}
+def known(engine: Engine, *numbers: int, rest: Course | None = None) -> dict[str, Recalled]:
+    return {engine.mirrors[number].name: Recalled(Question(5), rest) for number in numbers}
 
 
 def beginning(init: object) -> Engine:
