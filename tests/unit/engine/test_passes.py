@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from support.configs import make_config, make_pair, make_source
 
-from inosync.changes.batch import full_pass
+from inosync.changes.batch import Batch, full_pass
 from inosync.changes.changes import Changes
-from inosync.changes.doubts import LOST, NO_DOUBTS
+from inosync.changes.doubts import LOST, NO_DOUBTS, Doubts
 from inosync.engine.passes import FIRST, FIRST_FILL, LEAST, MOST, Pass, demand, uncut
 from inosync.planning.order import Prepared, RunKind
-from inosync.planning.slices import Amount, Course, Slice
+from inosync.planning.slices import Amount, Course, Slice, course_of
 from inosync.rsync.output import Transferred
 
 NOW = 10_000.0
@@ -160,3 +160,30 @@ def test_what_else_wants_one_run() -> None:
     assert "rbigsize" in uncut(pair, make_config([pair], rbigsize=9))
     ruled = make_pair(make_source(excludes=(". /etc/rules",)), "n:/m", rscope="changes")
     assert "rsync alone" in uncut(ruled, make_config([ruled]))
+
+
+def test_what_another_daemon_can_go_on_with() -> None:
+    assert demand(DEMAND, 3, fresh=False).rest is None  # it has not begun
+    rest = at_work(OVER).failed().cut(prepared(piece(b"b"), OVER)).rest
+    assert rest is not None
+    assert rest.parts(9) == (("tree", b"b"),)
+    assert at_work(OVER).rest == OVER.with_pieces([piece()])
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        full_pass("repair", NOW, contents=True),
+        replace(DEMAND, doubts=Doubts(files=frozenset([b"f"]))),
+    ],
+)
+def test_what_it_cannot_know_enough_of(batch: Batch) -> None:
+    passing = replace(at_work(OVER), batch=batch)
+    assert passing.rest is None
+    assert at_work(OVER).demanded(DEMAND, 4, fresh=False).rest is None
+
+
+def test_a_pass_that_goes_on() -> None:
+    rest = course_of([("level", b"")], sizes=True, weight=9, directories=4, files=5)
+    passing = demand(DEMAND, 3, fresh=False, rest=rest)
+    assert (passing.course, passing.budget, passing.before) == (rest, FIRST_FILL, 4)

@@ -10,7 +10,7 @@ import pytest
 from support.views import Seen
 
 from inosync.planning import slices
-from inosync.planning.slices import GRAIN, Course, Slice, cut, small
+from inosync.planning.slices import GRAIN, Course, Slice, course_of, cut, small
 from inosync.rsync.filters import compile_filters
 
 ALL = compile_filters(())
@@ -210,3 +210,31 @@ def test_what_one_slice_would_carry_needs_none():
     assert not small(Course(), 8, view=tree.view, filters=ALL)
     _, begun = cut(Course(), 1, view=tree.view, filters=ALL)
     assert not small(begun, 9, view=tree.view, filters=ALL)
+
+
+def test_pieces_that_were_not_made_are_left():
+    course = Course()
+    pieces = []
+    tree = Tree({b"f%d" % n: Status(st_size=GRAIN * 4) for n in range(7)} | flat(3, 2).paths)
+    course = Course(sizes=True)
+    while not course.over:
+        piece, course = cut(course, 10, view=tree.view, filters=ALL)
+        pieces.append(piece)
+    left = course.with_pieces(pieces)
+    assert left.done == (0, 0, 0)
+    assert set(left.parts(99)) == {
+        ("files", b""),
+        ("level", b""),
+        ("tree", b"d0"),
+        ("tree", b"d1"),
+        ("tree", b"d2"),
+    }
+    assert left.parts(3) is None
+    again = course_of(left.parts(99), sizes=True, weight=0, directories=0, files=0)
+    assert again == left
+    assert {t for p in all_slices(tree, 10, again) for t in p.trees} == {b"d0", b"d1", b"d2"}
+
+
+def test_what_is_no_part_of_a_pass_is_an_error():
+    with pytest.raises(ValueError, match="nothing"):
+        course_of([("nothing", b"")], sizes=True, weight=0, directories=0, files=0)
