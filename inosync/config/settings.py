@@ -150,8 +150,9 @@ _TIMES = (
         "shortest time between two runs for a file that is written and not closed (a log, a "
         "database); 0: it is mirrored only when it is closed"),
     Setting("init", True, "", beginning,
-        "what is sent at the start. ``True``: a full pass to every node, and before it, where "
-        "``rscope`` is ``\"changes\"``, what has changed since the daemon ran last; "
+        "what is sent at the start. ``True``: a full pass to every node; where ``rscope`` is "
+        "``\"changes\"``, first what has changed since the daemon ran last, and then the pass in "
+        "slices, which no change waits for; "
         "``\"changed\"``: there, a full pass only when that is in doubt; ``False``: only what "
         "changes from then on"),
     Setting("rfull", 86400, "seconds", seconds,

@@ -65,7 +65,7 @@ class Ledger:
     def done(self) -> int:
         """Up to which number all that was offered is on the node, and all that belongs to it."""
         done = self.carried if self.sought is None else min(self.carried, self.sought.sure)
-        return done if self.passing is None else min(done, self.passing.number - 1)
+        return done if self.passing is None else min(done, self.passing.first - 1)
 
     @property
     def waits(self) -> bool:
@@ -87,20 +87,21 @@ class Ledger:
         self.pending = merged(self.pending, batch)
         if self.pending is not None and self.pending.changes is None and not self.uncut:
             batch, self.pending = self.pending, None  # too much to be remembered
-            self._demand(batch)
+            self._demand(batch, number=self.carried + 1)
 
-    def _demand(self, batch: Batch, rest: Course | None = None) -> None:
-        fresh = batch.contents or not self.health.whole
+    def _demand(self, batch: Batch, rest: Course | None = None, *, number: int = 0) -> None:
+        """Owe a pass, of which all counts from this number on that was offered; 0: the last."""
+        fresh, number = batch.contents or not self.health.whole, number or self.offered
         if self.passing is None:
-            self.passing = demand(batch, self.offered, fresh=fresh, rest=rest)
+            self.passing = demand(batch, number, fresh=fresh, rest=rest)
         else:
-            self.passing = self.passing.demanded(batch, self.offered, fresh=fresh)
+            self.passing = self.passing.demanded(batch, number, fresh=fresh)
 
     def divide(self, uncut: str, *, anew: bool) -> None:
         """Go on with passes that are `uncut` for this reason, or in slices; `anew` with one."""
         self.uncut = uncut
         if self.passing is not None and uncut:
-            before = self.passing.number - 1
+            before = self.passing.first - 1
             self.carried = min(self.carried, before)
             self.work = replace(self.work, carries=min(self.work.carries, before))
             for batch in self.passing.batches:

@@ -93,6 +93,11 @@ class Pass:
         return self.course.with_pieces(self._open)
 
     @property
+    def first(self) -> int:
+        """The lowest number of this pass and those after it."""
+        return min(self.number, self.after.first) if self.after else self.number
+
+    @property
     def batches(self) -> tuple[Batch, ...]:
         """All that demanded this pass and those after it."""
         return (self.batch, *(self.after.batches if self.after else ()))
@@ -110,7 +115,8 @@ class Pass:
     def demanded(self, batch: Batch, number: int, *, fresh: bool) -> Pass:
         """Return the pass when another one is demanded."""
         if self.began is None:
-            return replace(self, batch=merged(self.batch, batch) or batch)
+            batch = merged(self.batch, batch) or batch
+            return replace(self, batch=batch, number=min(self.number, number))
         if self.after is not None:
             return replace(self, after=self.after.demanded(batch, number, fresh=fresh))
         return replace(self, after=demand(batch, number, fresh=fresh))

@@ -127,7 +127,8 @@ def test_what_is_demanded_later_comes_after_it() -> None:
     passing = at_work(OVER).demanded(full_pass("rfull", NOW - 1), 5, fresh=False)
     passing = passing.demanded(full_pass("asked for", NOW), 6, fresh=False)
     assert [batch.reason for batch in passing.batches] == ["start-up", "rfull"]
-    assert passing.since == NOW - 1
+    assert (passing.since, passing.first) == (NOW - 1, 3)
+    assert at_work().demanded(DEMAND, 2, fresh=False).first == 2
     then = passing.landed(1.0, Transferred())
     assert then is not None
     assert (then.number, then.batch.reason, then.began) == (5, "rfull", None)

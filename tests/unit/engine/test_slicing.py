@@ -281,6 +281,19 @@ def test_too_much_to_be_remembered_is_a_pass() -> None:
     assert mirror.pending is None
 
 
+def test_what_is_folded_into_a_pass_is_not_done_before_it() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = engine.mirrors
+    many = Changes(entries=dict.fromkeys(b"%d" % n for n in range(50_000)))
+    mirror.offer(Batch(NOW, 50_000, changes=many))
+    first = mirror.offered
+    mirror.offer(Batch(NOW, 1, changes=ONE))
+    change(engine, b"later")
+    assert ordered(engine).batch.sample == (b"later",)
+    engine.exited(mirror, WELL, NOW)
+    assert mirror.done < first
+
+
 def test_what_a_rename_left_on_the_node_goes_before_a_slice() -> None:
     engine, mirror = filling()
     mirror.stale = frozenset({b"old"})
