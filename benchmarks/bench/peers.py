@@ -60,7 +60,7 @@ class Job:
 Commands = Callable[[Path, Job], list[list[str]]]
 
 
-def _inosync(scope: str, delay: float = 0) -> Commands:
+def _inosync(scope: str, delay: float = 0, **more: object) -> Commands:
     def commands(folder: Path, job: Job) -> list[list[str]]:
         nodes = [{"node": n.ours, "rspeed": n.speed} if n.speed else n.ours for n in job.nodes]
         settings = {
@@ -73,6 +73,7 @@ def _inosync(scope: str, delay: float = 0) -> Commands:
             "allow_empty": True,
             "socket": str(folder / "socket"),
             "pidfile": str(folder / "pid"),
+            **more,
         }
         config = folder / "inosync.conf"
         config.write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
@@ -123,6 +124,7 @@ DAEMONS: dict[str, Commands] = {
     "inosync": _inosync("changes"),
     "inosync, tree": _inosync("tree"),
     "inosync, edelay 0.5": _inosync("changes", 0.5),
+    "inosync, init changed": _inosync("changes", init="changed"),
     "lsyncd": _lsyncd,
     "clsync": _clsync,
 }

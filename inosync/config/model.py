@@ -45,6 +45,8 @@ class Node:
     ``rspeed`` is in KB/s, 0 unlimited; ``rtimeout`` in seconds, 0 never; ``rretry`` is the first
     and the longest wait before a failed run is tried again, in seconds. ``rscope`` is ``"tree"`` or
     ``"changes"``: whether a run passes over the whole source or names what has changed.
+    ``restricted`` says that the key gets no further than into one directory (rrsync), from whose
+    top all paths count.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Node:
     rtimeout: int
     rretry: tuple[float, float]
     rscope: str
+    restricted: bool
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Config:
     init: bool | str
     rfull: float
     rverify: float
+    rpoll: float | str
     rmaxdelete: int
     wmarker: str
     allow_empty: bool

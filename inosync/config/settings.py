@@ -26,6 +26,7 @@ from inosync.config.values import (
     program,
     retry,
     seconds,
+    seconds_or_auto,
     speed,
     text,
     umask,
@@ -100,8 +101,8 @@ _PLACES = (
         "remote locations, as rsync writes them: ``/local/dir``, ``host:/path``, "
         "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, or "
         "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
-        "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry`` or ``rscope`` for itself "
-        "alone",
+        "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope`` or "
+        "``restricted`` for itself alone",
         otherwise="required",
         example="""\
 rnodes = [
@@ -160,6 +161,11 @@ _TIMES = (
     Setting("rverify", 0, "seconds", seconds,
         "time between comparisons of each mirror with its source, contents included; what differs "
         "is logged and shown by ``--status``; 0: never"),
+    Setting("rpoll", 0, "seconds", seconds_or_auto,
+        "time between looks through each source for what changed without an event, on a server, "
+        "behind a FUSE file system or in the lower layer of an overlay; 0: never. ``\"auto\"``: 60 "
+        "for the sources that are on such a file system, or have one in them, and never for "
+        "others; ``docs/network-sources.rst`` has the details"),
 )
 
 _GUARDS = (
@@ -199,6 +205,10 @@ _RUNS = (
         'what a run covers: with ``"changes"`` only what has changed, so that its cost does not '
         'grow with the tree; with ``"tree"`` the whole source, as ever',
         per_node=True, example='rscope = "changes"'),
+    Setting("restricted", False, "", flag,
+        "whether the key that ssh uses is restricted to one directory there by rrsync, from whose "
+        "top all paths count then: ``host:/`` is that directory (``docs/rrsync.rst``)",
+        per_node=True),
     Setting("rparallel", 8, "", whole(1, 10_000, "", 8),
         "how many runs are at work at once, over all sources and nodes"),
 )

@@ -117,13 +117,20 @@ class Engine:
     # ---- what is told of sources ----------------------------------------------------------
 
     def watched(
-        self, source: Source, now: float, *, reason: str = "start-up", known: Known = _NOTHING
+        self,
+        source: Source,
+        now: float,
+        *,
+        reason: str = "start-up",
+        known: Known = _NOTHING,
+        contents: bool = False,
     ) -> None:
         """The watches of `source` stand; with a `reason`, as :meth:`resync`.
 
         But with ``init = True`` also the mirrors that are `known` owe a full pass, afterwards.
+        With `contents`, passes compare what is in the files: it is another directory than before.
         """
-        self._feeder.watched(source, reason, now, known)
+        self._feeder.watched(source, reason, now, known, contents=contents)
         comparison.schedule(self.mirrors, self.config.rverify, now)
 
     def changed(
@@ -156,24 +163,59 @@ class Engine:
         """Some directories of `source` have no watch (or all have again): passes stand in."""
         self._feeder.shortage(source, short, now)
 
+    def unwatched(self, source: Source, reason: str, now: float) -> None:
+        """The watches of `source` do not stand: nothing of it travels until it is ``watched``."""
+        self._feeder.unwatched(source, reason, now)
+
     def hold(
-        self, source: Source, reason: str, now: float, *, free: frozenset[str] = frozenset()
+        self,
+        source: Source,
+        reason: str,
+        now: float,
+        *,
+        free: frozenset[str] = frozenset(),
+        contents: bool = False,
     ) -> None:
         """`source` is not what it was: nothing of it may travel, and what travels is ended.
 
         That does not count for the nodes that are `free`: a person said that it may. Their mirrors
-        owe a full pass.
+        owe a full pass, which compares `contents`, too, where it is another directory than before.
         """
-        self._feeder.hold(source, reason, now, free)
+        self._feeder.hold(source, reason, now, free, contents=contents)
 
     def interrupt(self, source: Source, reason: str, now: float) -> None:
         """What runs read below `source` may be wrong from now on: end them, to be made again."""
         for mirror in self._roster.of(source):
             self._roster.end(mirror, reason, now)
 
-    def resume(self, source: Source, now: float, *, known: Known = _NOTHING) -> None:
-        """A held `source` is well again; its mirrors owe what :meth:`resync` says."""
-        self._feeder.resume(source, now, known)
+    def resume(
+        self, source: Source, now: float, *, known: Known = _NOTHING, contents: bool = False
+    ) -> None:
+        """A held `source` is well again; its mirrors owe what :meth:`watched` says."""
+        self._feeder.resume(source, now, known, contents=contents)
+
+    # ---- what is told of targets ----------------------------------------------------------
+
+    def bar(self, mirror: Mirror, reason: str, now: float) -> bool:
+        """What lies at the mirror's target is not what it was: hold it until :meth:`renew`.
+
+        Return whether that was done; a run is ended first, and what is held already stays so.
+        """
+        return self._endings.bar(mirror, reason, now)
+
+    def renew(
+        self, mirror: Mirror, reason: str, now: float, *, contents: bool, release: bool
+    ) -> None:
+        """Nothing is sure of what lies at the mirror's target: it owes a full pass, soon.
+
+        ``release``: one that is held goes on.
+        """
+        mirror.divide(mirror.uncut, anew=True)
+        mirror.offer(self._roster.full(reason, now, lost=True, contents=contents))
+        if release:
+            mirror.release()
+        else:
+            mirror.hurry()
 
     # ---- what is told of runs -------------------------------------------------------------
 
@@ -193,13 +235,31 @@ class Engine:
         """
         self._feeder.found(mirror, answer, now)
 
+    def narrow(self, mirror: Mirror, question: Question, now: float) -> None:
+        """The start of a mirror that owes more than has a name is not carried out.
+
+        A walk over the source finds what it owes: what has changed since it had everything, which
+        the `question` knows.
+        """
+        self._feeder.narrow(mirror, question, now)
+
+    def widen(self, mirror: Mirror) -> None:
+        """The start of such a mirror is not carried out: it owes a pass in slices."""
+        mirror.withdraw()
+        mirror.widen()
+
     def exited(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The mirror's run has ended."""
         self._endings.exited(mirror, outcome, now)
 
-    def activity(self, mirror: Mirror, amount: int, now: float) -> None:
-        """Answer to ``Look``: `amount` is any number that grows while the run does something."""
-        self._endings.activity(mirror, amount, now)
+    def activity(
+        self, mirror: Mirror, amount: int, now: float, *, said: tuple[str, ...] = ()
+    ) -> None:
+        """Answer to ``Look``: `amount` is any number that grows while the run does something.
+
+        `said` are the lines that it has written to standard error.
+        """
+        self._endings.activity(mirror, amount, now, said=said)
 
     # ---- what people want -----------------------------------------------------------------
 

@@ -37,11 +37,14 @@ class Feeder:
 
     roster: Roster
 
-    def watched(self, source: Source, reason: str, now: float, known: Known) -> None:
+    def watched(
+        self, source: Source, reason: str, now: float, known: Known, *, contents: bool
+    ) -> None:
         """The watches of `source` stand: see ``Engine.watched``."""
         self.roster.sources[source.path].watched = True
+        thorough = self.roster.config.init is True
         if reason:
-            self.resync(source, reason, now, known, thorough=self.roster.config.init is True)
+            self.resync(source, reason, now, known, thorough=thorough, contents=contents)
 
     def changed(
         self,
@@ -65,14 +68,22 @@ class Feeder:
             state.unclosed.touch(now)
 
     def resync(
-        self, source: Source, reason: str, now: float, known: Known, *, thorough: bool = False
+        self,
+        source: Source,
+        reason: str,
+        now: float,
+        known: Known,
+        *,
+        thorough: bool = False,
+        contents: bool = False,
     ) -> None:
         """Anything below `source` may differ: see ``Engine.resync``.
 
         Also those that are `known` owe a full pass when it is to be `thorough`, after the rest.
+        Where nothing tells what differs, not even sizes and times, passes compare `contents`.
         """
         state = self.roster.sources[source.path]
-        full = self.roster.full(reason, now, lost=True)
+        full = self.roster.full(reason, now, lost=True, contents=contents)
         state.untold = merged(state.untold, self.roster.full(reason, now))
         for mirror in self.roster.of(source):
             recalled = known.get(mirror.name)
@@ -99,6 +110,14 @@ class Feeder:
         When what it found is on the node, the mirror owes `after`, or the `rest` of it.
         """
         mirror.seek(now, after, rest)
+        self.roster.actions.append(Seek(mirror, question))
+
+    def narrow(self, mirror: Mirror, question: Question, now: float) -> None:
+        """Look for what a mirror owes and is not known by name: see ``Engine.narrow``."""
+        mirror.withdraw()
+        mirror.narrow(now)
+        text = f"{mirror.name}: more has changed than is remembered: looked for by time"
+        self.roster.say(INFO, text)
         self.roster.actions.append(Seek(mirror, question))
 
     def found(self, mirror: Mirror, answer: Answer | None, now: float) -> None:
@@ -132,7 +151,15 @@ class Feeder:
 
     # ---- held -----------------------------------------------------------------------------
 
-    def hold(self, source: Source, reason: str, now: float, free: frozenset[str]) -> None:
+    def unwatched(self, source: Source, reason: str, now: float) -> None:
+        """Nothing of `source` may travel until it is watched again: see ``Engine.unwatched``."""
+        self.roster.sources[source.path].deafen(now)
+        for mirror in self.roster.of(source):
+            self.roster.end(mirror, f"{source.path} {reason}", now)
+
+    def hold(
+        self, source: Source, reason: str, now: float, free: frozenset[str], *, contents: bool
+    ) -> None:
         """Nothing of `source` may travel but to the nodes that are `free`: see ``Engine.hold``."""
         state = self.roster.sources[source.path]
         if (state.held, state.free) != (reason, free):
@@ -144,18 +171,19 @@ class Feeder:
         freed = state.hold(reason, free, now)
         for mirror in self.roster.of(source):
             if mirror.pair.node.name in freed:
-                mirror.offer(self.roster.full("the source came back", now, lost=True))
+                full = self.roster.full("the source came back", now, lost=True, contents=contents)
+                mirror.offer(full)
             if mirror.pair.node.name not in free:
                 self.roster.end(mirror, f"{source.path} {reason}", now)
 
-    def resume(self, source: Source, now: float, known: Known) -> None:
+    def resume(self, source: Source, now: float, known: Known, *, contents: bool) -> None:
         """A held `source` is well again: see ``Engine.resume``."""
         what = "what has changed is looked for" if known else "full pass"
         self.roster.say(INFO, f"{source.path} is back: {what}")
         state = self.roster.sources[source.path]
         self.roster.hook(recovered(source, state.held, now - state.held_since))
         state.resume()
-        self.resync(source, "the source came back", now, known)
+        self.resync(source, "the source came back", now, known, contents=contents)
 
     # ---- what is due ----------------------------------------------------------------------
 

@@ -81,13 +81,10 @@ class Ledger:
     def offer(self, batch: Batch, rest: Course | None = None) -> None:
         """Add a batch to what is owed; of a pass the `rest`, if some of it was made before."""
         self.offered += 1
-        if batch.changes is None and not self.uncut:
+        if batch.reason and not self.uncut:
             self._demand(batch, rest)
-            return
-        self.pending = merged(self.pending, batch)
-        if self.pending is not None and self.pending.changes is None and not self.uncut:
-            batch, self.pending = self.pending, None  # too much to be remembered
-            self._demand(batch, number=self.carried + 1)
+        else:
+            self.pending = merged(self.pending, batch)
 
     def _demand(self, batch: Batch, rest: Course | None = None, *, number: int = 0) -> None:
         """Owe a pass, of which all counts from this number on that was offered; 0: the last."""
@@ -96,6 +93,12 @@ class Ledger:
             self.passing = demand(batch, number, fresh=fresh, rest=rest)
         else:
             self.passing = self.passing.demanded(batch, number, fresh=fresh)
+
+    def widen(self) -> None:
+        """Owe a pass for what waits and has no name."""
+        pending, self.pending = self.pending, None
+        if pending is not None:
+            self._demand(pending, number=self.carried + 1)
 
     def divide(self, uncut: str, *, anew: bool) -> None:
         """Go on with passes that are `uncut` for this reason, or in slices; `anew` with one."""
@@ -164,6 +167,11 @@ class Ledger:
         after = merged(sought.after, after)
         self.sought = replace(sought, walks=sought.walks + 1, after=after, rest=rest)
         self.offered += 1
+
+    def narrow(self, now: float) -> None:
+        """Give up what it owes without a name, which a walk over the source is about to find."""
+        self.seek(now)
+        self.pending = None
 
     def found(self, batch: Batch | None) -> None:
         """Add what such a walk has found to what is owed; None: nothing else."""

@@ -7,6 +7,7 @@ nor rsync's options.
     idle      a batch is offered                       -> pending
               a comparison is started                  -> running
     pending   started                                  -> running
+              what it owes is looked for by time       -> idle, or pending when it is found
     running   ended well                               -> idle, or pending when more came meanwhile
               ended with a failure that may pass       -> backoff, the batch merged back
               ended so for unnamed paths of its batch  -> backoff, or pending when more came
@@ -18,6 +19,8 @@ nor rsync's options.
               the batch that failed is put aside, and
               another one is offered: it goes alone    -> pending
     held      released by a person                     -> pending
+              its target on this machine is back       -> pending
+    any       its target is not what it was            -> held, once no run exists
 
 A mirror of a source that is itself held stays pending: its source says why.
 """
@@ -30,7 +33,7 @@ from dataclasses import dataclass, field, replace
 
 from inosync.changes.batch import Batch, merged
 from inosync.config.model import Pair
-from inosync.engine.ailing import Table, due, next_at
+from inosync.engine.ailing import Table, ailing_piece, due, next_at
 from inosync.engine.backoff import Backoff
 from inosync.engine.ledger import Ledger
 from inosync.engine.passes import nothing
@@ -121,6 +124,19 @@ class Mirror(Ledger):
         free = self.state is State.IDLE or (self.state is State.BACKOFF and self.aside)
         if free and self.waits:
             self.state = State.PENDING
+
+    def narrow(self, now: float) -> None:
+        """Give up what it owes without a name, which a walk over the source is about to find."""
+        super().narrow(now)
+        self.state = State.PENDING if self.waits else State.IDLE
+
+    @property
+    def rest(self) -> Course | None:
+        """What another daemon has to make of the pass under way; None: that is not known."""
+        rest = self.passing.rest if self.passing is not None else None
+        if rest is None or self.stale or self.ousted or self.aside:
+            return None
+        return rest.with_pieces([ailing_piece(self.ailing)]) if self.ailing else rest
 
     @property
     def thorough(self) -> bool:
@@ -257,6 +273,13 @@ class Mirror(Ledger):
         self.reason = reason
         self.brake = replace(self.brake, limited=True)
         self.work = Work()
+
+    def bar(self, reason: str) -> None:
+        """Keep what is owed until its target is back, or a person says go on; nothing runs."""
+        self._take_back()
+        self.retry_at = None
+        self.state = State.HELD
+        self.reason = reason
 
     def withdraw(self) -> None:
         """Undo a start that was not carried out: the batch is owed again, nothing is counted."""

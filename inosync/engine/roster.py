@@ -106,9 +106,12 @@ class Roster:
         """Return what is known of a mirror's source."""
         return self.sources[mirror.pair.source.path]
 
-    def full(self, reason: str, now: float, *, lost: bool = False) -> Batch:
-        """Return what a full pass carries; `lost`: what has changed is not known by name."""
-        return full_pass(reason, now, contents=self.contents, lost=lost)
+    def full(self, reason: str, now: float, *, lost: bool = False, contents: bool = False) -> Batch:
+        """Return what a full pass carries; `lost`: what has changed is not known by name.
+
+        With `contents` it compares what is in the files, too.
+        """
+        return full_pass(reason, now, contents=contents or self.contents, lost=lost)
 
     # ---- what is to be done ---------------------------------------------------------------
 

@@ -97,6 +97,18 @@ class Order:
         return not self.batch.reason and self.batch.changes is not None
 
     @property
+    def forgotten(self) -> bool:
+        """Whether it carries changes that are too many to have names, and nothing else is owed."""
+        nameless = self.batch.changes is None and not self.batch.reason
+        return nameless and self.kind in (RunKind.PASS, RunKind.REHEARSAL)
+
+    @property
+    def begun(self) -> bool:
+        """Whether some of the pass that it belongs to has been made."""
+        made = self.course.done.weight if self.course is not None else 0
+        return self.kind is RunKind.SLICE and made > 0
+
+    @property
     def idle(self) -> bool:
         """Whether there is nothing to carry: only contents are in doubt."""
         return self._known and not (self.batch.changes or self.stale or self.odd)

@@ -16,7 +16,7 @@ _EMPTIES = "a source that cannot be read would empty its mirrors"
 _VANISHED = "a source that vanished would look mirrored"
 _LAYOUT = "the layout of the mirror is decided by wpath; put /./ where the part to keep begins"
 _FLAT = "what lies in subdirectories would never be sent"
-_OLD_ARGS = "rsync refuses it beside --protect-args, which every run has; remove it"
+_OLD_ARGS = "names would be taken apart on their way to the node; remove it"
 
 _RULES = "its rules do not hold for what lies below an excluded directory; write them as rexcludes"
 _LINKS = "what is behind a symbolic link changes without an event"
@@ -45,6 +45,7 @@ class Row:
     - ``withholds``: it keeps more from a node than the exclude rules do.
     - ``follows``: it sends what a symbolic link points to.
     - ``whole``: files are sent whole, whatever the node has already.
+    - ``leads_out``: a run writes, and deletes, where a link on the mirror leads to.
     """
 
     names: str
@@ -59,6 +60,7 @@ class Row:
     withholds: bool = False
     follows: bool = False
     whole: bool = False
+    leads_out: bool = False
 
 
 #: One row for an option, or for several of which the same is known. From rsync's options.c; a test
@@ -94,7 +96,7 @@ ROWS = (
     Row("-L --copy-links", no_list=_LINKS, no_steps=True, follows=True),
     Row("--copy-unsafe-links", no_list=_LINKS, no_steps=True, follows=True),
     Row("-k --copy-dirlinks", no_list=_LINKS, no_steps=True, follows=True),
-    Row("-K --keep-dirlinks", no_steps=True),
+    Row("-K --keep-dirlinks", no_steps=True, leads_out=True),
     Row("-H --hard-links", no_slices=_NAMES, no_steps=True),
     # What counts as a change.
     Row("--size-only", no_steps=True),

@@ -19,17 +19,20 @@ from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
 from inosync.errors import ConfigError
 from inosync.planning.order import Moment
+from inosync.planning.scan import Question
 from inosync.rsync.program import Program
 from inosync.service.announcer import Announcer, Supervisor
 from inosync.service.hooks import Hooks
 from inosync.service.keeper import Keeper
 from inosync.service.loop import Loop, Part
+from inosync.service.polls import Polls
 from inosync.service.publisher import Publisher
 from inosync.service.remedies import Remedies
 from inosync.service.requests import Requests
 from inosync.service.runs import Runs
 from inosync.service.scans import Scans
 from inosync.service.sources import Sources
+from inosync.service.targets import Targets
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
 from inosync.status.snapshot import lines as status_lines
@@ -77,14 +80,19 @@ class _Looking:
 
 @dataclass
 class Acting:
-    """Does what the engine wants done."""
+    """Does what the engine wants done.
+
+    ``instead`` says what to ask for a mirror that owes more than has a name.
+    """
 
     engine: Engine
     sources: Sources
+    targets: Targets | None
     scans: Scans
     runs: Runs
     hooks: Hooks
     loop: Loop
+    instead: Callable[[Mirror], Question | None]
 
     def deadline(self) -> float | None:
         """Return when the engine wants something done."""
@@ -118,11 +126,18 @@ class Acting:
             self.runs.act(action, now)
 
     def _start(self, action: Start, now: float) -> None:
-        """Let a run begin, unless its source is not what it was a moment before."""
+        """Let a run begin, unless its source or target is not what it was a moment before."""
         mirror = action.mirror
-        if fault := self.sources.fault(mirror):
+        full = bool(action.order.batch.reason) and not action.order.begun
+        if self.sources.fault(mirror):
             mirror.withdraw()
-            self.sources.lose(mirror.pair.source, fault, now)
+            self.sources.look()
+        elif self.targets is not None and not self.targets.fits(mirror, full=full):
+            return
+        elif action.order.forgotten and (question := self.instead(mirror)) is not None:
+            self.engine.narrow(mirror, question, now)
+        elif action.order.forgotten and not mirror.uncut:
+            self.engine.widen(mirror)
         else:
             wall = self.loop.wall()
             sight = self.sources.sight(mirror, Moment(wall, now))
@@ -146,16 +161,19 @@ class Daemon:
     state: StateFile | None = None
     _publisher: Publisher | None = None
     _keeper: Keeper | None = None
+    _targets: Targets | None = None
 
     def __post_init__(self) -> None:
         self._began = self._loaded = self.loop.clock()
         alone = self.onlooker is not None
         self.sources = Sources(self.engine, self.config, self.loop, root_only=alone)
+        self.polls = Polls(self.engine, self.sources, self.loop)
         self.remedies = Remedies(self.engine, self.loop)
         self.announcer = Announcer(self.engine, self.sources, self.supervisor, self._began)
         # While pretending, a daemon that runs beside may write the same files.
         if not self.runs.pretend and not alone:
             self._publisher = Publisher(self, self.config)
+            self._targets = Targets(self.engine, self.loop)
             if self.state is not None:
                 self._keeper = Keeper(self.engine, self.sources, self.loop, self.state)
                 self.sources.recall = self._keeper.recall
@@ -167,10 +185,14 @@ class Daemon:
         told comes after what is done.
         """
         scans = Scans(self.engine, self.sources, self.loop)
-        parts: list[Part] = [self.sources, scans]
+        parts: list[Part] = [self.sources, self.polls, scans]
+        if self._targets is not None:
+            parts.append(self._targets)
         if self.control is not None:
             parts.append(Requests(self.control, self, self.loop, self.loop.clock))
-        parts += [Acting(self.engine, self.sources, scans, self.runs, self.hooks, self.loop)]
+        instead = self._keeper.instead if self._keeper is not None else lambda _: None
+        acting = (self.sources, self._targets, scans, self.runs, self.hooks, self.loop, instead)
+        parts.append(Acting(self.engine, *acting))
         parts += [self.remedies, self.hooks, self.announcer]
         if self.onlooker is not None:
             parts.append(_Looking(self.onlooker, self.engine, self.runs))
@@ -188,6 +210,8 @@ class Daemon:
             if self._keeper is not None:
                 self._keeper.open()
             self.sources.open()
+            if self._targets is not None:
+                self._targets.open()
             self.loop.run(self._stopped)
             if self._publisher is not None:
                 self._publisher.close(self.loop.clock())
@@ -198,6 +222,8 @@ class Daemon:
             self.hooks.kill()
             self.remedies.close()
             self.sources.close()
+            if self._targets is not None:
+                self._targets.close()
             self.loop.close()
 
     def _stopped(self) -> bool:
@@ -219,7 +245,7 @@ class Daemon:
                 for line in status_lines(self.snapshot(now)):
                     log.info("%s", line)
             elif signal is Signal.SIGUSR2:
-                log.info("SIGUSR2")
+                log.info("SIGUSR2: as inosync --sync")
                 self.release(now)
             else:
                 log.info("%s: stopping", signal.name)
@@ -231,6 +257,7 @@ class Daemon:
 
     def snapshot(self, now: float) -> Snapshot:
         """Return the state of everything."""
+        self._look()
         facts = Facts(
             version=__version__,
             pid=os.getpid(),
@@ -242,18 +269,28 @@ class Daemon:
         )
         return snapshot(self.engine, self.sources.watchers, facts, self.runs.progress)
 
+    def _look(self) -> None:
+        """See whether all paths lead to what they led to."""
+        self.sources.look()
+        if self._targets is not None:
+            self._targets.look()
+
     def catch_up(self, now: float) -> None:
-        """Take what the kernel has queued until now."""
-        self.sources.catch_up(now)
+        """Take what the kernel has queued until now, and look for what it does not hear."""
+        self._look()
+        self.sources.catch_up()
+        self.polls.hurry()
 
     def caught_up(self, node: str = "") -> bool:
-        """Return whether all that was queued then is known, and no source is held for `node`."""
-        return self.sources.caught_up(node)
+        """Return whether all that was there then is known, and no source is held for `node`."""
+        return not self.polls.hurried and self.sources.caught_up(node)
 
     def release(self, now: float, node: str = "") -> int:
         """A person says: full pass now, and what is held goes on as it is; return how many do."""
         log.info("asked for a full pass of %s", printable(node) or "everything")
-        self.sources.accept(node, now)
+        self.sources.accept(node)
+        if self._targets is not None:
+            self._targets.accept(node)
         return len(self.engine.release("asked for", now, node=node))
 
     def reload(self, now: float) -> tuple[str, ...]:
@@ -273,7 +310,7 @@ class Daemon:
             self.engine.configure(config, now)
             if self._publisher is not None:
                 self._publisher.configure(config, now)
-            self.sources.configure(config, now)
+            self.sources.configure(config)
             self._loaded = now
             log.info("reload: config loaded again")
         self.announcer.again()

@@ -30,8 +30,10 @@ from inosync.planning.scan import Question
 from inosync.planning.slices import Course
 from inosync.service.loop import Loop
 from inosync.service.sources import Sources
+from inosync.service.targets import lies_at
 from inosync.system.state import StateFile, boot, sum_of
 from inosync.text import printable
+from inosync.watch.target import at_home, target
 
 log = logging.getLogger("inosync")
 
@@ -69,6 +71,7 @@ class Keeper:
     _noted: dict[Mirror, int] = field(default_factory=dict)  # the number of the mark before
     _places: dict[str, Place] = field(default_factory=dict)  # of sources, by their paths
     _courses: dict[Mirror, Course | None] = field(default_factory=dict)  # how far passes were
+    _asked: dict[Mirror, int] = field(default_factory=dict)  # for which of its runs
     _boot: str = ""
     _at: float | None = None
     _written_at: float = -math.inf
@@ -101,21 +104,36 @@ class Keeper:
             return {}
         self._places[source.path] = place
         for mirror in self._kept():
-            if mirror.pair.source != source:
-                continue
-            now = int(self.loop.wall() * 1e9)
-            known = self._known.get(mirror.name)
-            facts = Facts(now, place, _made_by(mirror, self.engine.config), self._boot)
-            reason = doubt(known, facts)
-            if known is not None and not reason:
-                question = Question(known.moment, reached=known.highest)
-                asked[mirror.name] = Recalled(question, known.rest)
+            if mirror.pair.source == source and (known := self._believed(mirror, place)):
+                asked[mirror.name] = Recalled(_question(known), known.rest)
                 if known.rest is not None and mirror.passing is None:
                     log.info("%s: the pass that was under way goes on", mirror.name)
-            elif known is not None:
-                del self._known[mirror.name]  # to be known again when the pass has ended
-                log.info("%s: full pass: %s", mirror.name, reason)
         return asked
+
+    def instead(self, mirror: Mirror) -> Question | None:
+        """Return what to ask for a mirror that owes more than has a name; None: it owes a pass.
+
+        Not twice for the same run: what floods in during the walk is never to keep it from running.
+        """
+        place = self.sources.place(mirror.pair.source)
+        asked = mirror.work.decided or self._asked.get(mirror) == mirror.totals.runs
+        if place is None or asked or mirror.aside is not None or mirror not in self._kept():
+            return None
+        self._asked[mirror] = mirror.totals.runs
+        known = self._believed(mirror, place)
+        return _question(known) if known is not None else None
+
+    def _believed(self, mirror: Mirror, place: Place) -> Known | None:
+        """Return what is known of a mirror of a source at this place; None when it is in doubt."""
+        now = int(self.loop.wall() * 1e9)
+        known = self._known.get(mirror.name)
+        made_by = _made_by(mirror, self.engine.config) + _lying(mirror)
+        reason = doubt(known, Facts(now, place, made_by, self._boot))
+        if known is not None and reason:
+            del self._known[mirror.name]  # to be known again when the pass has ended
+            log.info("%s: full pass: %s", mirror.name, reason)
+            return None
+        return known
 
     def due(self, now: float) -> None:
         """Take note of what has arrived, and write it down when it is time to."""
@@ -189,17 +207,18 @@ class Keeper:
             inode=place.inode,
             home=place.home,
             highest=max(mark.highest, before.highest if before else 0),
-            made_by=mark.made_by,
+            made_by=mark.made_by + _lying(mirror),
             boot=self._boot,
         )
 
     def _note_rest(self, mirror: Mirror) -> None:
         """Note what is left of a pass: all else is on the node, as it was when the pass began."""
         place = self._places.get(mirror.pair.source.path)
-        rest = mirror.passing.rest if mirror.passing is not None else None
+        rest = mirror.rest
         if rest is None or place is None or untrusted(place):
             return
-        known, made_by = self._known.get(mirror.name), _made_by(mirror, self.engine.config)
+        known = self._known.get(mirror.name)
+        made_by = _made_by(mirror, self.engine.config) + _lying(mirror)
         if known is None or known.made_by != made_by:
             assert mirror.passing is not None
             assert mirror.passing.began is not None  # or there would be no rest
@@ -232,6 +251,11 @@ class Keeper:
         self._failing = problem
 
 
+def _question(known: Known) -> Question:
+    """Return what to ask for a mirror of which this is known."""
+    return Question(known.moment, reached=known.highest)
+
+
 def _whole(mirror: Mirror) -> bool:
     """Return whether it has all that it was offered, and owes nothing besides."""
     owes = mirror.stale or mirror.ousted or mirror.ailing or mirror.aside
@@ -243,3 +267,12 @@ def _made_by(mirror: Mirror, config: Config) -> str:
     pair = mirror.pair
     said = (pair.source.argument, pair.source.excludes, pair.destination.text, pair.node.extra)
     return sum_of(repr((said, config.emask)))
+
+
+def _lying(mirror: Mirror) -> str:
+    """Return what tells the directory of a mirror on this machine from others; "" elsewhere."""
+    path = lies_at(mirror)
+    if not path:
+        return ""
+    found = at_home(path, target(path))
+    return f" {sum_of(repr((found.place, found.inode, found.home)))}"

@@ -177,7 +177,8 @@ class Runs:
         elif isinstance(action, Kill):
             child.kill()
         else:
-            self.engine.activity(action.mirror, child.activity(), now)
+            said = evidence(child.errors())
+            self.engine.activity(action.mirror, child.activity(), now, said=said)
 
     def kill(self) -> None:
         """End all for certain: the daemon itself ends."""

@@ -1,7 +1,6 @@
-"""The sources that are watched: guards, what they see, and which mirrors may follow.
+"""The sources of a daemon: what watches each, and what others ask of them.
 
-Between the watch, which knows one source, and the engine, which knows changes. Decides nothing
-about when a mirror runs.
+Decides nothing about when a mirror runs.
 """
 
 from __future__ import annotations
@@ -9,31 +8,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from inosync.changes.changes import Changes
 from inosync.config.model import Config, Source
 from inosync.engine.engine import Engine
 from inosync.engine.memory import Place, Recalled
 from inosync.engine.mirror import Mirror
-from inosync.planning.big_files import big_changes
 from inosync.planning.order import Moment, Sight
-from inosync.planning.resting_files import fresh_below
 from inosync.planning.scan import Question, Scan
+from inosync.service.admission import Admission
+from inosync.service.listener import Listener
 from inosync.service.loop import Loop
 from inosync.text import printable
-from inosync.watch.guard import Guard, Memory
-from inosync.watch.mounts import Mounts, file_systems
-from inosync.watch.throttle import Pace
+from inosync.watch.guard import Memory
+from inosync.watch.lookout import Lookout
+from inosync.watch.mounts import file_systems
 from inosync.watch.watcher import Watcher
 
 log = logging.getLogger("inosync")
-
-#: Seconds between looks at a source that is held, for its return.
-_RETRY_SOURCE = 2.0
-
-#: The change that stands for a whole source.
-_ALL = Changes(trees={b"": None})
 
 
 @dataclass
@@ -45,79 +37,134 @@ class Sources:
     loop: Loop
     root_only: bool = False
     recall: Callable[[Source], Mapping[str, Recalled]] = lambda _: {}
-    _guards: dict[str, Guard] = field(default_factory=dict)
+    _lookouts: dict[str, Lookout] = field(default_factory=dict)
     _memories: dict[str, Memory] = field(default_factory=dict)  # of sources, whoever guards them
-    _paces: dict[Guard, Pace] = field(default_factory=dict)  # of those that are watched
-    _mounts: Mounts = field(default_factory=Mounts)
-    _retry_at: float | None = None
-    _reopened: set[str] = field(default_factory=set)  # paths of sources that a reload walks anew
+
+    def __post_init__(self) -> None:
+        self._listener = Listener(
+            self.engine,
+            self.config,
+            self.loop,
+            lost=self._lost,
+            filled=self._filled,
+            recall=self._recalled,
+        )
+        self._admission = Admission(
+            self.engine,
+            self.config,
+            self.loop,
+            self._listener,
+            lookouts=lambda: tuple(self._lookouts.values()),
+            recall=self._recalled,
+        )
+
+    def _lost(self, lookout: Lookout, reason: str) -> None:
+        self._admission.reopen(lookout, reason)
+
+    def _filled(self, lookout: Lookout) -> None:
+        self._admission.admit(lookout)
+
+    def _recalled(self, source: Source) -> Mapping[str, Recalled]:
+        return self.recall(source)
 
     def open(self) -> None:
         """Begin to watch all of them."""
-        self.loop.listen(self._mounts.fileno(), self._look_at_mounts)
+        self._admission.begin()
         for source in self.config.sources:
             log.info("watching %s", printable(source.path))
-            self._guards[source.path] = self._guard(source)
-            self._open(self._guards[source.path])
+            self._open(source)
+
+    def _open(self, source: Source) -> None:
+        self.engine.sources[source.path].deafen(self.loop.clock())
+        memory = self._memories.setdefault(source.path, {})
+        lookout = Lookout(source, self.config, root_only=self.root_only, memory=memory)
+        self._lookouts[source.path] = lookout
+        self._admission.open(lookout)
 
     def close(self) -> None:
         """Watch none any more."""
-        for guard in self._guards.values():
-            guard.close()
-        self._mounts.close()
+        for lookout in self._lookouts.values():
+            lookout.close()
+        self._admission.end()
 
     def due(self, now: float) -> None:
         """Watch more of those that are being walked, hear those that pause, retry those held."""
         self._walk()
         now = self.loop.clock()
-        for guard, pace in list(self._paces.items()):
-            if pace.until is not None and now >= pace.until:
-                self._hear(guard)
-        self._retry_sources(now)
+        self._listener.due(now)
+        self._admission.due(now)
 
     def deadline(self) -> float | None:
         """Return when ``due`` has something to do: at once while there is more to be walked."""
-        if any(guard.walking for guard in self._guards.values()):
+        if any(lookout.walking for lookout in self._lookouts.values()):
             return 0.0
-        waits = [self._retry_at, *(pace.until for pace in self._paces.values())]
+        waits = [self._admission.deadline(), *self._listener.deadlines()]
         return min((wait for wait in waits if wait is not None), default=None)
+
+    def _walk(self) -> None:
+        """Watch a slice of every source that needs it."""
+        for lookout in list(self._lookouts.values()):
+            first = not lookout.walked
+            lookout.walk()
+            if first and lookout.walked:
+                self._admission.walked(lookout)
+            if lookout.unread:
+                self._listener.read(lookout)
 
     # ---- for runs -------------------------------------------------------------------------
 
     def fault(self, mirror: Mirror) -> str:
         """Return "" while the source of a mirror is what it was, else what is wrong, in words."""
-        guard = self._guards[mirror.pair.source.path]
-        return guard.fault() or guard.misled(mirror.pair.node.name)
+        lookout = self._lookouts[mirror.pair.source.path]
+        return lookout.fault() or lookout.guard.strays().get(mirror.pair.node.name, "")
 
-    def lose(self, source: Source, reason: str, now: float) -> None:
-        """Hold a source that is not what it was, until it is back."""
-        self._lose(self._guards[source.path], reason, now)
+    def look(self) -> None:
+        """See of all sources whether their paths lead to what is watched, and who may follow."""
+        for lookout in tuple(self._lookouts.values()):
+            self.glance(lookout)
 
     def sight(self, mirror: Mirror, now: Moment) -> Sight:
         """Return the source of a mirror as it is `now`."""
-        return sight(self._guards[mirror.pair.source.path], mirror.pair.node.name, now)
+        return sight(self._lookouts[mirror.pair.source.path], mirror.pair.node.name, now)
+
+    def hear_more(self) -> None:
+        """Take what came in the last moments."""
+        self._listener.hear_more()
+
+    def tell(self, lookout: Lookout, changes: Changes) -> None:
+        """Take what was found to have changed, of which no event has told."""
+        self._listener.tell(lookout, changes)
+
+    def glance(self, lookout: Lookout) -> None:
+        """See whether the path of a source leads to what is watched, and who may follow."""
+        self._admission.glance(lookout)
+
+    def rewatch(self, source: Source) -> None:
+        """Try to watch the directories that could not be watched."""
+        self._lookouts[source.path].retry_unwatched()
+
+    # ---- for what is remembered -----------------------------------------------------------
 
     def scan(self, path: str, questions: Sequence[Question]) -> Scan:
         """Return a walk over a source that answers these questions."""
-        guard = self._guards[path]
-        return Scan(questions, filters=guard.filters, view=guard.files)
+        lookout = self._lookouts[path]
+        return Scan(questions, filters=lookout.filters, view=lookout.files)
 
     def place(self, source: Source) -> Place | None:
         """Return what a source lies on; None while it cannot be watched."""
-        guard = self._guards[source.path]
-        status = guard.files.look(b"")
-        if guard.watcher is None or status is None:
+        lookout = self._lookouts[source.path]
+        status = lookout.files.look(b"")
+        if not lookout.standing or status is None:
             return None
         return Place(status.st_ino, *file_systems(source.path))
 
     def all_heard(self, source: Source) -> bool:
         """Return whether all that has happened in a source by now is owed by its mirrors."""
-        guard, state = self._guards[source.path], self.engine.sources[source.path]
-        watcher = guard.watcher
-        if watcher is None or not state.watched or state.held or state.gathering:
+        lookout, state = self._lookouts[source.path], self.engine.sources[source.path]
+        if not lookout.standing or not state.watched or state.held or state.gathering:
             return False
-        known = guard.walked and guard.sees_all and not watcher.unfinished and not watcher.unread
-        return known and not watcher.waiting()
+        known = lookout.walked and lookout.sees_all and lookout.all_known
+        return known and not lookout.waiting()
 
     def newest(self, source: Source, changes: Changes | None) -> int:
         """Return the highest ctime (nanoseconds) of the source and some of what changed in it."""
@@ -127,41 +174,30 @@ class Sources:
         )
         for each in moving:
             paths += [path for path, _ in zip(reversed(each), range(1), strict=False)]
-        seen = [self._guards[source.path].files.look(path) for path in paths]
+        seen = [self._lookouts[source.path].files.look(path) for path in paths]
         return max((status.st_ctime_ns for status in seen if status is not None), default=0)
-
-    def hear_more(self) -> None:
-        """Take what came in the last moments."""
-        for guard, pace in list(self._paces.items()):
-            if pace.until is None and guard.watcher is not None and guard.watcher.waiting():
-                self._hear(guard)
-
-    def rewatch(self, source: Source) -> None:
-        """Try to watch the directories that could not be watched."""
-        watcher = self._guards[source.path].watcher
-        if watcher is not None:
-            watcher.retry_unwatched()
 
     # ---- for people -----------------------------------------------------------------------
 
     @property
+    def lookouts(self) -> Collection[Lookout]:
+        """Who watches each source."""
+        return self._lookouts.values()
+
+    @property
     def watchers(self) -> dict[str, Watcher | None]:
         """What watches each source, by its path; None: nothing can at the moment."""
-        return {path: guard.watcher for path, guard in self._guards.items()}
+        return {path: lookout.watcher for path, lookout in self._lookouts.items()}
 
     @property
     def directories(self) -> int:
         """How many directories are watched."""
-        return sum(watcher.watched for watcher in self.watchers.values() if watcher)
+        return sum(lookout.directories for lookout in self._lookouts.values())
 
-    def catch_up(self, now: float) -> None:
+    def catch_up(self) -> None:
         """Take what the kernel has queued until now."""
-        for guard in self._guards.values():
-            left = guard.watcher.queued() if guard.watcher is not None else 0
-            while left > 0 and guard.watcher is not None:
-                before = guard.watcher.taken
-                self._read(guard)
-                left -= guard.watcher.taken - before if guard.watcher is not None else left
+        for lookout in self._lookouts.values():
+            self._listener.catch_up(lookout)
 
     def caught_up(self, node: str = "") -> bool:
         """Return whether all that was queued then is known, and every source is watched.
@@ -169,235 +205,50 @@ class Sources:
         And no source is held for its mirror on `node`, or on any.
         """
         return all(
-            all(self.engine.sources[path].open_for(n) for n in guard.nodes if node in ("", n))
-            and guard.watcher is not None
-            and not guard.watcher.unfinished
-            and not guard.watcher.unread
-            for path, guard in self._guards.items()
+            all(self.engine.sources[path].open_for(n) for n in _on(lookout, node))
+            and lookout.all_known
+            for path, lookout in self._lookouts.items()
         )
 
-    def accept(self, node: str, now: float) -> None:
+    def accept(self, node: str) -> None:
         """A person says that all is as it should be for the mirrors on `node` ("": on all)."""
-        for guard in self._guards.values():
-            nodes = [each for each in guard.nodes if node in ("", each)]
-            if guard.watcher is None:
-                self._open(guard, accept=nodes)
-                continue
-            if any(guard.lost(each) for each in nodes):
-                guard.watcher.reconcile()  # what lies below is watched from now on
-            else:
-                guard.watcher.retry_unwatched()
-            guard.vouch(nodes, anew=True)
-            if guard.walked and self.engine.sources[guard.source.path].held:
-                self._admit(guard, now)
+        for lookout in self._lookouts.values():
+            self._admission.accept(lookout, _on(lookout, node))
 
-    def configure(self, config: Config, now: float) -> None:
+    def configure(self, config: Config) -> None:
         """Watch by another config, which the engine has taken already."""
-        old = self._guards
-        self._guards = {}
-        self.config = config
+        old, self._lookouts = self._lookouts, {}
+        self.config = self._listener.config = self._admission.config = config
         for source in config.sources:
-            guard = old.pop(source.path, None)
-            if guard is not None and guard.fits(source, config):
-                self._guards[source.path] = guard
-                guard.serve(config)
-                if (
-                    guard.watcher is not None
-                    and guard.walked
-                    and self.engine.sources[source.path].held
-                ):
-                    self._admit(guard, now)
+            lookout = old.pop(source.path, None)
+            if lookout is not None and lookout.fits(source, config):
+                self._lookouts[source.path] = lookout
+                lookout.guard.serve(config)
+                self._admission.admit_held(lookout)
                 continue
-            if guard is not None:
+            if lookout is not None:
                 # Another rule may admit what the old one hid, so all is walked and sent anew. And
                 # what changes while nothing watches is not heard of: a pass, whatever init says.
-                self._close(guard)
-                self._reopened.add(source.path)
-            self._guards[source.path] = self._guard(source)
-            self.engine.sources[source.path].watched = False
-            self._open(self._guards[source.path])
-        for guard in old.values():
-            self._close(guard)
-
-    # ---- watching -------------------------------------------------------------------------
-
-    def _guard(self, source: Source) -> Guard:
-        memory = self._memories.setdefault(source.path, {})
-        return Guard(source, self.config, root_only=self.root_only, memory=memory)
-
-    def _open(self, guard: Guard, *, accept: Collection[str] = ()) -> None:
-        """Start to watch; when that fails, hold the source and try again later."""
-        now = self.loop.clock()
-        reason = guard.open(accept=accept)
-        if guard.watcher is not None:
-            self._paces[guard] = Pace()
-            self.loop.listen(guard.watcher.fileno(), partial(self._hear, guard))
-        else:
-            self.engine.hold(guard.source, reason, now)
-            self._retry_at = now + _RETRY_SOURCE
-
-    def _close(self, guard: Guard) -> None:
-        if guard.watcher is not None and self._paces.pop(guard).until is None:
-            self.loop.ignore(guard.watcher.fileno())
-        guard.close()
-
-    def _walk(self) -> None:
-        """Watch a slice of every source that needs it."""
-        for guard in list(self._guards.values()):
-            first = not guard.walked
-            guard.walk()
-            if first and guard.walked:
-                self._walked(guard)
-            if guard.watcher is not None and guard.watcher.unread:
-                self._read(guard)
-
-    def _walked(self, guard: Guard) -> None:
-        guard.hollow = guard.empty()
-        self._admit(guard, self.loop.clock())
-
-    def _admit(self, guard: Guard, now: float) -> None:
-        """Let those mirrors follow a source that may follow it as it is now."""
-        source, state = guard.source, self.engine.sources[guard.source.path]
-        refusals = guard.refusals()
-        free = frozenset(node for node in guard.nodes if node not in refusals)
-        guard.vouch(free)
-        if free:
-            self._look_for_fresh(guard, _ALL, now)
-        if refusals:
-            reason = guard.fault() or next(iter(refusals.values()))
-            self.engine.hold(source, reason, now, free=free)
-            if not guard.hollow:
-                self._retry_at = now + _RETRY_SOURCE
-        elif state.held:
-            self.engine.resume(source, now, known=self.recall(source))
-        elif not state.watched:
-            reason = "the config changed" if source.path in self._reopened else "start-up"
-            owing = self.config.init or source.path in self._reopened
-            self._reopened.discard(source.path)
-            reason = reason if owing else ""
-            self.engine.watched(source, now, reason=reason, known=self.recall(source))
-
-    def _look_for_fresh(self, guard: Guard, changes: Changes, now: float) -> None:
-        """Let the files wait that changed just now, where events do not tell (``rsettle``)."""
-        rules = self.engine.sources[guard.source.path].settling.rules
-        found = fresh_below(
-            changes.trees,
-            rules=rules,
-            filters=guard.filters,
-            view=guard.files,
-            wall=self.loop.wall(),
-            size=self.config.rbigsize,
-        )
-        self.engine.unsettled(guard.source, found, now)
-
-    def _hear(self, guard: Guard) -> None:
-        """Take what one watcher has to say, and listen again at once or after a pause."""
-        if guard.watcher is None:
-            return
-        pace, descriptor = self._paces[guard], guard.watcher.fileno()
-        before, paused = guard.watcher.events, pace.until is not None
-        self._read(guard)
-        if guard not in self._paces:  # its source is gone
-            return
-        pace.read(guard.watcher.events - before, self.loop.clock())
-        if paused and pace.until is None:
-            self.loop.listen(descriptor, partial(self._hear, guard))
-        elif not paused and pace.until is not None:
-            self.loop.ignore(descriptor)
-
-    def _read(self, guard: Guard) -> None:
-        """Take what one watcher has to say."""
-        if guard.watcher is None:
-            return
-        changes, seen = guard.read()
-        now = self.loop.clock()
-        for problem in seen.problems:
-            log.warning("%s", problem)
-        self.engine.shortage(guard.source, bool(guard.watcher.unwatched), now)
-        if seen.root_lost:
-            self._lose(guard, guard.fault() or "was moved or unmounted", now)
-            return
-        if seen.resync:
-            known = self.recall(guard.source)
-            cure = "what has changed is looked for" if known else "full pass"
-            log.warning("%s: %s: %s", printable(guard.source.path), seen.resync, cure)
-            self._look_for_fresh(guard, _ALL, now)
-            self.engine.resync(guard.source, seen.resync, now, known=known)
-        self._look_for_fresh(guard, changes, now)
-        big = big_changes(
-            changes, size=self.config.rbigsize, filters=guard.filters, view=guard.files
-        )
-        self.engine.changed(guard.source, changes, now, big=big, moves=seen.moves)
-        if guard.hollow and changes and not guard.empty():
-            guard.hollow = False
-            self._admit(guard, now)
-
-    def _lose(self, guard: Guard, reason: str, now: float) -> None:
-        self._close(guard)
-        self.engine.hold(guard.source, reason, now)
-        self._retry_at = now + _RETRY_SOURCE
-
-    def _look_at_mounts(self) -> None:
-        """Something was mounted or unmounted somewhere."""
-        now = self.loop.clock()
-        self._retry_at = now
-        for guard in self._guards.values():
-            if guard.watcher is None:
-                continue
-            if fault := guard.fault():
-                self._lose(guard, fault, now)
-                continue
-            lost = sorted(guard.newly_lost())
-            if lost:
-                # What a run has not come to yet would look as if it had been deleted.
-                self.engine.interrupt(guard.source, "something in it was unmounted", now)
-            for path in lost:
-                log.error(
-                    "%s: what was mounted on %s is gone: left alone on the mirrors until it is back"
-                    " (inosync --sync mirrors it as it is)",
-                    printable(guard.source.path),
-                    printable(path),
-                )
-            if fresh := guard.remounted():
-                names = ", ".join(printable(path) for path in sorted(fresh))
-                log.info("%s: mounted: %s: full pass", printable(guard.source.path), names)
-                guard.watcher.reconcile()
-                self.engine.resync(guard.source, "something was mounted", now)
-
-    def _retry_sources(self, now: float) -> None:
-        if self._retry_at is None or now < self._retry_at:
-            return
-        self._retry_at = None
-        for guard in self._guards.values():
-            if guard.watcher is None:
-                self._open(guard)
-            elif guard.walked and self._held_for_some(guard):
-                self._look_again(guard, now)
-
-    def _held_for_some(self, guard: Guard) -> bool:
-        return bool(self.engine.sources[guard.source.path].held) and not guard.hollow
-
-    def _look_again(self, guard: Guard, now: float) -> None:
-        """See whether what some mirrors wait for is back: on the way to it nothing is watched."""
-        state = self.engine.sources[guard.source.path]
-        if fault := guard.fault():
-            self._lose(guard, fault, now)
-        elif set(guard.refusals()) != set(guard.nodes) - state.free:
-            self._admit(guard, now)
-        else:
-            self._retry_at = now + _RETRY_SOURCE
+                self._admission.close(lookout)
+                self._admission.reopened[source.path] = "the config changed"
+            self._open(source)
+        for lookout in old.values():
+            self._admission.leave(lookout)
 
 
-def sight(guard: Guard, node: str, now: Moment) -> Sight:
+def _on(lookout: Lookout, node: str) -> Collection[str]:
+    return [each for each in lookout.guard.nodes if node in ("", each)]
+
+
+def sight(lookout: Lookout, node: str, now: Moment) -> Sight:
     """Return a source as it is `now`, for its mirror on `node`."""
-    watcher = guard.watcher
-    heard = watcher is not None and not (watcher.unread or watcher.unfinished or watcher.waiting())
+    heard = lookout.all_known and not lookout.waiting()
     return Sight(
-        guard.files,
-        guard.filters,
-        spare=guard.lost(node),
-        directories=guard.watcher.watched if guard.watcher is not None else 0,
-        sees_all=guard.sees_all,
+        lookout.files,
+        lookout.filters,
+        spare=lookout.guard.lost(node),
+        directories=lookout.directories,
+        sees_all=lookout.sees_all,
         now=now,
-        moment=now if heard and guard.sees_all else None,
+        moment=now if heard and lookout.sees_all else None,
     )

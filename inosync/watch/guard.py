@@ -1,58 +1,61 @@
-"""The source guard: one source's watcher, and whether what lies at its path is still that source.
+"""The source guard: whether what lies at the path of a source is still that source.
 
 An unmounted, replaced or emptied source looks to rsync like one whose files were all deleted. So
-nothing travels from a source before this room has looked at it. Knows neither mirrors nor rsync.
+nothing travels from a source that this room has not vouched for. Knows neither mirrors nor rsync,
+and watches nothing.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
-from inosync.changes.changes import Changes
-from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_MODIFY
 from inosync.config.model import Config, Source
-from inosync.errors import WatchError
 from inosync.text import printable
-from inosync.watch.files import Files
 from inosync.watch.mounts import file_system, mounted_below
-from inosync.watch.sift import sift
-from inosync.watch.watcher import Seen, Watcher
+from inosync.watch.way import Step, name_of, trusted, way
 
-#: Directories that are watched before the queue is read again: a few milliseconds' worth.
-SLICE = 512
+#: Of so many places to which a path has led it is remembered which file system was there.
+_MOST_PLACES = 64
+
+#: What tells a file system from others.
+Home = tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
 class Known:
     """What a source was like when a mirror of it was last allowed to follow it.
 
-    ``home`` is its file system, ``links`` are the symbolic links on the way to it, and ``mounts``
-    the places in it, relative to it, on which something has been mounted since.
+    Its path led to ``place`` (a true path) and there to ``inode`` of the file system ``home``, by
+    way of ``links`` (their true paths, and where they led); these ``parts`` of the path were links.
+    ``mounts`` are the places in it, relative to it, on which something has been mounted since, and
+    ``homes`` the file systems of other places to which its path had led.
     """
 
-    home: tuple[bytes, ...]
-    links: frozenset[str]
+    place: bytes
+    inode: int
+    home: Home
+    links: frozenset[tuple[bytes, bytes]]
+    parts: frozenset[str]
     mounts: frozenset[bytes]
+    homes: tuple[tuple[bytes, Home], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Now:
+    """The same, as it is now."""
+
+    place: bytes
+    inode: int
+    home: Home
+    links: tuple[Step, ...]
+    parts: frozenset[str]
 
 
 #: What is known of one source, by the names of the nodes that have a mirror of it. It outlives the
 #: guards of the source: a reload must not forget what may not be deleted.
 Memory = dict[str, Known]
-
-
-def _asked(config: Config) -> tuple[object, ...]:
-    """Return what a config says that a source has to be watched and looked through by."""
-    watched_for = (config.emask, bool(config.eopen or config.rsettle))
-    return (*watched_for, config.wmarker, config.allow_empty, config.rbigsize, config.rsettle)
-
-
-def symbolic_links(path: str) -> frozenset[str]:
-    """Return which of `path`, an absolute one, and of what is above it are symbolic links."""
-    above = accumulate(path.split("/")[1:], "{}/{}".format, initial="")
-    return frozenset(each for each in above if each and os.path.islink(each))
 
 
 def _kept(source: Source) -> str:
@@ -62,43 +65,24 @@ def _kept(source: Source) -> str:
 
 
 class Guard:
-    """Watches one source and vouches for it.
-
-    ``watcher`` is None while the source cannot be watched. ``walked`` says that every directory has
-    been watched once. With ``root_only`` no directory below the source is watched: that is enough
-    to vouch for it. ``memory`` is what is known of the source from before.
+    """Vouches for one source. ``memory`` is what is known of it from before.
 
     Each mirror is vouched for by itself: a person may accept a source as it is for one node alone.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        config: Config,
-        *,
-        root_only: bool = False,
-        memory: Memory | None = None,
-    ) -> None:
+    def __init__(self, source: Source, config: Config, *, memory: Memory | None = None) -> None:
         self.source = source
-        self._root_only = root_only
-        self.watcher: Watcher | None = None
-        self.walked = False
         self.allow_empty = config.allow_empty
         self.hollow = False  # there was nothing in it when it was looked through
         self._accepted_empty: frozenset[str] = frozenset()  # nodes for which that is right
         # Links in this part of the path are not followed by rsync, but copied.
         self._kept = _kept(source)
-        self._emask = config.emask
-        # What is not at rest shows by being written to.
-        self._mask = config.emask | (IN_MODIFY if config.eopen or config.rsettle else 0)
-        self._asked = _asked(config)
         self._marker = os.path.join(source.path, config.wmarker) if config.wmarker else ""
-        self.files = Files(source)
-        self.filters = source.filters
+        # The path whose being there matters: what happens on the way to it may end a hold.
+        self.vital = self._marker or source.path
         self._memory: Memory = {} if memory is None else memory
         self._seen: frozenset[bytes] = frozenset()  # what was mounted when that was last asked
         self._told: frozenset[bytes] = frozenset()  # what of it is said to be gone
-
         self.serve(config)
 
     def serve(self, config: Config) -> None:
@@ -109,72 +93,87 @@ class Guard:
         if not new or not self._memory:
             return
         # A new node of a source that is known trusts it no more than the others do.
-        home, links = file_system(self.source.path), symbolic_links(self.source.path)
-        known = max(self._memory, key=lambda node: bool(self._refusal(node, home, links)))
+        now = self._now()
+        known = max(self._memory, key=lambda node: bool(self._refusal(node, now)))
         mounts = self._ever_mounted(self._memory)
         for node in new:
             self._memory[node] = replace(self._memory[known], mounts=mounts)
 
-    def fits(self, source: Source, config: Config) -> bool:
-        """Return whether this guard does for `source` under another `config`, too."""
-        return self.source == source and self._asked == _asked(config)
+    def forget(self, nodes: Collection[str]) -> Memory:
+        """Forget what the mirrors on `nodes` trusted, and return it for :meth:`remember`."""
+        return {node: self._memory.pop(node) for node in nodes if node in self._memory}
 
-    def open(self, *, accept: Collection[str] = ()) -> str:
-        """Start to watch the source; return "" or why that is not possible.
+    def remember(self, before: Memory) -> None:
+        """Trust again what was forgotten, and nothing else."""
+        self._memory.update(before)
 
-        What comes back on another file system, or as a symbolic link, is not taken for the old
-        source by any mirror but those on nodes for which a person looked at it and said `accept`.
-        """
-        before = {node: self._memory.pop(node) for node in accept if node in self._memory}
-        reason = self._open()
-        if reason:
-            self._memory.update(before)
-        else:
-            self._accepted_empty = frozenset(accept)
-        return reason
+    def accept_empty(self, nodes: Collection[str]) -> None:
+        """For these alone, a person said just now, it is right when nothing is in it."""
+        self._accepted_empty = frozenset(nodes)
 
-    def _open(self) -> str:
+    def objection(self) -> str:
+        """Return "" if the source may be watched for some mirror, else why not. OSError: no way."""
         self.hollow, self._accepted_empty = False, frozenset()
-        try:
-            os.stat(self.source.path)
-            refused = self.refusals()
-            if refused and len(refused) == len(self.nodes):
-                return next(iter(refused.values()))
-            if wrong := self._incomplete():
-                return wrong
-            self.watcher = Watcher(self.source.path, filters=self.filters, emask=self._mask)
-        except FileNotFoundError:
-            return "is gone"  # as the watcher calls it
-        except OSError as error:
-            return f"cannot be reached: {error.strerror}"
-        except WatchError as error:
-            return f"cannot be watched: {error}"
-        self.walked = False
-        return ""
+        os.stat(self.source.path)
+        refused = self.refusals()
+        if refused and len(refused) == len(self.nodes):
+            return next(iter(refused.values()))
+        return self.incomplete()
 
     def refusals(self) -> dict[str, str]:
         """Return the nodes whose mirrors may not follow the source as it is, and why, in words."""
-        home, links = file_system(self.source.path), symbolic_links(self.source.path)
-        found = {node: self._refusal(node, home, links) for node in self.nodes}
-        return {node: reason for node, reason in found.items() if reason}
+        now = self._now()
+        return self._those(lambda node: self._refusal(node, now))
 
-    def _refusal(self, node: str, home: tuple[bytes, ...], links: frozenset[str]) -> str:
+    def strays(self) -> dict[str, str]:
+        """Return the nodes whose mirrors may not go this way to the source, and why, in words."""
+        now = self._way()
+        return self._those(lambda node: self._astray(node, now))
+
+    def _those(self, reason: Callable[[str], str]) -> dict[str, str]:
+        found = {node: reason(node) for node in self.nodes}
+        return {node: why for node, why in found.items() if why}
+
+    def _now(self) -> _Now:
+        return replace(self._way(), home=file_system(self.source.path))
+
+    def _way(self) -> _Now:
+        """Return how the path leads to the source, without a look at the file system there."""
+        steps = way(self.source.path)
+        links = tuple(step for step in steps if step.target)
+        last = steps[-1] if steps else Step(b"/", "")
+        return _Now(last.place, last.inode, (), links, frozenset(step.part for step in links))
+
+    def _refusal(self, node: str, now: _Now) -> str:
         known = self._memory.get(node)
-        if astray := self._astray(node, links):
+        if astray := self._astray(node, now):
             return astray
-        if known is not None and known.home != home:
-            return "is on another file system than before (inosync --sync accepts it)"
+        if known is not None:
+            homes = dict((*known.homes, (known.place, known.home)))
+            if homes.get(now.place, now.home) != now.home:
+                return "is on another file system than before (inosync --sync accepts it)"
         if self.hollow and node not in self._accepted_empty:
-            return "is empty (SIGUSR2 mirrors it as it is)"
+            return "is empty (inosync --sync mirrors it as it is)"
         return ""
 
-    def _astray(self, node: str, links: frozenset[str]) -> str:
+    def _astray(self, node: str, now: _Now) -> str:
         """Return "" if the mirror on `node` may go this way to the source, else why not."""
         known = self._memory.get(node)
-        if kept := sorted(link for link in links if link.startswith(self._kept)):
+        if kept := sorted(part for part in now.parts if part.startswith(self._kept)):
             return f"{self._by_way_of(kept[0])}, which rsync would copy as a link"
-        if known is not None and (new := sorted(links - known.links)):
+        if known is None:
+            return ""
+        if new := sorted(now.parts - known.parts):
             return f"{self._by_way_of(new[0])}, and was none before (inosync --sync follows it)"
+        if now.place != known.place:
+            # Where a link leads counts as the word of its owner.
+            for step in now.links:
+                if (step.place, step.target) not in known.links and step.owner not in trusted():
+                    return (
+                        f"would be another directory: {name_of(step.owner)} has switched "
+                        f"{printable(step.place)} to {printable(step.target)}"
+                        " (inosync --sync follows it)"
+                    )
         return ""
 
     def _by_way_of(self, link: str) -> str:
@@ -182,18 +181,44 @@ class Guard:
             return "is a symbolic link now"
         return f"lies behind {printable(link)}, which is a symbolic link now"
 
+    def news(self) -> str:
+        """Return "" while the source is the directory that any mirror has followed, else what is.
+
+        One that was given the same inode number is new itself, and so is all that is in it.
+        """
+        now = self._now()
+        for known in (self._memory[node] for node in self.nodes if node in self._memory):
+            if known.place != now.place:
+                return f"leads to {printable(now.place)} now, not to {printable(known.place)}"
+            if (known.inode, known.home) != (now.inode, now.home):
+                return "is another directory now"
+        return ""
+
     def vouch(self, nodes: Collection[str], *, anew: bool = False) -> None:
         """Let the mirrors on `nodes` follow the source as it is now, and remember it so.
 
         What was mounted in it before and is not there now stays away, unless all is taken `anew`:
         a person said that things are as they should be.
         """
-        home, links = file_system(self.source.path), symbolic_links(self.source.path)
+        now = self._now()
+        links = frozenset((step.place, step.target) for step in now.links)
         self._seen = mounted_below(self.source.path)
         for node in nodes:
-            known = None if anew else self._memory.get(node)
-            before = known.mounts if known is not None else frozenset[bytes]()
-            self._memory[node] = Known(home, links, before | self._seen)
+            known, homes = self._memory.get(node), dict[bytes, Home]()
+            before = frozenset[bytes]()
+            if known is not None and not anew:
+                before = known.mounts
+                homes = dict((*known.homes, (known.place, known.home)))
+            homes.pop(now.place, None)
+            self._memory[node] = Known(
+                place=now.place,
+                inode=now.inode,
+                home=now.home,
+                links=links,
+                parts=now.parts,
+                mounts=before | self._seen,
+                homes=tuple(homes.items())[-_MOST_PLACES:],
+            )
             if anew:
                 self._accepted_empty |= {node}
 
@@ -209,7 +234,7 @@ class Guard:
         return self._admitted(known.mounts - mounted_below(self.source.path))
 
     def _admitted(self, paths: frozenset[bytes]) -> frozenset[bytes]:
-        admits = self.filters.admits_path
+        admits = self.source.filters.admits_path
         return frozenset(path for path in paths if admits(path, directory=True))
 
     def newly_lost(self) -> frozenset[bytes]:
@@ -222,44 +247,6 @@ class Guard:
         """Return what any of the mirrors on `nodes` knows to have been mounted in the source."""
         known = (self._memory[node].mounts for node in nodes if node in self._memory)
         return frozenset[bytes]().union(*known)
-
-    @property
-    def walking(self) -> bool:
-        """Whether there are directories that are still to be watched."""
-        if self.watcher is None:
-            return False
-        return not self.walked or (self.watcher.unfinished and not self._root_only)
-
-    def walk(self) -> bool:
-        """Watch a slice of the directories that are not watched yet; return whether more are."""
-        if self.watcher is None or not self.walking:
-            return False
-        done = self._root_only or self.watcher.walk(SLICE)
-        self.walked |= done
-        return not done
-
-    def read(self) -> tuple[Changes, Seen]:
-        """Return the changes that the kernel has reported and the rules admit."""
-        if self.watcher is None:
-            raise AssertionError(f"{self.source.path}: read without a watcher")
-        seen = self.watcher.read()
-        return sift(seen.files, seen.directories, self._emask, self.filters), seen
-
-    @property
-    def sees_all(self) -> bool:
-        """Whether nothing happens in the source, as it is now, without an event."""
-        seen = self.watcher is not None and not self.watcher.unwatched
-        return seen and not ~self._emask & DEFAULT_EMASK
-
-    def fault(self) -> str:
-        """Return "" while the source is the one that is watched, else what is wrong, in words."""
-        if self.watcher is None:
-            return "is not watched"
-        return self.watcher.root_state() or self._incomplete()
-
-    def misled(self, node: str) -> str:
-        """Return "" while the way to the source is one that the mirror on `node` may go."""
-        return self._astray(node, symbolic_links(self.source.path))
 
     def empty(self) -> bool:
         """Return whether there is nothing at all in the source, and that is not allowed."""
@@ -279,13 +266,7 @@ class Guard:
                 self._memory[node] = replace(known, mounts=known.mounts | self._seen)
         return self._admitted(self._seen - before)
 
-    def close(self) -> None:
-        """Give up all watches."""
-        if self.watcher is not None:
-            self.watcher.close()
-            self.watcher = None
-
-    def _incomplete(self) -> str:
+    def incomplete(self) -> str:
         """Return what the source lacks, in words, or ""."""
         if self._marker and not os.path.lexists(self._marker):
             return f"has no {printable(os.path.basename(self._marker))} (wmarker; create it)"

@@ -17,6 +17,7 @@ import struct
 import termios
 import warnings
 from collections import defaultdict
+from collections.abc import Iterator
 
 from inosync.changes.inotify_bits import (
     IN_ATTRIB,
@@ -59,6 +60,7 @@ _SHORT = 16
 _HEADER = struct.Struct("iIII")
 _EVENT = struct.Struct(f"iIII{_SHORT}s")
 _SMALLEST_READ = _HEADER.size + 256  # inotify(7): NAME_MAX + 1
+_ENOUGH = 1 << 16
 
 
 class Manager(pyinotify.WatchManager):  # type: ignore[misc]
@@ -214,3 +216,17 @@ def open_instance(root: bytes) -> Manager:
             limits = sysctl("fs.inotify.max_user_instances", "user.max_inotify_instances")
             text = f"no inotify instance is left: raise {limits}, or the limit of open files"
         raise WatchError(f"cannot watch {printable(root)}: {text}") from error
+
+
+def records(manager: Manager) -> Iterator[tuple[int, int, bytes]]:
+    """Give what the kernel has queued: watch descriptor, mask and name of each. Never blocks."""
+    while True:
+        try:
+            buffer = os.read(manager.get_fd(), _ENOUGH)
+        except BlockingIOError:
+            return
+        offset = 0
+        while offset < len(buffer):
+            wd, mask, _, length = _HEADER.unpack_from(buffer, offset)
+            offset += _HEADER.size + length
+            yield wd, mask, buffer[offset - length : offset].rstrip(b"\0")

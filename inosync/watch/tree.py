@@ -29,38 +29,14 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from inosync.changes.changes import Move
 from inosync.rsync.filters import Filters
+from inosync.watch.agenda import ITSELF, Agenda, Task
+from inosync.watch.findings import Findings
+from inosync.watch.ground import Ground, elsewhere, subdirectories
 from inosync.watch.table import WatchTable
 from inosync.watch.unwatched import ELSEWHERE, UNMOUNTED, Unwatched, reason
-
-_ONLYDIR = 0x0100_0000
-_DONT_FOLLOW = 0x0200_0000
-# Without it, the kernel empties the mask of a watch that exists before it sets the same again
-# (inotify_update_existing_watch() in fs/notify/inotify/inotify_user.c), and what happens in between
-# on another processor is reported to nobody.
-_MASK_ADD = 0x2000_0000
-
-#: File systems that keep the link count of directories; others show 1, or 2 for each.
-_COUNTING = frozenset({b"ext2", b"ext3", b"ext4", b"xfs", b"tmpfs"})
-
-#: In a task: the directory itself is to be listed, and all its subdirectories to be looked up.
-_ITSELF = b""
-
-
-@dataclass(slots=True)
-class _Task:
-    """Names to look up in one directory.
-
-    ``fresh``: the directory is new itself, so what is found in it needs no report of its own.
-    ``deep``: what is known already is listed anew.
-    """
-
-    names: set[bytes]
-    fresh: bool = False
-    deep: bool = False
 
 
 class WatchTree:
@@ -82,47 +58,27 @@ class WatchTree:
         remove: Callable[[int], object],
         waiting: Callable[[], bool],
     ) -> None:
-        # With a slash at its end, a path that is a symlink is followed: the root may be one.
-        self._prefix = prefix.rstrip(b"/") + b"/"
         self._filters = filters
         # Rules that look at whole paths may judge everything below a renamed directory anew.
         self._judges_paths = any(not rule.by_name for rule in filters.rules)
-        self._mask = mask | _ONLYDIR | _DONT_FOLLOW | _MASK_ADD
-        self._add = add
+        self._ground = Ground(prefix, mask, add)
         self._remove = remove
         self._waiting = waiting
         self.unwatched = Unwatched()
-        self._tasks: dict[int, _Task] = {}
-        self._later: dict[int, _Task] = {}  # of directories whose path leads elsewhere
+        self._agenda = Agenda()
+        self._findings = Findings()
         self._doubted: set[int] = set()  # perhaps no longer where they were
         self._unproved: set[int] | None = None  # while all is listed anew: not found yet
         self._once_more = False  # list all anew after that
         self._met: list[tuple[int, bytes]] = []  # in the directory that is entered; not sure yet
-        # To be reported when all below is watched. With the new that is when no more tasks are left
-        # than there were before, since the newest are done first.
-        self._new: list[tuple[int, int]] = []  # so many tasks, and a wd
-        self._replaced: list[int] = []  # known ones in a new place: when no task is left
-        self._reports: list[int] = []
-        self._moves: list[Move] = []
         self._unmounted: list[tuple[int, bytes]] = []
         self._unlocked: set[int] = set()  # perhaps more can be reached below these
         self._stirred = False  # something happened that may put a path right
         self._placed = False  # a path was put right
         self._left = False  # some directories are cut off from the root
-        self.root, self.identity = self._watch_root()
+        self.root, self.identity = self._ground.root, self._ground.identity
         self.table = WatchTable(self.root)
-        # The device on which st_nlink tells that a directory has no subdirectories.
-        self._counts_links = self.identity[0] if _counts_links(self.identity[0]) else None
-        self._plan(self.root, _ITSELF, fresh=True)
-
-    def _watch_root(self) -> tuple[int, tuple[int, int]]:
-        with _elsewhere():
-            os.chdir(self._prefix)
-            wd = self._add(b".", self._mask)
-            status = os.stat(b".")
-        if wd < 0:
-            raise OSError(-wd, os.strerror(-wd))
-        return wd, (status.st_dev, status.st_ino)
+        self._agenda.plan(self.root, ITSELF, fresh=True)
 
     # ---- what is known ----------------------------------------------------------------------
 
@@ -136,7 +92,7 @@ class WatchTree:
 
     def root_error(self) -> int:
         """Return 0 when the root's path leads to the directory that is watched, else an errno."""
-        with _elsewhere():
+        with elsewhere():
             return self._enter(self.root)
 
     # ---- what events and others say -----------------------------------------------------------
@@ -145,7 +101,7 @@ class WatchTree:
         """A directory was created in, or moved to, the directory of `wd`."""
         if wd in self.table:
             self._stirred = True
-            self._plan(wd, name)
+            self._agenda.plan(wd, name)
 
     def vanished(self, wd: int, name: bytes) -> None:
         """A directory was deleted, or moved away, from the directory of `wd`."""
@@ -158,7 +114,7 @@ class WatchTree:
         self._stirred = True
         self._doubted.add(wd)
         if parent := self.table.parent(wd):
-            self._plan(parent, self.table.name(wd))
+            self._agenda.plan(parent, self.table.name(wd))
 
     def permitted(self, wd: int, name: bytes) -> None:
         """The permissions of a directory changed: `name`, or that of `wd` when there is none."""
@@ -167,7 +123,7 @@ class WatchTree:
         if not name:
             self._unlocked.add(wd)
         elif name in self.unwatched.names(wd):
-            self._plan(wd, name)
+            self._agenda.plan(wd, name)
 
     def unmounted(self, wd: int) -> None:
         """The file system that the directory of `wd` was on is gone."""
@@ -192,18 +148,17 @@ class WatchTree:
             self._once_more = True
             return
         self._unproved = set(self.table) - {self.root}
-        self._plan(self.root, _ITSELF, deep=True)
+        self._agenda.plan(self.root, ITSELF, deep=True)
 
     def retry_unwatched(self) -> None:
         """Try the directories again that could not be watched."""
         self.unwatched.try_again()
         for parent, names in self.unwatched:
-            self._plan(parent, *names, deep=_ITSELF in names)
+            self._agenda.plan(parent, *names, deep=ITSELF in names)
 
     def take_reports(self) -> list[int]:
         """Return, once, the directories below which anything may have changed."""
-        reports, self._reports = self._reports, []
-        return reports
+        return self._findings.take_reports()
 
     def take_moves(self) -> list[Move]:
         """Return, once, the directories that were found under another path than they had.
@@ -211,46 +166,37 @@ class WatchTree:
         Both paths as they were known then. An event pairs the two by a cookie (inotify(7)), but of
         a directory that is moved into one without a watch yet only the first half is reported.
         """
-        moves, self._moves = self._moves, []
-        return moves
+        return self._findings.take_moves()
 
     @property
     def pending(self) -> bool:
         """Whether :meth:`advance` has work that no event will announce."""
-        return bool(self._tasks) or self._once_more
+        return bool(self._agenda.tasks) or self._once_more
 
     @property
     def untold(self) -> bool:
         """Whether reports or problems wait to be taken."""
-        return bool(self._reports) or self.unwatched.untold
+        return bool(self._findings.reports) or self.unwatched.untold
 
     # ---- the work -----------------------------------------------------------------------------
 
     def advance(self, limit: int) -> bool:
         """Look up about `limit` directories at most; return True when nothing is left to do."""
+        agenda = self._agenda
         if self._stirred:
             self._stirred = False
-            self._retry_later()
-        if not self._tasks and not self._settle():
+            agenda.resume()
+        if not agenda.tasks and not self._settle():
             return True  # as nearly always
-        with _elsewhere():
-            while self._tasks or self._settle():
+        with elsewhere():
+            while agenda.tasks or self._settle():
                 if limit <= 0:
                     return False
                 # The newest first: what events name comes before what is left of a long walk.
-                wd, task = self._tasks.popitem()
+                wd, task = agenda.tasks.popitem()
                 limit -= self._run(wd, task, limit)
-                while self._new and self._new[-1][0] >= len(self._tasks):
-                    self._reports.append(self._new.pop()[1])
+                self._findings.looked_up(len(agenda.tasks))
         return True
-
-    def _plan(self, wd: int, *names: bytes, fresh: bool = False, deep: bool = False) -> None:
-        _merge(self._tasks, wd, _Task(set(names), fresh, deep))
-
-    def _retry_later(self) -> None:
-        later, self._later = self._later, {}
-        for wd, task in later.items():
-            _merge(self._tasks, wd, task)
 
     def _retry_unlocked(self) -> None:
         """Try again what is below directories whose permissions or paths have changed."""
@@ -258,17 +204,17 @@ class WatchTree:
             if any(self.table.within(parent, wd) for wd in self._unlocked):
                 # Where watches are the matter, only time or a person can help.
                 others = [name for name, code in names.items() if code != errno.ENOSPC]
-                self._plan(parent, *others, deep=_ITSELF in others)
+                self._agenda.plan(parent, *others, deep=ITSELF in others)
         self._unlocked.clear()
 
     def _settle(self) -> bool:
         """All is looked up: decide what has left. Return whether that made new tasks."""
         if self._placed:
             self._placed = False
-            self._retry_later()
+            self._agenda.resume()
         if self._unlocked:
             self._retry_unlocked()
-        if self._tasks:
+        if self._agenda.tasks:
             return True
         for wd in self._doubted | (self._unproved or set()):
             self._cut_off(wd)
@@ -280,14 +226,13 @@ class WatchTree:
             if parent in self.table:
                 self._failed(parent, name, UNMOUNTED)
         self._unmounted.clear()
-        self._reports += self._replaced
-        self._replaced.clear()
+        self._findings.settled()
         if self._once_more:
             self._once_more = False
             self.reconcile()
-        return bool(self._tasks)
+        return bool(self._agenda.tasks)
 
-    def _run(self, wd: int, task: _Task, limit: int) -> int:
+    def _run(self, wd: int, task: Task, limit: int) -> int:
         """Do at most `limit` of a task; return how much was done."""
         if wd not in self.table:
             return 1
@@ -302,7 +247,7 @@ class WatchTree:
         while task.names and done < limit:
             done += 1
             name = task.names.pop()
-            if name == _ITSELF:
+            if name == ITSELF:
                 self._list(wd, task)
             elif not filtered or self._filters.admits(below + name, directory=True):
                 self._look(wd, name, task)
@@ -313,7 +258,7 @@ class WatchTree:
                 self._make_sure()
             self._met.clear()
         if task.names:
-            _merge(self._tasks, wd, task)
+            self._agenda.put_back(wd, task)
         return done
 
     def _enter(self, wd: int) -> int:
@@ -324,44 +269,37 @@ class WatchTree:
         path = self.table.path(wd)
         if path is None:
             return errno.ESTALE
-        try:
-            os.chdir(self._prefix + path)
-        except OSError as error:
-            return error.errno or errno.EIO
-        found = self._add(b".", self._mask)
+        found = self._ground.enter(path)
         if found == wd:
             return 0
         self._forget(found)
-        return errno.EACCES if found == -errno.EACCES else errno.ESTALE
+        return -found if found < 0 else errno.ESTALE
 
     def _forget(self, wd: int) -> None:
         """Give back a watch that was made by asking for the wd of a directory without one."""
         if wd >= 0 and wd not in self.table:
             self._remove(wd)
 
-    def _not_entered(self, wd: int, task: _Task, code: int) -> None:
+    def _not_entered(self, wd: int, task: Task, code: int) -> None:
         if code not in ELSEWHERE:
-            self._failed(wd, _ITSELF, code)  # whatever the names lead to: all of it, then
+            self._failed(wd, ITSELF, code)  # whatever the names lead to: all of it, then
         else:
-            # By the time it is found, the report of what it was part of may have been made.
-            task.fresh = False
-            _merge(self._later, wd, task)
+            self._agenda.postpone(wd, task)
 
-    def _list(self, wd: int, task: _Task) -> None:
+    def _list(self, wd: int, task: Task) -> None:
         """Add all subdirectories of the one that is entered to its task."""
         try:
-            with os.scandir(b".") as entries:
-                names = {e.name for e in entries if e.is_dir(follow_symlinks=False)}
+            names = subdirectories()
         except OSError as error:
-            self._failed(wd, _ITSELF, error.errno or errno.EIO)
+            self._failed(wd, ITSELF, error.errno or errno.EIO)
             return
         for name in self.unwatched.names(wd) - names:
             self.unwatched.watchable(wd, name)
         task.names |= names
 
-    def _look(self, parent: int, name: bytes, task: _Task) -> None:
+    def _look(self, parent: int, name: bytes, task: Task) -> None:
         """Find out which directory `name` is, in the parent that is entered."""
-        wd = self._add(name, self._mask)
+        wd = self._ground.watch(name)
         if wd < 0:
             self._failed(parent, name, -wd)
         elif wd in self.table:
@@ -372,7 +310,7 @@ class WatchTree:
     def _meet(self, wd: int, parent: int, name: bytes, *, fresh: bool) -> None:
         """The directory of `wd` has its first watch, and perhaps is still there: _make_sure."""
         try:
-            leaf = self._has_none(os.lstat(name))
+            leaf = self._ground.has_subdirectories(os.lstat(name)) is False
         except OSError as error:
             self._remove(wd)
             self._failed(parent, name, error.errno or errno.EIO)
@@ -382,31 +320,24 @@ class WatchTree:
         self.table.put(wd, parent, name)
         self._met.append((wd, name))
         if not fresh:
-            self._new.append((len(self._tasks), wd))
+            self._findings.met(wd, len(self._agenda.tasks))
         if not leaf:
-            self._tasks[wd] = _Task({_ITSELF}, fresh=True)
+            self._agenda.tasks[wd] = Task({ITSELF}, fresh=True)
 
     def _make_sure(self) -> None:
         """Forget what is not where it was met: it may have left before its watch was made."""
         for wd, name in self._met:
-            found = self._add(name, self._mask)
+            found = self._ground.watch(name)
             if found != wd:
                 self.ignored(wd)
                 self._remove(wd)
                 self._forget(found)
 
-    def _has_none(self, status: os.stat_result) -> bool:
-        """Return whether a directory has no subdirectories.
-
-        Each has a link, "..", to it; where they are counted, at least.
-        """
-        return status.st_nlink == 2 and status.st_dev == self._counts_links
-
     def _place(self, wd: int, parent: int, name: bytes, *, deep: bool) -> None:
         """A known directory was found in `parent` as `name`."""
         table = self.table
         if table.within(parent, wd):  # so the parent's place is out of date: an event will tell
-            self._not_entered(parent, _Task({name}, deep=deep), errno.ESTALE)
+            self._not_entered(parent, Task({name}, deep=deep), errno.ESTALE)
             return
         self.unwatched.watchable(parent, name)
         if wd in self._doubted:
@@ -418,16 +349,13 @@ class WatchTree:
         if table.parent(wd) != parent or table.name(wd) != name:
             before = table.path(wd)
             table.put(wd, parent, name)
-            after = table.path(wd)
-            if before and after and before != after:
-                self._moves.append(Move(before, after))
+            self._findings.replaced(wd, before, table.path(wd))
             self._placed = True
-            self._replaced.append(wd)
             deep |= self._judges_paths
             if self.unwatched:
                 self._unlocked.add(wd)
         if deep:
-            self._plan(wd, _ITSELF, deep=True)
+            self._agenda.plan(wd, ITSELF, deep=True)
 
     def _list_moved(self, wd: int, name: bytes) -> None:
         """List a renamed directory, if it has subdirectories that are counted.
@@ -436,14 +364,13 @@ class WatchTree:
         takes two renames of it, so it comes here.
         """
         with contextlib.suppress(OSError):
-            status = os.lstat(name)
-            if status.st_dev == self._counts_links and not self._has_none(status):
-                self._plan(wd, _ITSELF)
+            if self._ground.has_subdirectories(os.lstat(name)):
+                self._agenda.plan(wd, ITSELF)
 
     def _leave_out(self, parent: int, name: bytes) -> None:
         """Drop the watches on an excluded directory, which a rename may have made one."""
         self.unwatched.watchable(parent, name)
-        wd = self._add(name, self._mask)
+        wd = self._ground.watch(name)
         self._forget(wd)
         if wd in self.table and wd != self.root:
             self._cut_off(wd)
@@ -460,45 +387,9 @@ class WatchTree:
             self._remove(wd)
 
     def _failed(self, parent: int, name: bytes, code: int) -> None:
-        path = self._prefix + _join(self.table.path(parent) or b"", name)
+        path = self._ground.prefix + _join(self.table.path(parent) or b"", name)
         self.unwatched.failed(parent, name, code, path)
-
-
-@contextlib.contextmanager
-def _elsewhere() -> Iterator[None]:
-    """Give the working directory back at the end; "/" where no file can be opened to do so."""
-    try:
-        home = os.open(".", os.O_PATH | os.O_DIRECTORY)
-    except OSError:
-        home = -1
-    try:
-        yield
-    finally:
-        if home < 0:
-            os.chdir("/")
-        else:
-            os.fchdir(home)
-            os.close(home)
-
-
-def _merge(tasks: dict[int, _Task], wd: int, task: _Task) -> None:
-    """Add a task to those there are. A fresh directory stays so: its report is yet to come."""
-    known = tasks.setdefault(wd, task)
-    if known is not task:
-        known.names |= task.names
-        known.deep |= task.deep
 
 
 def _join(directory: bytes, name: bytes) -> bytes:
     return b"%b/%b" % (directory, name) if directory and name else directory or name
-
-
-def _counts_links(device: int) -> bool:
-    """Return whether a directory without subdirectories always has two links on this device."""
-    number = b"%d:%d" % (os.major(device), os.minor(device))
-    try:
-        with open("/proc/self/mountinfo", "rb") as file:  # proc(5)
-            mounts = [line.split(b" - ") for line in file]
-    except OSError:
-        return False
-    return any(m[0].split()[2] == number and m[-1].split()[0] in _COUNTING for m in mounts)

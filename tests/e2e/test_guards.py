@@ -70,6 +70,23 @@ def own(folder: Path, source: Path) -> Path:
     return folder / "disks/own"
 
 
+@pytest.fixture
+def mirrored(inosync: Callable, source: Path) -> Callable:
+    """Start a daemon that mirrors the source: ``daemon, config, before = mirrored(node, ...)``.
+
+    All nodes are equal to the source; `before` is what the last of them has.
+    """
+
+    def start(*nodes: Path, **more: object) -> tuple[Daemon, dict[str, object], dict[bytes, Entry]]:
+        config = settings(source, *(f"{node}/" for node in nodes), **more)
+        daemon = inosync(config)
+        for node in nodes:
+            wait_equal(source, node)
+        return daemon, config, snapshot(nodes[-1])
+
+    return start
+
+
 def ask(daemon: Daemon, *arguments: str, status: int | None = 0) -> None:
     """Have a command answered."""
     asked = run_inosync("-c", daemon.config_file, *arguments, cwd=daemon.folder)
@@ -113,7 +130,7 @@ def left_alone(before: dict[bytes, Entry], mirror: Path, name: str) -> None:
 @pytest.mark.parametrize("setting", OTHER_SETTINGS, ids=lambda it: next(iter(it)))
 @pytest.mark.parametrize("scope", ["tree", "changes"])
 def test_unmounted_inside_and_a_reload(
-    inosync: Callable,
+    mirrored: Callable,
     folder: Path,
     source: Path,
     node: Path,
@@ -121,10 +138,7 @@ def test_unmounted_inside_and_a_reload(
     setting: dict[str, object],
     scope: str,
 ) -> None:
-    config = settings(source, f"{node}/", rscope=scope)
-    daemon = inosync(config)
-    wait_equal(source, node)
-    before = snapshot(node)
+    daemon, config, before = mirrored(node, rscope=scope)
     hide(part)
     after_a_change(daemon, source, node)
     left_alone(before, node, part.name)
@@ -143,11 +157,9 @@ def test_unmounted_inside_and_a_reload(
 @pytest.mark.parametrize("extra", OPTIONS)
 @pytest.mark.parametrize("scope", ["tree", "changes"])
 def test_unmounted_inside_and_options(
-    inosync: Callable, source: Path, node: Path, part: Path, extra: str, scope: str
+    mirrored: Callable, source: Path, node: Path, part: Path, extra: str, scope: str
 ) -> None:
-    daemon = inosync(settings(source, f"{node}/", extra=extra, rscope=scope, rfull=0))
-    wait_equal(source, node)
-    before = snapshot(node)
+    daemon, _, before = mirrored(node, extra=extra, rscope=scope, rfull=0)
     hide(part)
     after_a_change(daemon, source, node)
     left_alone(before, node, part.name)
@@ -160,11 +172,9 @@ def test_unmounted_inside_and_options(
 
 @needs_mounts
 def test_unmounted_inside_and_the_source_away_and_back(
-    inosync: Callable, folder: Path, source: Path, node: Path, part: Path
+    mirrored: Callable, folder: Path, source: Path, node: Path, part: Path
 ) -> None:
-    daemon = inosync(settings(source, f"{node}/"))
-    wait_equal(source, node)
-    before = snapshot(node)
+    daemon, _, before = mirrored(node)
     hide(part)
     after_a_change(daemon, source, node)
     source.rename(folder / "away")
@@ -176,11 +186,9 @@ def test_unmounted_inside_and_the_source_away_and_back(
 
 @needs_mounts
 def test_unmounted_inside_while_the_source_is_away(
-    inosync: Callable, folder: Path, source: Path, node: Path, part: Path
+    mirrored: Callable, folder: Path, source: Path, node: Path, part: Path
 ) -> None:
-    daemon = inosync(settings(source, f"{node}/"))
-    wait_equal(source, node)
-    before = snapshot(node)
+    daemon, _, before = mirrored(node)
     source.rename(folder / "away")
     daemon.wait_for_log(HELD)
     hide(folder / "away" / part.name)
@@ -191,12 +199,9 @@ def test_unmounted_inside_while_the_source_is_away(
 
 @needs_mounts
 def test_unmounted_inside_while_paused(
-    inosync: Callable, source: Path, node: Path, part: Path
+    mirrored: Callable, source: Path, node: Path, part: Path
 ) -> None:
-    config = settings(source, f"{node}/")
-    daemon = inosync(config)
-    wait_equal(source, node)
-    before = snapshot(node)
+    daemon, config, before = mirrored(node)
     ask(daemon, "--pause")
     hide(part)
     write(source, "meanwhile", "x")
@@ -208,11 +213,9 @@ def test_unmounted_inside_while_paused(
 
 @needs_mounts
 def test_the_outer_file_system_is_mounted_before_the_inner_one(
-    inosync: Callable, folder: Path, source: Path, node: Path, own: Path, part: Path
+    mirrored: Callable, folder: Path, source: Path, node: Path, own: Path, part: Path
 ) -> None:
-    daemon = inosync(settings(source, f"{node}/"))
-    wait_equal(source, node)
-    before = snapshot(node)
+    daemon, _, before = mirrored(node)
     hide(source)
     daemon.wait_for_log(HELD)
     show(own, source)
@@ -225,15 +228,13 @@ def test_the_outer_file_system_is_mounted_before_the_inner_one(
 
 @needs_mounts
 def test_one_inside_the_other_the_outer_first(
-    inosync: Callable, folder: Path, source: Path, node: Path, part: Path
+    mirrored: Callable, folder: Path, source: Path, node: Path, part: Path
 ) -> None:
     inner = part / "inner"
     inner.mkdir()
     show(disk(folder / "disks/inner"), inner)
     write(inner, "precious", "precious\n")
-    daemon = inosync(settings(source, f"{node}/"))
-    wait_equal(source, node)
-    before = snapshot(node)
+    daemon, _, before = mirrored(node)
     hide(part)
     after_a_change(daemon, source, node)
     left_alone(before, node, part.name)
@@ -263,7 +264,7 @@ def a_link(point: Path) -> None:
 @pytest.mark.parametrize("become", [nothing, a_file, a_link])
 @pytest.mark.parametrize("scope", ["tree", "changes"])
 def test_the_mount_point_is_removed_or_replaced(
-    inosync: Callable,
+    mirrored: Callable,
     folder: Path,
     source: Path,
     node: Path,
@@ -271,10 +272,7 @@ def test_the_mount_point_is_removed_or_replaced(
     become: Callable,
     scope: str,
 ) -> None:
-    config = settings(source, f"{node}/", rscope=scope)
-    daemon = inosync(config)
-    wait_equal(source, node)
-    before = snapshot(node)
+    daemon, config, before = mirrored(node, rscope=scope)
     hide(part)
     part.rmdir()
     become(part)
@@ -294,16 +292,14 @@ def test_the_mount_point_is_removed_or_replaced(
 @needs_mounts
 @pytest.mark.parametrize("become", [nothing, a_file, a_link])
 def test_the_directory_above_the_mount_point_is_removed_or_replaced(
-    inosync: Callable, folder: Path, source: Path, node: Path, become: Callable
+    mirrored: Callable, folder: Path, source: Path, node: Path, become: Callable
 ) -> None:
     point = source / "deep/er"
     point.mkdir(parents=True)
     write(source, "deep/beside", "x")
     show(disk(folder / "disks/part"), point)
     write(point, "precious", "precious\n")
-    daemon = inosync(settings(source, f"{node}/", rretry=(0.1, 0.2)))
-    wait_equal(source, node)
-    before = snapshot(node)
+    daemon, _, before = mirrored(node, rretry=(0.1, 0.2))
     hide(point)
     daemon.wait_for_log("left alone on the mirrors")
     shutil.rmtree(source / "deep")
@@ -319,13 +315,9 @@ def test_the_directory_above_the_mount_point_is_removed_or_replaced(
 
 @needs_mounts
 def test_of_what_is_unmounted_a_person_decides_for_one_node(
-    inosync: Callable, folder: Path, source: Path, node: Path, other: Path, part: Path
+    mirrored: Callable, folder: Path, source: Path, node: Path, other: Path, part: Path
 ) -> None:
-    config = settings(source, f"{node}/", f"{other}/")
-    daemon = inosync(config)
-    wait_equal(source, node)
-    wait_equal(source, other)
-    before = snapshot(other)
+    daemon, config, before = mirrored(node, other)
     hide(part)
     after_a_change(daemon, source, node, other)
     ask(daemon, "--sync", "--node", f"{node}/")
@@ -349,10 +341,9 @@ def test_of_what_is_unmounted_a_person_decides_for_one_node(
 
 @needs_mounts
 def test_what_lies_below_an_accepted_unmount_is_watched(
-    inosync: Callable, source: Path, node: Path, part: Path
+    mirrored: Callable, source: Path, node: Path, part: Path
 ) -> None:
-    daemon = inosync(settings(source, f"{node}/"))
-    wait_equal(source, node)
+    daemon, _, _ = mirrored(node)
     hide(part)
     daemon.wait_for_log("left alone on the mirrors")
     ask(daemon, "--sync")
@@ -363,12 +354,9 @@ def test_what_lies_below_an_accepted_unmount_is_watched(
 
 @needs_mounts
 def test_a_node_leaves_the_config_and_comes_back(
-    inosync: Callable, source: Path, node: Path, other: Path, part: Path
+    mirrored: Callable, source: Path, node: Path, other: Path, part: Path
 ) -> None:
-    config = settings(source, f"{node}/", f"{other}/")
-    daemon = inosync(config)
-    wait_equal(source, other)
-    before = snapshot(other)
+    daemon, config, before = mirrored(node, other)
     hide(part)
     after_a_change(daemon, source, node, other)
     reload(daemon, config, rnodes=[f"{node}/"])
@@ -384,17 +372,14 @@ def test_a_node_leaves_the_config_and_comes_back(
 @needs_mounts
 @pytest.mark.parametrize("setting", OTHER_SETTINGS, ids=lambda it: next(iter(it)))
 def test_the_own_file_system_is_unmounted_something_below_and_a_reload(
-    inosync: Callable,
+    mirrored: Callable,
     folder: Path,
     source: Path,
     node: Path,
     own: Path,
     setting: dict[str, object],
 ) -> None:
-    config = settings(source, f"{node}/")
-    daemon = inosync(config)
-    wait_equal(source, node)
-    before = snapshot(node)
+    daemon, config, before = mirrored(node)
     hide(source)
     assert list(source.iterdir())
     daemon.wait_for_log(HELD)
@@ -411,13 +396,9 @@ def test_the_own_file_system_is_unmounted_something_below_and_a_reload(
 
 @needs_mounts
 def test_of_another_file_system_a_person_decides_for_one_node(
-    inosync: Callable, folder: Path, source: Path, node: Path, other: Path, own: Path
+    mirrored: Callable, folder: Path, source: Path, node: Path, other: Path, own: Path
 ) -> None:
-    config = settings(source, f"{node}/", f"{other}/")
-    daemon = inosync(config)
-    wait_equal(source, node)
-    wait_equal(source, other)
-    before = snapshot(other)
+    daemon, config, before = mirrored(node, other)
     hide(source)
     daemon.wait_for_log(HELD)
     ask(daemon, "--sync", "--node", f"{node}/")
@@ -433,15 +414,12 @@ def test_of_another_file_system_a_person_decides_for_one_node(
 
 @needs_mounts
 def test_an_empty_mount_point_is_accepted_at_once(
-    inosync: Callable, folder: Path, source: Path, node: Path, other: Path
+    mirrored: Callable, folder: Path, source: Path, node: Path, other: Path
 ) -> None:
     (source / "first").unlink()
     show(disk(folder / "disks/own"), source)
     write(source, "precious", "x")
-    daemon = inosync(settings(source, f"{node}/", f"{other}/"))
-    wait_equal(source, node)
-    wait_equal(source, other)
-    before = snapshot(other)
+    daemon, _, before = mirrored(node, other)
     hide(source)
     daemon.wait_for_log(HELD)
     ask(daemon, "--sync", "--node", f"{node}/")
@@ -453,10 +431,9 @@ def test_an_empty_mount_point_is_accepted_at_once(
 
 @needs_mounts
 def test_who_waits_is_told_of_the_node_that_is_held(
-    inosync: Callable, source: Path, node: Path, other: Path, own: Path
+    mirrored: Callable, source: Path, node: Path, other: Path, own: Path
 ) -> None:
-    daemon = inosync(settings(source, f"{node}/", f"{other}/"))
-    wait_equal(source, other)
+    daemon, _, _ = mirrored(node, other)
     hide(source)
     daemon.wait_for_log(HELD)
     ask(daemon, "--sync", "--node", f"{node}/")
@@ -555,13 +532,10 @@ def test_a_directory_comes_back_as_a_link(
 
 
 def test_a_link_at_once(
-    inosync: Callable, folder: Path, source: Path, node: Path, secret: Path
+    mirrored: Callable, folder: Path, source: Path, node: Path, secret: Path
 ) -> None:
     """The daemon has had no time to see that the source was gone."""
-    config = settings(source, f"{node}/")
-    daemon = inosync(config)
-    wait_equal(source, node)
-    before = snapshot(node)
+    daemon, config, before = mirrored(node)
     ask(daemon, "--pause")
     write(source, "meanwhile", "x")
     replace_by_link(source, folder, secret)
@@ -574,12 +548,9 @@ def test_a_link_at_once(
 
 
 def test_of_a_link_a_person_decides_for_one_node(
-    inosync: Callable, folder: Path, source: Path, node: Path, other: Path, secret: Path
+    mirrored: Callable, folder: Path, source: Path, node: Path, other: Path, secret: Path
 ) -> None:
-    daemon = inosync(settings(source, f"{node}/", f"{other}/"))
-    wait_equal(source, node)
-    wait_equal(source, other)
-    before = snapshot(other)
+    daemon, _, before = mirrored(node, other)
     replace_by_link(source, folder, secret)
     daemon.wait_for_log(HELD)
     ask(daemon, "--sync", "--node", f"{node}/")
@@ -634,14 +605,11 @@ def test_what_was_a_link_at_the_start_may_be_one(
 @pytest.mark.parametrize("extra", ["", "-h", "-q", "--info=none", "--info=stats0"])
 @pytest.mark.parametrize("scope", ["tree", "changes"])
 def test_a_limit_outlives_reloads_and_options(
-    inosync: Callable, source: Path, node: Path, extra: str, scope: str, instead: Callable
+    mirrored: Callable, source: Path, node: Path, extra: str, scope: str, instead: Callable
 ) -> None:
     for number in range(12):
         write(source, f"many/{number}", "x")
-    config = settings(source, f"{node}/", rscope=scope, extra=extra, rmaxdelete=10)
-    daemon = inosync(config)
-    wait_equal(source, node)
-    before = snapshot(node)
+    daemon, config, before = mirrored(node, rscope=scope, extra=extra, rmaxdelete=10)
     ask(daemon, "--pause")
     shutil.rmtree(source / "many")
     instead(source / "many")
@@ -658,15 +626,12 @@ def test_a_limit_outlives_reloads_and_options(
 
 
 def test_a_big_file_in_the_place_of_many_is_limited(
-    inosync: Callable, source: Path, node: Path
+    mirrored: Callable, source: Path, node: Path
 ) -> None:
     for number in range(12):
         write(source, f"many/{number}", "x")
     more = {"rscope": "changes", "rmaxdelete": 10, "rbigsize": 4000, "rbigdelay": 0}
-    config = settings(source, f"{node}/", **more)
-    daemon = inosync(config)
-    wait_equal(source, node)
-    before = snapshot(node)
+    daemon, _, before = mirrored(node, **more)
     ask(daemon, "--pause")
     shutil.rmtree(source / "many")
     write(source, "many", "x" * 5000)
@@ -681,13 +646,12 @@ def test_a_big_file_in_the_place_of_many_is_limited(
 @pytest.mark.parametrize("extra", OPTIONS)
 @pytest.mark.parametrize("scope", ["tree", "changes"])
 def test_what_settles_is_kept_on_the_mirror(
-    inosync: Callable, source: Path, node: Path, extra: str, scope: str
+    mirrored: Callable, source: Path, node: Path, extra: str, scope: str
 ) -> None:
     write(source, "x.iso", "old\n")
     os.utime(source / "x.iso", (0, 0))
     more = {"rscope": scope, "extra": extra, "rsettle": {"*.iso": 5}, "allow_empty": True}
-    daemon = inosync(settings(source, f"{node}/", **more))
-    wait_equal(source, node)
+    daemon, _, _ = mirrored(node, **more)
     write(source, "x.iso", "newer content\n")
     changed = write(source, "other", "x")
     until((node / "other").exists, what=f"{changed.name} to arrive")

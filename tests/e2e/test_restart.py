@@ -25,7 +25,10 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
     mirror.mkdir()
     for number in range(30):
         write(source, f"d{number % 3}/{number}", "x")
+    rsync = tmp_path / "rsync"
+    rsync.symlink_to(shutil.which("rsync") or "rsync")
     chosen = settings(source, str(mirror), rscope="changes", init="changed", edelay=0.1)
+    chosen["rsync"] = str(rsync)
     daemon = Daemon(tmp_path, chosen, arguments=["-v"])
 
     def wait() -> None:
@@ -115,15 +118,17 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
             each.update(boot="another", ended=False)
         state.write_text(json.dumps(content))
         daemon.configure({**chosen, "rexcludes": ["*.tmp"]})
-        mirror.rename(tmp_path / "aside")
-        mirror.write_text("in the way")
+        rsync.rename(tmp_path / "aside")
+        rsync.write_text(
+            f'#!/bin/sh\n[ "$1" = --version ] && exec {tmp_path}/aside "$@"\nexit 12\n'
+        )
+        rsync.chmod(0o755)
         daemon.start()
         daemon.wait_for_log("full pass: the machine went down while inosync ran")
         daemon.stop()
         known = json.loads(state.read_text())["mirrors"].values()
         assert not any(each["ended"] for each in known)
-        mirror.unlink()
-        (tmp_path / "aside").rename(mirror)
+        (tmp_path / "aside").rename(rsync)
         write(mirror, "d0/stray", "x")
         daemon.start()
         wait()

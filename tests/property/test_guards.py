@@ -744,8 +744,10 @@ class World:
         """Put everything in its place again, and say so."""
         if self.state != "here":
             self.back(0, 0)
+            self.allow()
         while self.missing():
             self.mount(0, 0)
+            self.allow()  # what is below the next one is seen until that is mounted
         self.release(self.mirrors, signalled=False)
         if self.case.limit:
             # What nobody had been asked before, the first --sync did not allow.

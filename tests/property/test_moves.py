@@ -28,7 +28,7 @@ from inosync.planning.steps import Relink
 from inosync.rsync.program import Program
 from inosync.service.runs import Runs
 from inosync.service.sources import sight
-from inosync.watch.guard import Guard
+from inosync.watch.lookout import Lookout
 
 pytestmark = pytest.mark.skipif(not RSYNC, reason="rsync is not installed")
 
@@ -124,7 +124,7 @@ class Renamed(World):
         shell = "RSYNC_RSH" in self.environment
         program = Program((3, 2, 7), environment_shell=shell)
         self.runs = Runs(self.engine, config, program, self.environment, worth=Worth(1, 1))
-        self.guard = Guard(self.source, config)
+        self.lookout = Lookout(self.source, config)
         self.now = NOW
 
     # ---- work -----------------------------------------------------------------------------
@@ -354,11 +354,11 @@ class Renamed(World):
 
     def read(self) -> None:
         """Tell the engine all that has happened."""
-        watcher = self.guard.watcher
+        watcher = self.lookout.watcher
         assert watcher is not None
         while True:
-            more = self.guard.walk()
-            changes, seen = self.guard.read()
+            more = self.lookout.walk()
+            changes, seen = self.lookout.read()
             assert (seen.resync, seen.problems, seen.root_lost) == ("", (), False)
             self.engine.changed(self.source, changes, self.now, moves=seen.moves)
             queued = select.select([watcher.fileno()], [], [], 0)[0]
@@ -391,7 +391,7 @@ class Renamed(World):
                             with suppress(OSError, shutil.Error):
                                 self.make_anew(relink)
                         race = ()
-                    seen = sight(self.guard, self.node, Moment(self.now, self.now))
+                    seen = sight(self.lookout, self.node, Moment(self.now, self.now))
                     self.runs.start(action, seen, self.now, wall=self.now)
                     step = (self.mirror.work.steps or (None,))[0]
                     linked += [step] if isinstance(step, Relink) else []
@@ -430,11 +430,11 @@ def live(world: Renamed, case: Case) -> None:
     assert world.full_pass("mirror") == 0
     world.silent.clear()
     world.plant()
-    assert world.guard.open() == ""
+    assert world.lookout.open() == ""
     try:
-        while world.guard.walk():
+        while world.lookout.walk():
             pass
-        world.guard.vouch(world.guard.nodes)
+        world.lookout.guard.vouch(world.lookout.guard.nodes)
         world.engine.watched(world.source, world.now, reason="")
         for batch in case.batches:
             for step in batch.work:
@@ -452,7 +452,7 @@ def live(world: Renamed, case: Case) -> None:
             # Each time, or twins that come back are as unseen by it as ever.
             world.full_pass("reference")
     finally:
-        world.guard.close()
+        world.lookout.close()
         world.runs.kill()
     assert not world.unlike()
 

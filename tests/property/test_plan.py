@@ -24,7 +24,7 @@ from inosync.changes.changes import Change, Kind
 from inosync.planning.file_list import Plan, list_options, plan
 from inosync.planning.steps import Step
 from inosync.rsync.filters import compile_filters
-from inosync.watch.guard import Guard
+from inosync.watch.lookout import Lookout
 
 RSYNC = shutil.which("rsync") or ""
 pytestmark = pytest.mark.skipif(not RSYNC, reason="rsync is not installed")
@@ -33,39 +33,39 @@ pytestmark = pytest.mark.skipif(not RSYNC, reason="rsync is not installed")
 SEEDS = range(20 if settings.default.max_examples <= 100 else settings.default.max_examples // 2)
 
 
-def drain(guard: Guard) -> set[Change]:
+def drain(lookout: Lookout) -> set[Change]:
     """Read and walk until nothing is left."""
-    assert guard.watcher is not None
+    assert lookout.watcher is not None
     changes: set[Change] = set()
     while True:
-        more = guard.walk()
-        found, seen = guard.read()
+        more = lookout.walk()
+        found, seen = lookout.read()
         assert (seen.resync, seen.problems, seen.root_lost) == ("", (), False)
         changes.update(found)
-        queued = select.select([guard.watcher.fileno()], [], [], 0)[0]
-        if not (more or queued or guard.watcher.unfinished or guard.watcher.unread):
+        queued = select.select([lookout.watcher.fileno()], [], [], 0)[0]
+        if not (more or queued or lookout.watcher.unfinished or lookout.watcher.unread):
             return changes
 
 
 @contextmanager
-def watched(world: World, case: Case) -> Iterator[Guard]:
+def watched(world: World, case: Case) -> Iterator[Lookout]:
     """Mirror the source as it was before, and watch it; in the end, compare the mirrors."""
     world.work(case.before)
     assert world.full_pass("mirror") == 0
     world.silent.clear()
     world.written.clear()
     world.plant()
-    guard = Guard(world.source, make_config([make_pair(world.source)]))
-    assert guard.open() == ""
+    lookout = Lookout(world.source, make_config([make_pair(world.source)]))
+    assert lookout.open() == ""
     try:
-        while guard.walk():
+        while lookout.walk():
             pass
-        yield guard
+        yield lookout
         for _ in range(2):  # what came too late, then what failed because of it
-            world.owed |= drain(guard)
+            world.owed |= drain(lookout)
             carry(world)
     finally:
-        guard.close()
+        lookout.close()
     world.full_pass("reference")
     assert not world.unlike()
     world.linked = world.unnoticed
@@ -74,10 +74,10 @@ def watched(world: World, case: Case) -> Iterator[Guard]:
 
 def live(world: World, case: Case) -> None:
     """Mirror a world through all that happens to it, one thing after the other."""
-    with watched(world, case) as guard:
+    with watched(world, case) as lookout:
         for batch in case.batches:
             world.work(batch.work)
-            world.owed |= drain(guard)
+            world.owed |= drain(lookout)
             if not batch.busy:
                 carry(world, batch.late, batch.race)
 
@@ -85,11 +85,11 @@ def live(world: World, case: Case) -> None:
 def live_at_once(world: World, case: Case) -> None:
     """Mirror a world while things happen to it."""
     steps = [step for batch in case.batches for step in batch.work] * 4
-    with watched(world, case) as guard, ThreadPoolExecutor() as pool:
+    with watched(world, case) as lookout, ThreadPoolExecutor() as pool:
         world.racing = True
         writer = pool.submit(world.work, steps)
         while not writer.done():
-            world.owed |= drain(guard)
+            world.owed |= drain(lookout)
             carry(world, check=False)
         writer.result()
         world.racing = False

@@ -20,7 +20,7 @@ from inosync.planning.order import Order, RunKind, Sight
 from inosync.planning.prepare import prepare
 from inosync.planning.slices import Course
 from inosync.rsync.program import Program
-from inosync.watch.guard import Guard
+from inosync.watch.lookout import Lookout
 
 RSYNC = shutil.which("rsync") or ""
 pytestmark = pytest.mark.skipif(not RSYNC, reason="rsync is not installed")
@@ -85,23 +85,23 @@ def test_so_they_do_with_changes_between_them(tmp_path: Path, seed: int) -> None
     if dice.random() < 0.5:  # else it is the first pass
         world.full_pass("mirror")
         world.plant()
-    guard = Guard(world.source, make_config([make_pair(world.source)]))
-    assert guard.open() == ""
+    lookout = Lookout(world.source, make_config([make_pair(world.source)]))
+    assert lookout.open() == ""
     try:
-        drain(guard)
+        drain(lookout)
         course, batches = Course(sizes=dice.random() < 0.3), list(case.batches)
         while not course.over:
             if batches and dice.random() < 0.5:
                 world.work(batches.pop().work)
-                world.owed |= drain(guard)
+                world.owed |= drain(lookout)
                 if dice.random() < 0.7:
                     carry(world, check=False)
             course = make_slice(world, course, dice)
         for _ in range(2):  # what is left, and what failed because of it
-            world.owed |= drain(guard)
+            world.owed |= drain(lookout)
             carry(world, check=False)
     finally:
-        guard.close()
+        lookout.close()
     world.full_pass("reference")
     world.linked = world.unnoticed
     assert world.unlike() == []

@@ -31,6 +31,7 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "rtimeout": 300,
         "rretry": (1.0, 300.0),
         "rscope": "tree",
+        "restricted": False,
     }
     return Node(**{**values, **settings})
 
@@ -61,6 +62,7 @@ def make_config(pairs: Sequence[Pair] = (), **settings: Any) -> Config:
         "init": True,
         "rfull": 0.0,
         "rverify": 0.0,
+        "rpoll": 0.0,
         "rmaxdelete": 0,
         "wmarker": "",
         "allow_empty": False,

@@ -24,6 +24,7 @@ from inosync.engine.actions import (
     DEBUG,
     ERROR,
     WARNING,
+    Hook,
     Kill,
     Look,
     Outcome,
@@ -31,6 +32,7 @@ from inosync.engine.actions import (
     Terminate,
 )
 from inosync.engine.mirror import State
+from inosync.engine.records import Failure
 from inosync.engine.roster import GRACE
 from inosync.planning.order import RunKind
 from inosync.planning.steps import Renew
@@ -104,7 +106,7 @@ def test_a_held_mirror_waits_for_a_person() -> None:
     engine = make_engine()
     (mirror,) = started(engine)
     engine.exited(mirror, Outcome(25), NOW)
-    assert "held until told to go on" in said(engine.due(NOW), ERROR)[0]
+    assert "held: inosync --sync goes on" in said(engine.due(NOW), ERROR)[0]
     assert engine.deadline() is None
     assert started(engine, NOW + 100) == []
     engine.release("asked for", NOW + 200)
@@ -120,17 +122,24 @@ def test_a_run_that_does_nothing_for_rtimeout_is_ended_then_killed() -> None:
         assert engine.due(now) == [Look(mirror)]
         engine.activity(mirror, 5, now)
     assert engine.due(NOW + 375) == [Look(mirror)]
-    engine.activity(mirror, 5, NOW + 375)
+    engine.activity(mirror, 5, NOW + 375, said=("warm welcome", "the disk of n0 hangs"))
     actions = engine.due(NOW + 375)
     assert Terminate(mirror) in actions
     assert said(actions, WARNING) == [
-        "/srv/www -> n0:/m: its run did nothing for 300 s (rtimeout): ended, to be tried again"
+        "/srv/www -> n0:/m: its run did nothing for 300 s (rtimeout): ended, to be tried again; "
+        "its last words were: the disk of n0 hangs",
+        "  warm welcome",
     ]
     assert engine.deadline() == NOW + 375 + GRACE
     assert Kill(mirror) in engine.due(NOW + 375 + GRACE)
     engine.exited(mirror, Outcome(-9), NOW + 381)
     assert mirror.state is State.BACKOFF
     assert said(engine.due(NOW + 381)) == []
+    reason, words = (
+        "its run did nothing for 300 s (rtimeout)",
+        ("warm welcome", "the disk of n0 hangs"),
+    )
+    assert mirror.health.failure == Failure(NOW + 375, -15, reason, words)
 
 
 def test_a_run_that_moves_is_left_alone() -> None:
@@ -275,7 +284,7 @@ def test_one_that_would_delete_more_is_held_until_a_person_approves() -> None:
     assert starts(actions) == []
     assert said(actions, ERROR) == [
         "/srv/www -> n0:/m: would delete 6 files (rmaxdelete is 5), such as a, b: held, "
-        "nothing was deleted; inosync --sync or SIGUSR2 goes on"
+        "nothing was deleted; inosync --sync goes on"
     ]
     assert engine.mirrors[0].state is State.HELD
     assert engine.release("asked for", NOW, node="other") == []
@@ -285,3 +294,58 @@ def test_one_that_would_delete_more_is_held_until_a_person_approves() -> None:
     engine.exited(action.mirror, Outcome(0), NOW)
     engine.resync(engine.config.sources[0], "x", NOW)
     assert rehearsed(engine, 0) != []
+
+
+def test_a_mirror_whose_target_is_away_is_held_and_is_not_in_sync() -> None:
+    engine = make_engine(on_failure=("x",))
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(0), NOW)
+    engine.due(NOW)
+    assert engine.bar(mirror, "its target is away", NOW)
+    actions = engine.due(NOW)
+    assert (mirror.state, mirror.reason, mirror.since) == (State.HELD, "its target is away", NOW)
+    assert said(actions, ERROR) == ["/srv/www -> n0:/m: its target is away: held"]
+    assert [a.report.state for a in actions if isinstance(a, Hook)] == ["held"]
+    assert not engine.bar(mirror, "its target is away", NOW + 1)
+    assert engine.due(NOW + 1) == []
+    engine.renew(mirror, "its target is back", NOW + 2, contents=False, release=True)
+    assert starts(engine.due(NOW + 2)) == [mirror]
+    assert mirror.flight is not None
+    assert mirror.flight.reason == "its target is away"
+    assert not mirror.flight.contents
+
+
+def test_a_run_to_a_target_that_is_away_is_ended_before_it_is_held() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    assert not engine.bar(mirror, "its target is away", NOW)
+    assert engine.due(NOW) == [Terminate(mirror)]
+    engine.exited(mirror, Outcome(20), NOW + 1)
+    assert engine.bar(mirror, "its target is away", NOW + 1)
+    assert mirror.state is State.HELD
+
+
+def test_what_is_new_at_a_target_is_compared_by_contents_at_once() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.exited(mirror, Outcome(12), NOW)
+    assert mirror.state is State.BACKOFF
+    engine.renew(mirror, "another directory", NOW, contents=True, release=False)
+    assert starts(engine.due(NOW)) == [mirror]
+    assert mirror.thorough
+    engine.exited(mirror, Outcome(25), NOW)
+    engine.renew(mirror, "another directory", NOW, contents=True, release=False)
+    assert mirror.state is State.HELD  # for another reason, which a person has to see
+
+
+def test_a_source_that_is_watched_anew_ends_its_runs_and_is_compared_by_contents() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    source = mirror.pair.source
+    engine.unwatched(source, "leads elsewhere", NOW)
+    assert engine.due(NOW) == [Terminate(mirror)]
+    engine.exited(mirror, Outcome(20), NOW + 1)
+    assert starts(engine.due(NOW + 1000)) == []
+    engine.watched(source, NOW + 1000, reason="its path leads elsewhere", contents=True)
+    assert starts(engine.due(NOW + 1000)) == [mirror]
+    assert mirror.thorough

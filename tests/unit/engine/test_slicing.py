@@ -10,12 +10,15 @@ from support.engines import NOW, ONE, changing, said, steady
 from inosync.changes.batch import Batch, full_pass
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.engine.actions import INFO, Hook, Outcome, Start
+from inosync.engine.ailing import Ailing
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.reports import Succeeded
 from inosync.planning.order import Moment, Order, Prepared, RunKind
+from inosync.planning.scan import Question
 from inosync.planning.slices import Amount, Course, Slice
-from inosync.rsync.complaints import Account
+from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.output import Transferred
 
 WELL = Outcome(0, listed=True)
@@ -268,30 +271,57 @@ def test_a_second_pass_follows_the_first() -> None:
     assert mirror.done == mirror.offered == 2
 
 
-def test_too_much_to_be_remembered_is_a_pass() -> None:
-    _, mirror = filling()
-    mirror.offer(Batch(NOW - 1, 70_000))
-    assert mirror.pending is None
-    assert mirror.passing is not None
-    assert (mirror.passing.since, mirror.done) == (NOW - 1, 0)
-    many = Changes(entries=dict.fromkeys(b"%d" % n for n in range(50_000)))
-    mirror.offer(Batch(NOW, 50_000, changes=many))
-    assert mirror.pending is not None
-    mirror.offer(Batch(NOW, 1, changes=ONE))
-    assert mirror.pending is None
-
-
-def test_what_is_folded_into_a_pass_is_not_done_before_it() -> None:
+def test_what_has_no_names_and_is_not_found_is_a_pass() -> None:
     engine = changing(edelay=0.0, rfull=0.0)
     (mirror,) = engine.mirrors
-    many = Changes(entries=dict.fromkeys(b"%d" % n for n in range(50_000)))
-    mirror.offer(Batch(NOW, 50_000, changes=many))
-    first = mirror.offered
     mirror.offer(Batch(NOW, 1, changes=ONE))
+    first = mirror.offered
+    mirror.offer(Batch(NOW - 1, 70_000))
+    assert ordered(engine).forgotten
+    engine.widen(mirror)
+    assert mirror.passing is not None
+    assert (mirror.state, mirror.pending, mirror.passing.since) == (State.PENDING, None, NOW - 1)
     change(engine, b"later")
     assert ordered(engine).batch.sample == (b"later",)
     engine.exited(mirror, WELL, NOW)
     assert mirror.done < first
+
+
+def test_what_is_looked_for_by_time_does_not_hold_up_a_pass() -> None:
+    engine, mirror = filling()
+    mirror.offer(Batch(NOW, 70_000))
+    assert ordered(engine).forgotten
+    engine.narrow(mirror, Question(5), NOW)
+    assert (mirror.state, mirror.pending) == (State.PENDING, None)
+    assert ordered(engine).kind is RunKind.SLICE
+
+
+def test_a_target_in_another_place_has_a_pass_begin_anew() -> None:
+    engine, mirror = filling()
+    ordered(engine)
+    cut(engine, b"a")
+    engine.exited(mirror, WELL, NOW)
+    engine.renew(mirror, "another target", NOW, contents=True, release=False)
+    assert mirror.passing is not None
+    (batch,) = mirror.passing.batches
+    assert (batch.contents, mirror.passing.course.done.weight) == (True, 0)
+
+
+def test_what_ails_is_left_for_another_daemon() -> None:
+    engine, mirror = filling()
+    ordered(engine)
+    cut(engine, b"a", last=True)
+    assert mirror.rest is not None
+    assert mirror.rest.parts(9) == (("tree", b"a"),)
+    file, tree = Complaint(b"d/bad", Cause.ROOM, "x"), Complaint(b"e", Cause.ROOM, "x", whole=True)
+    mirror.ailing = {each.path: Ailing(each, NOW, 1, NOW) for each in (file, tree)}
+    assert set(mirror.rest.parts(9) or ()) == {
+        ("tree", b"a"),
+        ("tree", b"e"),
+        ("level", b"d"),
+    }
+    mirror.stale = frozenset({b"old"})
+    assert mirror.rest is None
 
 
 def test_what_a_rename_left_on_the_node_goes_before_a_slice() -> None:

@@ -1,0 +1,46 @@
+"""The lookout over a source, with the real kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.configs import make_config, make_pair, make_source
+
+from inosync.watch.lookout import Lookout
+
+
+@pytest.mark.parametrize("root_only", [False, True])
+def test_it_says_whether_directories_are_still_to_be_watched(
+    tmp_path: Path, *, root_only: bool
+) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    source = make_source(str(tmp_path))
+    lookout = Lookout(source, make_config([make_pair(source)]), root_only=root_only)
+    assert not lookout.walking
+    assert lookout.open() == ""
+    assert lookout.walking  # before anything has happened
+    while lookout.walk():
+        assert lookout.walking
+    assert not lookout.walking
+    lookout.close()
+
+
+def test_where_events_do_not_tell_all_it_is_looked_through_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
+    for number in range(5000):
+        (tmp_path / str(number)).touch()
+    source = make_source(str(tmp_path))
+    lookout = Lookout(source, make_config([make_pair(source)], rpoll=5.0))
+    assert lookout.open() == ""
+    assert lookout.poll is not None
+    slices = 0
+    while lookout.walk():
+        slices += 1
+        assert not lookout.poll.ready
+    assert slices > 1
+    assert lookout.walked
+    assert lookout.poll.ready
+    assert not lookout.sees_all
+    lookout.close()
