@@ -24,7 +24,7 @@ from inosync.planning.steps import Clear, Renew
 from inosync.rsync.causes import Cause
 from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict
 from inosync.rsync.options import keeps_in_place
-from inosync.rsync.output import NOTHING
+from inosync.rsync.output import NOTHING, Transferred
 
 #: Lines of what a failed run said that are remembered.
 _LINES = 5
@@ -64,12 +64,20 @@ class Endings:
             outcome = suspects.both(mirror, outcome)
         mirror.moved(outcome.transferred)
         flight, ran = mirror.flight, _run(mirror, outcome)
+        passing = mirror.passing if mirror.work.slicing else None
         wait = self._take_end(mirror, judgement, outcome, now)
         if outcome.pretended or stopped:
             return
         if judgement.verdict is Verdict.OK:
             self._take_ailing(mirror, outcome, ran, now)
-            self._report_success(mirror, flight, took, now)
+            self._take_health(mirror, now)
+            if passing is None:
+                self._report_success(mirror, flight, mirror.totals.last, took, now)
+            elif mirror.passing is passing.after:  # it was the last of its slices
+                took = now - (passing.began if passing.began is not None else now)
+                moved = passing.moved + mirror.totals.last
+                self._report_success(mirror, passing.batch, moved, took, now)
+            first &= mirror.health.synced
             said = messages.success(mirror, took, again=bool(again), first=first)
             self.roster.actions += said
         else:
@@ -83,6 +91,9 @@ class Endings:
         well = judgement.verdict is Verdict.OK and mirror.state is not State.STOPPING
         fine = judgement.verdict is Verdict.OK
         repeat = fine and flight is not None and _to_repeat(mirror, outcome, flight)
+        slicing = mirror.work.slicing and outcome.listed
+        if repeat and slicing and mirror.passing is not None:
+            mirror.passing = mirror.passing.repeat()
         lane = lanes.beside(mirror)
         ousted = self._take_odd(mirror, outcome, now) if well else False
         barred = self._take_barred(mirror, outcome, now) if well else False
@@ -103,15 +114,18 @@ class Endings:
             lanes.ended(mirror, now, rest=self.roster.config.rbigdelay * ran, ran=ran)
         if left is not None:
             mirror.offer(left)
-        if repeat and flight is not None:
+        if repeat and flight is not None and not slicing:
             mirror.offer(flight.again())
         return wait
 
     def _tidy_up(self, mirror: Mirror, flight: Batch, outcome: Outcome, now: float) -> None:
         """See that what a run has left half written on the node is deleted.
 
-        What it carried is carried again, but a list deletes only where it names a directory.
+        What it carried is carried again, but a list deletes only where it names a directory. A
+        slice is made again, and the level of each directory is in some slice of its pass.
         """
+        if mirror.work.slicing:
+            return
         other = self.roster.lanes.partner(mirror)
         if mirror.big and other is not None:
             # The other one deletes, again when this one has no work: until then it spares these.
@@ -273,21 +287,23 @@ class Endings:
 
     # ---- reports --------------------------------------------------------------------------
 
-    def _report_success(
-        self, mirror: Mirror, flight: Batch | None, took: float, now: float
-    ) -> None:
-        """Tell the hooks, unless it was a pass that found nothing to do."""
+    def _take_health(self, mirror: Mirror, now: float) -> None:
+        """Tell the hooks that some paths ail, or that the mirror is well again."""
         health = mirror.health
         if mirror.ailing:
             self._ails(mirror, ailing_report(mirror, self.roster.config.user), now)
         elif health.ailing and mirror.aside is None:
             self.roster.hook(recovered(mirror, health.ailing, now - health.since))
             mirror.health = replace(health, ailing="")
+
+    def _report_success(
+        self, mirror: Mirror, flight: Batch | None, moved: Transferred, took: float, now: float
+    ) -> None:
+        """Tell the hooks, unless it was a pass that found nothing to do."""
         if flight is None or not self.roster.config.on_success:
             return
-        last = mirror.totals.last
-        if flight.count or last != NOTHING:
-            self.roster.hook(succeeded(mirror, flight, last, seconds=took, now=now))
+        if flight.count or moved != NOTHING:
+            self.roster.hook(succeeded(mirror, flight, moved, seconds=took, now=now))
 
     def _report_failure(
         self,
@@ -358,4 +374,5 @@ def _to_repeat(mirror: Mirror, outcome: Outcome, flight: Batch) -> bool:
     if mirror.work.hid and outcome.returncode in (0, VANISHED):
         return True  # what took the old place of a renamed directory was kept back
     # What vanished on the way may have kept its directory from being brought up to date.
-    return outcome.returncode == VANISHED and outcome.listed and not flight.repeated
+    listed = outcome.listed and not mirror.work.slicing
+    return outcome.returncode == VANISHED and listed and not flight.repeated
