@@ -29,8 +29,8 @@ class Ledger:
     they are ``offered``: all up to ``carried`` are on the node, and all up to ``done`` with what
     else had changed. While that is ``sought`` it is not in sync. ``work`` is the run that is on its
     way with the flight. What demands a pass does not wait with the others: it is ``passing``, a row
-    of slices. If it is ``uncut``, for this reason, it is one run like all others. ``ailing`` are the
-    paths that runs named as not carried.
+    of slices. If it is ``uncut``, for this reason, it is one run like all others. ``ailing`` are
+    the paths that runs named as not carried.
     """
 
     pending: Batch | None = None

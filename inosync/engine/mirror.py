@@ -62,10 +62,11 @@ BUSY = (State.RUNNING, State.STOPPING)
 class Mirror(Ledger):
     """One mirror, with its books; what is put ``aside`` there is tried again at ``retry_at``.
 
-    What comes meanwhile goes before it. ``odd`` are pipes and sockets that runs pass over, ``ousted`` those of them that the next run
-    deletes on the node. ``kept`` are directories that stay there, with what is in them that no run
-    may delete. With ``rbigsize`` there are two of a pair: the lane for the `big` files, and the one
-    for all else, which makes the deletions for both. The records are replaced whole.
+    What comes meanwhile goes before it. ``odd`` are pipes and sockets that runs pass over,
+    ``ousted`` those of them that the next run deletes on the node. ``kept`` are directories that
+    stay there, with what is in them that no run may delete. With ``rbigsize`` there are two of a
+    pair: the lane for the `big` files, and the one for all else, which makes the deletions for
+    both. The records are replaced whole.
     """
 
     pair: Pair
