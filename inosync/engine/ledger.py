@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from inosync.changes.batch import Batch, merged
 from inosync.changes.changes import Changes
 from inosync.changes.doubts import NO_DOUBTS
+from inosync.engine.ailing import Table, ailing_piece
 from inosync.engine.passes import Pass, demand, nothing
-from inosync.engine.records import Health, Sought, Work
+from inosync.engine.records import Health, Sought, Totals, Work
 from inosync.planning.order import Moment, Prepared, RunKind
 from inosync.planning.slices import Course
 from inosync.planning.steps import Renew
@@ -28,7 +29,8 @@ class Ledger:
     they are ``offered``: all up to ``carried`` are on the node, and all up to ``done`` with what
     else had changed. While that is ``sought`` it is not in sync. ``work`` is the run that is on its
     way with the flight. What demands a pass does not wait with the others: it is ``passing``, a row
-    of slices. If it is ``uncut``, for this reason, it is one run like all others.
+    of slices. If it is ``uncut``, for this reason, it is one run like all others. ``ailing`` are
+    the paths that runs named as not carried.
     """
 
     pending: Batch | None = None
@@ -46,6 +48,8 @@ class Ledger:
     ousted: frozenset[bytes] = frozenset()  # pipes and sockets that it deletes there
     equal_at: Moment | None = None  # all that had changed by then is on the node
     health: Health = field(default_factory=Health)
+    totals: Totals = field(default_factory=Totals)
+    ailing: Table = field(default_factory=dict)
 
     @property
     def owing(self) -> tuple[Batch, ...]:
@@ -213,6 +217,30 @@ class Ledger:
         if well and steps and isinstance(steps[0], Renew):
             self.stale -= steps[0].paths
         self.work = replace(self.work, steps=steps[1:] if steps and well else ())
+
+    def moved(self, amount: Transferred, *, last: bool = True) -> None:
+        """Count what a run has moved; not the `last`: another of the same flight follows."""
+        total, before = self.totals.moved + amount, self.work.ran
+        whole = amount + before.moved if before is not None else amount
+        self.totals = replace(self.totals, moved=total, last=whole if last else self.totals.last)
+
+    def perform(self, now: float, *, check_after: float) -> Batch:
+        """Go on from what went before to the run itself, or the next step; return what it carries.
+
+        That is after a rehearsal that went well, or after a step.
+        """
+        if self.flight is None:
+            raise AssertionError("perform without a flight")
+        self.work = self.work.going_on(now, check_after)
+        return self.flight
+
+    @property
+    def rest(self) -> Course | None:
+        """What another daemon has to make of the pass under way; None: that is not known."""
+        rest = self.passing.rest if self.passing is not None else None
+        if rest is None or self.stale or self.ousted or self.aside:
+            return None
+        return rest.with_pieces([ailing_piece(self.ailing)]) if self.ailing else rest
 
     def _arrived(self, work: Work) -> None:
         """All that a run was to carry is on the node."""

@@ -33,15 +33,14 @@ from dataclasses import dataclass, field, replace
 
 from inosync.changes.batch import Batch, merged
 from inosync.config.model import Pair
-from inosync.engine.ailing import Table, ailing_piece, due, next_at
+from inosync.engine.ailing import due, next_at
 from inosync.engine.backoff import Backoff
 from inosync.engine.ledger import Ledger
 from inosync.engine.passes import nothing
-from inosync.engine.records import Brake, Comparison, Failure, Totals, Work, begun
+from inosync.engine.records import Brake, Comparison, Failure, Work, begun
 from inosync.planning.slices import Course
 from inosync.rsync.causes import Cause
 from inosync.rsync.exits import Judgement, Verdict
-from inosync.rsync.output import Transferred
 
 
 class State(enum.Enum):
@@ -63,11 +62,11 @@ BUSY = (State.RUNNING, State.STOPPING)
 class Mirror(Ledger):
     """One mirror, with its books; what is put ``aside`` there is tried again at ``retry_at``.
 
-    What comes meanwhile goes before it. ``ailing`` are the paths that runs named as not carried.
-    ``odd`` are pipes and sockets that runs pass over, ``ousted`` those of them that the next run
-    deletes on the node. ``kept`` are directories that stay there, with what is in them that no run
-    may delete. With ``rbigsize`` there are two of a pair: the lane for the `big` files, and the one
-    for all else, which makes the deletions for both. The records are replaced whole.
+    What comes meanwhile goes before it. ``odd`` are pipes and sockets that runs pass over,
+    ``ousted`` those of them that the next run deletes on the node. ``kept`` are directories that
+    stay there, with what is in them that no run may delete. With ``rbigsize`` there are two of a
+    pair: the lane for the `big` files, and the one for all else, which makes the deletions for
+    both. The records are replaced whole.
     """
 
     pair: Pair
@@ -77,10 +76,8 @@ class Mirror(Ledger):
     reason: str = ""  # why it lags, in words; "" while all is well
     retry_at: float | None = None
     rests_until: float | None = None  # the lane: when it may run again (rbigdelay)
-    totals: Totals = field(default_factory=Totals)
     comparison: Comparison = field(default_factory=Comparison)
     brake: Brake = field(default_factory=Brake)
-    ailing: Table = field(default_factory=dict)
     odd: frozenset[bytes] = frozenset()
     kept: Mapping[bytes, bytes] = field(default_factory=dict)
 
@@ -129,14 +126,6 @@ class Mirror(Ledger):
         """Give up what it owes without a name, which a walk over the source is about to find."""
         super().narrow(now)
         self.state = State.PENDING if self.waits else State.IDLE
-
-    @property
-    def rest(self) -> Course | None:
-        """What another daemon has to make of the pass under way; None: that is not known."""
-        rest = self.passing.rest if self.passing is not None else None
-        if rest is None or self.stale or self.ousted or self.aside:
-            return None
-        return rest.with_pieces([ailing_piece(self.ailing)]) if self.ailing else rest
 
     @property
     def thorough(self) -> bool:
@@ -249,22 +238,6 @@ class Mirror(Ledger):
             self.retry_at = now + self.backoff.failed()
         self.state = State.PENDING if self.waits else State.BACKOFF
         return max(0.0, self.retry_at - now)
-
-    def moved(self, amount: Transferred, *, last: bool = True) -> None:
-        """Count what a run has moved; not the `last`: another of the same flight follows."""
-        total, before = self.totals.moved + amount, self.work.ran
-        whole = amount + before.moved if before is not None else amount
-        self.totals = replace(self.totals, moved=total, last=whole if last else self.totals.last)
-
-    def perform(self, now: float, *, check_after: float) -> Batch:
-        """Go on from what went before to the run itself, or the next step; return what it carries.
-
-        That is after a rehearsal that went well, or after a step.
-        """
-        if self.flight is None:
-            raise AssertionError(f"{self.name}: perform without a flight")
-        self.work = self.work.going_on(now, check_after)
-        return self.flight
 
     def hold(self, reason: str) -> None:
         """Keep what is owed until a person says go on: a rehearsal found too much to delete."""
