@@ -161,6 +161,11 @@ class Gathering:
         """When the first of it was seen; None when there is nothing."""
         return self._since if self._count else None
 
+    @property
+    def changes(self) -> Changes | None:
+        """What has changed; None when it is too much to be remembered."""
+        return self._changes if self._folded is None else None
+
     def add(self, changes: Changes, now: float, *, moves: Sequence[Move] = ()) -> None:
         """Take in `changes`, seen at `now`; `moves` are the renames among them."""
         if not changes:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inosync.config.model import Source
+from inosync.engine.apart import NOTHING as WHOLE
+from inosync.engine.apart import Apart
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import Report
 from inosync.planning.order import Order
@@ -93,6 +95,7 @@ class Outcome:
     evidence: tuple[str, ...] = ()
     deletions: tuple[str, ...] = ()  # a few names that a rehearsal would have deleted
     drift: Drift = EQUAL  # what a comparison has found
+    apart: Apart = WHOLE  # what it has not compared
     command: str = ""
     pretended: bool = False  # nothing ran, so nothing may be claimed
     listed: bool = False  # the run carried named changes only

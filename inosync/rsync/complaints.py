@@ -14,7 +14,7 @@ from itertools import islice
 
 from inosync.changes.changes import with_parents
 from inosync.rsync.causes import Cause
-from inosync.rsync.differences import below
+from inosync.rsync.differences import KEPT, below
 from inosync.rsync.program import CHATTER
 from inosync.text import printable
 
@@ -132,10 +132,9 @@ _EMPTY = re.compile(
     rb"|Warning: Permanently added |\*\* )"
 )
 
-#: On standard output. The first is followed by a path.
-KEPT = b"cannot delete non-empty directory: "
+#: On standard output.
 _ODD = re.compile(rb'skipping non-regular file "(.+)"', re.DOTALL)
-_UNDELETED = b"IO error encountered -- skipping file deletion"
+UNDELETED = b"IO error encountered -- skipping file deletion"
 
 _ENOENT, _EIO, _ENOTDIR, _ENOSPC, _ENAMETOOLONG, _ELOOP, _EDQUOT = 2, 5, 20, 28, 36, 40, 122
 _RACES = (_ENOENT, _ENOTDIR, _ELOOP)
@@ -195,7 +194,7 @@ def _remarks(
             path, into = _carried(text[len(KEPT) :], places), kept
         elif found := _ODD.fullmatch(text):
             path, into = _carried(found[1], places), odd
-        undeleted |= text == _UNDELETED
+        undeleted |= text == UNDELETED
         if path and len(into) < MOST:
             into[path] = None
     return kept, odd, undeleted

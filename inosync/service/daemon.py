@@ -15,6 +15,7 @@ from typing import Protocol
 from inosync import __version__
 from inosync.config.model import Config
 from inosync.engine.actions import Action, Hook, Outcome, Rewatch, Say, Seek, Start
+from inosync.engine.apart import Apart
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
 from inosync.errors import ConfigError
@@ -239,6 +240,8 @@ class Daemon:
         for signal in self.signals.take():
             now = self.loop.clock()
             if signal is Signal.SIGCHLD:
+                if self.runs.comparing() is not None:
+                    self.catch_up(now)  # what happened meanwhile must not look like drift
                 self.runs.reap(now)
                 self.hooks.reap(now)
             elif signal is Signal.SIGHUP and self.onlooker is None:
@@ -287,6 +290,17 @@ class Daemon:
     def caught_up(self, node: str = "") -> bool:
         """Return whether all that was there then is known, and no source is held for `node`."""
         return not self.polls.hurried and self.sources.caught_up(node)
+
+    def held(self, mirror: Mirror) -> str:
+        """Return why the source of a mirror, or its target, is held, in words."""
+        if reason := self.engine.held_for(mirror):
+            return f"the source {reason}"
+        barred = self._targets is not None and self._targets.bars(mirror)
+        return mirror.reason if barred else ""
+
+    def apart(self, mirror: Mirror) -> Apart:
+        """Return what is left as it is on a mirror."""
+        return self.engine.apart(mirror, lost=self.sources.lost(mirror))
 
     def release(self, now: float, node: str = "") -> int:
         """A person says: full pass now, and what is held goes on as it is; return how many do."""

@@ -118,6 +118,10 @@ class Sources:
         lookout = self._lookouts[mirror.pair.source.path]
         return lookout.fault() or lookout.guard.strays().get(mirror.pair.node.name, "")
 
+    def lost(self, mirror: Mirror) -> frozenset[bytes]:
+        """Return where something was mounted, for a mirror, and is not any more."""
+        return self._lookouts[mirror.pair.source.path].guard.lost(mirror.pair.node.name)
+
     def look(self) -> None:
         """See of all sources whether their paths lead to what is watched, and who may follow."""
         for lookout in tuple(self._lookouts.values()):

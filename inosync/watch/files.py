@@ -92,16 +92,34 @@ def changed(source: Source, relative: bytes | None, since: float) -> bool:
     """Return whether a path of the source has changed `since` (Unix time), as far as lstat tells.
 
     Of what is not in the source, the directory that it may have been deleted from is asked. None is
-    a directory above the source.
+    a directory above the source. So has what lies in a directory that got its name since.
     """
     root = os.fsencode(source.path)
     path = os.path.join(root, relative or b"").rstrip(b"/")
-    while len(path) >= len(root):
-        try:
-            return os.lstat(path).st_ctime >= since - _TICK
-        except OSError:
-            path = os.path.dirname(path)
+    status = None
+    while status is None and len(path) >= len(root):
+        status = _look(path)
+        path = os.path.dirname(path)
+    if status is None or status.st_ctime >= since - _TICK:
+        return status is not None
+    while len(path) > len(root):
+        status = _look(path)
+        if status is not None and _renamed(status, since - _TICK):
+            return True
+        path = os.path.dirname(path)
     return False
+
+
+def _look(path: bytes) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+def _renamed(status: os.stat_result, since: float) -> bool:
+    """Return whether a directory seems to have been renamed: it changed, and nothing in it did."""
+    return status.st_ctime >= since and status.st_ctime - status.st_mtime > _TICK
 
 
 def first_inside(directory: bytes, *, most: int = 10_000) -> bytes:

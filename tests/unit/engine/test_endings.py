@@ -361,3 +361,14 @@ def test_a_source_that_is_watched_anew_ends_its_runs_and_is_compared_by_contents
     engine.watched(source, NOW + 1000, reason="its path leads elsewhere", contents=True)
     assert starts(engine.due(NOW + 1000)) == [mirror]
     assert mirror.thorough
+
+
+def test_a_limit_that_a_reload_took_away_holds_no_rehearsed_run() -> None:
+    engine = make_engine(rmaxdelete=5)
+    started(engine)
+    mirror = engine.mirrors[0]
+    engine.configure(make_config(engine.config.pairs), NOW)
+    engine.exited(mirror, Outcome(0, Transferred(deleted=6)), NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.order.kind is not RunKind.REHEARSAL
+    assert mirror.state is State.RUNNING
