@@ -52,6 +52,12 @@ class Batch:
     whole: frozenset[Inode] = frozenset()
     doubts: Doubts = NO_DOUBTS
 
+    @property
+    def empty(self) -> bool:
+        """Whether it carries nothing, and nothing is in doubt."""
+        nothing = self.changes is not None and not self.changes
+        return nothing and not (self.reason or self.doubts)
+
     def merge(self, other: Batch) -> Batch:
         """Return one batch that stands for both; `other` is the later one."""
         changes: Changes | None = None

@@ -35,13 +35,19 @@ _NOTHING: Known = {}
 class Engine:
     """Sources, their mirrors, and the deadlines of both.
 
-    With `contents`, full passes compare what is in the files, too.
+    With `contents`, full passes compare what is in the files, too. `alone`: nobody tells what
+    changes, so that each pass is one run.
     """
 
     def __init__(
-        self, config: Config, random: Callable[[], float], *, contents: bool = False
+        self,
+        config: Config,
+        random: Callable[[], float],
+        *,
+        contents: bool = False,
+        alone: bool = False,
     ) -> None:
-        self._roster = Roster(config, random, contents)
+        self._roster = Roster(config, random, contents, alone)
         self._feeder = Feeder(self._roster)
         self._scheduler = Scheduler(self._roster)
         self._endings = Endings(self._roster, self._scheduler)
@@ -176,7 +182,7 @@ class Engine:
     def resync(self, source: Source, reason: str, now: float, *, known: Known = _NOTHING) -> None:
         """Anything below `source` may differ: every mirror of it owes a full pass, at once.
 
-        For those that are `known` (by name: the question) a walk finds what has changed instead.
+        For those that are `known` (by name) a walk finds what has changed instead.
         """
         self._feeder.resync(source, reason, now, known)
 
@@ -235,6 +241,7 @@ class Engine:
 
         ``release``: one that is held goes on.
         """
+        mirror.divide(mirror.uncut, anew=True)
         mirror.offer(self._roster.full(reason, now, lost=True, contents=contents))
         if release:
             mirror.release()
@@ -270,6 +277,11 @@ class Engine:
         the `question` knows.
         """
         self._feeder.narrow(mirror, question, now)
+
+    def widen(self, mirror: Mirror) -> None:
+        """The start of such a mirror is not carried out: it owes a pass in slices."""
+        mirror.withdraw()
+        mirror.widen()
 
     def exited(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The mirror's run has ended."""

@@ -14,21 +14,22 @@ from inosync.changes.changes import Change, Changes, Move
 from inosync.changes.doubts import homes
 from inosync.config.model import Source
 from inosync.engine.actions import ERROR, INFO, Rewatch, Seek
-from inosync.engine.memory import ROLLED_BACK
+from inosync.engine.memory import ROLLED_BACK, Recalled
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import changed, held, recovered
 from inosync.engine.roster import Roster
 from inosync.engine.source import SourceState, without_unsettled
 from inosync.planning.resting_files import Fresh
 from inosync.planning.scan import Answer, Question
+from inosync.planning.slices import Course
 from inosync.rsync.options import hindrance
 
 #: Seconds between full passes while directories of a source are unwatched.
 _SHORT = 300.0
 
 
-#: What to ask for mirrors, by their names, that are known to have had everything at some moment.
-Known = Mapping[str, Question]
+#: What is known of mirrors, by their names, that had everything at some moment, or most of it.
+Known = Mapping[str, Recalled]
 
 
 @dataclass
@@ -87,23 +88,30 @@ class Feeder:
         full = self.roster.full(reason, now, lost=True, contents=contents)
         state.untold = merged(state.untold, self.roster.full(reason, now))
         for mirror in self.roster.of(source):
-            question = known.get(mirror.name)
-            if question is None:
+            recalled = known.get(mirror.name)
+            if recalled is None:
                 mirror.offer(full)
             else:
                 mirror.health = dataclasses.replace(mirror.health, whole=True)
-                after = self.roster.full(reason, now) if thorough else None
-                self.seek(mirror, question, now, after=after)
+                rest = recalled.rest if mirror.passing is None else None
+                after = self.roster.full(reason, now) if thorough or rest else None
+                self.seek(mirror, recalled.question, now, after=after, rest=rest)
         self._schedule_full(state, now)
 
     def seek(
-        self, mirror: Mirror, question: Question, now: float, *, after: Batch | None = None
+        self,
+        mirror: Mirror,
+        question: Question,
+        now: float,
+        *,
+        after: Batch | None = None,
+        rest: Course | None = None,
     ) -> None:
         """Have a walk look in the source of a mirror for what has changed without an event.
 
-        When what it found is on the node, the mirror owes `after`.
+        When what it found is on the node, the mirror owes `after`, or the `rest` of it.
         """
-        mirror.seek(now, after)
+        mirror.seek(now, after, rest)
         self.roster.actions.append(Seek(mirror, question))
 
     def narrow(self, mirror: Mirror, question: Question, now: float) -> None:

@@ -54,6 +54,8 @@ _TORN = re.compile(r"[^\S \t]")
 
 #: Of a list: a name that has vanished is no error, and ends in NUL. Like file_list.list_options.
 _NAMED = ("--ignore-missing-args", "--from0", "--files-from=-")
+#: Of a slice: the directories on the way are made as well, and one that has vanished is no error.
+_SLICED = ("--relative", "--ignore-missing-args")
 #: What steps do beside what a list does. --fuzzy takes a file with the same size and time, or with
 #: a similar name, for the content of the one beside it that the node lacks. It needs rsync's
 #: delta-transfer algorithm, which is off by default to a local path (rsync(1), --whole-file).
@@ -78,7 +80,8 @@ class Run:
 
     With ``rbigsize`` the run of the lane for `big` files carries what is larger, and any other what
     is not; one that is `lenient` spares the temporary files of that lane on the node. One that
-    `tells` says which files it sends. CONTENTS that cannot be listed are of these files `only`.
+    `tells` says which files it sends. CONTENTS that cannot be listed are of these files `only`. A
+    SLICE carries the ``trees``, which are directories of the source.
     """
 
     pair: Pair
@@ -92,6 +95,7 @@ class Run:
     spare: Iterable[bytes] = ()
     leave: Iterable[bytes] = ()
     hide: Iterable[bytes] = ()
+    trees: Sequence[bytes] = ()
     only: Iterable[bytes] = ()
     tells: bool = False
 
@@ -117,7 +121,9 @@ def command(run: Run, config: Config, program: Program) -> list[str]:
     argv += _limits(run)
     if config.logfile and not run.pretends:
         argv.append(f"--log-file={config.logfile}")
-    if run.pair.source.relative and not run.listed and not isinstance(run.step, Relink):
+    if run.trees:
+        argv += _SLICED
+    elif run.pair.source.relative and not run.listed and not isinstance(run.step, Relink):
         argv.append("--relative")
     argv += _transport(run, program)
     if isinstance(run.step, Relink):
@@ -221,9 +227,21 @@ def _carrying(run: Run, config: Config) -> list[str]:
         words += ["--dry-run", "--info=del", f"--max-delete={_ANY_NUMBER}"]
     elif run.limit and run.limit < most_deletions(extra):
         words.append(f"--max-delete={run.limit}")
-    start = top(source) if run.listed else source.argument
     destination = run.pair.destination
-    return [*words, "--", start, destination.folder if source.prefix else destination.text]
+    place = destination.folder if run.pair.source.prefix else destination.text
+    return [*words, "--", *_starts(run), place]
+
+
+def _starts(run: Run) -> list[str]:
+    """Return what is sent.
+
+    A directory of a slice has no slash at its end: should it have become a link, that is sent.
+    """
+    source = run.pair.source
+    if run.trees:
+        lead = f"{top(source)}./" + (f"{source.prefix}/" if source.prefix else "")
+        return [lead + os.fsdecode(path) for path in run.trees]
+    return [top(source) if run.listed else source.argument]
 
 
 def patient(pair: Pair) -> Pair:

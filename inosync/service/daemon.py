@@ -129,7 +129,7 @@ class Acting:
     def _start(self, action: Start, now: float) -> None:
         """Let a run begin, unless its source or target is not what it was a moment before."""
         mirror = action.mirror
-        full = bool(action.order.batch.reason)
+        full = bool(action.order.batch.reason) and not action.order.begun
         self.sources.hear_unsettled(mirror.pair.source)
         if mirror.state is not State.RUNNING:  # the source was lost, as has just been heard
             mirror.withdraw()
@@ -140,6 +140,8 @@ class Acting:
             return
         elif action.order.forgotten and (question := self.instead(mirror)) is not None:
             self.engine.narrow(mirror, question, now)
+        elif action.order.forgotten and not mirror.uncut:
+            self.engine.widen(mirror)
         else:
             wall = self.loop.wall()
             sight = self.sources.sight(mirror, Moment(wall, now))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from inosync.changes.changes import Changes
 from inosync.config.model import Config, Source
 from inosync.engine.engine import Engine
-from inosync.engine.memory import Place
+from inosync.engine.memory import Place, Recalled
 from inosync.engine.mirror import Mirror
 from inosync.planning.order import Moment, Sight
 from inosync.planning.scan import Question, Scan
@@ -36,7 +36,7 @@ class Sources:
     config: Config
     loop: Loop
     root_only: bool = False
-    recall: Callable[[Source], Mapping[str, Question]] = lambda _: {}
+    recall: Callable[[Source], Mapping[str, Recalled]] = lambda _: {}
     _lookouts: dict[str, Lookout] = field(default_factory=dict)
     _memories: dict[str, Memory] = field(default_factory=dict)  # of sources, whoever guards them
 
@@ -64,7 +64,7 @@ class Sources:
     def _filled(self, lookout: Lookout) -> None:
         self._admission.admit(lookout)
 
-    def _recalled(self, source: Source) -> Mapping[str, Question]:
+    def _recalled(self, source: Source) -> Mapping[str, Recalled]:
         return self.recall(source)
 
     def open(self) -> None:

@@ -53,6 +53,21 @@ class RunStatus(TypedDict):
     eta: int | None
 
 
+class PassStatus(TypedDict):
+    """A pass that goes as slices: why, and how far it is.
+
+    ``percent`` is of the watched directories. ``left`` is how many seconds it takes from now on.
+    """
+
+    reason: str
+    started_at: float | None
+    seconds: float
+    percent: int
+    directories: int
+    files: int
+    left: float | None
+
+
 class FailureStatus(TypedDict):
     """How the last failed run ended; ``exit`` is negative for a signal."""
 
@@ -92,7 +107,8 @@ class MirrorStatus(TypedDict):
     That is but for the ``ailing`` paths. ``notes`` are lines about what stays on the node.
 
     With ``rbigsize`` there are two of a pair; the ``lane`` of one is "big", that of the other "".
-    ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "".
+    ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "";
+    ``full_pass`` is how far that is, where it goes as slices.
     """
 
     source: str
@@ -105,6 +121,7 @@ class MirrorStatus(TypedDict):
     pending: int
     full: str
     run: RunStatus | None
+    full_pass: PassStatus | None
     last_success_at: float | None
     last_failure: FailureStatus | None
     next_try_at: float | None

@@ -32,6 +32,7 @@ from inosync.status.model import (
     Snapshot,
     SourceStatus,
 )
+from inosync.status.passing import pass_line, pass_status
 from inosync.text import printable
 
 
@@ -82,7 +83,15 @@ def snapshot(
     wall = facts.wall - facts.now  # what makes monotonic time Unix time
     user = engine.config.user
     mirrors = [
-        _mirror(mirror, engine.behind_since(mirror), facts.now, wall, progress, user=user)
+        _mirror(
+            mirror,
+            engine.behind_since(mirror),
+            facts.now,
+            wall,
+            progress,
+            user=user,
+            watcher=watching.get(mirror.pair.source.path),
+        )
         for mirror in engine.mirrors
     ]
     sources = [_source(state, watching.get(path)) for path, state in engine.sources.items()]
@@ -132,9 +141,11 @@ def _mirror(
     progress: Callable[[Mirror], Progress | None],
     *,
     user: str,
+    watcher: Watching | None,
 ) -> MirrorStatus:
     failure = mirror.health.failure
     waiting = [batch for batch in (mirror.aside, mirror.pending) if batch]
+    demands = mirror.passing.batches if mirror.passing is not None else ()
     return MirrorStatus(
         source=mirror.pair.source.path,
         node=mirror.pair.node.name,
@@ -144,8 +155,9 @@ def _mirror(
         reason=mirror.reason,
         lag=_moment(now - since) if since is not None else None,
         pending=sum(batch.count for batch in waiting),
-        full=next((batch.reason for batch in waiting if batch.reason), ""),
+        full=next((batch.reason for batch in (*demands, *waiting) if batch.reason), ""),
         run=_run(mirror, now, wall, progress),
+        full_pass=pass_status(mirror.passing, watcher.watched if watcher else 0, now, wall),
         last_success_at=_wall(mirror.health.succeeded, wall),
         last_failure=FailureStatus(
             at=_moment(wall + failure.at),
@@ -209,12 +221,12 @@ def _run(
     flight = full_pass("rverify", mirror.work.started) if mirror.work.comparing else mirror.flight
     if flight is None:
         return None
-    told = progress(mirror)
+    told, sliced = progress(mirror), mirror.passing if mirror.work.slicing else None
     return RunStatus(
         started_at=_moment(wall + mirror.work.started),
         seconds=_moment(now - mirror.work.started),
         changes=flight.count,
-        full=flight.reason,
+        full=flight.reason or (sliced.batch.reason if sliced is not None else ""),
         files=told.files if told else None,
         bytes=told.size if told else None,
         percent=told.percent if told else None,
@@ -274,6 +286,8 @@ def _mirror_line(mirror: MirrorStatus, at: float) -> str:
     if mirror["reason"]:
         text += f" ({mirror['reason']})"
     lag, next_try = mirror["lag"], mirror["next_try_at"]
+    if mirror["full_pass"] is not None:
+        text += f", full pass {pass_line(mirror['full_pass'])}"
     text += f", {lag:.1f} s behind" if lag is not None else ", in sync"
     text += but_for(mirror)
     if next_try is not None:

@@ -33,9 +33,11 @@ from inosync.engine.actions import (
     Terminate,
 )
 from inosync.engine.engine import Engine
-from inosync.engine.memory import ROLLED_BACK
+from inosync.engine.memory import ROLLED_BACK, Recalled
 from inosync.engine.mirror import State
+from inosync.planning.order import RunKind
 from inosync.planning.scan import Answer, Question
+from inosync.planning.slices import Course, course_of
 
 
 def test_a_change_waits_for_edelay_and_then_runs_on_every_node() -> None:
@@ -243,7 +245,8 @@ def test_what_is_sought_counts_for_those_who_ask_meanwhile() -> None:
     assert mirror.done < number
     mirror.found(None)
     assert (mirror.done, mirror.since) == (number, NOW)
-    assert mirror.pending == full_pass("start-up", NOW)
+    assert mirror.passing is not None
+    assert mirror.passing.batch == full_pass("start-up", NOW)
 
 
 @pytest.mark.parametrize("found", [True, False])
@@ -275,8 +278,8 @@ def test_what_has_no_names_any_more_is_looked_for(found: bool) -> None:
     assert (mirror.since, mirror.done) == (None, mirror.offered)
 
 
-def known(engine: Engine, *numbers: int) -> dict[str, Question]:
-    return {engine.mirrors[number].name: Question(5) for number in numbers}
+def known(engine: Engine, *numbers: int, rest: Course | None = None) -> dict[str, Recalled]:
+    return {engine.mirrors[number].name: Recalled(Question(5), rest) for number in numbers}
 
 
 def beginning(init: object) -> Engine:
@@ -479,3 +482,34 @@ def test_a_mirror_is_behind_when_a_file_is_written_and_not_closed() -> None:
     engine = make_engine(eopen=60.0)
     engine.changed(engine.config.sources[0], written(b"f"), NOW)
     assert engine.behind_since(engine.mirrors[0]) == NOW
+
+
+def test_a_pass_goes_on_where_it_was_behind_what_has_changed() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = engine.mirrors
+    (source,) = engine.config.sources
+    rest = course_of([("tree", b"a")], sizes=True, weight=1, directories=1, files=0)
+    engine.resync(source, "start-up", NOW, known=known(engine, 0, rest=rest))
+    assert mirror.passing is None
+    engine.found(mirror, Answer(ONE), NOW)
+    (first,) = [a.order for a in engine.due(NOW) if isinstance(a, Start)]
+    assert first.batch.sample == (b"f",)
+    engine.exited(mirror, Outcome(0, listed=True), NOW)
+    (then,) = [a.order for a in engine.due(NOW) if isinstance(a, Start)]
+    assert (then.kind, then.course) == (RunKind.SLICE, rest)
+    # What is known of it is no more than what goes on already.
+    engine.resync(source, "overflow", NOW, known=known(engine, 0, rest=rest))
+    engine.found(mirror, Answer(Changes()), NOW)
+    assert mirror.passing is not None
+    assert len(mirror.passing.batches) == 1
+
+
+def test_of_a_source_in_doubt_all_of_the_pass_is_made() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = engine.mirrors
+    rest = course_of([("tree", b"a")], sizes=True, weight=1, directories=1, files=0)
+    (source,) = engine.config.sources
+    engine.resync(source, "start-up", NOW, known=known(engine, 0, rest=rest))
+    engine.found(mirror, None, NOW)
+    assert mirror.passing is not None
+    assert mirror.passing.course.todo == Course().todo
