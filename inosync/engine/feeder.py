@@ -6,11 +6,12 @@ Pure. Decides when what a source has gathered becomes a batch of its mirrors; st
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from inosync.changes.batch import Batch, collect, merged
 from inosync.changes.changes import Change, Changes, Move
+from inosync.changes.doubts import homes
 from inosync.config.model import Source
 from inosync.engine.actions import ERROR, INFO, Rewatch, Seek
 from inosync.engine.memory import ROLLED_BACK, Recalled
@@ -54,10 +55,11 @@ class Feeder:
         *,
         big: Iterable[Change],
         moves: Sequence[Move],
+        no_files: Collection[bytes],
     ) -> None:
         """These paths of `source` may differ: see ``Engine.changed``."""
         state = self.roster.sources[source.path]
-        changes, large = without_unsettled(state.settling, changes, Changes.of(big), now)
+        changes, large = without_unsettled(state.settling, changes, Changes.of(big), now, no_files)
         state.big.add(large, now)
         closed = dataclasses.replace(changes, written={}) if changes.written else changes
         if closed:
@@ -129,6 +131,10 @@ class Feeder:
             mirror.found(self.roster.full(reason, now, lost=True))
             return
         batch = collect(answer.changes, mirror.sought.since)
+        cut = mirror.backoff.failures > 0 or not mirror.health.synced
+        if batch is not None and cut and mirror.sought.after is None:
+            # A run may have been cut short, also one of the daemon before: what it left has to go.
+            batch = batch.with_levels(homes(answer.changes.entries))
         mirror.found(dataclasses.replace(batch, whole=answer.named) if batch else None)
 
     def unsettled(self, source: Source, files: Iterable[Fresh], now: float) -> None:

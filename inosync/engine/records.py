@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch
 from inosync.changes.doubts import NO_DOUBTS, Doubts
+from inosync.engine.apart import NOTHING as WHOLE
+from inosync.engine.apart import Apart
 from inosync.planning.order import Moment, Prepared
 from inosync.planning.slices import Course
 from inosync.planning.steps import Step
@@ -41,6 +43,7 @@ class Ran:
     moved: Transferred
     account: Account = SILENT
     kept: tuple[tuple[bytes, bytes], ...] = ()
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,12 +161,13 @@ class Health:
 class Comparison:
     """When the mirror is to be compared (``rverify``), when it was, and what that found.
 
-    ``doubt`` is why the last one failed, in words.
+    ``apart`` was not compared. ``doubt`` is why the last one failed, in words.
     """
 
     due_at: float | None = None
     made_at: float | None = None
     drift: Drift = EQUAL
+    apart: Apart = WHOLE
     doubt: str = ""
 
 

@@ -6,7 +6,7 @@ Pure. Keeps the queue of those that wait, and the limits on how many run beside 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from inosync.changes.batch import Batch
 from inosync.engine import ailing, comparison
@@ -126,12 +126,23 @@ class Scheduler:
         quiet = not state.batch and not state.written and state.open_for(mirror.pair.node.name)
         return quiet and comparison.idle(mirror, self.roster.lanes.partner(mirror))
 
-    def _order(self, mirror: Mirror, batch: Batch, kind: RunKind, now: float) -> None:
-        """Order the next run of a mirror, which carries `batch`."""
+    def updated(self, start: Start) -> Start:
+        """Return what was ordered a moment ago, without the files that have changed since."""
+        waiting = self._unsettled(start.mirror, start.order.batch)
+        alone = start.order.alone and not waiting
+        return replace(start, order=replace(start.order, left_out=waiting, alone=alone))
+
+    def _unsettled(self, mirror: Mirror, batch: Batch) -> frozenset[bytes]:
+        """Return the files that must not travel with `batch`: they are not at rest."""
         waiting = self.roster.source_of(mirror).settling.paths
         if waiting and batch.changes is not None:
             # What the batch itself names has waited long enough, and may have changed again since.
             waiting = waiting.difference(batch.changes.entries)
+        return waiting
+
+    def _order(self, mirror: Mirror, batch: Batch, kind: RunKind, now: float) -> None:
+        """Order the next run of a mirror, which carries `batch`."""
+        waiting = self._unsettled(mirror, batch)
         other = self.roster.lanes.partner(mirror)
         passing = mirror.passing
         limited = kind is RunKind.PASS and not mirror.brake.approved
@@ -151,6 +162,7 @@ class Scheduler:
             retried=mirror.backoff.failures > 0,
             blind=ailing.blind(mirror.ailing, batch, now),
             odd=mirror.ousted,
+            barred=ailing.barred(mirror.ailing, batch),
             equal_at=mirror.equal_at,
             course=passing.course if passing is not None else None,
             budget=passing.budget if passing is not None else 0,

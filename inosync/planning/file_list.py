@@ -119,6 +119,12 @@ def lead(prefix: bytes) -> bytes:
     return b"././" + prefix + b"/" if prefix[:1] in (b"#", b";") else prefix + b"/"
 
 
+def homes(names: Iterable[bytes], prefix: bytes) -> frozenset[bytes]:
+    """Return the directories, relative to a source with this prefix, that a list writes into."""
+    skip = len(lead(prefix))
+    return frozenset(name[skip:].rpartition(b"/")[0] for name in names)
+
+
 def plan(
     changes: Iterable[Change],
     *,

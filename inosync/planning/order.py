@@ -58,12 +58,12 @@ class Order:
     ``limit`` is how many files it may delete (0: any). Of a pair with a lane for big files it is
     the `big` one's run, or one that is `lenient`: it spares what the lane is at. ``left_out`` are
     files that must wait. ``steps`` go before it; None: that is to be decided now, which takes that
-    the run is ``alone`` with the node,
-    and what of other runs' work the node is ``owed`` (None: not known). ``stale`` is what must not
-    outlive the run on the node; ``retried`` says that the run before failed. ``blind`` are paths
-    that cannot be read: the run leaves alone those that are there. ``odd`` are pipes and sockets in
-    whose place there may be a file on the node: it deletes that. ``equal_at``: all that had changed
-    by then was on the node, if there was such a moment.
+    the run is ``alone`` with the node, and what of other runs' work the node is ``owed`` (None: not
+    known). ``stale`` is what must not outlive the run on the node; ``retried`` says that the run
+    before failed. ``blind`` are paths that cannot be read: the run leaves alone those that are
+    there. ``odd`` are pipes and sockets in whose place there may be a file on the node: it deletes
+    that. ``barred`` are paths in whose place there is a directory that no run could delete.
+    ``equal_at``: all that had changed by then was on the node, if there was such a moment.
     """
 
     pair: Pair
@@ -80,6 +80,7 @@ class Order:
     retried: bool = False
     blind: frozenset[bytes] = frozenset()
     odd: frozenset[bytes] = frozenset()
+    barred: frozenset[bytes] = frozenset()
     equal_at: Moment | None = None
     course: Course | None = None
     budget: int = 0

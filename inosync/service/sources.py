@@ -118,6 +118,10 @@ class Sources:
         lookout = self._lookouts[mirror.pair.source.path]
         return lookout.fault() or lookout.guard.strays().get(mirror.pair.node.name, "")
 
+    def lost(self, mirror: Mirror) -> frozenset[bytes]:
+        """Return where something was mounted, for a mirror, and is not any more."""
+        return self._lookouts[mirror.pair.source.path].guard.lost(mirror.pair.node.name)
+
     def look(self) -> None:
         """See of all sources whether their paths lead to what is watched, and who may follow."""
         for lookout in tuple(self._lookouts.values()):
@@ -130,6 +134,12 @@ class Sources:
     def hear_more(self) -> None:
         """Take what came in the last moments."""
         self._listener.hear_more()
+
+    def hear_unsettled(self, source: Source) -> None:
+        """Take what came in the last moments, where files have to come to rest (``rsettle``)."""
+        lookout = self._lookouts[source.path]
+        if self.engine.sources[source.path].settling.rules and lookout.waiting():
+            self._listener.read(lookout)
 
     def tell(self, lookout: Lookout, changes: Changes) -> None:
         """Take what was found to have changed, of which no event has told."""

@@ -78,11 +78,16 @@ class FailureStatus(TypedDict):
 
 
 class DriftStatus(TypedDict):
-    """What the last comparison of contents (rverify) found: paths that differ, some with how."""
+    """What the last comparison of contents (rverify) found: paths that differ, some with how.
+
+    ``apart`` counts those that it has not compared; ``apart_examples`` are some, with the reason.
+    """
 
     at: float
     paths: int
     examples: dict[str, str]
+    apart: int
+    apart_examples: dict[str, str]
 
 
 class AilingStatus(TypedDict):

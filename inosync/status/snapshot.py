@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from inosync.changes.batch import full_pass
@@ -18,7 +19,7 @@ from inosync.engine.engine import Engine
 from inosync.engine.messages import notes
 from inosync.engine.mirror import Mirror
 from inosync.engine.source import SourceState
-from inosync.rsync.differences import shown
+from inosync.rsync.differences import SAMPLE, shown
 from inosync.rsync.output import Progress
 from inosync.status.model import (
     SCHEMA,
@@ -200,10 +201,15 @@ def _drift(mirror: Mirror, wall: float) -> DriftStatus | None:
     if mirror.comparison.made_at is None:
         return None
     prefix = os.fsencode(mirror.pair.source.prefix)
+    apart = mirror.comparison.apart
     return DriftStatus(
         at=_moment(wall + mirror.comparison.made_at),
         paths=mirror.comparison.drift.count,
         examples={shown(prefix, each.path): each.what for each in mirror.comparison.drift.sample},
+        apart=apart.count,
+        apart_examples={
+            printable(path) or ".": left.why for path, left in islice(apart.paths.items(), SAMPLE)
+        },
     )
 
 

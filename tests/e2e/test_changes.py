@@ -83,7 +83,8 @@ def test_a_failed_batch_is_carried_again_with_what_came_since(
     until(lambda: len(spied()) == 1, what="the failure")
     write(source, "d2/2", "changed")
     wait_equal(source, local.root)
-    assert {b"./d1/1", b"./d2/2"} <= {name for call in spied()[1:] for name in names(call)}
+    # The run that was cut short may have left something in d1.
+    assert {b"./d1/", b"./d2/2"} <= {name for call in spied()[1:] for name in names(call)}
     assert all("-ltrp" not in call.argv for call in spied())
 
 

@@ -270,7 +270,8 @@ def test_what_has_no_names_any_more_is_looked_for(found: bool) -> None:
     (order,) = [a.order for a in engine.due(NOW + 2) if isinstance(a, Start)] or [None]
     if order is not None:
         # Not what else was in doubt: it has changed since, so it is found.
-        assert (order.batch.changes, order.batch.doubts) == (ONE, NO_DOUBTS)
+        assert order.batch.doubts == NO_DOUBTS
+        assert order.batch.changes == {*ONE, Change(b"", Kind.LEVEL)}
         assert mirror.done == 0
         engine.exited(mirror, Outcome(0), NOW + 3)
     assert (order is not None) is found
@@ -312,6 +313,28 @@ def test_when_all_is_to_be_sure_a_pass_follows() -> None:
     assert action.order.batch.reason == "start-up"
     engine.exited(one, Outcome(0), NOW)
     assert (one.since, one.done) == (None, one.offered)
+
+
+def test_what_runs_before_the_start_may_have_left_there_is_deleted() -> None:
+    engine = beginning("changed")
+    one, _ = engine.mirrors
+    engine.due(NOW)
+    engine.found(one, Answer(Changes.of([Change(b"d/f", Kind.ENTRY)])), NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.order.batch.changes == {Change(b"d/f", Kind.ENTRY), Change(b"d", Kind.LEVEL)}
+    engine.exited(one, Outcome(0), NOW)
+    (source,) = engine.config.sources
+    engine.resync(source, "overflow", NOW + 1, known=known(engine, 0))
+    engine.found(one, Answer(Changes.of([Change(b"d/f", Kind.ENTRY)])), NOW + 1)
+    (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start) and a.mirror is one]
+    assert action.order.batch.changes == {Change(b"d/f", Kind.ENTRY)}
+    # What a run named that was cut short may be too much to be remembered.
+    engine.exited(one, Outcome(-9, cut=True, homes=frozenset((b"d",))), NOW + 2)
+    engine.resync(source, "overflow", NOW + 2, known=known(engine, 0))
+    engine.found(one, Answer(Changes.of([Change(b"e/f", Kind.ENTRY)])), NOW + 2)
+    (action,) = [a for a in engine.due(NOW + 900) if isinstance(a, Start) and a.mirror is one]
+    assert action.order.batch.changes is not None
+    assert set(action.order.batch.changes.levels) == {b"d", b"e"}
 
 
 def test_an_older_state_of_the_source_is_a_pass() -> None:

@@ -82,6 +82,16 @@ def test_a_pass_is_a_row_of_slices() -> None:
     assert said(engine.due(NOW + 2), INFO) == ["/srv/www -> n0:/m: in sync (first pass, 2.0 s)"]
 
 
+def test_a_slice_that_was_cut_short_is_made_again_and_no_pass() -> None:
+    engine, mirror = filling()
+    ordered(engine)
+    cut(engine, b"a")
+    engine.exited(mirror, Outcome(-9, listed=True, cut=True, homes=frozenset((b"a",))), NOW + 1)
+    assert mirror.passing is not None
+    assert (mirror.passing.again, mirror.passing.after) == ((slice_of(b"a"),), None)
+    assert mirror.pending is None
+
+
 def test_what_has_changed_goes_first_and_a_slice_between() -> None:
     engine, mirror = filling()
     ordered(engine)

@@ -145,6 +145,8 @@ def test_drift() -> None:
         "at": WALL - 60,
         "paths": 0,
         "examples": {},
+        "apart": 0,
+        "apart_examples": {},
     }
     assert not any("drift" in text for text in plain(take(engine, NOW)))
     found = (Difference(b"./", "times"), Difference(b"a\n", "content"))
