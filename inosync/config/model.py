@@ -44,7 +44,8 @@ class Node:
 
     ``rspeed`` is in KB/s, 0 unlimited; ``rtimeout`` in seconds, 0 never; ``rretry`` is the first
     and the longest wait before a failed run is tried again, in seconds. ``rscope`` is ``"tree"`` or
-    ``"changes"``: whether a run passes over the whole source or names what has changed.
+    ``"changes"``: whether a run passes over the whole source or names what has changed. ``rwarm``
+    is how long after a run the next one stands ready, in seconds, 0 never; None: the usual time.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Node:
     rtimeout: int
     rretry: tuple[float, float]
     rscope: str
+    rwarm: float | None
 
 
 @dataclass(frozen=True)

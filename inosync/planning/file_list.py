@@ -55,7 +55,7 @@ LONGEST_LIST = 10_000
 LONGEST_OF_ALL = 100_000
 
 _NAMES = 5  # for each entry that a list may have: so many names in new directories are looked at
-_LONGEST_ENTRY = 4095  # rsync's MAXPATHLEN, without the NUL
+LONGEST_ENTRY = 4095  # rsync's MAXPATHLEN, without the NUL
 
 
 class _Admits(Protocol):
@@ -152,7 +152,7 @@ def plan(
     start = lead(filters.prefix)
     names = [start + path for path in paths]
     names += [start + path + b"/" if path else start for path in levels]
-    if any(len(name) > _LONGEST_ENTRY for name in names):
+    if any(len(name) > LONGEST_ENTRY for name in names):
         return Plan(full="a path is too long to be named")
     # Sorted, each directory on the way is sent only once.
     return Plan(tuple(sorted(names)), linked=survey.linked(named), inside=tuple(survey.inside))

@@ -180,7 +180,8 @@ class Daemon:
             parts.append(Requests(self.control, self, self.loop, self.loop.clock))
         acting = (self.sources, self._targets, scans, self.runs, self.hooks, self.loop)
         parts.append(Acting(self.engine, *acting))
-        parts += [self.remedies, self.hooks, self.announcer]
+        # What stands ready is started when there is nothing else to do.
+        parts += [self.remedies, self.hooks, self.runs.warm, self.announcer]
         if self.onlooker is not None:
             parts.append(_Looking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:
@@ -239,6 +240,7 @@ class Daemon:
                 self.supervisor.tell(STOPPING="1", STATUS="stopping")
                 self.engine.stop(now)
                 self.hooks.stop(now)
+                self.runs.warm.stop(now)
 
     # ---- what people ask for --------------------------------------------------------------
 
@@ -291,7 +293,7 @@ class Daemon:
                 log.error("%s", problem)
             log.error("reload: the config is wrong, the old one stays in force")
         else:
-            self.runs.configure(config, program)
+            self.runs.configure(config, program, now)
             self.hooks.config = config
             self.engine.configure(config, now)
             if self._publisher is not None:

@@ -17,16 +17,17 @@ from inosync.config.model import Config, Pair
 from inosync.config.rule_files import forgetting
 from inosync.engine.actions import Kill, Look, Outcome, Start, Terminate
 from inosync.engine.engine import Engine
-from inosync.engine.mirror import Mirror
+from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
 from inosync.planning.steps import Relink
 from inosync.rsync.complaints import Places, account
 from inosync.rsync.destination import Transport
 from inosync.rsync.differences import EQUAL, Drift, below, carried, differences, summary
-from inosync.rsync.exits import exit_status
+from inosync.rsync.exits import PARTIAL, VANISHED, exit_status
 from inosync.rsync.output import Progress, deletions, evidence, progress, rehearsed, transferred
 from inosync.rsync.program import Program
+from inosync.service.warm import DEAD, Warm
 from inosync.system.process import TAIL, Child, not_started
 from inosync.text import printable
 from inosync.watch.files import changed, first_inside
@@ -39,13 +40,17 @@ log = logging.getLogger("inosync")
 
 @dataclass(frozen=True)
 class _Run:
-    """A child at work for a mirror, since ``wall``; ``what`` was prepared for it."""
+    """A child at work for a mirror, since ``wall``; ``what`` was prepared for it.
+
+    One that was ``warm`` was started before.
+    """
 
     child: Child
     mirror: Mirror
     shown: str
     what: Prepared
     wall: float
+    warm: bool
 
 
 def _unheard(_mirror: Mirror, _outcome: Outcome, _lines: Iterable[bytes]) -> None:
@@ -69,16 +74,19 @@ class Runs:
     worth: Worth = field(default_factory=Worth)
     _children: dict[int, _Run] = field(default_factory=dict)
     _environment: dict[bytes, bytes] = field(default_factory=dict)
+    warm: Warm = field(init=False)
 
     def __post_init__(self) -> None:
         # Once for all runs, and not for each.
         self._environment = {
             os.fsencode(name): os.fsencode(value) for name, value in self.environment.items()
         }
+        self.warm = Warm(self.config, self.program, self._environment)
 
-    def configure(self, config: Config, program: Program) -> None:
+    def configure(self, config: Config, program: Program, now: float) -> None:
         """Start runs by another config from now on."""
         self.config, self.program = config, program
+        self.warm.configure(config, program, now)
 
     def start(self, action: Start, sight: Sight, now: float, *, wall: float) -> None:
         """Run rsync for a mirror whose source has just been looked at.
@@ -105,35 +113,42 @@ class Runs:
             self.engine.exited(mirror, outcome, now)
             return
         fault: OSError | None = None
+        ready = self.warm.take(mirror, what, now)
         try:
-            child = Child(
-                what.argv,
-                environment=self._environment,
-                data=b"".join(name + b"\0" for name in what.names or ()),
-                nice=what.kind is RunKind.COMPARISON,
-                brief=what.listed,
-            )
+            child = ready or self._child_of(what)
         except OSError as error:
             fault = error
         # What is only told is told when the run is on its way.
         shown = _shown(what.argv, what.names)
         log.debug("%s: run for %s", mirror.name, _describe(order.batch))
-        log.debug("executing: %s", shown)
+        log.debug("executing: %s%s", shown, f" (stood ready, pid {ready.pid})" if ready else "")
         if fault is not None:
             status, reason = not_started(what.argv, fault)
             outcome = Outcome(status, evidence=(reason,), command=shown, unstarted=True)
             self.ended(mirror, outcome, ())
             self.engine.exited(mirror, outcome, now)
             return
-        self._children[child.pid] = _Run(child, mirror, shown, what, wall)
+        self._children[child.pid] = _Run(child, mirror, shown, what, wall, ready is not None)
+
+    def _child_of(self, what: Prepared) -> Child:
+        return Child(
+            what.argv,
+            environment=self._environment,
+            data=b"".join(name + b"\0" for name in what.names or ()),
+            nice=what.kind is RunKind.COMPARISON,
+            brief=what.listed,
+        )
 
     def reap(self, now: float) -> None:
         """Report the runs that have ended. Others' children (a library's) are not ours to take."""
+        self.warm.reap(now)
         for pid, run in list(self._children.items()):
             status = run.child.poll()
             if status is None:
                 continue
             del self._children[pid]
+            if run.warm and self._died_waiting(run, status, now):
+                continue
             output, errors = run.child.output(), run.child.errors()
             rehearsing = run.what.kind is RunKind.REHEARSAL
             cut = len(errors) >= TAIL
@@ -154,6 +169,31 @@ class Runs:
             self.ended(run.mirror, outcome, run.child.lines())
             run.child.close()
             self.engine.exited(run.mirror, outcome, now)
+            self._warm_up(run, status, now)
+
+    def _died_waiting(self, run: _Run, status: int, now: float) -> bool:
+        """Return whether a run was dead before it was told what to carry: then another carries it.
+
+        For certain that is not known. If it is the node that is not well, the other will say so.
+        """
+        dead = status < 0 or status in DEAD
+        if not dead or run.mirror.state is not State.RUNNING:
+            return False
+        log.debug("%s: what stood ready was dead (exit %d)", run.mirror.name, status)
+        run.child.close()
+        self.warm.refused(run.mirror, now)
+        self.warm.failed(run.mirror, now)
+        run.mirror.withdraw()
+        return True
+
+    def _warm_up(self, run: _Run, status: int, now: float) -> None:
+        """Have the next run stand ready behind one that was told what to carry, and went well."""
+        if status not in (0, PARTIAL, VANISHED):
+            self.warm.failed(run.mirror, now)
+        elif run.what.listed and status == 0:
+            if run.warm:
+                self.warm.went_well(run.mirror)
+            self.warm.want(run.mirror, now)
 
     def progress(self, mirror: Mirror) -> Progress | None:
         """Return how far the mirror's run said it was; ask it to say so again."""
@@ -183,6 +223,7 @@ class Runs:
         """End all for certain: the daemon itself ends."""
         for run in self._children.values():
             run.child.kill()
+        self.warm.kill()
 
 
 def places(pair: Pair) -> Places:

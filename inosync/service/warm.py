@@ -1,0 +1,204 @@
+"""The runs that stand ready: started when a mirror has had a change, told when it has the next one.
+
+Owns the processes that wait for their lists, and how many there are. None is a run: one of them
+counts, fails and is spoken of only when it was told what to carry. What it may be told is decided
+in planning/warm.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from inosync.config.model import Config, Pair
+from inosync.engine.backoff import Backoff
+from inosync.engine.mirror import Mirror, State
+from inosync.planning.order import Prepared
+from inosync.planning.warm import Standby, seconds, standby
+from inosync.rsync.destination import Transport
+from inosync.rsync.program import Program
+from inosync.system.process import Child
+
+#: How many wait at once: a pair of processes takes 2 MB here.
+MOST = 16
+#: How many of them wait for one host: sshd admits ten sessions of a connection (MaxSessions).
+MOST_OF_A_HOST = 4
+#: Seconds in which one that is not needed any more may end by itself.
+GRACE = 5.0
+#: Seconds until a node is asked again that has ended one: at first, and at the most.
+PATIENCE = (10.0, 3600.0)
+#: How a run ends whose connection has died while it waited; see rsync/exits.py.
+DEAD = frozenset((10, 12, 30, 35, 255))
+
+log = logging.getLogger("inosync")
+
+
+@dataclass
+class _Waiting:
+    """A child that waits for its list until it is dropped."""
+
+    child: Child
+    standby: Standby
+    until: float
+
+
+@dataclass
+class _Node:
+    """What is known of a node that has ended waiting runs."""
+
+    backoff: Backoff = field(default_factory=lambda: Backoff(*PATIENCE, random=lambda: 0.0))
+    asked_from: float = 0.0
+
+
+@dataclass
+class Warm:
+    """All runs that wait; those of the mirrors that ran last. A part of the loop."""
+
+    config: Config
+    program: Program
+    environment: Mapping[bytes, bytes]
+    stopped: bool = False
+    _wanted: dict[Mirror, float] = field(default_factory=dict)  # until when
+    _waiting: dict[Mirror, _Waiting] = field(default_factory=dict)  # the last used is the last
+    _leaving: dict[Child, float] = field(default_factory=dict)  # when each is killed
+    _nodes: dict[str, _Node] = field(default_factory=dict)
+
+    def due(self, now: float) -> None:
+        """Start those that are wanted, and drop those that are of no use any more."""
+        for mirror, waiting in list(self._waiting.items()):
+            if now >= waiting.until or mirror.state in (State.HELD, State.BACKOFF):
+                self._drop(mirror, now)
+        for child, kill_at in self._leaving.items():
+            if now >= kill_at:
+                child.kill()
+                self._leaving[child] = now + GRACE
+        wanted, self._wanted = self._wanted, {}
+        for mirror, until in wanted.items():
+            if mirror.state is State.IDLE and mirror not in self._waiting:
+                self._start(mirror, until, now)
+
+    def deadline(self) -> float | None:
+        """Return when ``due`` has something to do."""
+        waits = [waiting.until for waiting in self._waiting.values()]
+        waits += self._leaving.values()
+        return 0.0 if self._wanted else min(waits, default=None)
+
+    def holds(self, mirror: Mirror) -> bool:
+        """Return whether a run stands ready for a mirror."""
+        return mirror in self._waiting
+
+    # ---- what happens to mirrors ----------------------------------------------------------
+
+    def want(self, mirror: Mirror, now: float) -> None:
+        """A run for a change has ended well: the next one is to stand ready."""
+        length = seconds(mirror.pair)
+        if self.stopped or mirror.big or not length:
+            return
+        if mirror in self._waiting:
+            waiting = self._waiting.pop(mirror)
+            waiting.until = now + length
+            self._waiting[mirror] = waiting
+        elif now >= self._node(mirror).asked_from:
+            self._wanted[mirror] = now + length
+
+    def take(self, mirror: Mirror, what: Prepared, now: float) -> Child | None:
+        """Return the run that stood ready for a mirror and is now what was prepared, if any."""
+        waiting = self._waiting.get(mirror)
+        data = waiting.standby.told(what) if waiting is not None else b""
+        if waiting is None or not data:
+            return None
+        if waiting.child.poll() is None and waiting.child.tell(data):
+            del self._waiting[mirror]
+            return waiting.child
+        self._drop(mirror, now)
+        return None
+
+    def went_well(self, mirror: Mirror) -> None:
+        """A run that stood ready has done its work."""
+        self._nodes.pop(mirror.pair.node.name, None)
+
+    def failed(self, mirror: Mirror, now: float) -> None:
+        """A run has failed: none waits for its host any more."""
+        host = _host(mirror.pair)
+        for other in list(self._waiting):
+            if other is mirror or (host and host == _host(other.pair)):
+                self._drop(other, now)
+
+    def refused(self, mirror: Mirror, now: float) -> None:
+        """A run that stood ready has ended by itself, or was dead when it was told something."""
+        node = self._node(mirror)
+        node.asked_from = now + node.backoff.failed()
+
+    def _node(self, mirror: Mirror) -> _Node:
+        return self._nodes.setdefault(mirror.pair.node.name, _Node())
+
+    # ---- the processes --------------------------------------------------------------------
+
+    def reap(self, now: float) -> None:
+        """Take note of those that have ended."""
+        for mirror, waiting in list(self._waiting.items()):
+            if (status := waiting.child.poll()) is not None:
+                log.debug("%s: what stood ready has ended with %d", mirror.name, status)
+                del self._waiting[mirror]
+                waiting.child.close()
+                self.refused(mirror, now)
+        for child in list(self._leaving):
+            if child.poll() is not None:
+                del self._leaving[child]
+                child.close()
+
+    def configure(self, config: Config, program: Program, now: float) -> None:
+        """Take another config: what waits was started by the old one."""
+        self.config, self.program = config, program
+        self._nodes.clear()
+        self.drop(now)
+
+    def drop(self, now: float) -> None:
+        """Let none wait any more."""
+        self._wanted.clear()
+        for mirror in list(self._waiting):
+            self._drop(mirror, now)
+
+    def stop(self, now: float) -> None:
+        """Let none wait any more, nor ever again; they end at once."""
+        self.stopped = True
+        self.drop(now)
+        for child in self._leaving:
+            child.terminate()
+
+    def kill(self) -> None:
+        """End all for certain."""
+        for child in (*self._leaving, *(waiting.child for waiting in self._waiting.values())):
+            child.kill()
+
+    def _start(self, mirror: Mirror, until: float, now: float) -> None:
+        what = standby(mirror.pair, self.config, self.program)
+        if what is None:
+            return
+        try:
+            child = Child(what.argv, environment=self.environment, data=None, brief=True)
+        except OSError:
+            self.refused(mirror, now)
+            return
+        log.debug("%s: the next run stands ready (pid %d)", mirror.name, child.pid)
+        self._waiting[mirror] = _Waiting(child, what, until)
+        host = _host(mirror.pair)
+        beside = [other for other in self._waiting if host and host == _host(other.pair)]
+        for other in (*beside[:-MOST_OF_A_HOST], *list(self._waiting)[:-MOST]):
+            self._drop(other, now)
+
+    def _drop(self, mirror: Mirror, now: float) -> None:
+        """Tell a waiting child that there is nothing to carry: it ends, and changes nothing."""
+        waiting = self._waiting.pop(mirror, None)
+        if waiting is not None:
+            waiting.child.tell()
+            self._leaving[waiting.child] = now + GRACE
+
+
+def _host(pair: Pair) -> tuple[str, int | None] | None:
+    """Return which host a mirror is on; None: this one."""
+    destination = pair.destination
+    if destination.transport is Transport.LOCAL:
+        return None
+    return destination.host, destination.port

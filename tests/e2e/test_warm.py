@@ -1,0 +1,123 @@
+"""The run that stands ready: it takes the next change, and nothing goes wrong by it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from support import processes
+from support.daemon import Daemon, run_inosync, settings
+from support.places import Place, wait_equal
+from support.trees import write
+from support.waiting import until
+
+READY = re.compile(r"the next run stands ready \(pid (\d+)\)")
+TAKEN = re.compile(r"\(stood ready, pid (\d+)\)")
+
+
+def ready(daemon: Daemon, times: int) -> int:
+    """Wait until a run stands ready for so many times; return its pid."""
+    return int(until(lambda: READY.findall(daemon.log())[times - 1 :], what="a ready run")[0])
+
+
+def failures(daemon: Daemon) -> int:
+    """Return how many runs have failed."""
+    asked = run_inosync("-c", daemon.config_file, "--status", "--json", cwd=daemon.folder)
+    return sum(mirror["failures"] for mirror in json.loads(asked.stdout)["mirrors"])
+
+
+def test_the_next_change_goes_by_the_run_that_stands_ready(
+    inosync: Callable, source: Path, place: Place, tmp_path: Path
+) -> None:
+    write(source, "a/b/1", "x")
+    node = {"node": place.node, "rscope": "changes", "rwarm": 60}
+    plain = settings(source, node)
+    daemon = inosync(plain, environment=place.environment)
+    wait_equal(source, place.root)
+    write(source, "a/b/1", "changed")
+    first = ready(daemon, 1)
+    assert processes.alive(first)
+    write(source, "#2", "new")
+    (source / "first").unlink()
+    second = ready(daemon, 2)
+    wait_equal(source, place.root)
+    assert TAKEN.findall(daemon.log()) == [str(first)]
+
+    # One that knows other rules is of no use.
+    daemon.configure(plain | {"rexcludes": ["*.no"]})
+    daemon.hup()
+    daemon.wait_for_log("config loaded again")
+    until(lambda: not processes.alive(second), what="its end")
+    write(source, "hidden.no", "x")
+    write(source, "a/3", "new")
+    ready(daemon, 3)
+    assert not (place.root / "hidden.no").exists()
+    (source / "hidden.no").unlink()
+    write(source, "3", "new")
+    wait_equal(source, place.root)
+
+    assert failures(daemon) == 0
+
+    # Another directory is in the place of the source, and it is empty: nothing is deleted.
+    away = tmp_path / "away"
+    source.rename(away)
+    source.mkdir()
+    daemon.wait_for_log("held")
+    wait_equal(away, place.root)
+    source.rmdir()
+    away.rename(source)
+    write(source, "a/4", "new")
+    wait_equal(source, place.root)
+    assert daemon.stop() == 0
+    processes.wait_gone(map(int, READY.findall(daemon.log())), seconds=2)
+    assert not daemon.leftovers()
+
+
+def test_one_that_is_dead_costs_nothing(inosync: Callable, source: Path, local: Place) -> None:
+    waits = settings(source, local.node, rscope="changes")
+    daemon = inosync(waits)
+    wait_equal(source, local.root)
+    write(source, "1", "x")
+    # Its other end has died, of which it knows nothing as long as it waits.
+    other = until(lambda: processes.children(ready(daemon, 1)), what="the other end")
+    processes.kill(other)
+    processes.wait_gone(other)
+    write(source, "1", "changed")
+    daemon.wait_for_log("what stood ready was dead")
+    wait_equal(source, local.root)
+    assert failures(daemon) == 0
+    assert len(READY.findall(daemon.log())) == 1  # a node that ends one is not asked again soon
+
+    daemon.stop()
+    daemon.start()
+    write(source, "1", "again")
+    itself = ready(daemon, 2)
+    processes.kill([itself])
+    write(source, "1", "once more")
+    wait_equal(source, local.root)
+    assert failures(daemon) == 0
+
+    daemon.hup()  # a new config, a new try
+    daemon.wait_for_log("config loaded again")
+    write(source, "1", "for the third time")
+    waiting = ready(daemon, 3)
+    daemon.kill()
+    processes.wait_gone([waiting])
+    until(lambda: not daemon.leftovers(), what="no process")
+
+
+def test_after_a_while_nothing_waits(inosync: Callable, source: Path, local: Place) -> None:
+    """Nor does anything while it does that a source or a mirror cannot be unmounted for."""
+    daemon = inosync(settings(source, local.node, rscope="changes", rwarm=1.5))
+    wait_equal(source, local.root)
+    write(source, "1", "x")
+    waiting = ready(daemon, 1)
+    pair = until(
+        lambda: (found := [waiting, *processes.descendants(waiting)])[1:] and found, what="both"
+    )
+    assert {str(Path(f"/proc/{pid}/cwd").readlink()) for pid in pair} == {"/"}
+    processes.wait_gone(pair)
+    assert processes.children(daemon.pid) == []
+    wait_equal(source, local.root)
