@@ -255,6 +255,7 @@ class Daemon:
             loaded=self._loaded,
             now=now,
             wall=self.loop.wall(),
+            warm=self.runs.warm.mirrors,
         )
         return snapshot(self.engine, self.sources.watchers, facts, self.runs.progress)
 

@@ -8,7 +8,7 @@ in planning/warm.py.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from inosync.config.model import Config, Pair
@@ -84,9 +84,10 @@ class Warm:
         waits += self._leaving.values()
         return 0.0 if self._wanted else min(waits, default=None)
 
-    def holds(self, mirror: Mirror) -> bool:
-        """Return whether a run stands ready for a mirror."""
-        return mirror in self._waiting
+    @property
+    def mirrors(self) -> Collection[Mirror]:
+        """The mirrors for which a run stands ready."""
+        return self._waiting.keys()
 
     # ---- what happens to mirrors ----------------------------------------------------------
 

@@ -88,6 +88,7 @@ class MirrorStatus(TypedDict):
 
     With ``rbigsize`` there are two of a pair; the ``lane`` of one is "big", that of the other "".
     ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "".
+    ``warm``: a run stands ready for the next ones.
     """
 
     source: str
@@ -100,6 +101,7 @@ class MirrorStatus(TypedDict):
     pending: int
     full: str
     run: RunStatus | None
+    warm: bool
     last_success_at: float | None
     last_failure: FailureStatus | None
     next_try_at: float | None

@@ -8,7 +8,7 @@ is added. Times called ``..._at`` are Unix time, all others seconds.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,7 +56,10 @@ class Watching(Protocol):
 
 @dataclass(frozen=True)
 class Facts:
-    """What is to be known of the process; ``rss`` is resident memory in bytes."""
+    """What is to be known of the process; ``rss`` is resident memory in bytes.
+
+    The mirrors that are ``warm`` have a run that stands ready.
+    """
 
     version: str
     pid: int
@@ -65,6 +68,7 @@ class Facts:
     loaded: float  # the same, of the config
     now: float  # the same, of the snapshot
     wall: float  # Unix time of the snapshot
+    warm: Collection[Mirror] = ()
 
 
 #: Directories without a watch that a snapshot names.
@@ -81,7 +85,7 @@ def snapshot(
     wall = facts.wall - facts.now  # what makes monotonic time Unix time
     user = engine.config.user
     mirrors = [
-        _mirror(mirror, engine.behind_since(mirror), facts.now, wall, progress, user=user)
+        _mirror(mirror, engine.behind_since(mirror), facts, progress, user=user)
         for mirror in engine.mirrors
     ]
     sources = [_source(state, watching.get(path)) for path, state in engine.sources.items()]
@@ -126,12 +130,12 @@ def _source(state: SourceState, watcher: Watching | None) -> SourceStatus:
 def _mirror(
     mirror: Mirror,
     since: float | None,
-    now: float,
-    wall: float,
+    facts: Facts,
     progress: Callable[[Mirror], Progress | None],
     *,
     user: str,
 ) -> MirrorStatus:
+    now, wall = facts.now, facts.wall - facts.now
     failure = mirror.health.failure
     waiting = [batch for batch in (mirror.aside, mirror.pending) if batch]
     return MirrorStatus(
@@ -145,6 +149,7 @@ def _mirror(
         pending=sum(batch.count for batch in waiting),
         full=next((batch.reason for batch in waiting if batch.reason), ""),
         run=_run(mirror, now, wall, progress),
+        warm=mirror in facts.warm,
         last_success_at=_wall(mirror.health.succeeded, wall),
         last_failure=FailureStatus(
             at=_moment(wall + failure.at),
@@ -274,4 +279,5 @@ def _mirror_line(mirror: MirrorStatus, at: float) -> str:
         text += f", next try in {max(0.0, next_try - at):.0f} s"
     if (drift := mirror["drift"]) and drift["paths"]:
         text += f", {drift['paths']} paths drifted"
+    text += ", warm" if mirror["warm"] else ""
     return text + f", {mirror['runs']} runs, {mirror['failures']} failed"

@@ -84,6 +84,7 @@ def test_everything_there_is_to_know() -> None:
                 "pending": 0,
                 "full": "",
                 "run": None,
+                "warm": False,
                 "last_success_at": WALL + 1,
                 "last_failure": None,
                 "next_try_at": None,
@@ -108,6 +109,7 @@ def test_everything_there_is_to_know() -> None:
                 "pending": 0,
                 "full": "start-up",
                 "run": None,
+                "warm": False,
                 "last_success_at": None,
                 "last_failure": {
                     "at": WALL + 1,
