@@ -216,7 +216,8 @@ class Daemon:
 
     def _stopped(self) -> bool:
         # An onlooker has the engine stopped, and runs no hooks.
-        return self.engine.stopped and (self.hooks.stopped or self.onlooker is not None)
+        ended = self.engine.stopped and self.runs.warm.empty
+        return ended and (self.hooks.stopped or self.onlooker is not None)
 
     # ---- signals --------------------------------------------------------------------------
 

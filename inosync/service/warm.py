@@ -58,7 +58,7 @@ class Warm:
     config: Config
     program: Program
     environment: Mapping[bytes, bytes]
-    stopped: bool = False
+    stopping: bool = False
     _wanted: dict[Mirror, float] = field(default_factory=dict)  # until when
     _waiting: dict[Mirror, _Waiting] = field(default_factory=dict)  # the last used is the last
     _leaving: dict[Child, float] = field(default_factory=dict)  # when each is killed
@@ -94,7 +94,7 @@ class Warm:
     def want(self, mirror: Mirror, now: float) -> None:
         """A run for a change has ended well: the next one is to stand ready."""
         length = seconds(mirror.pair)
-        if self.stopped or mirror.big or not length:
+        if self.stopping or mirror.big or not length:
             return
         if mirror in self._waiting:
             waiting = self._waiting.pop(mirror)
@@ -161,12 +161,16 @@ class Warm:
         for mirror in list(self._waiting):
             self._drop(mirror, now)
 
+    @property
+    def empty(self) -> bool:
+        """Whether none waits, or is about to end."""
+        return not (self._waiting or self._leaving)
+
     def stop(self, now: float) -> None:
-        """Let none wait any more, nor ever again; they end at once."""
-        self.stopped = True
+        """Let none wait any more, nor ever again; they end at once, since nothing is at stake."""
+        self.stopping = True
         self.drop(now)
-        for child in self._leaving:
-            child.terminate()
+        self.kill()
 
     def kill(self) -> None:
         """End all for certain."""
