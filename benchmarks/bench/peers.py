@@ -48,19 +48,23 @@ def local(root: Path, speed: int = 0) -> Node:
 
 @dataclass(frozen=True)
 class Job:
-    """What a daemon is to do. ``parallel`` is how many runs it may have at once."""
+    """What a daemon is to do. ``parallel`` is how many runs it may have at once.
+
+    ``warm``: for so many seconds inosync has the next run stand ready; None: as it does by default.
+    """
 
     source: Path
     nodes: tuple[Node, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     rsync: str = RSYNC
     parallel: int = 1
+    warm: float | None = None
 
 
 Commands = Callable[[Path, Job], list[list[str]]]
 
 
-def _inosync(scope: str, delay: float = 0) -> Commands:
+def _inosync(scope: str, delay: float = 0, warm: float | None = None) -> Commands:
     def commands(folder: Path, job: Job) -> list[list[str]]:
         nodes = [{"node": n.ours, "rspeed": n.speed} if n.speed else n.ours for n in job.nodes]
         settings = {
@@ -74,6 +78,8 @@ def _inosync(scope: str, delay: float = 0) -> Commands:
             "socket": str(folder / "socket"),
             "pidfile": str(folder / "pid"),
         }
+        kept = job.warm if warm is None else warm
+        settings |= {"rwarm": kept} if kept is not None else {}
         config = folder / "inosync.conf"
         config.write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
         return [[*inosync_program(), "-c", str(config), "-v"]]
@@ -121,11 +127,21 @@ def _clsync(folder: Path, job: Job) -> list[list[str]]:
 #: Every daemon by the name that tables use.
 DAEMONS: dict[str, Commands] = {
     "inosync": _inosync("changes"),
+    "inosync, cold": _inosync("changes", warm=0),
     "inosync, tree": _inosync("tree"),
     "inosync, edelay 0.5": _inosync("changes", 0.5),
     "lsyncd": _lsyncd,
     "clsync": _clsync,
 }
+
+
+def _waits(pid: int) -> bool:
+    """Return whether a process stands by: a shared ssh connection, or a run without its list.
+
+    One that has just got it computes, which is seen by that.
+    """
+    words = processes.command(pid)
+    return "[mux]" in " ".join(words) or ("--files-from=-" in words and words[-2:-1] == ["/"])
 
 
 class Daemon:
@@ -228,9 +244,9 @@ class Daemon:
         return [process.pid for process in self._running]
 
     def _children(self) -> bool:
-        """Return whether a run is at work; a shared ssh connection is none."""
+        """Return whether a run is at work: not a shared ssh connection, nor what stands ready."""
         others = set(self.pids()) - set(self.own)
-        return any("[mux]" not in " ".join(processes.command(pid)) for pid in others)
+        return any(not _waits(pid) and not _waits(processes.parent(pid) or 0) for pid in others)
 
     def cpu(self) -> float:
         """Return CPU seconds of the daemon and of everything that it has started and waited for."""

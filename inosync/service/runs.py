@@ -27,7 +27,7 @@ from inosync.rsync.differences import EQUAL, Drift, below, carried, differences,
 from inosync.rsync.exits import PARTIAL, VANISHED, exit_status
 from inosync.rsync.output import Progress, deletions, evidence, progress, rehearsed, transferred
 from inosync.rsync.program import Program
-from inosync.service.warm import DEAD, Warm
+from inosync.service.warm import CROWDED, DEAD, Warm
 from inosync.system.process import TAIL, Child, not_started
 from inosync.text import printable
 from inosync.watch.files import changed, first_inside
@@ -169,6 +169,9 @@ class Runs:
             self.ended(run.mirror, outcome, run.child.lines())
             run.child.close()
             self.engine.exited(run.mirror, outcome, now)
+            if CROWDED in errors and not run.warm:
+                self.warm.refused(run.mirror, now)
+                self.warm.failed(run.mirror, now)
             self._warm_up(run, status, now)
 
     def _died_waiting(self, run: _Run, status: int, now: float) -> bool:

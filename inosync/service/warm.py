@@ -30,6 +30,8 @@ GRACE = 5.0
 PATIENCE = (10.0, 3600.0)
 #: How a run ends whose connection has died while it waited; see rsync/exits.py.
 DEAD = frozenset((10, 12, 30, 35, 255))
+#: What ssh says when it has to make a connection of its own, since sshd admits no more sessions.
+CROWDED = b"session request failed"
 
 log = logging.getLogger("inosync")
 
@@ -75,7 +77,7 @@ class Warm:
                 self._leaving[child] = now + GRACE
         wanted, self._wanted = self._wanted, {}
         for mirror, until in wanted.items():
-            if mirror.state is State.IDLE and mirror not in self._waiting:
+            if mirror.state in (State.IDLE, State.RUNNING) and mirror not in self._waiting:
                 self._start(mirror, until, now)
 
     def deadline(self) -> float | None:
@@ -92,7 +94,10 @@ class Warm:
     # ---- what happens to mirrors ----------------------------------------------------------
 
     def want(self, mirror: Mirror, now: float) -> None:
-        """A run for a change has ended well: the next one is to stand ready."""
+        """The next run is to stand ready: one for a change has ended well, or has just got its own.
+
+        Where changes follow each other closely, that is while the one before is still at work.
+        """
         length = seconds(mirror.pair)
         if self.stopping or mirror.big or not length:
             return
@@ -111,6 +116,7 @@ class Warm:
             return None
         if waiting.child.poll() is None and waiting.child.tell(data):
             del self._waiting[mirror]
+            self.want(mirror, now)
             return waiting.child
         self._drop(mirror, now)
         return None

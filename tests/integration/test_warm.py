@@ -93,6 +93,7 @@ def test_what_is_told_is_carried(bench: Bench, tmp_path: Path) -> None:
     assert b">f+++++++++ a/1\n" in list(child.lines())
     child.close()
     assert not bench.warm.mirrors
+    assert bench.warm.deadline() == 0.0  # that the next one is got ready
     assert bench.warm.take(first, bench.asked(first), NOW) is None
 
 
@@ -159,13 +160,21 @@ def test_one_that_has_ended_unseen_is_dropped(bench: Bench) -> None:
     bench.gone()
 
 
-def test_a_busy_mirror_waits_for_its_next_end(bench: Bench) -> None:
+def test_the_next_one_gets_ready_while_a_run_is_at_work(bench: Bench) -> None:
     first = bench.mirrors[0]
     first.state = State.PENDING
     bench.warm.want(first, NOW)
     bench.warm.due(NOW)
-    assert bench.warm.empty
+    assert bench.warm.empty  # a run comes first
     assert bench.warm.deadline() is None
+    first.state = State.RUNNING
+    pid = bench.ready(first)
+    child = bench.warm.take(first, bench.asked(first), NOW)
+    assert child is not None
+    bench.warm.due(NOW)
+    assert bench.warm._waiting[first].child.pid != pid
+    until(lambda: child.poll() == 0, what="its end")
+    child.close()
 
 
 def test_a_new_config_drops_all(bench: Bench) -> None:

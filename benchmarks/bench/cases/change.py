@@ -14,7 +14,7 @@ from bench.report import Result, Target
 from bench.waiting import Never, content, until, until_content
 from bench.world import Bench
 
-CONTENDERS = ("inosync", "lsyncd", "clsync", "bare rsync")
+CONTENDERS = ("inosync", "inosync, cold", "lsyncd", "clsync", "bare rsync")
 #: Changes in a row by each contender in each round, so that CPU ticks of 10 ms do.
 _IN_A_ROW = 5
 
@@ -33,7 +33,7 @@ def run(bench: Bench) -> Result:
     dice = random.Random(1)
     count = bench.size(_IN_A_ROW, 2)
     for transport, node in nodes.items():
-        job = Job(source, (node,), bench.environment)
+        job = Job(source, (node,), bench.environment, warm=300)
         trees.equalise(source, node.root)
         # clsync takes HOST:PATH for a local directory.
         contenders = [n for n in CONTENDERS if (n, transport) != ("clsync", "ssh")]
@@ -54,6 +54,7 @@ def run(bench: Bench) -> Result:
     ]
     result.notes += [
         "bare rsync: `rsync -t FILE DIRECTORY/`, over ssh through a connection that stands",
+        "inosync, cold: with `rwarm = 0`; else 300, also for the module of the rsync daemon",
         "CPU of a remote end is its own affair and not counted",
     ]
     return result
