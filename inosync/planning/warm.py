@@ -41,9 +41,11 @@ class Standby:
         """Return what makes it the run that was prepared; nothing if it cannot be that."""
         if what.kind is not RunKind.LISTED or not what.names or what.argv not in self.stands_for:
             return b""
-        names = [self.there + name[len(self.here) :] for name in what.names]
+        names = [self.there + name.removeprefix(self.here) for name in what.names]
         if any(len(name) > LONGEST_ENTRY for name in names):
             return b""
+        # With anything else in front, "/" itself would be what is mirrored.
+        assert all(name.startswith(self.here) for name in what.names)
         return b"".join(name + b"\0" for name in names)
 
 

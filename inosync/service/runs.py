@@ -123,6 +123,7 @@ class Runs:
         log.debug("%s: run for %s", mirror.name, _describe(order.batch))
         log.debug("executing: %s%s", shown, f" (stood ready, pid {ready.pid})" if ready else "")
         if fault is not None:
+            self.warm.drop(now)  # there may be no room for both
             status, reason = not_started(what.argv, fault)
             outcome = Outcome(status, evidence=(reason,), command=shown, unstarted=True)
             self.ended(mirror, outcome, ())

@@ -128,8 +128,9 @@ class Warm:
     def failed(self, mirror: Mirror, now: float) -> None:
         """A run has failed: none waits for its host any more."""
         host = _host(mirror.pair)
-        for other in list(self._waiting):
+        for other in (*self._waiting, *self._wanted):
             if other is mirror or (host and host == _host(other.pair)):
+                self._wanted.pop(other, None)
                 self._drop(other, now)
 
     def refused(self, mirror: Mirror, now: float) -> None:

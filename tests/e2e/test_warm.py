@@ -126,6 +126,42 @@ def test_one_that_is_dead_costs_nothing(inosync: Callable, source: Path, local: 
     until(lambda: not daemon.leftovers(), what="no process")
 
 
+def test_who_needs_a_session_of_the_host_gets_it(
+    inosync: Callable, source: Path, tmp_path: Path
+) -> None:
+    """By a remote shell of the user's own, which says what ssh does when sshd admits no more."""
+    full, shell = tmp_path / "full", tmp_path / "shell"
+    said = "mux_client_request_session: session request failed: Session open refused by peer"
+    shell.write_text(f'#!/bin/sh\n[ ! -e {full} ] || echo {said} >&2\nshift\nexec sh -c "$*"\n')
+    shell.chmod(0o755)
+    other = tmp_path / "other"
+    write(other, "1", "x")
+    mirrors = [tmp_path / "m0", tmp_path / "m1"]
+    daemon = inosync(
+        {
+            "edelay": 0.1,
+            "wpaths": [f"{source}/", f"{other}/"],
+            "rpaths": [f"{mirror}/" for mirror in mirrors],
+            "rnodes": ["host:"],
+            "rscope": "changes",
+            "extra": ["-e", str(shell)],
+        }
+    )
+    daemon.wait_for_log("in sync (first pass", times=2)
+    write(source, "1", "changed")
+    first = ready(daemon, 1)
+    write(source, "1", "changed again")
+    second = ready(daemon, 2)
+    assert TAKEN.findall(daemon.log()) == [str(first)]
+    full.touch()
+    write(other, "1", "changed")
+    wait_equal(other, mirrors[1])
+    wait_equal(source, mirrors[0])
+    processes.wait_gone([second])
+    until(lambda: not processes.children(daemon.pid), what="no run that waits")
+    assert failures(daemon) == 0
+
+
 def test_after_a_while_nothing_waits(inosync: Callable, source: Path, local: Place) -> None:
     """Nor does anything while it does that a source or a mirror cannot be unmounted for."""
     daemon = inosync(settings(source, local.node, rscope="changes", rwarm=1.5))

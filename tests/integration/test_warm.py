@@ -210,7 +210,9 @@ def test_the_last_used_stay(tmp_path: Path) -> None:
     assert list(bench.warm.mirrors) == [far[-1], *near[:-1]]
     bench.warm.failed(near[0], NOW)
     assert list(bench.warm.mirrors) == [far[-1], *near[1:-1]]
+    bench.warm.want(far[0], NOW)
     bench.warm.failed(far[0], NOW)
+    assert bench.warm.deadline() == NOW + GRACE
     assert list(bench.warm.mirrors) == near[1:-1]
     bench.warm.stop(NOW)
     bench.warm.want(near[0], NOW)
