@@ -2,7 +2,7 @@
 #
 # The user who runs inosync needs a key without a passphrase on each of them, and
 # their host keys in ~/.ssh/known_hosts: nobody is there to answer a question.
-# On the mirrors, "restrict" and rrsync in authorized_keys limit what the key can do.
+# docs/rrsync.rst restricts what the key can do on the mirrors.
 
 wpaths = [
     "/var/www/",

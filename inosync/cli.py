@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 from inosync import __version__
 from inosync.errors import AlreadyRunningError, ConfigError, Exit, InosyncError, NotRunningError
+from inosync.system import streams
+from inosync.text import printable
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this room
 if TYPE_CHECKING:
@@ -102,6 +104,21 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (default: the program's own); return the exit status."""
+    streams.stand_in()
+    try:
+        with streams.flushed():
+            return _main(arguments)
+    except BrokenPipeError:
+        return streams.end_by_pipe()
+    except OSError as error:
+        if error.errno not in streams.FULL:
+            raise
+        streams.mute()
+        print(f"inosync: what it says cannot be written: {error.strerror}", file=sys.stderr)
+        return Exit.FAILED
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     if len(options.paths) == 1 or (options.paths and options.file):
         parser().error(
@@ -113,12 +130,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(options)
     except ConfigError as error:
         for problem in error.problems:
-            print(f"inosync: {problem}", file=sys.stderr)
+            _complain(problem)
         return error.exit_status
     except InosyncError as error:
         more = _instead(options) if isinstance(error, AlreadyRunningError) else ""
-        print(f"inosync: {error}{more}", file=sys.stderr)
+        _complain(f"{error}{more}")
         return error.exit_status
+
+
+def _complain(text: str) -> None:
+    print(f"inosync: {printable(text)}", file=sys.stderr)
 
 
 def _seconds(text: str) -> float:
@@ -179,7 +200,7 @@ def _alone(options: argparse.Namespace) -> int:
     if options.check:
         from inosync.commands.check import check
 
-        return check(lambda: _load(options), say=_say)
+        return check(lambda: _load(options), say=streams.say)
     if options.explain is not None:
         from inosync.commands.explain import explain
 
@@ -188,17 +209,18 @@ def _alone(options: argparse.Namespace) -> int:
     if options.verify and not options.repair:
         from inosync.commands.verify import verify
 
-        return verify(_load(options), node=options.node, say=_say)
+        return verify(_load(options), node=options.node, say=streams.say)
     from inosync.commands import once
     from inosync.service import service
 
+    show = _show if sys.stderr.isatty() else None
     try:
         return service.run(
             lambda: once.once(_load(options), node=options.node),
             detach=False,
             pretend=options.pretend,
             verbose=options.verbose,
-            once=once.Once(_say, _show if sys.stderr.isatty() else None, mend=options.verify),
+            once=once.Once(streams.mention, show, mend=options.verify),
         )
     except AlreadyRunningError:
         if not options.repair:
@@ -213,11 +235,12 @@ def _repair(options: argparse.Namespace) -> int:
     from inosync.system import lock
 
     config = _load(options)
-    status = verify(config, node=options.node, say=_say)
+    status = verify(config, node=options.node, say=streams.mention)
     if status != Exit.NOT_IN_SYNC:
         return status
     where = lock.addresses(config.file, config)
-    return client.repair(where, node=options.node)
+    with client.understood(where):
+        return client.repair(where, node=options.node)
 
 
 def _instead(options: argparse.Namespace) -> str:
@@ -225,13 +248,6 @@ def _instead(options: argparse.Namespace) -> str:
     if options.once:
         return "; ask it for a full pass with --sync"
     return ""
-
-
-def _say(line: str) -> None:
-    try:
-        print(line, flush=True)
-    except BrokenPipeError:  # "| head": what is at work goes on, and nobody hears of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show(line: str) -> None:
@@ -256,16 +272,18 @@ def _ask(options: argparse.Namespace) -> int:
             raise
         # The daemon may run all the same, with what the config said before.
         problems, where = error, lock.addresses(_file(options), None)
+    commands = {
+        "status": lambda: client.status(where, as_json=options.json),
+        "top": lambda: client.top(where),
+        "wait": lambda: client.wait(where, seconds=options.wait, node=options.node),
+        "sync": lambda: client.sync(where, node=options.node),
+        "pause": lambda: client.pause(where),
+        "resume": lambda: client.resume(where),
+        "reload": lambda: client.reload(where),
+    }
     try:
-        return {
-            "status": lambda: client.status(where, as_json=options.json),
-            "top": lambda: client.top(where),
-            "wait": lambda: client.wait(where, seconds=options.wait, node=options.node),
-            "sync": lambda: client.sync(where, node=options.node),
-            "pause": lambda: client.pause(where),
-            "resume": lambda: client.resume(where),
-            "reload": lambda: client.reload(where),
-        }[_modes(options)[0]]()
+        with client.understood(where):
+            return commands[_modes(options)[0]]()
     except NotRunningError:
         if problems is not None:
             raise problems from None

@@ -24,6 +24,8 @@ CASES = (
     "change",
     "watch",
     "cold",
+    "restart",
+    "overtake",
     "large",
     "untar",
     "remove",

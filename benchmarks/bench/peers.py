@@ -64,7 +64,7 @@ class Job:
 Commands = Callable[[Path, Job], list[list[str]]]
 
 
-def _inosync(scope: str, delay: float = 0, warm: float | None = None) -> Commands:
+def _inosync(scope: str, delay: float = 0, **more: object) -> Commands:
     def commands(folder: Path, job: Job) -> list[list[str]]:
         nodes = [{"node": n.ours, "rspeed": n.speed} if n.speed else n.ours for n in job.nodes]
         settings = {
@@ -77,9 +77,9 @@ def _inosync(scope: str, delay: float = 0, warm: float | None = None) -> Command
             "allow_empty": True,
             "socket": str(folder / "socket"),
             "pidfile": str(folder / "pid"),
+            **({} if job.warm is None else {"rwarm": job.warm}),
+            **more,
         }
-        kept = job.warm if warm is None else warm
-        settings |= {"rwarm": kept} if kept is not None else {}
         config = folder / "inosync.conf"
         config.write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
         return [[*inosync_program(), "-c", str(config), "-v"]]
@@ -127,9 +127,10 @@ def _clsync(folder: Path, job: Job) -> list[list[str]]:
 #: Every daemon by the name that tables use.
 DAEMONS: dict[str, Commands] = {
     "inosync": _inosync("changes"),
-    "inosync, cold": _inosync("changes", warm=0),
+    "inosync, cold": _inosync("changes", rwarm=0),
     "inosync, tree": _inosync("tree"),
     "inosync, edelay 0.5": _inosync("changes", 0.5),
+    "inosync, init changed": _inosync("changes", init="changed"),
     "lsyncd": _lsyncd,
     "clsync": _clsync,
 }

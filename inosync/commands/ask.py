@@ -1,6 +1,7 @@
 """The commands that ask the running daemon, as a person at a terminal meets them.
 
-Prints, and returns exit statuses. What the daemon answers is the business of requests.py.
+Prints, and returns exit statuses. What the daemon answers is the business of requests.py. Nothing
+of it is trusted: who answers may be somebody else, or an older daemon.
 """
 
 from __future__ import annotations
@@ -8,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
 import sys
 import termios
 import time
 import tty
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,7 @@ from inosync.errors import Exit, InosyncError, NotRunningError
 from inosync.status import table
 from inosync.status.model import Snapshot
 from inosync.system import control
+from inosync.text import printable
 
 #: Seconds that --wait waits when it is not told.
 WAIT = 60.0
@@ -44,7 +46,7 @@ def status(where: Where, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(now, indent=2))
     else:
-        print(_picture(now, colours=sys.stdout.isatty()))
+        print("\n".join(_picture(now, colours=sys.stdout.isatty())))
     return Exit.OK if now["synced"] else Exit.NOT_IN_SYNC
 
 
@@ -55,12 +57,12 @@ def top(where: Where) -> int:
         return Exit.USAGE
     with _keys() as pressed:
         while True:
+            size = _size()
             try:
-                picture = _picture(_status(where), colours=True)
+                picture = _picture(_status(where), colours=True, size=size)
             except NotRunningError as error:
-                picture = str(error)
-            rows = shutil.get_terminal_size().lines - 1
-            print(_CLEAR + "\n".join(picture.splitlines()[:rows]), end="", flush=True)
+                picture = _first([_cut(printable(str(error)), size.columns)], size)
+            print(_CLEAR + "\n".join(picture), end="", flush=True)
             if pressed(_EVERY) in ("q", "Q", "\x03", "\x04"):
                 return Exit.OK
 
@@ -77,26 +79,26 @@ def wait(where: Where, *, seconds: float, node: str, impatient: bool = False) ->
         return Exit.OK
     for line in answer["lagging"]:
         after = answer["seconds"] if impatient else seconds
-        print(f"inosync: not in sync after {after:g} s: {line}", file=sys.stderr)
+        _complain(f"not in sync after {after:g} s: {line}")
     if answer["ailing"] and not answer["lagging"]:
         count = paths(len(answer["ailing"]))
-        print(f"inosync: in sync but for {count}:", file=sys.stderr)
+        _complain(f"in sync but for {count}:")
     for line in answer["ailing"]:
-        print(f"inosync: {line}", file=sys.stderr)
+        _complain(line)
     return Exit.NOT_IN_SYNC
 
 
 def sync(where: Where, *, node: str) -> int:
     """Ask for a full pass."""
     answer = _ask(where, "sync", node=node)
-    print(f"full pass of {answer['mirrors']} mirrors begins{_later(answer)}")
+    _say(f"full pass of {answer['mirrors']} mirrors begins{_later(answer)}")
     return Exit.OK
 
 
 def repair(where: Where, *, node: str) -> int:
     """Have the daemon compare contents and mend what differs; return OK when all is well."""
     answer = _ask(where, "repair", node=node)
-    print(f"the daemon mends it: {answer['mirrors']} full passes by contents begin{_later(answer)}")
+    _say(f"the daemon mends it: {answer['mirrors']} full passes by contents begin{_later(answer)}")
     result = wait(where, seconds=_REPAIR, node=node, impatient=True)
     if result == Exit.OK:
         print("mended")
@@ -106,7 +108,7 @@ def repair(where: Where, *, node: str) -> int:
 def pause(where: Where) -> int:
     """Let nothing start until --resume."""
     answer = _ask(where, "pause")
-    print(f"paused: changes are collected, nothing is started; {answer['running']} runs go on")
+    _say(f"paused: changes are collected, nothing is started; {answer['running']} runs go on")
     return Exit.OK
 
 
@@ -121,7 +123,7 @@ def reload(where: Where) -> int:
     """Have the config read again."""
     problems = _ask(where, "reload")["problems"]
     for problem in problems:
-        print(f"inosync: {problem}", file=sys.stderr)
+        _complain(problem)
     print("the old config stays in force" if problems else "config loaded again")
     return Exit.USAGE if problems else Exit.OK
 
@@ -155,38 +157,96 @@ def _status(where: Where) -> Snapshot:
     return now
 
 
-def _picture(now: Snapshot, *, colours: bool) -> str:
-    """Return the table; with colours and lines where the package rich is installed."""
+@contextmanager
+def understood(where: Where) -> Iterator[None]:
+    """Have an answer that is none of ours told as one, whatever is missing in it."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise NotRunningError(
+            f"what answers at {control.shown(where)} is no daemon of this version: restart it"
+        ) from error
+
+
+def _say(text: str) -> None:
+    print(printable(text))
+
+
+def _complain(text: str) -> None:
+    print(f"inosync: {printable(text)}", file=sys.stderr)
+
+
+# ---- the table ------------------------------------------------------------------------------
+
+
+def _size() -> os.terminal_size:
+    """Return what goes on the screen; the environment may speak of another one."""
+    size = os.get_terminal_size(sys.stdout.fileno())
+    return size if size.columns and size.lines else os.terminal_size((80, 24))
+
+
+def _picture(now: Snapshot, *, colours: bool, size: os.terminal_size | None = None) -> list[str]:
+    """Return the lines of the table, or as much of them as is seen on a screen of this `size`.
+
+    They have colours where the package rich is installed.
+    """
     if colours and "NO_COLOR" not in os.environ:
         try:
-            return _rich(now)
+            return _rich(now, size)
         except ImportError:
             pass
-    return "\n".join(table.plain(now))
+    lines = [printable(line) for line in table.plain(now)]
+    return _first([_cut(line, size.columns) for line in lines], size) if size else lines
 
 
-def _rich(now: Snapshot) -> str:
+def _first(lines: list[str], size: os.terminal_size) -> list[str]:
+    """Return the lines that a screen has room for; the last one tells how many there are more."""
+    rows = max(1, size.lines - 1)
+    if len(lines) <= rows:
+        return lines
+    return [*lines[: rows - 1], _cut(f"and {len(lines) - rows + 1} more lines", size.columns)]
+
+
+def _cut(line: str, columns: int) -> str:
+    """Return as much of a line as so many columns hold."""
+    used = 0
+    for position, character in enumerate(line):
+        wide = unicodedata.east_asian_width(character) in ("W", "F")
+        used += 0 if unicodedata.combining(character) else 1 + wide
+        if used > columns:
+            return line[:position]
+    return line
+
+
+def _rich(now: Snapshot, size: os.terminal_size | None) -> list[str]:
     from rich.console import Console
     from rich.text import Text
 
     # No table of rich's: it cuts names short, and folds what a node said into a narrow column.
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=size.columns if size else None)
+
+    def show(*parts: tuple[str, str]) -> None:
+        text = Text.assemble(*((printable(part), style) for part, style in parts))
+        if size:
+            text.truncate(size.columns)
+        console.print(text, soft_wrap=size is not None)
+
     with console.capture() as captured:
-        good = "bold green" if now["synced"] else "bold red"
-        console.print(Text(table.summary(now), style=good))
-        console.print(Text(table.heading(now), style="dim"))
+        show((table.summary(now), "bold green" if now["synced"] else "bold red"))
+        show((table.heading(now), "dim"))
         for section in table.sections(now):
             console.print()
-            console.print(Text(section.title, style="bold red" if section.held else "bold"))
+            show((section.title, "bold red" if section.held else "bold"))
             header, *cells = table.aligned(section)
-            console.print(Text("    " + "  ".join(header).rstrip(), style="dim"))
+            show(("    " + "  ".join(header).rstrip(), "dim"))
             for row, (node, state, *more) in zip(section.rows, cells, strict=True):
                 colour = table.COLOURS.get(row.state, "")
-                line = Text.assemble("    ", node, "  ", (state, colour), "  ", "  ".join(more))
-                console.print(line)
+                rest = "  ".join(more)
+                show((f"    {node}  ", ""), (state, colour), (f"  {rest}", ""))
                 for note in row.notes:
-                    console.print(Text(f"      {note}", style="dim"))
-    return captured.get()
+                    show((f"      {note}", "dim"))
+    lines = captured.get().splitlines()
+    return _first(lines, size) if size else lines
 
 
 @contextmanager

@@ -12,15 +12,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from inosync.commands import probe, unit
-from inosync.commands.interview import _FRACTIONS, Interview
+from inosync.commands.interview import Interview
 from inosync.commands.probe import OK, PROBLEM, WARNING, Finding
 from inosync.commands.survey import Survey, look_through
 from inosync.config.model import Config, Source
 from inosync.errors import ConfigError, Exit
+from inosync.rsync.program import EXACT
+from inosync.service.exposure import losing_races
 from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory
 from inosync.system.process import capture
 from inosync.text import printable
+from inosync.watch.blind import heard, unheard
 from inosync.watch.lookout import Lookout
 from inosync.watch.way import exposed
 
@@ -56,15 +59,19 @@ def _findings(config: Config) -> Iterator[Finding]:
         yield Finding(WARNING, warning)
     version = preflight(config).version
     dotted = ".".join(map(str, version))
-    if version < _FRACTIONS:
+    if version < EXACT:
         text = f"rsync {dotted} compares whole seconds, so that a file may stay stale; "
         yield Finding(WARNING, text + "install 3.1.3 or later")
     else:
         yield Finding(OK, f"rsync {dotted} ({config.rsync})")
-    yield from _unit(config)
+    told = _ask_systemd(config)
+    yield from unit.findings(unit.name(config.file), told, config)
     with contextlib.ExitStack() as stack:
         control = stack.enter_context(control_directory(config))
         become(config)
+        if unit.user(told, config) in ("", "root"):
+            for warning in losing_races(config, version):
+                yield Finding(WARNING, warning)
         seen: dict[Source, Survey] = {}
         for source in config.sources:
             seen[source] = look_through(source)
@@ -78,11 +85,12 @@ def _findings(config: Config) -> Iterator[Finding]:
         yield from Interview(config, version, control, seen).ask()
 
 
-def _unit(config: Config) -> Iterator[Finding]:
-    """Look as the unit does that runs this config, where systemd is at work."""
+def _ask_systemd(config: Config) -> str:
+    """Return what systemd says of the unit that runs this config; "" where it is not at work."""
     if (name := unit.name(config.file)) and os.path.isdir("/run/systemd/system"):
         with contextlib.suppress(OSError):
-            yield from unit.findings(name, capture(unit.question(name), timeout=10), config)
+            return capture(unit.question(name), timeout=10)
+    return ""
 
 
 # ---- the sources ----------------------------------------------------------------------------
@@ -97,6 +105,9 @@ def _source(source: Source, config: Config, seen: Survey) -> Iterator[Finding]:
     lookout.close()
     if fault:
         yield Finding(PROBLEM, f"{name}: {fault}")
+    if kinds := lookout.blind:
+        told = heard(config.rpoll, kinds) if config.rpoll else unheard(kinds)
+        yield Finding(OK if config.rpoll else WARNING, f"{name}: {told}")
     for directory, who in exposed(source.path).items():
         yield Finding(
             WARNING,

@@ -14,11 +14,12 @@ from inosync.commands.side_by_side import Ended, Job, together
 from inosync.commands.survey import Survey
 from inosync.config.model import Config, Pair, Source
 from inosync.config.overlaps import mirror_overlaps
-from inosync.planning.command import Run, command
+from inosync.planning.command import WINDOW, Run, command, modify_window
 from inosync.planning.order import RunKind
 from inosync.rsync.destination import Destination, Transport
+from inosync.rsync.links import findings, in_transfer, question
 from inosync.rsync.options import options
-from inosync.rsync.program import Program
+from inosync.rsync.program import EXACT, Program
 from inosync.service.service import run_environment
 from inosync.text import printable
 
@@ -27,9 +28,6 @@ _LIMIT = 20.0
 
 #: Questions asked at once.
 _PARALLEL = 16
-
-#: Since then rsync can compare fractions of seconds.
-_FRACTIONS = (3, 1, 3)
 
 
 class Interview:
@@ -43,6 +41,7 @@ class Interview:
         seen: Mapping[Source, Survey],
     ) -> None:
         self._config = config
+        self._pairs = config.pairs
         self._version = version
         self._control = control
         self._seen = seen
@@ -53,26 +52,23 @@ class Interview:
         self._lines: dict[int, list[bytes]] = {}
         self._refused: dict[int, Finding] = {}
         self._here: dict[int, Destination] = {}
+        self._dead: set[tuple[str, str, int] | None] = set()  # hosts that ssh does not reach
+        self._alone: list[int] = []  # mirrors to be asked once more, one by one
         self._sure: set[int] = set()  # mirrors of which it is known that they can be written to
 
     def ask(self) -> Iterator[Finding]:
         """Ask, and return all findings in the order of the config."""
-        first = [job for index in self._found for job in self._questions(index)]
-        for ended in self._together(first):
-            kind, index = ended.key
-            if kind == "rules":
-                pair, said = self._config.pairs[index], ended.errors.decode("utf-8", "replace")
-                if wrong := probe.wrong_rule(pair, ended.status or 0, said):
-                    self._add(index, Finding(PROBLEM, f"exit {ended.status}: {wrong}"))
-            elif kind == "script":
-                self._answered(index, probe.answers(ended.lines))
-            else:
+        for jobs in self._rounds():
+            for ended in self._together(jobs):
+                self._answered(ended)
+        for index in self._alone:  # what another run had kept out
+            for ended in self._together([self._rehearsal(index)]):
                 self._rehearsed(index, ended)
         second = [job for index in self._lines for job in self._follow_ups(index)]
         for ended in self._together(second):
             self._followed_up(ended)
         self._overlaps()
-        for index, pair in enumerate(self._config.pairs):
+        for index, pair in enumerate(self._pairs):
             name = f"{printable(pair.source.path)} -> {pair.destination.shown}"
             found = self._found[index]
             if index in self._refused and all(finding.level != PROBLEM for finding in found):
@@ -83,6 +79,25 @@ class Interview:
                 unsure = "" if index in self._sure else "; permissions show only when it is written"
                 yield Finding(OK, f"{name}: reachable{unsure}")
 
+    def _rounds(self) -> Iterator[list[Job[tuple[str, int]]]]:
+        """Give the first questions: one to each host that ssh leads to, then all others.
+
+        The others find its connection open, and need not race for one, or for what sshd lets in.
+        """
+        first = [job for index in self._found for job in self._questions(index)]
+        openers: dict[tuple[str, str, int], Job[tuple[str, int]]] = {}
+        for job in first:
+            if (host := self._host(job)) and job.key[0] == "rehearsal":
+                openers.setdefault(host, job)
+        yield list(openers.values())
+        for job in openers.values():
+            first.remove(job)
+        yield [job for job in first if job.key[0] != "script" or self._host(job) not in self._dead]
+
+    def _host(self, job: Job[tuple[str, int]]) -> tuple[str, str, int] | None:
+        to = self._pairs[job.key[1]].destination
+        return (to.user, to.host, to.port) if to.transport is Transport.SSH else None
+
     def _together(self, jobs: list[Job[tuple[str, int]]]) -> Iterator[Ended[tuple[str, int]]]:
         return together(
             jobs, parallel=_PARALLEL, environment=self._environment, seconds=self._seconds
@@ -92,17 +107,21 @@ class Interview:
         self._found[index].append(finding)
 
     def _questions(self, index: int) -> Iterator[Job[tuple[str, int]]]:
-        pair = self._config.pairs[index]
+        pair = self._pairs[index]
         if pair.destination.transport is Transport.LOCAL:
             told = _local(pair)
             self._found[index] += probe.directory(pair, told)
             self._sure.add(index)
-        yield Job(("rehearsal", index), probe.rehearsal(self._argv(pair)), self._names(pair))
+        yield self._rehearsal(index)
         if rules := probe.rules(pair, self._config.rsync):
             yield Job(("rules", index), rules)
         script = probe.script(pair, self._control, environment_shell=self._own_shell)
         if script:
             yield Job(("script", index), script)
+
+    def _rehearsal(self, index: int) -> Job[tuple[str, int]]:
+        pair = self._pairs[index]
+        return Job(("rehearsal", index), probe.rehearsal(self._argv(pair)), self._names(pair))
 
     @property
     def _own_shell(self) -> bool:
@@ -118,13 +137,32 @@ class Interview:
         sample = self._seen[pair.source].sample
         return b"".join(os.path.join(prefix, path) + b"\0" for path in sample)
 
-    def _answered(self, index: int, told: dict[str, str]) -> None:
-        pair = self._config.pairs[index]
+    def _answered(self, ended: Ended[tuple[str, int]]) -> None:
+        """Take the answer to one of the first questions."""
+        kind, index = ended.key
+        pair = self._pairs[index]
+        if kind == "rules":
+            said = ended.errors.decode("utf-8", "replace")
+            if wrong := probe.wrong_rule(pair, ended.status or 0, said):
+                self._add(index, Finding(PROBLEM, f"exit {ended.status}: {wrong}"))
+        elif kind == "script":
+            self._told(index, probe.answers(ended.lines), ended.errors)
+        elif taken := probe.taken(pair, ended.errors):
+            self._add(index, taken)
+            self._alone.append(index)
+        else:
+            self._rehearsed(index, ended)
+
+    def _told(self, index: int, told: dict[str, str], errors: bytes) -> None:
+        pair = self._pairs[index]
+        self._found[index] += probe.key(pair, told, errors)
         if "there" not in told:
             return  # rsync's own failure says why, or the shell is restricted to rsync
         self._sure.add(index)
         self._found[index] += probe.directory(pair, told)
-        self._found[index] += probe.rsync_and_clock(pair, told, time.time())
+        self._found[index] += probe.rsync_and_clock(
+            pair, told, time.time(), exact=self._exact(pair)
+        )
         status = os.stat(pair.source.path)
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         source = f"{status.st_dev}:{status.st_ino}"
@@ -133,12 +171,15 @@ class Interview:
             self._here[index] = found
 
     def _rehearsed(self, index: int, ended: Ended[tuple[str, int]]) -> None:
-        pair = self._config.pairs[index]
-        refused = probe.refusal(pair, ended.status, ended.errors, self._seconds)
+        pair = self._pairs[index]
+        refused = probe.refused(pair, ended.status, ended.errors, self._seconds)
         if refused is None:
             self._lines[index] = list(ended.lines)
         else:
             self._refused[index] = refused
+            to = pair.destination
+            if ended.status in (None, 255):
+                self._dead.add((to.user, to.host, to.port))
         host = pair.destination.host
         if pair.destination.transport is Transport.DAEMON and probe.names_us(
             host, os.uname().nodename
@@ -147,14 +188,23 @@ class Interview:
             self._add(index, Finding(WARNING, text))
 
     def _follow_ups(self, index: int) -> Iterator[Job[tuple[str, int]]]:
-        pair = self._config.pairs[index]
+        pair = self._pairs[index]
         above = probe.parent(pair)
         if above is not None and probe.missing(self._lines[index]):
             yield Job(("parent", index), self._listing(pair, above))
-        fractions = self._version >= _FRACTIONS
-        if fractions and not options(pair.node.extra) & {"--modify-window", "-@"}:
-            argv = probe.rehearsal(self._argv(pair), "--modify-window=0")
+        if self._exact(pair):
+            argv = probe.rehearsal(self._argv(pair), modify_window(pair, 0))
             yield Job(("seconds", index), argv, self._names(pair))
+        asked = question(self._config.rsync, pair.destination, pair.node.extra, self._links(pair))
+        if asked is not None:
+            yield Job(("links", index), asked.argv, asked.names)
+
+    def _links(self, pair: Pair) -> dict[bytes, bytes]:
+        return in_transfer(pair.source.prefix, self._seen[pair.source].links)
+
+    def _exact(self, pair: Pair) -> bool:
+        """Return whether runs compare fractions of seconds."""
+        return self._version >= EXACT and options(pair.node.extra).isdisjoint(WINDOW)
 
     def _listing(self, pair: Pair, above: Destination) -> list[str]:
         argv = [self._config.rsync, "--list-only", "--dirs", "--no-motd", "--contimeout=10"]
@@ -167,7 +217,12 @@ class Interview:
                 text = "the parent directory does not exist there; create it"
                 self._add(index, Finding(PROBLEM, f"{text} (rsync makes one level only)"))
             return
-        names = len(self._seen[self._config.pairs[index].source].sample)
+        if kind == "links":
+            pair = self._pairs[index]
+            for text in findings(ended.lines, self._links(pair), pair.destination):
+                self._add(index, Finding(WARNING, text))
+            return
+        names = len(self._seen[self._pairs[index].source].sample)
         if ended.status == 0 and probe.imprecise(self._lines[index], ended.lines, names):
             text = "keeps no fractions of seconds, so that each pass would send everything again; "
             text += 'give this node extra = "--modify-window=0"'
@@ -177,7 +232,7 @@ class Interview:
         """Find mirrors on this machine, reached by ssh, that lie in a source or hold one."""
         pairs = [
             dataclasses.replace(pair, destination=self._here.get(index, pair.destination))
-            for index, pair in enumerate(self._config.pairs)
+            for index, pair in enumerate(self._pairs)
         ]
         for index, what in mirror_overlaps(pairs):
             if index in self._here:

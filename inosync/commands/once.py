@@ -20,7 +20,7 @@ from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
 from inosync.errors import Exit
 from inosync.rsync.differences import differences, line
-from inosync.rsync.exits import VANISHED, judge
+from inosync.rsync.exits import VANISHED
 from inosync.rsync.output import Progress
 from inosync.service.runs import Runs
 from inosync.system.runtime import lock_path, runtime_directory, socket_path
@@ -131,7 +131,7 @@ class Once:
         elif outcome is None:
             self._line(f"{name}: no run (pretending)")
         elif outcome.returncode:
-            judgement = judge(outcome.returncode, mirror.pair.destination)
+            judgement = outcome.judged(mirror.pair.destination)
             cure = judgement.cure
             if outcome.returncode == VANISHED:
                 cure = "run it again while nothing changes the source"

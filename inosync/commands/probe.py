@@ -19,7 +19,9 @@ from inosync.rsync.differences import differences
 from inosync.rsync.exits import judge
 from inosync.rsync.filters import rsync_options
 from inosync.rsync.options import options
-from inosync.rsync.program import OLDEST, chooses_shell, parse_version, ssh_command
+from inosync.rsync.output import evidence
+from inosync.rsync.program import EXACT, OLDEST, chooses_shell, parse_version, ssh_command
+from inosync.rsync.refusals import only_rsync, refusal
 from inosync.rsync.rules import Sort, read_entry
 from inosync.text import printable
 
@@ -91,7 +93,7 @@ def rehearsal(argv: Sequence[str], *more: str) -> list[str]:
     return [*argv[:-3], "--8-bit-output", "--out-format=%i %n", *more, *argv[-3:]]
 
 
-def refusal(pair: Pair, status: int | None, errors: bytes, seconds: float) -> Finding | None:
+def refused(pair: Pair, status: int | None, errors: bytes, seconds: float) -> Finding | None:
     """Return what is wrong by the exit `status` of a dry run; None when it went well.
 
     A `status` of None says that there was no answer within so many `seconds`.
@@ -103,17 +105,26 @@ def refusal(pair: Pair, status: int | None, errors: bytes, seconds: float) -> Fi
             PROBLEM,
             f"no answer within {seconds:.0f} s; check that the node is up, and its firewall",
         )
-    text = errors.decode("utf-8", "replace")
+    text, lines = errors.decode("utf-8", "replace"), evidence(errors)
     if "module is read only" in text:
         return Finding(
             PROBLEM, "the module is read only; set 'read only = no' in rsyncd.conf there"
         )
-    judgement = judge(status, pair.destination)
+    judgement = judge(status, pair.destination, lines)
     if rule := wrong_rule(pair, status, text):
         return Finding(PROBLEM, f"exit {status}: {rule}")
-    said = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    said = f" ({said})" if said else ""
+    # The first line names the cause; but before ssh gives its own, a host may greet.
+    by_ssh = [line for line in lines if not line.startswith("rsync")][-1:] if status == 255 else []
+    said = f" ({(by_ssh or lines)[0].strip()})" if lines else ""
     return Finding(PROBLEM, f"exit {status}: {judgement.meaning}{said}; {judgement.cure}")
+
+
+def taken(pair: Pair, errors: bytes) -> Finding | None:
+    """Return what is to be known when another run kept this one out; None when none did."""
+    found = refusal(pair.destination, evidence(errors))
+    if found is None or not found.passes:
+        return None
+    return Finding(WARNING, f"{found.meaning}, so that they disturb each other; {found.cure}")
 
 
 def rules(pair: Pair, rsync: str) -> list[str]:
@@ -214,15 +225,36 @@ def directory(pair: Pair, told: Mapping[str, str]) -> list[Finding]:
     return found
 
 
-def rsync_and_clock(pair: Pair, told: Mapping[str, str], now: float) -> list[Finding]:
-    """Return what the script's answers say about rsync and the clock there."""
-    found = []
+def key(pair: Pair, told: Mapping[str, str], errors: bytes) -> list[Finding]:
+    """Return whether an ssh node's key is restricted otherwise than the config says.
+
+    What the script has `told` proves that it is not; `errors`, that it is.
+    """
+    said = pair.node.restricted
+    if said and told:
+        text = "restricted is said of it, and the key may run anything: paths would count from the "
+        text += "root directory there; remove restricted, or restrict the key (docs/rrsync.rst)"
+        return [Finding(PROBLEM, text)]
+    if not said and only_rsync(evidence(errors)) and not pair.destination.path.startswith("/"):
+        text = "the key is restricted by rrsync, so that what is renamed is sent again; "
+        return [Finding(WARNING, text + 'give this node "restricted": True (docs/rrsync.rst)')]
+    return []
+
+
+def rsync_and_clock(
+    pair: Pair, told: Mapping[str, str], now: float, *, exact: bool
+) -> list[Finding]:
+    """Return what the script's answers say about rsync and the clock there.
+
+    It must understand the quick check of a run, which is `exact` if fractions of seconds count.
+    """
+    found, oldest = [], EXACT if exact else OLDEST
     version = parse_version(told.get("version", ""))
     if "--rsync-path" not in options(pair.node.extra):
         if version is None:
             found.append(Finding(PROBLEM, "rsync is not installed there; install it"))
-        elif version < OLDEST:
-            text = f"its rsync is {_dotted(version)}; install {_dotted(OLDEST)} or later there"
+        elif version < oldest:
+            text = f"its rsync is {_dotted(version)}; install {_dotted(oldest)} or later there"
             found.append(Finding(PROBLEM, text))
     if re.fullmatch(r"\d+", told.get("time", "")):
         ahead = int(told["time"]) - now

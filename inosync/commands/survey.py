@@ -24,10 +24,11 @@ class Survey:
     closed: int = 0  # how many are unreadable
     future: list[bytes] = field(default_factory=list)
     sample: list[bytes] = field(default_factory=list)  # files with fractions of seconds
+    links: dict[bytes, bytes] = field(default_factory=dict)  # some, with what they lead to
 
 
-def look_through(source: Source) -> Survey:
-    """Count what a daemon would watch, and note what would be in its way."""
+def look_through(source: Source, *, links: int = _SAMPLE) -> Survey:
+    """Count what a daemon would watch, and note what would be in its way, and so many links."""
     seen = Survey()
     soon = time.time() + 60
     root = os.fsencode(source.path)
@@ -47,8 +48,11 @@ def look_through(source: Source) -> Survey:
                 seen.hidden += 1
             elif directory:
                 ahead.append(path)
-            else:
+            elif not entry.is_symlink():
                 _file(entry, path, seen, soon=soon)
+            elif len(seen.links) < links:
+                with contextlib.suppress(OSError):
+                    seen.links[path] = os.readlink(entry.path)
     return seen
 
 
@@ -59,8 +63,6 @@ def _closed(seen: Survey, path: bytes) -> None:
 
 
 def _file(entry: os.DirEntry[bytes], path: bytes, seen: Survey, *, soon: float) -> None:
-    if entry.is_symlink():
-        return
     if os.geteuid() and not os.access(entry.path, os.R_OK):
         _closed(seen, path)
     if b"/" in path and len(seen.sample) >= _SAMPLE:

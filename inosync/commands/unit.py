@@ -20,6 +20,7 @@ _PROPERTIES = (
     "LoadState",
     "UnitFileState",
     "ActiveState",
+    "User",
     "ExecStart",
     "ProtectSystem",
     "ProtectHome",
@@ -55,10 +56,8 @@ def question(unit: str) -> list[str]:
 
 def findings(unit: str, answer: str, config: Config) -> Iterator[Finding]:
     """Yield what the unit keeps this config from, where it is one that runs, or is to."""
-    shown = dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
-    used = shown.get("UnitFileState") == "enabled" or shown.get("ActiveState") != "inactive"
-    ours = f" {config.file} " in shown.get("ExecStart", "")
-    if shown.get("LoadState") != "loaded" or not used or not ours:
+    shown = _shown(answer, config)
+    if not shown:
         return
     sandbox = _sandbox(shown)
     cure = f"(systemctl edit {unit})"
@@ -70,6 +69,19 @@ def findings(unit: str, answer: str, config: Config) -> Iterator[Finding]:
         elif path in written and not sandbox.writable(path):
             text = f"{printable(path)}: {unit} may not write there: ReadWritePaths={path} {cure}"
             yield Finding(PROBLEM, text)
+
+
+def user(answer: str, config: Config) -> str:
+    """Return the user as whom such a unit runs this config, "" for root."""
+    return _shown(answer, config).get("User", "")
+
+
+def _shown(answer: str, config: Config) -> dict[str, str]:
+    """Return what systemd shows of the unit, if it runs this config, or is to."""
+    shown = dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
+    used = shown.get("UnitFileState") == "enabled" or shown.get("ActiveState") != "inactive"
+    ours = f" {config.file} " in shown.get("ExecStart", "")
+    return shown if shown.get("LoadState") == "loaded" and used and ours else {}
 
 
 def _written(config: Config) -> Iterator[str]:

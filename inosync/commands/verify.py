@@ -9,17 +9,21 @@ import contextlib
 import dataclasses
 import os
 import shlex
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from inosync.commands.side_by_side import Ended, Job, together
+from inosync.commands.survey import look_through
 from inosync.config.model import Config, Pair
 from inosync.config.nodes import pairs_on
 from inosync.errors import Exit, InosyncError
 from inosync.planning.command import Run, command, patient
 from inosync.planning.order import RunKind
+from inosync.rsync import links
 from inosync.rsync.causes import staying as stays_for
 from inosync.rsync.complaints import KEPT, account
+from inosync.rsync.destination import Transport
 from inosync.rsync.differences import below, counted, differences, line
 from inosync.rsync.exits import VANISHED, judge
 from inosync.rsync.output import evidence
@@ -72,9 +76,28 @@ def verify(config: Config, *, node: str, say: Callable[[str], None]) -> int:
             count, whole = _report(ended, since, say)
             drifted |= count > 0
             failed |= not whole
+        asked = list(_about_links([job.key for job in jobs], config.rsync))
+        for told in together(asked, parallel=config.rparallel, environment=environment, nice=True):
+            pair, found = told.key
+            for text in links.findings(told.lines, found, pair.destination):
+                say(f"{printable(pair.source.path)} -> {pair.destination.shown}: note: {text}")
     if failed:
         return Exit.FAILED
     return Exit.NOT_IN_SYNC if drifted else Exit.OK
+
+
+def _about_links(
+    pairs: Iterable[Pair], rsync: str
+) -> Iterator[Job[tuple[Pair, dict[bytes, bytes]]]]:
+    """Give the questions to rsync daemons about the links of the sources."""
+    for pair in pairs:
+        if pair.destination.transport is not Transport.DAEMON:
+            continue
+        every = look_through(pair.source, links=sys.maxsize).links
+        found = links.in_transfer(pair.source.prefix, every)
+        asked = links.question(rsync, pair.destination, pair.node.extra, found)
+        if asked is not None:
+            yield Job((pair, found), asked.argv, asked.names)
 
 
 def _held(where: Sequence[control.Address]) -> dict[str, str]:
@@ -110,7 +133,7 @@ def _report(ended: Ended[Pair], since: float, say: Callable[[str], None]) -> tup
     if whole:
         say(f"{name}: {total}")
         return count, True
-    judgement = judge(ended.status or 0, pair.destination)
+    judgement = judge(ended.status or 0, pair.destination, evidence(ended.errors))
     say(
         f"{name}: COULD NOT BE COMPARED: exit {ended.status}: {judgement.meaning}; {judgement.cure}"
         + (f" ({total} as far as it came)" if count else "")

@@ -36,7 +36,7 @@ def load(path: str, *, insecure: bool = False) -> Config:
     """
     cwd = _current_directory()
     ran = script.run(path, insecure=insecure)
-    return _config(Reading(ran.file, ran.names, cwd, ran.warnings))
+    return _config(Reading(ran.file, ran.names, cwd, ran.warnings, unread=ran.unread))
 
 
 def scratch(path: str) -> str:

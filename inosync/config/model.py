@@ -44,8 +44,10 @@ class Node:
 
     ``rspeed`` is in KB/s, 0 unlimited; ``rtimeout`` in seconds, 0 never; ``rretry`` is the first
     and the longest wait before a failed run is tried again, in seconds. ``rscope`` is ``"tree"`` or
-    ``"changes"``: whether a run passes over the whole source or names what has changed. ``rwarm``
-    is how long after a run the next one stands ready, in seconds, 0 never; None: the usual time.
+    ``"changes"``: whether a run passes over the whole source or names what has changed.
+    ``restricted`` says that the key gets no further than into one directory (rrsync), from whose
+    top all paths count. ``rwarm`` is how long after a run the next one stands
+    ready, in seconds, 0 never; None: the usual time.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Node:
     rtimeout: int
     rretry: tuple[float, float]
     rscope: str
+    restricted: bool
     rwarm: float | None
 
 
@@ -91,6 +94,7 @@ class Config:
     init: bool | str
     rfull: float
     rverify: float
+    rpoll: float | str
     rmaxdelete: int
     wmarker: str
     allow_empty: bool

@@ -116,12 +116,21 @@ def mirror_overlaps(pairs: Sequence[Pair]) -> list[tuple[int, str]]:
     by_place: dict[tuple[str, ...], dict[str, list[_Landing]]] = {}
     for landing in landings:
         by_place.setdefault(landing.space, {}).setdefault(landing.path, []).append(landing)
-    found = [(landing.index, _ROOT) for landing in landings if landing.path == "/"]
+    found = [
+        (landing.index, _ROOT)
+        for landing in landings
+        if landing.path == "/" and not _restricted(landing.pair)
+    ]
     found += _feeding(landings, watched.values())
     found += _swallowed(by_place.get(_LOCAL, {}), watched.values())
     for places in by_place.values():
         found += _collisions(places)
     return found
+
+
+def _restricted(pair: Pair) -> bool:
+    """Return whether the root directory there is one to which the key is restricted."""
+    return pair.node.restricted and pair.destination.transport is Transport.SSH
 
 
 def _landing(index: int, pair: Pair, watched: _Watched) -> _Landing:

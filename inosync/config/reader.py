@@ -26,7 +26,13 @@ class Reading:
     """
 
     def __init__(
-        self, file: str, names: Mapping[str, object], cwd: str, warnings: Sequence[str] = ()
+        self,
+        file: str,
+        names: Mapping[str, object],
+        cwd: str,
+        warnings: Sequence[str] = (),
+        *,
+        unread: Collection[str] = (),
     ) -> None:
         self.file = file
         self.cwd = cwd
@@ -35,6 +41,7 @@ class Reading:
         self.given: dict[str, str] = {}
         self.values: dict[str, Any] = {}
         self._names = names
+        self._unread = unread
         for setting in SETTINGS:
             self._read(setting)
 
@@ -53,7 +60,7 @@ class Reading:
         self.warnings.append(f"{self._label(setting)} = {shown(value)}: {what}")
 
     def check_names(self, *, rpath_needed: bool) -> None:
-        """Complain of what is missing, and of names that look like a misspelt setting.
+        """Complain of what is missing, and of names that are, or look like, a misspelt setting.
 
         ``rpath_needed`` says that some node has to be completed.
         """
@@ -61,7 +68,7 @@ class Reading:
         settled = {families[name] for name in self.given}
         if not rpath_needed:
             settled.add("rpath")
-        for name, what in _unknown_names(self._names, settled):
+        for name, what in _unknown_names(self._names, settled, self._unread):
             self.complain(name, what)
         if "wpath" not in settled:
             self.complain("wpath", 'is missing; write wpath = "/var/www/"')
@@ -104,14 +111,17 @@ def _is_given(value: object) -> bool:
     return value is not None and not isinstance(value, types.ModuleType | type)
 
 
-def _unknown_names(names: Mapping[str, object], settled: Collection[str]) -> list[tuple[str, str]]:
+def _unknown_names(
+    names: Mapping[str, object], settled: Collection[str], unread: Collection[str]
+) -> list[tuple[str, str]]:
     """Return the names that look like a setting but are none, each with what is wrong.
 
-    A script may have variables of its own. One is suspicious when it is like a setting (``rnode``,
-    ``exclude``) that the script does not give: then it is probably that setting, misspelt. Beside
-    the setting itself (``for rnode in hosts: rnodes.append(rnode + rpath)``; ``path`` beside
-    ``wpath``) it is a helper. `settled` holds the families of the settings that are given or that
-    this config has no use for.
+    A script may have variables of its own. What it sets and leaves `unread` is none of them: a
+    misspelt setting, or one of another version. One that is read is suspicious when it is like a
+    setting (``rnode``, ``exclude``) that the script does not give: then it is probably that
+    setting, misspelt. Beside the setting itself (``for rnode in hosts: rnodes.append(rnode +
+    rpath)``; ``path`` beside ``wpath``) it is a helper. `settled` holds the families of the
+    settings that are given or that this config has no use for.
     """
     family = {
         name: setting.family or setting.name for setting in SETTINGS for name in setting.names
@@ -122,7 +132,13 @@ def _unknown_names(names: Mapping[str, object], settled: Collection[str]) -> lis
             continue
         if not callable(value):
             near = nearest(name, family)
+            helper = name not in unread
             if near and not any(family.get(other) in settled for other in near):
-                hint = f"unknown setting, did you mean {' or '.join(near)}?"
+                helper = False
+            if not helper:
+                near = near or nearest(name, family, likeness=0.6)
+                hint = "unknown setting, which nothing reads; remove it"
+                if near:
+                    hint = f"unknown setting, did you mean {' or '.join(near)}?"
                 result.append((name, f"{hint} (a variable of your own may be called _{name})"))
     return result

@@ -6,6 +6,7 @@ starts the daemon, so nothing in it is run before the file and its directory hav
 
 from __future__ import annotations
 
+import ast
 import os
 import pwd
 import stat
@@ -13,6 +14,7 @@ import traceback
 from dataclasses import dataclass
 from types import ModuleType
 
+from inosync.config.unread import unread
 from inosync.errors import ConfigError
 from inosync.text import printable
 
@@ -24,11 +26,15 @@ _OVERRIDE = "or start with --insecure-config"
 
 @dataclass(frozen=True)
 class Script:
-    """A script that has been run: its absolute path, its names, and what to warn of."""
+    """A script that has been run: its absolute path, its names, and what to warn of.
+
+    ``unread`` are names that it sets, and that nothing in it reads.
+    """
 
     file: str
     names: dict[str, object]
     warnings: tuple[str, ...]
+    unread: frozenset[str]
 
 
 def run(path: str, *, insecure: bool) -> Script:
@@ -54,7 +60,8 @@ def run(path: str, *, insecure: bool) -> Script:
     warnings = [f"{shown}: {warning}" for warning in warnings]
     if warnings and not insecure:
         raise ConfigError(warnings)
-    return Script(file, _execute(file, _decode(shown, data)), tuple(warnings))
+    names, idle = _execute(file, _decode(shown, data))
+    return Script(file, names, tuple(warnings), idle)
 
 
 def _read(file: str) -> tuple[bytes, list[str]]:
@@ -125,16 +132,19 @@ def _decode(shown: str, data: bytes) -> str:
         raise ConfigError([f"{shown}:{line}: is not UTF-8; save the file as UTF-8"]) from None
 
 
-def _execute(file: str, text: str) -> dict[str, object]:
+def _execute(file: str, text: str) -> tuple[dict[str, object], frozenset[str]]:
+    """Return the names that the script defines, and those of them that it never reads."""
     module = ModuleType("__config__")
     module.__file__ = file
     try:
+        tree = ast.parse(text, file)
         # dont_inherit: the script shall not get the __future__ imports of this file.
-        code = compile(text, file, "exec", dont_inherit=True)
+        code = compile(tree, file, "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - this is what a config script is for
     except BaseException as error:  # noqa: BLE001 - SystemExit and ^C included: none may pass
         raise ConfigError([_explain(file, error)]) from None
-    return {name: value for name, value in vars(module).items() if isinstance(name, str)}
+    names = {name: value for name, value in vars(module).items() if isinstance(name, str)}
+    return names, unread(tree)
 
 
 def _explain(file: str, error: BaseException) -> str:

@@ -26,6 +26,7 @@ from inosync.config.values import (
     program,
     retry,
     seconds,
+    seconds_or_auto,
     speed,
     text,
     umask,
@@ -100,8 +101,8 @@ _PLACES = (
         "remote locations, as rsync writes them: ``/local/dir``, ``host:/path``, "
         "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, or "
         "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
-        "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope`` or ``rwarm`` "
-        "for itself alone",
+        "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm`` or "
+        "``restricted`` for itself alone",
         otherwise="required",
         example="""\
 rnodes = [
@@ -159,6 +160,11 @@ _TIMES = (
     Setting("rverify", 0, "seconds", seconds,
         "time between comparisons of each mirror with its source, contents included; what differs "
         "is logged and shown by ``--status``; 0: never"),
+    Setting("rpoll", 0, "seconds", seconds_or_auto,
+        "time between looks through each source for what changed without an event, on a server, "
+        "behind a FUSE file system or in the lower layer of an overlay; 0: never. ``\"auto\"``: 60 "
+        "for the sources that are on such a file system, or have one in them, and never for "
+        "others; ``docs/network-sources.rst`` has the details"),
 )
 
 _GUARDS = (
@@ -205,6 +211,10 @@ _RUNS = (
         "\"changes\"``; a few wait at most, and no longer than ``rtimeout`` allows. One that waits "
         "counts for a module's ``max connections``, so none does there unless this is set",
         per_node=True, otherwise="300; 0 for a module of an rsync daemon", example="#rwarm = 300"),
+    Setting("restricted", False, "", flag,
+        "whether the key that ssh uses is restricted to one directory there by rrsync, from whose "
+        "top all paths count then: ``host:/`` is that directory (``docs/rrsync.rst``)",
+        per_node=True),
     Setting("rparallel", 8, "", whole(1, 10_000, "", 8),
         "how many runs are at work at once, over all sources and nodes"),
 )

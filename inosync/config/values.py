@@ -152,6 +152,15 @@ def seconds(value: object) -> float:
     return float(value)
 
 
+def seconds_or_auto(value: object) -> float | str:
+    if value == "auto":
+        return "auto"
+    try:
+        return seconds(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, or "auto"') from None
+
+
 def retry(value: object) -> tuple[float, float]:
     wanted = "must be the first wait and the longest, in seconds, such as (1, 300)"
     if not isinstance(value, list | tuple) or len(value) != 2:

@@ -13,7 +13,9 @@ from inosync.engine.reports import Report
 from inosync.planning.order import Order
 from inosync.planning.scan import Question
 from inosync.rsync.complaints import SILENT, Account
+from inosync.rsync.destination import Destination
 from inosync.rsync.differences import EQUAL, Drift
+from inosync.rsync.exits import Judgement, judge
 from inosync.rsync.output import NOTHING, Transferred
 
 #: How urgent a line for the log is, as in the standard library's logging.
@@ -98,3 +100,7 @@ class Outcome:
     kept: tuple[tuple[bytes, bytes], ...] = ()  # directories that stay, and what is in each, or b""
     unstarted: bool = False  # the local rsync could not be started
     sent: frozenset[bytes] = frozenset()  # the files that it said it has sent, if it was asked
+
+    def judged(self, destination: Destination) -> Judgement:
+        """Return what this end of a run to `destination` means."""
+        return judge(self.returncode, destination, self.evidence)

@@ -13,7 +13,7 @@ from inosync.engine.actions import WARNING, Outcome, Say
 from inosync.engine.messages import drift
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.records import Comparison
-from inosync.rsync.exits import PARTIAL, Verdict, judge
+from inosync.rsync.exits import PARTIAL, Verdict
 
 #: Seconds until a comparison that came to no end is tried again.
 AGAIN = 600.0
@@ -56,7 +56,7 @@ def ended(mirror: Mirror, outcome: Outcome, every: float, now: float) -> list[Sa
     if outcome.pretended:
         mirror.comparison = replace(mirror.comparison, due_at=now + every)
         return []
-    judgement = judge(outcome.returncode, mirror.pair.destination)
+    judgement = outcome.judged(mirror.pair.destination)
     if outcome.returncode == PARTIAL and outcome.account.understood and mirror.ailing:
         judgement = replace(judgement, verdict=Verdict.OK)  # it saw all but what ails
     if stopped or judgement.verdict is not Verdict.OK:

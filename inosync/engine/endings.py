@@ -21,11 +21,13 @@ from inosync.engine.scheduler import Scheduler
 from inosync.planning.command import SILENCE
 from inosync.planning.order import RunKind
 from inosync.planning.steps import Renew
-from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict, judge
+from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict
 from inosync.rsync.output import NOTHING
 
 #: Lines of what a failed run said that are remembered.
 _LINES = 5
+#: How one ends that was told to: by SIGTERM.
+_TOLD_TO_END = -15
 #: Directories that stay on the node, of which a run tells.
 _KEPT = 100
 
@@ -140,7 +142,7 @@ class Endings:
         self.roster.say(
             ERROR,
             f"{mirror.name}: {reason}, such as {names}: held, nothing was deleted; "
-            "inosync --sync or SIGUSR2 goes on",
+            "inosync --sync goes on",
         )
         cure = "look at the source; inosync --sync lets it happen once"
         self._ails(mirror, failed(mirror, reason, cure=cure, held=True), now)
@@ -194,8 +196,13 @@ class Endings:
             self.roster.say(WARNING, f"{mirror.name}: rsync did not end when told to: killed")
             self.roster.actions.append(Kill(mirror))
 
-    def activity(self, mirror: Mirror, amount: int, now: float) -> None:
-        """Answer to ``Look``: `amount` is any number that grows while the run does something."""
+    def activity(
+        self, mirror: Mirror, amount: int, now: float, *, said: tuple[str, ...] = ()
+    ) -> None:
+        """Answer to ``Look``: `amount` is any number that grows while the run does something.
+
+        `said` are the lines that it has written to standard error.
+        """
         if mirror.state is not State.RUNNING:
             return
         limit = mirror.pair.node.rtimeout * (SILENCE if mirror.thorough else 1)
@@ -206,10 +213,12 @@ class Endings:
             mirror.work = replace(mirror.work, check_at=check_at)
         else:
             reason = f"its run did nothing for {limit} s (rtimeout)"
-            level = DEBUG if mirror.reason == reason else WARNING
-            self.roster.say(level, f"{mirror.name}: {reason}: ended, to be tried again")
+            self.roster.actions += messages.hung(mirror, reason, said)
+            if not mirror.work.comparing:
+                failure = Failure(now, _TOLD_TO_END, reason, said[-_LINES:])
+                mirror.health = replace(mirror.health, failure=failure)
             self.roster.end(mirror, reason, now)
-            self._ails(mirror, failed(mirror, reason), now)
+            self._ails(mirror, failed(mirror, reason, lines=said), now)
 
     def bar(self, mirror: Mirror, reason: str, now: float) -> bool:
         """Hold a mirror whose target is not what it was: see ``Engine.bar``."""
@@ -293,7 +302,7 @@ def _run(mirror: Mirror, outcome: Outcome) -> ailing.Run | None:
 
 def _judged(mirror: Mirror, outcome: Outcome) -> Judgement:
     """Return the judgement on a run; it is well if all that it could not carry is known by name."""
-    judgement, run = judge(outcome.returncode, mirror.pair.destination), _run(mirror, outcome)
+    judgement, run = outcome.judged(mirror.pair.destination), _run(mirror, outcome)
     # What a rename has left on the node, or hides, is brought in order by runs that failed.
     plain = not (mirror.work.steps or mirror.work.hid or mirror.stale)
     if plain and run is not None:

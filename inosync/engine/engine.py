@@ -228,13 +228,26 @@ class Engine:
         """
         self._feeder.found(mirror, answer, now)
 
+    def narrow(self, mirror: Mirror, question: Question, now: float) -> None:
+        """The start of a mirror that owes more than has a name is not carried out.
+
+        A walk over the source finds what it owes: what has changed since it had everything, which
+        the `question` knows.
+        """
+        self._feeder.narrow(mirror, question, now)
+
     def exited(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The mirror's run has ended."""
         self._endings.exited(mirror, outcome, now)
 
-    def activity(self, mirror: Mirror, amount: int, now: float) -> None:
-        """Answer to ``Look``: `amount` is any number that grows while the run does something."""
-        self._endings.activity(mirror, amount, now)
+    def activity(
+        self, mirror: Mirror, amount: int, now: float, *, said: tuple[str, ...] = ()
+    ) -> None:
+        """Answer to ``Look``: `amount` is any number that grows while the run does something.
+
+        `said` are the lines that it has written to standard error.
+        """
+        self._endings.activity(mirror, amount, now, said=said)
 
     # ---- what people want -----------------------------------------------------------------
 

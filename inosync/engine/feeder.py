@@ -104,6 +104,14 @@ class Feeder:
         mirror.seek(now, after)
         self.roster.actions.append(Seek(mirror, question))
 
+    def narrow(self, mirror: Mirror, question: Question, now: float) -> None:
+        """Look for what a mirror owes and is not known by name: see ``Engine.narrow``."""
+        mirror.withdraw()
+        mirror.narrow(now)
+        text = f"{mirror.name}: more has changed than is remembered: looked for by time"
+        self.roster.say(INFO, text)
+        self.roster.actions.append(Seek(mirror, question))
+
     def found(self, mirror: Mirror, answer: Answer | None, now: float) -> None:
         """A walk has answered what was asked for a mirror: see ``Engine.found``."""
         if mirror.sought is None:
@@ -137,7 +145,7 @@ class Feeder:
 
     def unwatched(self, source: Source, reason: str, now: float) -> None:
         """Nothing of `source` may travel until it is watched again: see ``Engine.unwatched``."""
-        self.roster.sources[source.path].watched = False
+        self.roster.sources[source.path].deafen(now)
         for mirror in self.roster.of(source):
             self.roster.end(mirror, f"{source.path} {reason}", now)
 

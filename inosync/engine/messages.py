@@ -13,7 +13,7 @@ from inosync.engine.ailing import Table, described, paths
 from inosync.engine.mirror import Mirror
 from inosync.rsync.causes import staying
 from inosync.rsync.differences import Drift, counted, line
-from inosync.rsync.exits import Verdict, judge
+from inosync.rsync.exits import Verdict
 from inosync.text import printable
 
 #: How many paths that are well again one line names.
@@ -41,8 +41,8 @@ def failure(mirror: Mirror, outcome: Outcome, *, again: str, wait: float) -> lis
 
     ``again`` is what was wrong before it, or ""; ``wait`` seconds until the next try, 0: none.
     """
-    judgement = judge(outcome.returncode, mirror.pair.destination)
-    ending = f"next try in {wait:.1f} s" if wait else "held until told to go on (SIGUSR2)"
+    judgement = outcome.judged(mirror.pair.destination)
+    ending = f"next try in {wait:.1f} s" if wait else "held: inosync --sync goes on"
     tries = mirror.backoff.failures
     if again == mirror.reason:
         # Tries grow rare; at each doubling of their number one line says that it still lasts.
@@ -54,6 +54,17 @@ def failure(mirror: Mirror, outcome: Outcome, *, again: str, wait: float) -> lis
     text = f"{mirror.name}: {status}{judgement.meaning}; {judgement.cure}; {ending}"
     details = [f"  command: {outcome.command}", *(f"  {line}" for line in outcome.evidence)]
     return [Say(level, text), *(Say(level, detail) for detail in details)]
+
+
+def hung(mirror: Mirror, reason: str, lines: tuple[str, ...]) -> list[Say]:
+    """Return what is said of a run that is ended because it did nothing, for this `reason`.
+
+    `lines` are what the node, or rsync itself, had said until then.
+    """
+    level = DEBUG if mirror.reason == reason else WARNING
+    last = f"; its last words were: {lines[-1]}" if lines else ""
+    said = Say(level, f"{mirror.name}: {reason}: ended, to be tried again{last}")
+    return [said, *(Say(level, f"  {line}") for line in lines[:-1])]
 
 
 def ailing(mirror: Mirror, before: Table, command: str, *, user: str) -> list[Say]:

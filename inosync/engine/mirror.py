@@ -7,6 +7,7 @@ nor rsync's options.
     idle      a batch is offered                       -> pending
               a comparison is started                  -> running
     pending   started                                  -> running
+              what it owes is looked for by time       -> idle, or pending when it is found
     running   ended well                               -> idle, or pending when more came meanwhile
               ended with a failure that may pass       -> backoff, the batch merged back
               ended so for unnamed paths of its batch  -> backoff, or pending when more came
@@ -166,6 +167,11 @@ class Mirror:
         after = merged(sought.after, after)
         self.sought = replace(sought, walks=sought.walks + 1, after=after)
         self.offered += 1
+
+    def narrow(self, now: float) -> None:
+        """Give up what it owes without a name, which a walk over the source is about to find."""
+        self.seek(now)
+        self.pending, self.state = None, State.IDLE
 
     def found(self, batch: Batch | None) -> None:
         """Add what such a walk has found to what is owed; None: nothing else."""

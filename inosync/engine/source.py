@@ -30,6 +30,7 @@ class SourceState:
     big: Gathering = field(default_factory=Gathering)
     settling: Settling = field(default_factory=Settling)  # files that are not to be sent yet
     watched: bool = False  # the watches stand
+    deaf_since: float | None = None  # until they stand: when changes ceased to be heard of
     short: bool = False  # some directories have no watch
     full_at: float | None = None  # when the next repairing full pass is due
     held: str = ""  # why nothing of it may travel; "" is well
@@ -59,18 +60,26 @@ class SourceState:
     def since(self, *, big: bool) -> float | None:
         """Return when the first change was seen that its mirrors have not been offered yet.
 
-        It waits for ``edelay``, ``eopen`` or ``rsettle``. With `big`, what lanes for big files have
-        to carry; what settles may be that.
+        It waits for ``edelay``, ``eopen`` or ``rsettle``, or for the watches by which it would be
+        heard of. With `big`, what lanes for big files have to carry; what settles may be that.
         """
         gathered = (self.big,) if big else (self.batch, self.written)
         waits = [*(each.since for each in gathered), self.settling.since]
+        waits += [] if self.watched else [self.deaf_since]
         return min((since for since in waits if since is not None), default=None)
+
+    def deafen(self, now: float) -> None:
+        """Know of no change until the watches stand: the mirrors are not in sync."""
+        if self.watched or self.deaf_since is None:
+            self.deaf_since = now
+        self.watched = False
 
     def inherit(self, old: SourceState) -> None:
         """Take over from before a change of the config what still counts."""
         self.watched, self.held, self.free = old.watched, old.held, old.free
         self.short, self.full_at = old.short, old.full_at
         self.held_since, self.untold = old.held_since, old.untold
+        self.deaf_since = old.deaf_since
         self.settling = old.settling
 
     def take(self) -> tuple[Batch, Batch | None]:

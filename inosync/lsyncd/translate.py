@@ -6,15 +6,14 @@ a config is written.
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inosync.rsync.options import hindrance, parse_extra
+from inosync.lsyncd.options import OLD, options
+from inosync.lsyncd.values import lua, number, words
 from inosync.rsync.rules import read_entry
 
 
@@ -82,15 +81,15 @@ _NOT_HERE = {
     "batchSizeLimit": "bigger files have runs of their own, rbigdelay seconds apart",
     "tunnel": "let systemd or autossh keep the tunnel up, or mirror over ssh directly",
     "onepass": _GENERAL["onepass"],
-    "xargs": "what is renamed is not sent again where that is worth it (docs/renames.rst)",
+    "xargs": "deletions and renames go through rsync, over the same connection",
+    "exitcodes": "what follows each exit status of rsync is in docs/trouble.rst",
 }
-_OLD = ("rsyncOps", "rsyncOpts")
 #: What a sync{} may do itself, beside everything that begins with "on".
 _ACTIONS = {"action", "collect", "prepare"}
 #: Settings of a sync{} that say something to lsyncd alone.
-_INTERNAL = {"checkgauge", "exitcodes", "name", "source", "target", "host", "targetdir"}
+_INTERNAL = {"checkgauge", "name", "source", "target", "host", "targetdir"}
 _INTERNAL |= {"exclude", "excludeFrom", "filter", "filterFrom", "delete", "delay", "init"}
-_INTERNAL |= {"rsync", "ssh", "subdirs", *_OLD}
+_INTERNAL |= {"rsync", "ssh", "subdirs", *OLD}
 
 
 def general_settings(settings: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -99,13 +98,12 @@ def general_settings(settings: Mapping[Any, Any]) -> tuple[dict[str, Any], list[
     notes = []
     for key, value in sorted(settings.items()):
         mode = str(value).lower() if key == "inotifyMode" else ""
-        if key == "maxProcesses" and isinstance(value, int) and value > 0:
-            result["rparallel"] = value
-        elif mode:
-            if "modify" in mode:
-                result["eopen"] = 1
-        else:
-            notes.append(f"settings.{key} = {_lua(value)}: {_GENERAL.get(key, 'is not known')}")
+        if key == "maxProcesses" and isinstance(count := number(value, 1, 10_000), int):
+            result["rparallel"] = count
+        elif "modify" in mode:
+            result["eopen"] = 1
+        elif mode != "closewrite":
+            notes.append(f"settings.{key} = {lua(value)}: {_GENERAL.get(key, 'is not known')}")
     return result, notes
 
 
@@ -115,31 +113,50 @@ def translated(kind: str, values: dict[str, Any], general: Mapping[str, Any], cw
         raise ValueError(
             f"builds upon none of lsyncd's defaults but has actions of its own; {_HOOKS}"
         )
-    source = _words(values.get("source"))
+    source = words(values.get("source"))
     if len(source) != 1:
         raise ValueError("names no source")
     node, path = _target(kind, values, cwd)
+    over_ssh = node.endswith(":") and not node.endswith("::")
     # Not "/./", which would be a virtual root here.
     watched = posixpath.normpath(posixpath.join(cwd, source[0]))
     result = Sync(watched.rstrip("/") + "/", node, path)
     result.settings = {"edelay": 1 if kind == "direct" else 15, **general}
-    if isinstance(delay := values.get("delay"), int | float):
-        result.settings["edelay"] = delay
-    if values.get("init") is False:
-        result.settings["init"] = False
-    if type(limit := values.get("batchSizeLimit")) is int and limit > 0:
-        result.settings["rbigsize"] = limit
+    _times_and_sizes(result, values)
     result.notes += [
         _note(key, value) for key, value in sorted(values.items()) if key not in _INTERNAL
     ]
-    result.excludes = _filters(_words(values.get("filter")), result.notes)
-    result.excludes += map(_as_excluded, _words(values.get("exclude")))
+    result.excludes = _filters(words(values.get("filter")), result.notes)
+    # They travel as the lines of a file, in which a blank line and a comment say nothing.
+    lines = [line for text in words(values.get("exclude")) for line in text.split("\n")]
+    result.excludes += [_as_excluded(line) for line in lines if line and line[0] not in "#;"]
     if values.get("subdirs") is False:
         result.excludes.append("*/")
     for name, files in (("filterFrom", result.filter_files), ("excludeFrom", result.exclude_files)):
-        files += [posixpath.join(cwd, file) for file in _words(values.get(name))]
-    _options(result, values)
+        files += [posixpath.join(cwd, file) for file in words(values.get(name))]
+    said = options(values, over_ssh=over_ssh)
+    result.settings |= said.settings
+    result.own = said.own
+    result.notes += said.notes
+    if said.port:
+        result.node = f"ssh://{node.removesuffix(':')}:{said.port}"
+        result.path = path if path.startswith("/") else f"/~/{path}"
     return result
+
+
+def _times_and_sizes(result: Sync, values: Mapping[str, Any]) -> None:
+    """Add what a sync says in numbers, and when it begins."""
+    if (delay := number(values.get("delay", 0), 0, 366 * 86400)) is None:
+        result.notes.append(f"delay = {lua(values['delay'])}: is no number of seconds; left out")
+    elif "delay" in values:
+        result.settings["edelay"] = delay
+    if values.get("init") is False:
+        result.settings["init"] = False
+    if isinstance(limit := number(values.get("batchSizeLimit"), 1, 2**53), int):
+        result.settings["rbigsize"] = limit
+        if result.settings.get("rparallel") == 1:
+            result.settings["rparallel"] = 2
+            result.notes.append("rparallel = 2: one run for big files beside the others")
 
 
 def _filters(rules: list[str], notes: list[str]) -> list[str]:
@@ -149,7 +166,7 @@ def _filters(rules: list[str], notes: list[str]) -> list[str]:
         if found := re.fullmatch(r"\s*([-+])\s*(.+)", rule, re.DOTALL):
             result.append(f"{found[1]} {found[2]}")
         else:
-            notes.append(f"filter {_lua(rule)}: neither + nor -, which lsyncd refuses; left out")
+            notes.append(f"filter {lua(rule)}: neither + nor -, which lsyncd refuses; left out")
     return result
 
 
@@ -165,7 +182,7 @@ def _as_excluded(text: str) -> str:
 def _note(key: str, value: Any) -> str:
     """Return what to say of something in a sync{} that has no equivalent."""
     if key in _NOT_HERE:
-        return f"{key} = {_lua(value)}: {_NOT_HERE[key]}"
+        return f"{key} = {lua(value)}: {_NOT_HERE[key]}"
     if key in _ACTIONS or key.startswith("on"):
         return f"{key}: left out; {_HOOKS}"
     return f"{key}: a value of lsyncd's own, left out"
@@ -176,16 +193,12 @@ def _target(kind: str, values: Mapping[str, Any], cwd: str) -> tuple[str, str]:
 
     Raise ValueError if there is none.
     """
-    host, directory = _words(values.get("host")), _words(values.get("targetdir"))
-    target = _words(values.get("target"))
+    host, directory = words(values.get("host")), words(values.get("targetdir"))
+    target = words(values.get("target"))
     if kind == "rsyncssh" or (host and not target):
         if not host or not directory:
             raise ValueError("names no host and targetdir")
-        port = values["ssh"].get("port") if isinstance(values.get("ssh"), dict) else None
-        path = directory[0].rstrip("/") + "/"
-        if port in (None, 22, "22"):
-            return f"{host[0]}:", path
-        return f"ssh://{host[0]}:{port}", path if path.startswith("/") else f"/~/{path}"
+        return f"{host[0]}:", directory[0].rstrip("/") + "/"
     if not target:
         raise ValueError("names no target")
     whole = target[0].rstrip("/") + "/"
@@ -196,114 +209,3 @@ def _target(kind: str, values: Mapping[str, Any], cwd: str) -> tuple[str, str]:
     if not colon or "/" in head:
         return "", posixpath.normpath(posixpath.join(cwd, whole)).rstrip("/") + "/"
     return head + colon, path
-
-
-#: Options of rsync that are settings here.
-_OWN = {"bwlimit": "rspeed", "timeout": "rtimeout"}
-#: Options of rsync that every run has, and those that would change nothing.
-_ALWAYS = {"links", "times", "perms"}
-_NO_NEED = {*_ALWAYS, "recursive", "protect_args", "verbose", "quiet"}
-#: What archive = true stands for beside these.
-_ARCHIVE = {"group", "owner", "devices", "specials"}
-_PLAIN_SHELLS = ("ssh", "/usr/bin/ssh")
-_SHARED = "with these in ~/.ssh/config instead of extra, runs share one ssh connection"
-
-
-def _options(result: Sync, values: Mapping[str, Any]) -> None:
-    """Add what a sync says of rsync, ssh and deleting."""
-    rsync = _rsync(values)
-    words = _shell(values, result.notes)
-    for key, value in sorted(rsync.items()):
-        if key == "binary":
-            result.settings |= {"rsync": str(value)} if value != "/usr/bin/rsync" else {}
-        elif key in _OWN and isinstance(value, int):
-            result.own[_OWN[key]] = value
-        elif key == "dry_run":
-            result.notes.append("rsync.dry_run: start inosync with -p instead")
-        elif not _needless(key, value, archive=rsync.get("archive") is True):
-            given = _words(value) if key == "_extra" else _option(str(key), value)
-            words += _accepted(given, result.notes)
-            result.notes += [_SHARED] if key == "rsh" else []
-    if rsync.get("perms") is None and not rsync.get("archive"):
-        result.notes.append("permissions are mirrored; extra = '--no-perms' if that is not wanted")
-    if values.get("delete", True) is not True:
-        # A rule that protects everything on the mirror: rsync(1), FILTER RULES.
-        words.append("--filter=P *")
-        result.notes.append(f"delete = {_lua(values['delete'])}: nothing is deleted on the mirror")
-    if words:
-        result.own["extra"] = words
-    if not hindrance(words):
-        result.settings["rscope"] = "changes"
-
-
-def _rsync(values: Mapping[str, Any]) -> dict[Any, Any]:
-    """Return the rsync table of a sync. lsyncd 2.0 had a list of options instead."""
-    table = values["rsync"] if isinstance(values.get("rsync"), dict) else {}
-    old = [values[name] for name in _OLD if name in values]
-    return {"_extra": old[0], **table} if old else table
-
-
-def _needless(key: object, value: Any, *, archive: bool) -> bool:
-    """Return whether an option says only what is so anyway."""
-    if value is False:  # to lsyncd: not given, which says something only of what would be
-        return key not in _ALWAYS and not (archive and key in _ARCHIVE)
-    return key in _NO_NEED or (key == "rsh" and value in _PLAIN_SHELLS)
-
-
-def _option(key: str, value: Any) -> list[str]:
-    name = key.replace("_", "-")
-    if isinstance(value, bool):
-        return [f"--{name}"] if value else [f"--no-{name}"]
-    return [f"--{name}={word}" for word in _words(value)]
-
-
-def _shell(values: Mapping[str, Any], notes: list[str]) -> list[str]:
-    """Return the remote shell that an ssh table asks for, if it says more than a port."""
-    ssh = values["ssh"] if isinstance(values.get("ssh"), dict) else {}
-    words = [str(ssh.get("binary", "ssh"))]
-    if "identityFile" in ssh:
-        words += ["-i", str(ssh["identityFile"])]
-    options = ssh.get("options")
-    if isinstance(options, dict):
-        words += [f"-o{key}={value}" for key, value in sorted(options.items())]
-    else:
-        words += _words(options)
-    words += _words(ssh.get("_extra"))
-    if len(words) == 1 and words[0] in _PLAIN_SHELLS:
-        return []
-    if "port" in ssh:
-        words += ["-p", str(ssh["port"])]
-    notes.append(_SHARED)
-    return [f"--rsh={shlex.join(words)}"]
-
-
-def _accepted(words: list[str], notes: list[str]) -> list[str]:
-    """Return the options among `words` that inosync takes; note the others."""
-    accepted: list[str] = []
-    while words:
-        for count in (1, 2):  # an option's value may be a word of its own
-            try:
-                parse_extra(words[:count])
-            except ValueError as error:
-                problem = error
-            else:
-                accepted += words[:count]
-                words = words[count:]
-                break
-        else:
-            notes.append(f"{words[0]}: {problem}")
-            words = words[1:]
-    return [word for word in accepted if not word.startswith("--info=")]
-
-
-def _words(value: Any) -> list[str]:
-    """Return a value that is one string or a list of them as a list."""
-    if isinstance(value, dict):
-        return [str(value[key]) for key in sorted(key for key in value if isinstance(key, int))]
-    return [] if value is None or isinstance(value, bool) else [str(value)]
-
-
-def _lua(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{...}"
-    return json.dumps(value) if isinstance(value, str | bool | int | float) else "..."

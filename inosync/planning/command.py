@@ -19,7 +19,8 @@ from inosync.planning.steps import Fuzzy, Relink, Renew, Step
 from inosync.rsync import differences
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import rsync_options
-from inosync.rsync.options import keeps_partials, most_deletions, spoken, with_rules
+from inosync.rsync.options import keeps_partials, most_deletions, options, spoken, with_rules
+from inosync.rsync.own_places import own_places
 from inosync.rsync.program import CONNECT_TIMEOUT, Program, chooses_shell, ssh_command
 
 #: How many times ``rtimeout`` a run that compares contents may be silent: it is while either end
@@ -36,6 +37,12 @@ _LENIENT = (f"--filter=P .*.{'[0-9A-Za-z]' * 6}", f"--filter=-srp {PARTIAL_DIREC
 #: else: links and devices may be newer on the mirror than in its list. --force lets a file replace
 #: a directory, which --delete would do by itself.
 _ONLY_FILES = ("--no-links", "--no-devices", "--no-specials", "--info=nonreg0", "--force")
+
+#: The options of a user who says himself which times are equal.
+WINDOW = ("--modify-window", "-@")
+
+#: White space at which rrsync, or a remote shell, takes a name apart that rsync has escaped.
+_TORN = re.compile(r"[^\S \t]")
 
 #: Of a list: a name that has vanished is no error, and ends in NUL. Like file_list.list_options.
 _NAMED = ("--ignore-missing-args", "--from0", "--files-from=-")
@@ -93,11 +100,11 @@ class Run:
 def command(run: Run, config: Config, program: Program) -> list[str]:
     """Return the argv of `run`."""
     argv = [config.rsync, *_mode(run)]
-    argv += ["--protect-args", "--stats", "--no-human-readable"]
-    if program.compares_exactly:
+    argv += [*_protection(run, program), "--stats", "--no-human-readable"]
+    if program.compares_exactly and options(run.pair.node.extra).isdisjoint(WINDOW):
         # The quick check compares whole seconds unless told otherwise: a file rewritten with the
         # same size within one second would stay stale for ever. rsync(1), --modify-window.
-        argv.append("--modify-window=-1")
+        argv.append(modify_window(run.pair, -1))
     argv += _limits(run)
     if config.logfile and not run.pretends:
         argv.append(f"--log-file={config.logfile}")
@@ -107,6 +114,34 @@ def command(run: Run, config: Config, program: Program) -> list[str]:
     if isinstance(run.step, Relink):
         return [*argv, *_relinking(run.pair, run.step, tells=run.tells)]
     return [*argv, *_carrying(run, config)]
+
+
+def modify_window(pair: Pair, seconds: int) -> str:
+    """Return the option by which the quick check of a run takes times for equal.
+
+    Only the receiver makes that check. Over ssh it is told itself: for less than 0 rsync would say
+    ``-@-1`` to it, which rrsync refuses.
+    """
+    word = f"--modify-window={seconds}"
+    return f"--remote-option={word}" if _over_ssh(pair) else word
+
+
+def _protection(run: Run, program: Program) -> list[str]:
+    """Return what keeps the names in the command line whole on their way to the node."""
+    if not (_over_ssh(run.pair) and program.escapes) or any(map(_TORN.search, _said(run))):
+        return ["--protect-args"]
+    # Both explicitly: RSYNC_OLD_ARGS and RSYNC_PROTECT_ARGS in the environment mean the opposite.
+    return ["--no-old-args", "--no-protect-args"]
+
+
+def _said(run: Run) -> list[str]:
+    """Return the names that the command line of the node's rsync has."""
+    places = (run.step.old, run.step.new) if isinstance(run.step, Relink) else ()
+    return [run.pair.landing().path, *map(os.fsdecode, places)]
+
+
+def _over_ssh(pair: Pair) -> bool:
+    return pair.destination.transport is Transport.SSH
 
 
 def _limits(run: Run) -> list[str]:
@@ -156,6 +191,8 @@ def _carrying(run: Run, config: Config) -> list[str]:
     source, extra, prefix = run.pair.source, run.pair.node.extra, run.pair.source.prefix
     first = [*(_LENIENT if run.lenient else ())]
     first += [f"--filter=H {_anchored(prefix, path)}" for path in sorted(run.hide)]
+    own = own_places(extra, run.pair.destination, restricted=run.pair.node.restricted)
+    first += [f"--filter=P {_anchored('', os.fsencode(path))}" for path in own]
     # Of both sides explicitly: --delete-excluded makes a plain exclude one of the sender alone.
     left = sorted({*run.spare, *run.leave})
     first += [f"--filter=-sr {_anchored(prefix, path)}" for path in left]
@@ -190,10 +227,19 @@ def _ends(pair: Pair, path: str) -> list[str]:
     return [f"{here}/", there.text]
 
 
-def _link_options(relink: Relink) -> list[str]:
-    """Return the words of a step that take the place of ``-ltrp --delete``."""
+def _old_place(pair: Pair, relink: Relink) -> str:
+    """Return how a node is told where it has the content of a directory."""
+    there = pair.landing(os.fsdecode(relink.old)).path
+    if _over_ssh(pair) and (pair.node.restricted or there.startswith("/")):
+        # rrsync takes a path for one from the top of its directory, and none with "..".
+        return there if there.startswith("/") else f"/{there}"
     up = "../" * (relink.new.count(b"/") + 1) if relink.new else ""
-    link = f"--link-dest={up}{os.fsdecode(relink.old)}"
+    return f"{up}{os.fsdecode(relink.old)}"
+
+
+def _link_options(pair: Pair, relink: Relink) -> list[str]:
+    """Return the words of a step that take the place of ``-ltrp --delete``."""
+    link = f"--link-dest={_old_place(pair, relink)}"
     if not relink.names:
         return ["-ltrp", link]
     return ["-ltp", *_NAMED, "--ignore-existing", link]
@@ -211,7 +257,7 @@ def _anchored(prefix: str, path: bytes) -> str:
 def _mode(run: Run) -> list[str]:
     """Return the first words: how far a run reaches. Only the ordinary ones delete."""
     if isinstance(run.step, Relink):
-        return _link_options(run.step)
+        return _link_options(run.pair, run.step)
     more = _STEP_OPTIONS.get(type(run.step), ())
     words = list_options() if run.listed else ["-ltrp", "--delete"]
     spares = run.big or more or run.kind is RunKind.CONTENTS

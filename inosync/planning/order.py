@@ -90,6 +90,12 @@ class Order:
         return not self.batch.reason and self.batch.changes is not None
 
     @property
+    def forgotten(self) -> bool:
+        """Whether it carries changes that are too many to have names, and nothing else is owed."""
+        nameless = self.batch.changes is None and not self.batch.reason
+        return nameless and self.kind in (RunKind.PASS, RunKind.REHEARSAL)
+
+    @property
     def idle(self) -> bool:
         """Whether there is nothing to carry: only contents are in doubt."""
         return self._known and not (self.batch.changes or self.stale or self.odd)

@@ -68,11 +68,11 @@ def differences(lines: Iterable[bytes]) -> Iterator[Difference]:
         # A progress report (output.progress) ends in a return, and the line goes on behind it.
         text = line.rstrip(b"\n").rpartition(b"\r")[2]
         if found := _DELETING.fullmatch(text):
-            yield Difference(_unescape(found[1]), "extra on the mirror")
+            yield Difference(unescape(found[1]), "extra on the mirror")
         elif found := _LINE.fullmatch(text):
             what = _what(found[1], found[2], found[3].decode())
             if what:
-                yield Difference(_unescape(found[4]), what)
+                yield Difference(unescape(found[4]), what)
 
 
 def carried(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -81,7 +81,7 @@ def carried(lines: Iterable[bytes]) -> Iterator[bytes]:
         text = line if line[:2] in _CARRIED else line.rpartition(b"\r")[2]
         if text[:2] in _CARRIED:
             name = text[12:].rstrip(b"\n")
-            yield _unescape(name) if b"\\#" in name else name
+            yield unescape(name) if b"\\#" in name else name
 
 
 def summary(found: Iterable[Difference]) -> Drift:
@@ -137,5 +137,6 @@ def _what(update: bytes, kind: bytes, letters: str) -> str:
     return ", ".join(told)
 
 
-def _unescape(name: bytes) -> bytes:
+def unescape(name: bytes) -> bytes:
+    """Return a name as it is, from what rsync says of it."""
     return _ESCAPE.sub(lambda found: bytes([int(found[1], 8) & 0xFF]), name)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from inosync.rsync.destination import Destination, Transport
+from inosync.rsync.refusals import refusal
 
 
 class Verdict(enum.Enum):
@@ -88,8 +90,11 @@ _EXITS: dict[int, tuple[Verdict, str, str]] = {
 _OVER_SSH = {12: "try 'ssh {host} rsync --version' as the user that runs inosync"}
 
 
-def judge(returncode: int, destination: Destination) -> Judgement:
-    """Return the judgement on a run that ended with `returncode` (negative: by a signal)."""
+def judge(returncode: int, destination: Destination, said: Iterable[str] = ()) -> Judgement:
+    """Return the judgement on a run that ended with `returncode` (negative: by a signal).
+
+    What it has `said` on standard error tells who has refused it, and why.
+    """
     if returncode < 0:
         return Judgement(
             Verdict.RETRY, f"killed by signal {-returncode}", "nothing, unless it repeats"
@@ -97,6 +102,9 @@ def judge(returncode: int, destination: Destination) -> Judgement:
     verdict, meaning, cure = _EXITS.get(
         returncode, (Verdict.SLOW, "unknown exit status", "see the lines below")
     )
+    if verdict is not _OK and (refused := refusal(destination, said)):
+        verdict = _RETRY if refused.passes else _SLOW
+        return Judgement(verdict, refused.meaning, refused.cure)
     if destination.transport is Transport.SSH:
         cure = _OVER_SSH.get(returncode, cure)
     return Judgement(

@@ -16,7 +16,7 @@ _EMPTIES = "a source that cannot be read would empty its mirrors"
 _VANISHED = "a source that vanished would look mirrored"
 _LAYOUT = "the layout of the mirror is decided by wpath; put /./ where the part to keep begins"
 _FLAT = "what lies in subdirectories would never be sent"
-_OLD_ARGS = "rsync refuses it beside --protect-args, which every run has; remove it"
+_OLD_ARGS = "names would be taken apart on their way to the node; remove it"
 
 _RULES = "its rules do not hold for what lies below an excluded directory; write them as rexcludes"
 _LINKS = "what is behind a symbolic link changes without an event"
@@ -43,6 +43,7 @@ class Row:
     - ``follows``: it sends what a symbolic link points to.
     - ``whole``: files are sent whole, whatever the node has already.
     - ``timed``: it does something as soon as a run is started, whatever is sent, or when.
+    - ``leads_out``: a run writes, and deletes, where a link on the mirror leads to.
     """
 
     names: str
@@ -57,6 +58,7 @@ class Row:
     follows: bool = False
     whole: bool = False
     timed: bool = False
+    leads_out: bool = False
 
 
 #: One row for an option, or for several of which the same is known. From rsync's options.c; a test
@@ -92,7 +94,7 @@ ROWS = (
     Row("-L --copy-links", no_list=_LINKS, no_steps=True, follows=True),
     Row("--copy-unsafe-links", no_list=_LINKS, no_steps=True, follows=True),
     Row("-k --copy-dirlinks", no_list=_LINKS, no_steps=True, follows=True),
-    Row("-K --keep-dirlinks", no_steps=True),
+    Row("-K --keep-dirlinks", no_steps=True, leads_out=True),
     Row("-H --hard-links", no_steps=True),
     # What counts as a change.
     Row("--size-only", no_steps=True),

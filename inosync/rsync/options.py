@@ -11,7 +11,7 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from inosync.rsync.option_table import LONG, TABLE, Row
@@ -53,9 +53,26 @@ def parse_extra(value: object) -> tuple[str, ...]:
             os.fsencode(word)
         except UnicodeEncodeError:
             raise ValueError("holds a character that no command line can hold") from None
+    seen: list[str] = []
     for group in _groups(words):
-        _check(group)
+        seen += group.words
+        try:
+            _check(group)
+        except ValueError as error:
+            if isinstance(value, str) and (group.value or not group.names):
+                following = words[len(seen) : len(seen) + bool(group.names)]
+                raise ValueError(f"{error}{_torn([*seen, *following])}") from None
+            raise
     return words
+
+
+def _torn(words: Sequence[str]) -> str:
+    """Return what to do if the last of `words` belongs to the value that begins before it."""
+    begins = [number for number, word in enumerate(words) if "=" in word]
+    if not begins or words[-1].startswith("-") or "@" in words[-1]:
+        return ""
+    whole = shlex.quote(" ".join(words[begins[-1] :]))
+    return f"; if that is one option, quote it: {whole}" if len(whole) < 80 else ""
 
 
 def _check(group: _Group) -> None:
@@ -156,6 +173,26 @@ def with_rules(words: Sequence[str], rules: Sequence[str]) -> list[str]:
         if merges or not group.names.isdisjoint(("--exclude-from", "--include-from")):
             result += rules
     return result
+
+
+def values(words: Sequence[str], names: Iterable[str]) -> Iterator[str]:
+    """Give the values that the options with these `names` have, in order."""
+    for group in _groups(words):
+        if not group.names.isdisjoint(names) and group.value:
+            yield group.value
+
+
+def leads_out(words: Sequence[str]) -> str:
+    """Return the option that lets a run write where a link on the mirror leads to, or ``""``."""
+    given = options(words)
+    return next((name for name in TABLE if name in given and TABLE[name].leads_out), "")
+
+
+def keeps_in_place(words: Sequence[str]) -> str:
+    """Return the option that keeps old versions beside their files, ``""`` when none does."""
+    given = options(words)
+    found = given & {"-b", "--backup"}
+    return min(found) if found and "--backup-dir" not in given else ""
 
 
 def most_deletions(words: Sequence[str]) -> float:

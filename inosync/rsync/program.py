@@ -15,6 +15,12 @@ from inosync.rsync.options import options
 #: Older ones lack options that every run needs (--protect-args with --info style statistics).
 OLDEST = (3, 1, 0)
 
+#: Since then the quick check can compare fractions of seconds, on whichever end receives.
+EXACT = (3, 1, 3)
+
+#: Older ones open what has taken the place of a directory while they work, a link for one.
+FIRM = (3, 4, 0)
+
 #: Seconds to wait for a node to accept a connection: ssh's ConnectTimeout, rsync's --contimeout.
 CONNECT_TIMEOUT = 30
 
@@ -42,7 +48,15 @@ class Program:
     @property
     def compares_exactly(self) -> bool:
         """Whether its quick check tells times within one second apart (--modify-window=-1)."""
-        return self.version >= (3, 1, 3)
+        return self.version >= EXACT
+
+    @property
+    def escapes(self) -> bool:
+        """Whether it says names to a remote shell so that none of them is taken apart there.
+
+        Then --protect-args is not needed, which a key that is restricted by rrsync refuses.
+        """
+        return self.version >= (3, 2, 4)
 
 
 def parse_version(output: str) -> tuple[int, int, int] | None:

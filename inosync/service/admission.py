@@ -218,4 +218,5 @@ class Admission:
             names = ", ".join(printable(path) for path in sorted(fresh))
             log.info("%s: mounted: %s: full pass", printable(lookout.source.path), names)
             lookout.reconcile()
+            lookout.look_anew()
             self.engine.resync(lookout.source, "something was mounted", now)

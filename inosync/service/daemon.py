@@ -19,11 +19,13 @@ from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
 from inosync.errors import ConfigError
 from inosync.planning.order import Moment
+from inosync.planning.scan import Question
 from inosync.rsync.program import Program
 from inosync.service.announcer import Announcer, Supervisor
 from inosync.service.hooks import Hooks
 from inosync.service.keeper import Keeper
 from inosync.service.loop import Loop, Part
+from inosync.service.polls import Polls
 from inosync.service.publisher import Publisher
 from inosync.service.remedies import Remedies
 from inosync.service.requests import Requests
@@ -78,7 +80,10 @@ class _Looking:
 
 @dataclass
 class Acting:
-    """Does what the engine wants done."""
+    """Does what the engine wants done.
+
+    ``instead`` says what to ask for a mirror that owes more than has a name.
+    """
 
     engine: Engine
     sources: Sources
@@ -87,6 +92,7 @@ class Acting:
     runs: Runs
     hooks: Hooks
     loop: Loop
+    instead: Callable[[Mirror], Question | None]
 
     def deadline(self) -> float | None:
         """Return when the engine wants something done."""
@@ -122,12 +128,15 @@ class Acting:
     def _start(self, action: Start, now: float) -> None:
         """Let a run begin, unless its source or target is not what it was a moment before."""
         mirror = action.mirror
+        full = bool(action.order.batch.reason)
         if self.sources.fault(mirror):
             mirror.withdraw()
             self.sources.look()
-        elif self.targets is None or self.targets.fits(
-            mirror, full=bool(action.order.batch.reason)
-        ):
+        elif self.targets is not None and not self.targets.fits(mirror, full=full):
+            return
+        elif action.order.forgotten and (question := self.instead(mirror)) is not None:
+            self.engine.narrow(mirror, question, now)
+        else:
             wall = self.loop.wall()
             sight = self.sources.sight(mirror, Moment(wall, now))
             self.runs.start(action, sight, now, wall=wall)
@@ -156,6 +165,7 @@ class Daemon:
         self._began = self._loaded = self.loop.clock()
         alone = self.onlooker is not None
         self.sources = Sources(self.engine, self.config, self.loop, root_only=alone)
+        self.polls = Polls(self.engine, self.sources, self.loop)
         self.remedies = Remedies(self.engine, self.loop)
         self.announcer = Announcer(self.engine, self.sources, self.supervisor, self._began)
         # While pretending, a daemon that runs beside may write the same files.
@@ -173,12 +183,13 @@ class Daemon:
         told comes after what is done.
         """
         scans = Scans(self.engine, self.sources, self.loop)
-        parts: list[Part] = [self.sources, scans]
+        parts: list[Part] = [self.sources, self.polls, scans]
         if self._targets is not None:
             parts.append(self._targets)
         if self.control is not None:
             parts.append(Requests(self.control, self, self.loop, self.loop.clock))
-        acting = (self.sources, self._targets, scans, self.runs, self.hooks, self.loop)
+        instead = self._keeper.instead if self._keeper is not None else lambda _: None
+        acting = (self.sources, self._targets, scans, self.runs, self.hooks, self.loop, instead)
         parts.append(Acting(self.engine, *acting))
         # What stands ready is started when there is nothing else to do.
         parts += [self.remedies, self.hooks, self.runs.warm, self.announcer]
@@ -234,7 +245,7 @@ class Daemon:
                 for line in status_lines(self.snapshot(now)):
                     log.info("%s", line)
             elif signal is Signal.SIGUSR2:
-                log.info("SIGUSR2")
+                log.info("SIGUSR2: as inosync --sync")
                 self.release(now)
             else:
                 log.info("%s: stopping", signal.name)
@@ -267,13 +278,14 @@ class Daemon:
             self._targets.look()
 
     def catch_up(self, now: float) -> None:
-        """Take what the kernel has queued until now."""
+        """Take what the kernel has queued until now, and look for what it does not hear."""
         self._look()
         self.sources.catch_up()
+        self.polls.hurry()
 
     def caught_up(self, node: str = "") -> bool:
-        """Return whether all that was queued then is known, and no source is held for `node`."""
-        return self.sources.caught_up(node)
+        """Return whether all that was there then is known, and no source is held for `node`."""
+        return not self.polls.hurried and self.sources.caught_up(node)
 
     def release(self, now: float, node: str = "") -> int:
         """A person says: full pass now, and what is held goes on as it is; return how many do."""

@@ -59,6 +59,7 @@ class Keeper:
     _marks: dict[Mirror, _Mark] = field(default_factory=dict)
     _noted: dict[Mirror, int] = field(default_factory=dict)  # the number of the mark before
     _places: dict[str, Place] = field(default_factory=dict)  # of sources, by their paths
+    _asked: dict[Mirror, int] = field(default_factory=dict)  # for which of its runs
     _boot: str = ""
     _at: float | None = None
     _written_at: float = -math.inf
@@ -91,19 +92,34 @@ class Keeper:
             return {}
         self._places[source.path] = place
         for mirror in self._kept():
-            if mirror.pair.source != source:
-                continue
-            now = int(self.loop.wall() * 1e9)
-            known = self._known.get(mirror.name)
-            made_by = _made_by(mirror, self.engine.config) + _lying(mirror)
-            facts = Facts(now, place, made_by, self._boot)
-            reason = doubt(known, facts)
-            if known is not None and not reason:
-                asked[mirror.name] = Question(known.moment, reached=known.highest)
-            elif known is not None:
-                del self._known[mirror.name]  # to be known again when the pass has ended
-                log.info("%s: full pass: %s", mirror.name, reason)
+            if mirror.pair.source == source and (question := self._question(mirror, place)):
+                asked[mirror.name] = question
         return asked
+
+    def instead(self, mirror: Mirror) -> Question | None:
+        """Return what to ask for a mirror that owes more than has a name; None: it owes a pass.
+
+        Not twice for the same run: what floods in during the walk is never to keep it from running.
+        """
+        place = self.sources.place(mirror.pair.source)
+        asked = mirror.work.decided or self._asked.get(mirror) == mirror.totals.runs
+        if place is None or asked or mirror.aside is not None or mirror not in self._kept():
+            return None
+        self._asked[mirror] = mirror.totals.runs
+        return self._question(mirror, place)
+
+    def _question(self, mirror: Mirror, place: Place) -> Question | None:
+        """Return what to ask for a mirror of a source at this place; None when that is in doubt."""
+        now = int(self.loop.wall() * 1e9)
+        known = self._known.get(mirror.name)
+        made_by = _made_by(mirror, self.engine.config) + _lying(mirror)
+        reason = doubt(known, Facts(now, place, made_by, self._boot))
+        if known is not None and not reason:
+            return Question(known.moment, reached=known.highest)
+        if known is not None:
+            del self._known[mirror.name]  # to be known again when the pass has ended
+            log.info("%s: full pass: %s", mirror.name, reason)
+        return None
 
     def due(self, now: float) -> None:
         """Take note of what has arrived, and write it down when it is time to."""

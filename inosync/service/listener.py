@@ -7,11 +7,11 @@ neither when a mirror runs nor whether it may.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from inosync.changes.changes import Changes
+from inosync.changes.changes import Changes, Move
 from inosync.config.model import Config, Source
 from inosync.engine.engine import Engine
 from inosync.planning.big_files import big_changes
@@ -97,11 +97,16 @@ class Listener:
             log.warning("%s: %s: %s", printable(source.path), seen.resync, cure)
             self.look_for_fresh(lookout, ALL)
             self.engine.resync(source, seen.resync, now, known=known)
+        self.tell(lookout, changes, moves=seen.moves)
+
+    def tell(self, lookout: Lookout, changes: Changes, *, moves: Sequence[Move] = ()) -> None:
+        """Let the engine know of these changes in a source; `moves` are the renames among them."""
+        now = self.loop.clock()
         self.look_for_fresh(lookout, changes)
         big = big_changes(
             changes, size=self.config.rbigsize, filters=lookout.filters, view=lookout.files
         )
-        self.engine.changed(source, changes, now, big=big, moves=seen.moves)
+        self.engine.changed(lookout.source, changes, now, big=big, moves=moves)
         if lookout.guard.hollow and changes and not lookout.guard.empty():
             lookout.guard.hollow = False
             self.filled(lookout)

@@ -39,10 +39,10 @@ class Daemon(Protocol):
         """Return the state of everything."""
 
     def catch_up(self, now: float) -> None:
-        """Take what the kernel has queued until now."""
+        """Take what the kernel has queued until now, and look for what it does not hear."""
 
     def caught_up(self, node: str = "") -> bool:
-        """Return whether all that was queued then is known, and no source is held for `node`."""
+        """Return whether all that was there then is known, and no source is held for `node`."""
 
     def release(self, now: float, node: str = "") -> int:
         """Ask for a full pass, also of what is held; return of how many mirrors."""

@@ -171,8 +171,7 @@ class Runs:
             run.child.close()
             self.engine.exited(run.mirror, outcome, now)
             if CROWDED in errors and not run.warm:
-                self.warm.refused(run.mirror, now)
-                self.warm.failed(run.mirror, now)
+                self.warm.crowded(run.mirror, now)
             self._warm_up(run, status, now)
 
     def _died_waiting(self, run: _Run, status: int, now: float) -> bool:
@@ -221,7 +220,8 @@ class Runs:
         elif isinstance(action, Kill):
             child.kill()
         else:
-            self.engine.activity(action.mirror, child.activity(), now)
+            said = evidence(child.errors())
+            self.engine.activity(action.mirror, child.activity(), now, said=said)
 
     def kill(self) -> None:
         """End all for certain: the daemon itself ends."""

@@ -30,6 +30,7 @@ from inosync.errors import ConfigError
 from inosync.rsync.destination import Transport
 from inosync.rsync.program import Program
 from inosync.service.daemon import Daemon, Onlooker
+from inosync.service.exposure import losing_races
 from inosync.service.hooks import Hooks
 from inosync.service.preflight import preflight, read_only
 from inosync.service.runs import Runs
@@ -116,7 +117,8 @@ def run(
             if config.user:
                 os.chown(server.path, pwd.getpwnam(config.user).pw_uid, -1)
         become(config)
-        for warning in (*config.warnings, *_filter_warnings(config), *read_only(config)):
+        warnings = [*config.warnings, *_filter_warnings(config), *read_only(config)]
+        for warning in (*warnings, *losing_races(config, program.version)):
             logger.warning("%s", warning)
         try:
             return _serve(

@@ -75,6 +75,7 @@ class Sources:
             self._open(source)
 
     def _open(self, source: Source) -> None:
+        self.engine.sources[source.path].deafen(self.loop.clock())
         memory = self._memories.setdefault(source.path, {})
         lookout = Lookout(source, self.config, root_only=self.root_only, memory=memory)
         self._lookouts[source.path] = lookout
@@ -120,7 +121,7 @@ class Sources:
     def look(self) -> None:
         """See of all sources whether their paths lead to what is watched, and who may follow."""
         for lookout in tuple(self._lookouts.values()):
-            self._admission.glance(lookout)
+            self.glance(lookout)
 
     def sight(self, mirror: Mirror, now: Moment) -> Sight:
         """Return the source of a mirror as it is `now`."""
@@ -129,6 +130,14 @@ class Sources:
     def hear_more(self) -> None:
         """Take what came in the last moments."""
         self._listener.hear_more()
+
+    def tell(self, lookout: Lookout, changes: Changes) -> None:
+        """Take what was found to have changed, of which no event has told."""
+        self._listener.tell(lookout, changes)
+
+    def glance(self, lookout: Lookout) -> None:
+        """See whether the path of a source leads to what is watched, and who may follow."""
+        self._admission.glance(lookout)
 
     def rewatch(self, source: Source) -> None:
         """Try to watch the directories that could not be watched."""
@@ -169,6 +178,11 @@ class Sources:
         return max((status.st_ctime_ns for status in seen if status is not None), default=0)
 
     # ---- for people -----------------------------------------------------------------------
+
+    @property
+    def lookouts(self) -> Collection[Lookout]:
+        """Who watches each source."""
+        return self._lookouts.values()
 
     @property
     def watchers(self) -> dict[str, Watcher | None]:
@@ -217,7 +231,6 @@ class Sources:
                 # what changes while nothing watches is not heard of: a pass, whatever init says.
                 self._admission.close(lookout)
                 self._admission.reopened[source.path] = "the config changed"
-            self.engine.sources[source.path].watched = False
             self._open(source)
         for lookout in old.values():
             self._admission.leave(lookout)

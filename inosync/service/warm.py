@@ -33,6 +33,8 @@ DEAD = frozenset((10, 12, 30, 35, 255))
 #: What ssh says when it has to make a connection of its own, since sshd admits no more sessions.
 CROWDED = b"session request failed"
 
+_Host = tuple[str, int]
+
 log = logging.getLogger("inosync")
 
 
@@ -65,6 +67,7 @@ class Warm:
     _waiting: dict[Mirror, _Waiting] = field(default_factory=dict)  # the last used is the last
     _leaving: dict[Child, float] = field(default_factory=dict)  # when each is killed
     _nodes: dict[str, _Node] = field(default_factory=dict)
+    _most: dict[_Host, int] = field(default_factory=dict)  # where it is less than usual
 
     def due(self, now: float) -> None:
         """Start those that are wanted, and drop those that are of no use any more."""
@@ -133,6 +136,13 @@ class Warm:
                 self._wanted.pop(other, None)
                 self._drop(other, now)
 
+    def crowded(self, mirror: Mirror, now: float) -> None:
+        """A run found the sessions of its host in use: one less waits there from now on."""
+        host = _host(mirror.pair)
+        if host and (beside := self._on(host)):
+            self._most[host] = len(beside) - 1
+            self._trim(host, now)
+
     def refused(self, mirror: Mirror, now: float) -> None:
         """A run that stood ready has ended by itself, or was dead when it was told something."""
         node = self._node(mirror)
@@ -160,6 +170,7 @@ class Warm:
         """Take another config: what waits was started by the old one."""
         self.config, self.program = config, program
         self._nodes.clear()
+        self._most.clear()
         self.drop(now)
 
     def drop(self, now: float) -> None:
@@ -195,10 +206,20 @@ class Warm:
             return
         log.debug("%s: the next run stands ready (pid %d)", mirror.name, child.pid)
         self._waiting[mirror] = _Waiting(child, what, until)
-        host = _host(mirror.pair)
-        beside = [other for other in self._waiting if host and host == _host(other.pair)]
-        for other in (*beside[:-MOST_OF_A_HOST], *list(self._waiting)[:-MOST]):
+        for other in list(self._waiting)[:-MOST]:
             self._drop(other, now)
+        self._trim(_host(mirror.pair), now)
+
+    def _on(self, host: _Host | None) -> list[Mirror]:
+        """Return the mirrors on another host for which a run waits."""
+        return [mirror for mirror in self._waiting if host and host == _host(mirror.pair)]
+
+    def _trim(self, host: _Host | None, now: float) -> None:
+        """Let no more wait for a host than it has room for."""
+        beside = self._on(host)
+        most = self._most.get(host, MOST_OF_A_HOST) if host else 0
+        for mirror in beside[: max(0, len(beside) - most)]:
+            self._drop(mirror, now)
 
     def _drop(self, mirror: Mirror, now: float) -> None:
         """Tell a waiting child that there is nothing to carry: it ends, and changes nothing."""
@@ -208,7 +229,7 @@ class Warm:
             self._leaving[waiting.child] = now + GRACE
 
 
-def _host(pair: Pair) -> tuple[str, int | None] | None:
+def _host(pair: Pair) -> _Host | None:
     """Return which host a mirror is on; None: this one."""
     destination = pair.destination
     if destination.transport is Transport.LOCAL:

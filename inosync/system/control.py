@@ -12,10 +12,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import socket
 import stat
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,8 @@ VERSION = 1
 #: A request is a short line; a client that sends more is not one of ours.
 _LONGEST_REQUEST = 65536
 _MOST_CLIENTS = 32
+#: Many times what the status of 10,000 mirrors takes.
+_LONGEST_ANSWER = 2**28
 _LONGEST_ADDRESS = 107
 
 #: Where a daemon may answer, and which user that has to be; None: nobody else gets there.
@@ -244,19 +248,38 @@ def ask(
     answers, NotAllowedError when it is not for us, and TimeoutError after `timeout` seconds without
     an answer.
     """
+    until = time.monotonic() + timeout if timeout is not None else math.inf
     with _connected(where, timeout) as connection:
         request = {"version": VERSION, "command": command, **arguments}
         # Who is turned away may be told so before the request is sent, and the connection closed.
         with contextlib.suppress(BrokenPipeError):
             connection.sendall(json.dumps(request).encode() + b"\n")
-        line = b""
-        with contextlib.suppress(ConnectionResetError), connection.makefile("rb") as stream:
-            line = stream.readline()
+        line = _line(connection, until)
     try:
-        answer: dict[str, Any] = json.loads(line)
-    except ValueError as error:
+        answer = json.loads(line)
+    except (ValueError, RecursionError) as error:
         raise NotRunningError(f"the daemon at {shown(where)} ended before it answered") from error
+    if not isinstance(answer, dict) or not isinstance(answer.get("ok"), bool):
+        raise NotRunningError(f"what answers at {shown(where)} is no inosync")
     return answer
+
+
+def _line(connection: socket.socket, until: float) -> bytes:
+    """Return the line that is the answer, or what came of it. Raise TimeoutError after `until`."""
+    received = bytearray()
+    with contextlib.suppress(ConnectionResetError):
+        while not received.endswith(b"\n") and len(received) <= _LONGEST_ANSWER:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("no answer in time")
+            connection.settimeout(None if math.isinf(left) else left)
+            data = connection.recv(2**16)
+            if not data:
+                break
+            received += data
+    if len(received) > _LONGEST_ANSWER:
+        raise NotRunningError("what answers is no inosync: its answer has no end")
+    return bytes(received)
 
 
 def shown(where: Sequence[Address]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class Lock:
         self.beacon = beacon.light(name) if name else None
         if name and self.beacon is None and (pid := beacon.keeper(name, os.getuid())):
             os.close(self.descriptor)  # two of us began at the same moment, at two places
-            raise AlreadyRunningError(f"already running as process {pid}")
+            raise AlreadyRunningError(f"already running {_as_process(pid)}")
 
     def _take(self) -> int:
         while True:
@@ -46,13 +47,13 @@ class Lock:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+                known = _as_process(_holder(descriptor))
                 os.close(descriptor)
-                known = holder if holder.isdecimal() else "(starting)"
                 raise AlreadyRunningError(
-                    f"already running as process {known} ({self.path} is locked)"
+                    f"already running {known} ({self.path} is locked)"
                 ) from None
             if self._is_ours(descriptor):
+                os.ftruncate(descriptor, 0)  # who was killed is not who starts
                 with contextlib.suppress(OSError):
                     os.fchmod(descriptor, 0o600)  # of one that an older version has left
                 return descriptor
@@ -101,6 +102,38 @@ class Lock:
             return False
 
 
+def _holder(descriptor: int) -> int:
+    """Return a process that holds the lock on this file, 0 where none can be seen.
+
+    What is in the file is older than the lock when a killed daemon has left it. The kernel tells
+    for each open file which locks it has, proc_pid_fdinfo(5), and never blocks over that.
+    """
+    lock = re.compile(rb"^lock:.* FLOCK .*:%d " % os.fstat(descriptor).st_ino, re.MULTILINE)
+    with contextlib.suppress(OSError):
+        for process in (entry for entry in os.listdir("/proc") if entry.isdigit()):
+            # Those of others are closed to us, and all may end while we look.
+            with contextlib.suppress(OSError):
+                for path in Path("/proc", process, "fdinfo").iterdir():
+                    if lock.search(path.read_bytes()):
+                        return int(process)
+    return 0
+
+
+def _as_process(pid: int) -> str:
+    """Return which process that is, as far as there is one (any more, or for our eyes)."""
+    return f"as process {pid}" if pid > 0 and _alive(pid) else "as another process"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # another user's
+    return True
+
+
 def refuse_a_second(config: Config) -> None:
     """Raise AlreadyRunningError when a daemon of this config runs, as whatever user.
 
@@ -108,7 +141,7 @@ def refuse_a_second(config: Config) -> None:
     """
     for pid, user in _running(config):
         as_whom = "" if user == os.getuid() else f" of {runtime.user_name(user)}"
-        raise AlreadyRunningError(f"already running as process {pid}{as_whom}")
+        raise AlreadyRunningError(f"already running {_as_process(pid)}{as_whom}")
 
 
 def runs(config: Config) -> bool:

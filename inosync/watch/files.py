@@ -47,6 +47,16 @@ class Files:
         except OSError:
             return
 
+    def statuses(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+        """Give the same; OSError when anything that is there cannot be looked at."""
+        with os.scandir(b"%b/%b" % (self._root, path)) as entries:
+            for entry in entries:
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                yield entry.name, status
+
 
 def changed(source: Source, relative: bytes | None, since: float) -> bool:
     """Return whether a path of the source has changed `since` (Unix time), as far as lstat tells.

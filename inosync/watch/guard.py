@@ -153,7 +153,7 @@ class Guard:
             if homes.get(now.place, now.home) != now.home:
                 return "is on another file system than before (inosync --sync accepts it)"
         if self.hollow and node not in self._accepted_empty:
-            return "is empty (SIGUSR2 mirrors it as it is)"
+            return "is empty (inosync --sync mirrors it as it is)"
         return ""
 
     def _astray(self, node: str, now: _Now) -> str:

@@ -6,25 +6,31 @@ neither mirrors nor rsync.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import islice
 
 from inosync.changes.changes import Changes
 from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_MODIFY
 from inosync.config.model import Config, Source
 from inosync.errors import WatchError
+from inosync.watch.blind import blind, interval
 from inosync.watch.files import Files
 from inosync.watch.guard import Guard, Memory
+from inosync.watch.poll import Poll
 from inosync.watch.sift import sift
 from inosync.watch.watcher import Seen, Watcher
 
 #: Directories that are watched before the queue is read again: a few milliseconds' worth.
 SLICE = 512
+#: And so many lots of names that are looked at meanwhile, where a source is polled.
+_LOTS = 64
 
 
 def _asked(config: Config) -> tuple[object, ...]:
     """Return what a config says that a source has to be watched and looked through by."""
     watched_for = (config.emask, bool(config.eopen or config.rsettle))
-    return (*watched_for, config.wmarker, config.allow_empty, config.rbigsize, config.rsettle)
+    more = (config.wmarker, config.allow_empty, config.rbigsize, config.rsettle, config.rpoll)
+    return (*watched_for, *more)
 
 
 class Lookout:
@@ -32,7 +38,8 @@ class Lookout:
 
     ``watcher`` is None while the source cannot be watched. ``walked`` says that every directory has
     been watched once. With ``root_only`` no directory below the source is watched: that is enough
-    to vouch for it.
+    to vouch for it. ``blind`` are the file systems in it that change without an event. With a
+    ``poll``, which looks for such changes, it has also been looked through when it is walked.
     """
 
     def __init__(
@@ -49,6 +56,10 @@ class Lookout:
         self.filters = source.filters
         self.watcher: Watcher | None = None
         self.walked = False
+        self.blind: tuple[str, ...] = ()
+        self.poll: Poll | None = None
+        self._first_look: Iterator[None] | None = None
+        self._rpoll = config.rpoll
         self.unannounced = False  # no event tells when it can be watched
         self._root_only = root_only
         self._emask = config.emask
@@ -89,7 +100,18 @@ class Lookout:
             self.unannounced = True
             return f"cannot be watched: {error}"
         self.walked = False
+        self.look_anew()
+        self._first_look = self.poll.steps() if self.poll is not None else None
         return ""
+
+    def look_anew(self) -> None:
+        """Other file systems are in the source: begin anew to look for what no event tells.
+
+        All that is on them would look as if it had just been made.
+        """
+        self.blind = blind(self.source.path)
+        wanted = not self._root_only and bool(interval(self._rpoll, self.blind))
+        self.poll = Poll(self.files, self.filters) if wanted else None
 
     def close(self) -> None:
         """Give up all watches."""
@@ -135,7 +157,7 @@ class Lookout:
     @property
     def sees_all(self) -> bool:
         """Whether nothing happens in the source, as it is now, without an event."""
-        seen = self.watcher is not None and not self.watcher.unwatched
+        seen = self.watcher is not None and not self.watcher.unwatched and self.poll is None
         return seen and not ~self._emask & DEFAULT_EMASK
 
     def waiting(self) -> bool:
@@ -173,6 +195,11 @@ class Lookout:
         if self.watcher is None or not self.walking:
             return False
         done = self._root_only or self.watcher.walk(SLICE)
+        if done and self._first_look is not None:
+            # What changes behind it is found by the next one, and what changed before is sent.
+            done = sum(1 for _ in islice(self._first_look, _LOTS)) < _LOTS
+        if done:
+            self._first_look = None
         self.walked |= done
         return not done
 

@@ -15,8 +15,11 @@ import select
 from typing import BinaryIO, NamedTuple
 
 _TABLE = "/proc/self/mountinfo"
-#: File systems that others change as well, without an event here.
-_REMOTE = frozenset({b"nfs", b"nfs4", b"cifs", b"smb3", b"9p", b"ceph", b"afs", b"virtiofs"})
+#: File systems that others change as well, without an event here. A fuseblk is a disk; and overlay
+#: tells of all but what is changed in its lower layers, which it forbids.
+_SHARED = frozenset({"9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "fhgfs", "fuse"})
+_SHARED |= {"gfs", "gfs2", "gpfs", "lustre", "nfs", "nfs4", "ocfs2", "orangefs", "panfs"}
+_SHARED |= {"prl_fs", "pvfs2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs", "wekafs"}
 
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
@@ -73,8 +76,12 @@ def file_system(path: str) -> tuple[bytes, ...]:
 
 def remote(path: str) -> bool:
     """Return whether what happens at `path`, or at what there is of it, may raise no event."""
-    kind = file_system(path)[0]
-    return kind in _REMOTE or kind.startswith(b"fuse")
+    return shared(str(file_system(path)[0], "ascii"))
+
+
+def shared(kind: str) -> bool:
+    """Return whether others may change a file system of this type."""
+    return kind.partition(".")[0] in _SHARED
 
 
 def file_systems(path: str) -> tuple[str, frozenset[str]]:

@@ -103,7 +103,7 @@ def exposed(path: str) -> dict[str, str]:
             status = os.stat(directory)
         except OSError:
             continue
-        if who := _writers(status):
+        if who := writers(status):
             # With the sticky bit only the owner of an entry, or of the directory, may replace it.
             guarded = status.st_mode & stat.S_ISVTX and step.inode
             if guarded and {step.owner, status.st_uid} <= trusted():
@@ -112,7 +112,7 @@ def exposed(path: str) -> dict[str, str]:
     return found
 
 
-def _writers(status: os.stat_result) -> str:
+def writers(status: os.stat_result) -> str:
     """Return who may write to a directory but root and this user; "" for nobody."""
     if status.st_mode & stat.S_IWOTH:
         return "everybody"

@@ -374,23 +374,67 @@ def test_nodes_of_all_kinds_that_would_not_work(
     write(source, "fraction", "x")
     (tmp_path / "file").write_text("x")
     config = rsync_daemon.folder / "rsyncd.conf"
-    config.write_text(config.read_text() + f"[closed]\npath = {tmp_path}\nread only = yes\n")
+    secrets = tmp_path / "secrets"
+    secrets.write_text("me:secret\n")
+    secrets.chmod(0o600)
+    (tmp_path / "wrong").write_text("guess\n")
+    (tmp_path / "wrong").chmod(0o600)
+    config.write_text(
+        f"{config.read_text()}[closed]\npath = {tmp_path}\nread only = yes\n"
+        f"[secret]\npath = {tmp_path}\nauth users = me\nsecrets file = {secrets}\n"
+    )
     url = f"rsync://127.0.0.1:{rsync_daemon.port}"
     nodes = {
         f"{tmp_path}/no/such/": "the parent directory does not exist",
         f"{tmp_path}/file/": "is no directory there",
         f"{url}/closed/": "the module is read only; set 'read only = no'",
         f"{url}/nowhere/": "exit 5",
+        f"{url}/secret/a/": '; give the node "extra": "--password-file=/path"',
         f"{url}/mirror/no/such/": "the parent directory does not exist there; create it",
         f"rsync://127.0.0.1:{free_port()}/m/": "exit 10",
         # 255 of ssh, or rsync's own 12 when it noticed first that nobody listens.
         "no.such.host.invalid:/m/": "(ssh: ",
     }
-    result = ask(settings(source, *nodes), "--check")
+    guess = {"node": f"{url}/secret/b/", "extra": f"--password-file={tmp_path}/wrong"}
+    result = ask(settings(source, *nodes, guess), "--check")  # type: ignore[arg-type]
     assert result.returncode == 2
+    nodes[f"{url}/secret/b/"] = nodes[f"{url}/secret/a/"]
     for node, text in nodes.items():
         assert lines_with(result.stdout, "problem", f"-> {node}: ", text), result.stdout
-    assert result.stdout.splitlines()[-1].startswith("7 problems, ")
+    assert result.stdout.splitlines()[-1].startswith("9 problems, ")
+
+
+def test_links_that_an_rsync_daemon_alters_are_named(
+    ask: Callable, source: Path, rsync_daemon: RsyncDaemon, tmp_path: Path
+) -> None:
+    config = rsync_daemon.folder / "rsyncd.conf"
+    text = config.read_text()
+    for module, munges in (("munging", "yes"), ("stripping", "no")):
+        (tmp_path / module).mkdir()
+        text += f"[{module}]\npath = {tmp_path / module}\nread only = no\n"
+        text += f"munge symlinks = {munges}\n"
+    config.write_text(text)
+    (source / "in -> side").symlink_to("first")
+    (source / "new\nline").symlink_to("/etc/passwd")
+    (source / "excluded").symlink_to("/etc")
+    url = f"rsync://127.0.0.1:{rsync_daemon.port}"
+    told = settings(source, f"{url}/munging/", f"{url}/stripping/", rexcludes=["/excluded"])
+    assert ask(told, "--once").returncode == 0
+    disarmed = (
+        "-> {url}/munging/: ",
+        "2 links are disarmed there, such as",
+        "'munge symlinks = no'",
+    )
+    stripped = (
+        "-> {url}/stripping/: ",
+        "1 link is made to lead elsewhere there, such as new\\nline (etc/passwd for /etc/passwd)",
+        "'use chroot = yes'",
+    )
+    for command, level in (("--check", "warning"), ("--verify", "note: ")):
+        result = ask(told, command)
+        assert result.returncode == 0, result.stdout
+        for words in (disarmed, stripped):
+            assert lines_with(result.stdout, level, *(word.format(url=url) for word in words))
 
 
 def test_a_node_that_never_answers_is_given_up(
@@ -428,6 +472,26 @@ def test_it_looks_as_the_daemons_user(ask: Callable, open_path: Path, tmp_path: 
     assert result.returncode == 2
     assert lines_with(result.stdout, "problem", "1 paths cannot be read by nobody, such as secret")
     assert lines_with(result.stdout, "problem", "the directory cannot be written to by the user")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is led astray")
+def test_an_rsync_that_loses_races_is_named_where_others_may_write(
+    ask: Callable, source: Path, local: Place, fakersync: FakeRsync
+) -> None:
+    """--once logs as the daemon does."""
+    for top in (source, local.root):
+        (top / "of nobody").mkdir(parents=True)
+        os.chown(top / "of nobody", 65534, 65534)
+    conf = settings(source, local.node, rsync=str(fakersync.path))
+    for version, count in (("3.3.9", 2), ("3.4.0", 0)):
+        fakersync.always(version=version, delegate=True)
+        for command in (["--check"], ["--once", "-v"]):
+            result = ask(conf, *command)
+            said = (result.stdout + result.stderr).splitlines()
+            warned = [line for line in said if "nobody may write there, and" in line]
+            assert len(warned) == count
+            assert all("install rsync 3.4.0 or later, or set user" in line for line in warned)
+            assert [str(source / "of nobody") in line for line in warned] == [True, False][:count]
 
 
 def test_times_that_are_rounded(ask: Callable, source: Path, local: Place, tmp_path: Path) -> None:
@@ -531,24 +595,3 @@ def test_a_comparison_gives_way_to_a_change(
     until((local.root / "urgent").exists, what="the change", seconds=5)
     assert daemon.stop() == 0
     assert daemon.leftovers() == []
-
-
-@pytest.mark.parametrize("command", ["--verify", "--once"])
-def test_nobody_has_to_listen_to_the_end(source: Path, local: Place, command: str) -> None:
-    folder = source.parent / "config"
-    folder.mkdir(mode=0o755)
-    (folder / "c.conf").write_text(config_text(settings(source, local.node)))
-    reader, writer = os.pipe()
-    os.close(reader)
-    with os.fdopen(writer, "wb") as closed:
-        ended = subprocess.run(
-            inosync_command("-c", folder / "c.conf", command),
-            cwd=folder,
-            env=inosync_environment(),
-            stdout=closed,
-            stderr=subprocess.PIPE,
-            timeout=30,
-            check=False,
-        )
-    assert ended.stderr == b""
-    assert ended.returncode == (5 if command == "--verify" else 0)

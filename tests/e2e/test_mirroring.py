@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.daemon import run_inosync
 from support.places import Place, wait_equal
 from support.trees import HOSTILE_NAMES, churn, grow, write
 from support.waiting import until
@@ -137,6 +138,43 @@ def test_an_unpacked_archive_of_5000_files(
     subprocess.run(["tar", "-C", tmp_path, "-cf", archive, "packed"], check=True)
     subprocess.run(["tar", "-C", source, "-xf", archive], check=True)
     mirrored()
+
+
+def test_directories_that_rsync_has_for_itself_in_a_mirror_stay(
+    inosync: Callable, source: Path, tmp_path: Path
+) -> None:
+    mirrors = {name: tmp_path / name for name in ("beside", "below", "making")}
+    for mirror in mirrors.values():
+        (mirror / "tmp").mkdir(parents=True)
+    extras = {
+        "beside": "--backup --backup-dir=.old",
+        "below": f"--backup --backup-dir={mirrors['below']}/a/old",
+        "making": "--temp-dir=tmp",
+    }
+    nodes = [{"node": f"{mirrors[name]}/", "extra": extra} for name, extra in extras.items()]
+    nodes[1]["rscope"] = "changes"
+    write(source, "d/e", "1")
+    daemon = inosync(SETTINGS | {"wpath": f"{source}/", "rnodes": nodes})
+
+    def settled() -> None:
+        done = run_inosync("-c", daemon.config_file, "--wait", "20", cwd=daemon.folder)
+        assert done.returncode == 0, done.stdout + daemon.log()
+
+    settled()
+    for number in range(3):
+        write(source, "d/e", f"{number}")
+        settled()
+    shutil.rmtree(source / "d")
+    (source / "d").symlink_to("first")
+    settled()
+    assert run_inosync("-c", daemon.config_file, "--sync", cwd=daemon.folder).returncode == 0
+    settled()
+    kept = {path.relative_to(mirrors["beside"]).as_posix() for path in mirrors["beside"].rglob("*")}
+    assert kept == {"first", "d", ".old", ".old/d", ".old/d/e"}
+    kept = {path.relative_to(mirrors["below"]).as_posix() for path in mirrors["below"].rglob("*")}
+    assert kept == {"first", "d", "a", "a/old", "a/old/d", "a/old/d/e"}
+    assert (mirrors["making"] / "tmp").is_dir()
+    assert "; next try in" not in daemon.log()
 
 
 def test_random_churn(mirrored: Callable[[], None], source: Path) -> None:

@@ -488,7 +488,7 @@ def test_it_does_what_lsyncd_does(
 
 def test_the_guide_names_settings_that_exist() -> None:
     ours = {name for setting in SETTINGS for name in setting.names}
-    theirs = {"delete", "action", "subdirs"}
+    theirs = {"delete", "action", "subdirs", "archive"}
     code = re.findall("``([^`]+)``", GUIDE.read_text())
     named = {found[1] for text in code if (found := re.match(r"([a-z]+) = (?!\{)", text))}
     assert named >= {"edelay", "rscope", "extra", "eopen"}
@@ -506,7 +506,7 @@ THEIRS = {
     "lsyncd": "default.rsync default.rsyncssh default.direct -rsync -rsyncssh -direct source"
     " target host targetdir delay maxDelays maxProcesses init insist exclude excludeFrom filter"
     " filterFrom delete inotifyMode rsync ssh batchSizeLimit crontab onepass tunnel logfile -log"
-    " logident logfacility subdirs"
+    " logident logfacility subdirs xargs -sshopts"
     " statusFile statusInterval -onepass lpostcmd.lua pidfile nodaemon HUP TERM 23 143 onCreate"
     " action",
 }

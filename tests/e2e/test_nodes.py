@@ -111,17 +111,24 @@ def test_a_stopped_rsync_is_ended_after_rtimeout(
 
 
 def test_a_node_that_accepts_and_never_answers(
-    inosync: Callable, source: Path, local: Place
+    inosync: Callable, source: Path, local: Place, tmp_path: Path
 ) -> None:
+    """What one says before it falls silent is told."""
+    shell = tmp_path / "shell"
+    shell.write_text("#!/bin/sh\necho welcome >&2; echo the disk hangs >&2; exec sleep 99\n")
+    shell.chmod(0o755)
+    talker = {"node": "talker:/m/", "extra": f"-e {shell}"}
     with socket.create_server(("127.0.0.1", 0)) as hole:
         port = hole.getsockname()[1]
         daemon = inosync(
-            settings(source, local.node, f"rsync://127.0.0.1:{port}/module/", rtimeout=2)
+            settings(source, local.node, f"rsync://127.0.0.1:{port}/module/", talker, rtimeout=2)
         )
         wait_equal(source, local.root)
         write(source, "goes on", "x")
         wait_equal(source, local.root)
-        daemon.wait_for_log("its run did nothing for 2 s (rtimeout): ended, to be tried again")
+        told = "its run did nothing for 2 s (rtimeout): ended, to be tried again"
+        daemon.wait_for_log(f"/module/: {told}\n")
+        daemon.wait_for_log(f"talker:/m/: {told}; its last words were: the disk hangs\n")
 
 
 def test_an_rsync_daemon_that_is_stopped_in_a_transfer(

@@ -7,6 +7,7 @@ Commands are run as they stand there, by a shell, in a folder that stands in for
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shlex
 import shutil
@@ -419,6 +420,7 @@ def loaded(machine: Machine, text: str) -> Config:
     whole = "" if "wpath = " in text else 'wpath = "/var/www/"\n'
     whole += "" if "rnodes = " in text else 'rnodes = ["a.mirror.com:/var/www/"]\n'
     whole += text.replace("/usr/local/bin", f"{PROJECT}/examples/hooks")
+    whole = whole.replace('user = "inosync"', f"user = {pwd.getpwuid(os.getuid()).pw_name!r}")
     whole = whole.replace("/var/lib/prometheus/node-exporter", f"{machine.folder}/var/lib")
     whole = whole.replace('wpath = "/var/www', f'wpath = "{machine.folder}/var/www')
     machine.config.write_text(whole)

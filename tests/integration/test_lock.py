@@ -60,6 +60,45 @@ def test_a_pid_file_left_by_a_killed_process_blocks_nobody(tmp_path: Path) -> No
         assert path.read_text() == f"{os.getpid()}\n"
 
 
+def test_a_dead_process_is_never_named_as_the_holder(tmp_path: Path) -> None:
+    """What stands in the file may be its number, or anybody's text."""
+    path = tmp_path / "inosync.pid"
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for text in (f"{gone.pid}\n", "\x1b]0;evil\x07", ""):
+        path.write_text(text)
+        script = "echo held; exec sleep 99"
+        command = ["flock", "--no-fork", path, "sh", "-c", script]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            with pytest.raises(AlreadyRunningError) as caught:
+                Lock(str(path))
+            holder.kill()
+        told = f"already running as process {holder.pid} ({path} is locked)"
+        assert str(caught.value) == told
+
+
+def test_who_detaches_is_not_named_when_it_is_gone(tmp_path: Path) -> None:
+    """The kernel says who began to listen: until Lock.write() that is the one that forked."""
+    name = f"test-{os.getpid()}"
+    script = (
+        "import os, sys, time; from inosync.system import beacon; it = beacon.light(sys.argv[1])\n"
+        "if not os.fork(): print(os.getpid(), flush=True); time.sleep(99)"
+    )
+    command = [sys.executable, "-c", script, name]
+    environment = inosync_environment()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        child = int(first.stdout.readline())
+        try:
+            first.wait()
+            with pytest.raises(AlreadyRunningError, match=r"^already running as another process$"):
+                Lock(str(tmp_path / "inosync.pid"), name)
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
 def test_a_file_of_the_same_name_that_is_not_ours_is_not_removed(tmp_path: Path) -> None:
     path = tmp_path / "inosync.pid"
     with Lock(str(path)):

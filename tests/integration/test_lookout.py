@@ -24,3 +24,23 @@ def test_it_says_whether_directories_are_still_to_be_watched(
         assert lookout.walking
     assert not lookout.walking
     lookout.close()
+
+
+def test_where_events_do_not_tell_all_it_is_looked_through_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
+    for number in range(5000):
+        (tmp_path / str(number)).touch()
+    source = make_source(str(tmp_path))
+    lookout = Lookout(source, make_config([make_pair(source)], rpoll=5.0))
+    assert lookout.open() == ""
+    assert lookout.poll is not None
+    slices = 0
+    while lookout.walk():
+        slices += 1
+        assert not lookout.poll.ready
+    assert slices > 1
+    assert lookout.walked
+    assert lookout.poll.ready
+    assert not lookout.sees_all
+    lookout.close()

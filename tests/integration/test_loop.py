@@ -96,6 +96,7 @@ def test_the_parts_of_a_daemon_in_their_order() -> None:
     names = [type(part).__name__ for part in daemon.parts()]
     assert names == [
         "Sources",
+        "Polls",
         "Scans",
         "Targets",
         "Acting",

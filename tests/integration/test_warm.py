@@ -205,6 +205,11 @@ def test_the_last_used_stay(tmp_path: Path) -> None:
     for mirror in far:
         bench.ready(mirror)
     assert list(bench.warm.mirrors) == far[2:]
+    bench.warm.crowded(far[0], NOW)
+    assert list(bench.warm.mirrors) == far[3:]
+    bench.ready(far[0])
+    assert list(bench.warm.mirrors) == [*far[4:], far[0]]
+    bench.ready(far[-1])
     for mirror in near[:-1]:
         bench.ready(mirror)
     assert list(bench.warm.mirrors) == [far[-1], *near[:-1]]

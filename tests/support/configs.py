@@ -32,6 +32,7 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "rretry": (1.0, 300.0),
         "rscope": "tree",
         "rwarm": None,
+        "restricted": False,
     }
     return Node(**{**values, **settings})
 
@@ -62,6 +63,7 @@ def make_config(pairs: Sequence[Pair] = (), **settings: Any) -> Config:
         "init": True,
         "rfull": 0.0,
         "rverify": 0.0,
+        "rpoll": 0.0,
         "rmaxdelete": 0,
         "wmarker": "",
         "allow_empty": False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,15 @@ class Script:
         """Return the one thing that is wrong with a script."""
         (problem,) = self.problems(text, **keywords)
         return problem
+
+
+def watching(directory: Path, text: str) -> str:
+    """Return a config that watches directories below `directory`, made here, not the system's."""
+
+    def below(found: re.Match[str]) -> str:
+        for path in re.findall(r'"/([^"]*)"', found[0]):
+            (directory / path).mkdir(parents=True, exist_ok=True)
+        return found[0].replace('"/', f'"{directory}/')
+
+    text = re.sub(r'^wpaths? = (".*"|\[[^]]*\])', below, text, flags=re.MULTILINE)
+    return re.sub(r'^ *"/.*": \[', below, text, flags=re.MULTILINE)

@@ -226,6 +226,11 @@ class SshServer(Server):
         """Return what a program that calls `ssh` needs in its environment to get in."""
         return {"PATH": f"{self.bin}:{os.environ.get('PATH', '')}"}
 
+    def restrict(self, options: str) -> None:
+        """Let the key do no more than these options of authorized_keys allow."""
+        key = (self.folder / "user_key.pub").read_text()
+        (self.folder / "authorized_keys").write_text(f"{options} {key}")
+
     def ssh(self, *arguments: str) -> list[str]:
         """Return a command line that reaches this server without a question."""
         return [program("ssh"), "-F", str(self.config), "testhost", *arguments]

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.scripts import watching
 
 from inosync.changes import inotify_bits
-from inosync.config.load import load
+from inosync.config.load import from_arguments, load
 from inosync.config.model import Config
 from inosync.config.settings import SETTINGS, Setting
 from inosync.errors import ConfigError
@@ -25,9 +26,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CLASSIC = ROOT / "tests" / "data" / "classic"
 EXAMPLE = ROOT / "inosync.conf.example"
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-
-#: Directories that the configs name.
-WATCHED = ("/var/www", "/etc/nginx")
 
 _LOAD = """
 import pickle, sys
@@ -71,18 +69,6 @@ def copy(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
-
-
-def watching(directory: Path, text: str) -> str:
-    """Return a config that watches directories below `directory` instead of the system's."""
-    for path in WATCHED:
-        (directory / path[1:]).mkdir(parents=True, exist_ok=True)
-
-    def below(found: re.Match[str]) -> str:
-        return found[0].replace('"/', f'"{directory}/')
-
-    text = re.sub(r'^wpaths? = (".*"|\[[^]]*\])', below, text, flags=re.MULTILINE)
-    return re.sub(r'^ *"/.*": \[', below, text, flags=re.MULTILINE)
 
 
 def destinations(config: Config) -> list[str]:
@@ -142,6 +128,69 @@ def test_the_commented_lines_of_the_classics(
     assert config.sources[0].path == f"{tmp_path}/var/www"
     if name == "hollow":
         assert config.emask == inotify_bits.DEFAULT_EMASK & ~inotify_bits.IN_ATTRIB
+
+
+def test_the_two_forms_of_0_2_3_with_helpers(tmp_path: Path, copy: Callable[[str], Path]) -> None:
+    """What old configs set beside the settings is read in them, or is a setting for no purpose."""
+    config = load(
+        str(
+            copy(
+                watching(
+                    tmp_path,
+                    """
+import socket
+wpaths = ["/var/www/", "/etc/nginx/"]
+rpath = "/unused"
+rpaths = ["/var/cluster/www/", "/etc/nginx/"]
+hosts = ["a", "b"]
+domain = ".mirror.com"
+rnodes = [host + domain + ":" for host in hosts if host != socket.gethostname()]
+excludes = ["/localhost"]
+""",
+                )
+            )
+        )
+    )
+    assert destinations(config)[:2] == [
+        "a.mirror.com:/var/cluster/www/",
+        "a.mirror.com:/etc/nginx/",
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", ["pylsyncd {t}/./ /srv/dst/", "pylsyncd {t} a:", "pylsyncd {t}/./ a:/x b:: c::webdata"]
+)
+def test_the_command_lines_of_pylsyncd(tmp_path: Path, line: str) -> None:
+    _, source, *nodes = line.replace("b::", "b::m").format(t=tmp_path).split()
+    assert len(from_arguments(source, nodes).pairs) == len(nodes)
+
+
+def test_the_rules_and_options_of_clsync(tmp_path: Path, copy: Callable[[str], Path]) -> None:
+    text = """
+wpath = "/var/www/"  # -W
+rnodes = ["/mnt/mirror"]  # -D
+edelay = 30  # -t
+rbigsize = 1 << 28  # -B
+rscope = "changes"
+rexcludes = ["+ /*/", "+ /*/.ssh/", "+ /*/.ssh/authorized_keys", "*"]
+"""
+    assert load(str(copy(watching(tmp_path, text)))).rbigsize == 1 << 28
+
+
+@pytest.mark.parametrize("name", ["hollow", "setop", "inorun"])
+def test_a_misspelt_setting_in_a_classic_is_an_error(
+    tmp_path: Path, copy: Callable[[str], Path], name: str
+) -> None:
+    text = textwrap.dedent((CLASSIC / f"{name}.conf").read_text())
+    nodes = 'rnodes = ["a:" + rpath]\n' * (name == "inorun")
+    slips = 'rexclude = ["/tmp"]\nrnodez = ["b:/x"]\nrkeep = 5\n'
+    with pytest.raises(ConfigError) as caught:
+        load(str(copy(watching(tmp_path, text + nodes + slips))))
+    assert [problem.split(": ")[1] for problem in caught.value.problems] == [
+        "rexclude",
+        "rnodez",
+        "rkeep",
+    ]
 
 
 # Ours

@@ -43,7 +43,7 @@ PURE = {"errors", "text", "changes", "rsync", "planning", "engine", "status"}
 PURE_OS = {"fsdecode", "fsencode"}
 #: Those that read the config may also ask about paths, users and groups.
 READERS_LIBRARY = LIBRARY | {"difflib", "grp", "pathlib", "posixpath", "pwd", "reprlib"}
-READERS_LIBRARY |= {"traceback", "types"}
+READERS_LIBRARY |= {"ast", "traceback", "types"}
 
 #: Commands that wait, or say how old something is.
 TIMED = ("ask", "interview", "side_by_side", "survey", "verify")
@@ -55,7 +55,8 @@ DOORS = {
     "daemon": {"service.service"},
     "lupa": {"lsyncd.lua"},
     "selectors": {"service.loop"},
-    "time": {"service.loop", *(f"commands.{name}" for name in TIMED)},
+    # The client's end of the control socket blocks, for as long as it was told.
+    "time": {"service.loop", "system.control", *(f"commands.{name}" for name in TIMED)},
     "rich": {"commands.ask"},
     "socket": {"system.beacon", "system.control", "system.signals", "system.systemd", "system.log"},
     "threading": set(),

@@ -18,16 +18,18 @@ from inosync.commands.probe import (
     answers,
     directory,
     imprecise,
+    key,
     limits,
     local_mirror,
     missing,
     names_us,
     parent,
-    refusal,
+    refused,
     rehearsal,
     rsync_and_clock,
     rules,
     script,
+    taken,
 )
 
 NOW = 1_700_000_000.0
@@ -132,7 +134,39 @@ def test_rsync_and_the_clock(
     version: str, time: str, extra: tuple[str, ...], found: list[str]
 ) -> None:
     told = {"version": version, "time": time}
-    assert levels(rsync_and_clock(make_pair(extra=extra), told, NOW)) == found
+    assert levels(rsync_and_clock(make_pair(extra=extra), told, NOW, exact=False)) == found
+
+
+def test_the_quick_check_needs_an_rsync_that_knows_it() -> None:
+    told = {"version": "rsync  version 3.1.2  protocol version 31"}
+    assert rsync_and_clock(make_pair(), told, NOW, exact=False) == []
+    (found,) = rsync_and_clock(make_pair(), told, NOW, exact=True)
+    assert found.text == "its rsync is 3.1.2; install 3.1.3 or later there"
+
+
+ONLY_RSYNC = b"/usr/bin/rrsync error: SSH_ORIGINAL_COMMAND does not run rsync\n"
+
+
+def test_a_key_is_restricted_as_the_config_says() -> None:
+    free, jailed = make_pair(None, "h:m"), make_pair(None, "h:/", restricted=True)
+    assert key(free, WELL, b"") == []
+    assert key(jailed, {}, ONLY_RSYNC) == []
+    assert key(make_pair(None, "h:/m"), {}, ONLY_RSYNC) == []  # it works in any case
+    (found,) = key(free, {}, ONLY_RSYNC)
+    assert found.level == WARNING
+    assert '"restricted": True' in found.text
+    (found,) = key(jailed, WELL, b"")
+    assert found.level == PROBLEM
+
+
+def test_who_was_kept_out_is_asked_again() -> None:
+    busy = b"/usr/bin/rrsync error: Another instance of rrsync is already accessing this directory."
+    found = taken(make_pair(), busy)
+    assert found is not None
+    assert found.level == WARNING
+    assert "put -no-lock" in found.text
+    assert taken(make_pair(), ONLY_RSYNC) is None
+    assert taken(make_pair(), b"") is None
 
 
 def test_whether_it_is_this_machine() -> None:
@@ -177,7 +211,7 @@ def test_a_rehearsal_tells_what_it_would_send() -> None:
 
 @pytest.mark.parametrize("status", [0, 24])
 def test_it_went_well(status: int) -> None:
-    assert refusal(make_pair(), status, b"", 20) is None
+    assert refused(make_pair(), status, b"", 20) is None
 
 
 @pytest.mark.parametrize(
@@ -186,11 +220,14 @@ def test_it_went_well(status: int) -> None:
         (None, b"", "no answer within 20 s"),
         (1, b"ERROR: module is read only\nrsync error: syntax", "the module is read only; set"),
         (255, b"\nssh: no route\n", "exit 255: ssh failed (ssh: no route); try 'ssh a true'"),
+        (255, b"Welcome!\nssh: no\nrsync: closed\n", "exit 255: ssh failed (ssh: no)"),
+        (255, b"rsync: closed\n", "exit 255: ssh failed (rsync: closed)"),
+        (12, ONLY_RSYNC, "exit 12: rrsync starts nothing but rsync (/usr/bin/rrsync error: SSH_"),
         (10, b"", "exit 10: error in socket I/O; check that a is up"),
     ],
 )
 def test_it_was_refused(status: int | None, errors: bytes, said: str) -> None:
-    found = refusal(make_pair(), status, errors, 20)
+    found = refused(make_pair(), status, errors, 20)
     assert found is not None
     assert found.level == PROBLEM
     assert found.text.startswith(said)
@@ -216,7 +253,7 @@ def test_it_was_refused(status: int | None, errors: bytes, said: str) -> None:
 def test_the_rule_that_rsync_refuses_is_named(status: int, errors: bytes, said: str) -> None:
     source = make_source(excludes=("a", ": r", ". /r"))
     pair = make_pair(source=source, extra=("--exclude-from=/mine",))
-    found = refusal(pair, status, errors + b"\n", 20)
+    found = refused(pair, status, errors + b"\n", 20)
     assert found is not None
     assert found.text.startswith(f"exit {status}: {said}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.configs import make_config, make_pair, make_source
 
-from inosync.commands.unit import findings, name, question
+from inosync.commands.unit import findings, name, question, user
 
 #: As systemctl(1) shows examples/inosync.service.
 STRICT = """\
@@ -49,6 +49,14 @@ def test_where_it_may_not_write(node: str) -> None:
         f"{path}: inosync.service may not write there: ReadWritePaths={path} "
         "(systemctl edit inosync.service)"
     )
+
+
+def test_as_whom_it_runs() -> None:
+    config = make_config(file="/etc/inosync.py")
+    assert user(f"{STRICT}User=\n", config) == ""
+    assert user(f"{STRICT}User=inosync\n", config) == "inosync"
+    assert user(f"{STRICT}User=inosync\n", make_config(file="/etc/other.py")) == ""
+    assert user("", config) == ""
 
 
 def test_a_tmp_of_its_own() -> None:

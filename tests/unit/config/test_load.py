@@ -57,6 +57,8 @@ def test_a_lane_for_big_files(script: Script) -> None:
         ("rbigsize = 1\nrparallel = 1", "rparallel = 1: leaves no room beside a big file"),
         ("rbigsize = 1\nextra = '--max-size=5'", "has --max-size in extra, and rbigsize decides"),
         ("rbigdelay = -1", "rbigdelay = -1: must be a number of seconds"),
+        ("rpoll = 'often'", "rpoll = 'often': must be a number of seconds, such as 10 or 0.5, or"),
+        ("rpoll = -1", "rpoll = -1: must be a number of seconds from 0 to one year (31622400), or"),
         ("rsettle = 5", "rsettle = 5: must be a dict of seconds by pattern"),
         ("rsettle = {'a': 'x'}", "rsettle['a'] = 'x': must be a number of seconds"),
         ("rsettle = {5: 1}", "rsettle[5] = 1: must be a string"),
@@ -66,8 +68,14 @@ def test_a_lane_for_big_files(script: Script) -> None:
         ("rsettle = {'d/': 1}", "rsettle['d/'] = 1: is for a pattern that no file matches"),
     ],
 )
-def test_lanes_that_are_refused(script: Script, text: str, problem: str) -> None:
+def test_values_that_are_refused(script: Script, text: str, problem: str) -> None:
     assert problem in script.problem(text)
+
+
+def test_looks_through_sources_of_which_no_event_tells(script: Script) -> None:
+    assert script.load().rpoll == 0.0
+    assert script.load("rpoll = 5").rpoll == 5.0
+    assert script.load("rpoll = 'auto'").rpoll == "auto"
 
 
 def test_a_mask_that_misses_new_directories_is_told(script: Script) -> None:

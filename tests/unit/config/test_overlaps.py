@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.configs import make_node
+from support.configs import make_node, make_pair
 
 from inosync.config.model import Pair, Source
 from inosync.config.overlaps import mirror_holding, mirror_overlaps, source_holding, source_overlaps
@@ -194,3 +194,11 @@ def test_the_root_directory_as_a_mirror(tree: Path) -> None:
     local = mirror_overlaps(pairs([contents], "/"))
     assert root in local[0][1]
     assert parse_destination("/").transport is Transport.LOCAL
+
+
+def test_the_root_of_a_restricted_key_is_a_directory_like_others(tree: Path) -> None:
+    (contents,) = sources(tree, "a/")
+    for node, wrong in (("host:/", False), ("/", True), ("host::m", False)):
+        pair = make_pair(contents, node, restricted=True)
+        found = [what for _, what in mirror_overlaps([pair]) if "root directory there" in what]
+        assert bool(found) is wrong

@@ -29,17 +29,20 @@ def test_the_default_rsync_has_to_be_there(script: Script, monkeypatch: pytest.M
         "rbigsize = None",
         "_rbigsize = 1",
         # loop variables, helpers and functions
-        "rnode = 'x'",
-        "nodes = node = path = paths = hosts = ['x']",
+        "rnode = 'x'\nrnodes += [rnode + ':/y']",
+        "nodes = node = path = paths = hosts = ['x']\nprint(nodes, node, path, paths, hosts)",
+        "for rnode in 'xy': pass",
         "rpath = '/www'",
         "base, site, domain, name, i, n, x = range(7)",
         "def exclude(): pass",
         "class rexclude: pass",
         "exclude = len",
-        "rexcludes = []\nexclude = ['x']",
-        "excludes = []\nrexclude = ['x']",
-        "edelay = delay = 5",
-        "RNODES = 1",
+        "rexcludes = []\nexclude = ['x']\nrexcludes += exclude",
+        "excludes = []\nrexclude = ['x']\nexcludes += rexclude",
+        "edelay = delay = 5\nemaxdelay = delay",
+        "RNODES = 1\nrnodes *= RNODES",
+        "zzyzx = ['x']\nvars()",
+        "rexclude = None",
         "globals()['x' * 100_000] = 1",
         "globals()['\\n'] = 1",
     ],
@@ -62,6 +65,11 @@ def test_names_that_are_the_users_own(script: Script, text: str) -> None:
         ("rscop = 'x'", "rscop", "rscope"),
         ("timeout = 5", "timeout", "rtimeout"),
         ("mask = 5", "mask", "emask or umask"),
+        # beside the setting itself, if nothing reads it
+        ("rexcludes = ['x']\nrexclude = ['y']", "rexclude", "rexcludes"),
+        ("rnodez = ['b:/x']", "rnodez", "rnodes"),
+        ("edelay = delay = 5", "delay", "edelay"),
+        ("RNODES = ['b:/x']", "RNODES", "rnodes"),
     ],
 )
 def test_names_that_look_like_a_setting(script: Script, text: str, name: str, meant: str) -> None:
@@ -69,6 +77,15 @@ def test_names_that_look_like_a_setting(script: Script, text: str, name: str, me
         f"{name}: unknown setting, did you mean {meant}? "
         f"(a variable of your own may be called _{name})"
     )
+
+
+def test_a_name_that_is_like_no_setting_and_that_nothing_reads(script: Script) -> None:
+    assert script.problem("zzyzx = 5") == (
+        "zzyzx: unknown setting, which nothing reads; remove it "
+        "(a variable of your own may be called _zzyzx)"
+    )
+    assert script.problem("rkeep = 5").startswith("rkeep: unknown setting")  # of another version
+    assert script.problem("base = 5").startswith("base: unknown setting")
 
 
 def test_a_misspelt_name_of_what_is_needed(script: Script) -> None:
@@ -84,8 +101,9 @@ def test_a_misspelt_name_of_what_is_needed(script: Script) -> None:
 
 def test_a_misspelt_rpath_matters_when_a_node_needs_it(script: Script) -> None:
     base = "wpath = www\nrpaht = '/x'\n"
-    assert script.load("rnodes = ['a:/x']", base=base).pairs
-    problem = script.problem("rnodes = ['a:']", base=base)
+    read = "print(rpaht)\n"
+    assert script.load(f"{read}rnodes = ['a:/x']", base=base).pairs
+    problem = script.problem(f"{read}rnodes = ['a:']", base=base)
     assert problem.startswith("rpaht: unknown setting, did you mean rpath?")
 
 

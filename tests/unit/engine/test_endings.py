@@ -32,6 +32,7 @@ from inosync.engine.actions import (
     Terminate,
 )
 from inosync.engine.mirror import State
+from inosync.engine.records import Failure
 from inosync.engine.roster import GRACE
 from inosync.planning.order import RunKind
 from inosync.planning.steps import Renew
@@ -105,7 +106,7 @@ def test_a_held_mirror_waits_for_a_person() -> None:
     engine = make_engine()
     (mirror,) = started(engine)
     engine.exited(mirror, Outcome(25), NOW)
-    assert "held until told to go on" in said(engine.due(NOW), ERROR)[0]
+    assert "held: inosync --sync goes on" in said(engine.due(NOW), ERROR)[0]
     assert engine.deadline() is None
     assert started(engine, NOW + 100) == []
     engine.release("asked for", NOW + 200)
@@ -121,17 +122,24 @@ def test_a_run_that_does_nothing_for_rtimeout_is_ended_then_killed() -> None:
         assert engine.due(now) == [Look(mirror)]
         engine.activity(mirror, 5, now)
     assert engine.due(NOW + 375) == [Look(mirror)]
-    engine.activity(mirror, 5, NOW + 375)
+    engine.activity(mirror, 5, NOW + 375, said=("warm welcome", "the disk of n0 hangs"))
     actions = engine.due(NOW + 375)
     assert Terminate(mirror) in actions
     assert said(actions, WARNING) == [
-        "/srv/www -> n0:/m: its run did nothing for 300 s (rtimeout): ended, to be tried again"
+        "/srv/www -> n0:/m: its run did nothing for 300 s (rtimeout): ended, to be tried again; "
+        "its last words were: the disk of n0 hangs",
+        "  warm welcome",
     ]
     assert engine.deadline() == NOW + 375 + GRACE
     assert Kill(mirror) in engine.due(NOW + 375 + GRACE)
     engine.exited(mirror, Outcome(-9), NOW + 381)
     assert mirror.state is State.BACKOFF
     assert said(engine.due(NOW + 381)) == []
+    reason, words = (
+        "its run did nothing for 300 s (rtimeout)",
+        ("warm welcome", "the disk of n0 hangs"),
+    )
+    assert mirror.health.failure == Failure(NOW + 375, -15, reason, words)
 
 
 def test_a_run_that_moves_is_left_alone() -> None:
@@ -276,7 +284,7 @@ def test_one_that_would_delete_more_is_held_until_a_person_approves() -> None:
     assert starts(actions) == []
     assert said(actions, ERROR) == [
         "/srv/www -> n0:/m: would delete 6 files (rmaxdelete is 5), such as a, b: held, "
-        "nothing was deleted; inosync --sync or SIGUSR2 goes on"
+        "nothing was deleted; inosync --sync goes on"
     ]
     assert engine.mirrors[0].state is State.HELD
     assert engine.release("asked for", NOW, node="other") == []

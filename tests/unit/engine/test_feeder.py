@@ -24,6 +24,7 @@ from support.engines import (
 
 from inosync.changes.batch import full_pass
 from inosync.changes.changes import Change, Changes, Kind
+from inosync.changes.doubts import MOST, NO_DOUBTS
 from inosync.engine.actions import (
     Outcome,
     Rewatch,
@@ -245,6 +246,34 @@ def test_what_is_sought_counts_for_those_who_ask_meanwhile() -> None:
     assert mirror.pending == full_pass("start-up", NOW)
 
 
+@pytest.mark.parametrize("found", [True, False])
+def test_what_has_no_names_any_more_is_looked_for(found: bool) -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    source = engine.config.sources[0]
+    many = Changes(entries={b"%d" % number: None for number in range(MOST + 1)})
+    engine.changed(source, many, NOW)
+    ((action,), mirror) = engine.due(NOW), engine.mirrors[0]
+    assert isinstance(action, Start)
+    assert action.order.forgotten
+    engine.narrow(mirror, Question(5, reached=7), NOW + 1)
+    assert (mirror.state, mirror.pending, mirror.totals.runs) == (State.IDLE, None, 0)
+    assert (mirror.since, mirror.done) == (NOW, 0)
+    actions = engine.due(NOW + 1)
+    assert Seek(mirror, Question(5, reached=7)) in actions
+    assert said(actions) == [
+        f"{mirror.name}: more has changed than is remembered: looked for by time"
+    ]
+    engine.found(mirror, Answer(ONE if found else Changes()), NOW + 2)
+    (order,) = [a.order for a in engine.due(NOW + 2) if isinstance(a, Start)] or [None]
+    if order is not None:
+        # Not what else was in doubt: it has changed since, so it is found.
+        assert (order.batch.changes, order.batch.doubts) == (ONE, NO_DOUBTS)
+        assert mirror.done == 0
+        engine.exited(mirror, Outcome(0), NOW + 3)
+    assert (order is not None) is found
+    assert (mirror.since, mirror.done) == (None, mirror.offered)
+
+
 def known(engine: Engine, *numbers: int) -> dict[str, Question]:
     return {engine.mirrors[number].name: Question(5) for number in numbers}
 
@@ -383,7 +412,7 @@ def test_after_a_source_was_watched_anew_those_that_go_on_owe_a_pass() -> None:
     free = frozenset([one.pair.node.name])
     engine.hold(source, "is elsewhere", NOW + 2, free=free)
     engine.exited(*next((mirror, Outcome(0)) for mirror in starts(engine.due(NOW + 2))), NOW + 3)
-    engine.sources[source.path].watched = False  # as a reload does
+    engine.sources[source.path].deafen(NOW + 4)  # as a reload does
     engine.hold(source, "is elsewhere", NOW + 4, free=free)
     assert starts(engine.due(NOW + 4)) == [one]
     assert other.pending is None

@@ -7,7 +7,7 @@ from support.configs import make_pair
 
 from inosync.engine.actions import DEBUG, ERROR, INFO, WARNING, Outcome, Say
 from inosync.engine.backoff import Backoff
-from inosync.engine.messages import drift, failure, success
+from inosync.engine.messages import drift, failure, hung, success
 from inosync.engine.mirror import Mirror
 from inosync.engine.records import Comparison
 from inosync.rsync.differences import EQUAL, Difference, Drift
@@ -50,9 +50,18 @@ def test_a_failure_that_is_new_is_told_whole() -> None:
 def test_what_a_person_has_to_mend_is_an_error() -> None:
     (first, *_) = failure(ailing("limit"), Outcome(25), again="", wait=0.0)
     assert first.level == ERROR
-    assert first.text.endswith("held until told to go on (SIGUSR2)")
+    assert first.text.endswith("held: inosync --sync goes on")
     (killed, *_) = failure(ailing("killed"), Outcome(-9), again="", wait=1.0)
     assert killed.text.startswith("/srv/www -> n:/m: killed by signal 9")
+
+
+def test_a_run_that_hangs_is_told_with_what_it_had_said() -> None:
+    (silent,) = hung(mirror(), "did nothing", ())
+    assert silent == Say(WARNING, "/srv/www -> n:/m: did nothing: ended, to be tried again")
+    again = hung(ailing("did nothing"), "did nothing", ("one", "two"))
+    assert [line.level for line in again] == [DEBUG, DEBUG]
+    assert again[0].text.endswith("again; its last words were: two")
+    assert again[1].text == "  one"
 
 
 @pytest.mark.parametrize(("tries", "level"), [(2, DEBUG), (8, WARNING), (9, DEBUG), (16, WARNING)])

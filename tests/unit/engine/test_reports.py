@@ -166,10 +166,11 @@ def test_a_run_that_hangs_is_a_failure() -> None:
     engine.due(NOW + 10)
     (mirror,) = engine.mirrors
     engine.activity(mirror, 1, NOW + 10)
-    engine.activity(mirror, 1, NOW + 310)
+    engine.activity(mirror, 1, NOW + 310, said=("the disk hangs",))
     (report,) = told(engine.due(NOW + 310))
     assert report["meaning"] == "its run did nothing for 300 s (rtimeout)"
     assert (report["exit"], report["state"]) == (None, "backoff")
+    assert report["lines"] == ["the disk hangs"]
     engine.exited(mirror, Outcome(20), NOW + 311)
     assert told(engine.due(NOW + 311)) == []
 

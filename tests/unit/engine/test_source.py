@@ -35,7 +35,7 @@ def test_held_for_all_and_then_for_all_but_one() -> None:
     assert (it.open_for("one"), it.open_for("other")) == (True, False)
     assert it.held_since == NOW  # it has been held all the time
     assert it.hold("is empty", FREE, NOW + 6) == frozenset()  # nothing new for the one
-    it.watched = False  # watched anew since
+    it.deafen(NOW + 7)  # watched anew since
     assert it.hold("is empty", FREE, NOW + 7) == FREE
     it.resume()
     assert it.open_for("other")
@@ -46,6 +46,20 @@ def test_a_hold_that_leaves_some_alone_owes_them_nothing() -> None:
     it.resume()
     assert it.hold("is elsewhere", FREE, NOW) == frozenset()
     assert it.held_since == NOW
+
+
+def test_what_nobody_hears_of_lags_until_the_watches_stand() -> None:
+    it = state()
+    assert it.since(big=False) is None
+    it.deafen(NOW)
+    it.deafen(NOW + 1)
+    assert it.since(big=False) == it.since(big=True) == NOW
+    it.resume()
+    assert it.since(big=False) is None
+    it.deafen(NOW + 2)
+    anew = state()
+    anew.inherit(it)
+    assert anew.since(big=False) == NOW + 2
 
 
 def test_all_that_was_gathered_goes_together() -> None:

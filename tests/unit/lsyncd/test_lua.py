@@ -337,6 +337,44 @@ def test_every_option_of_rsync_is_taken(loaded: Callable[[str], list[Config]], o
     assert node.extra == expected
 
 
+def test_numbers_that_do_not_go_together(loaded: Callable[[str], list[Config]]) -> None:
+    (config,) = loaded(
+        'settings {maxProcesses = "1"}\n'
+        'sync{default.rsync, source="{t}/src", target="host:x", batchSizeLimit=5, delay="3"}'
+    )
+    assert (config.rparallel, config.rbigsize, config.edelay) == (2, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "comment"),
+    [
+        ("delay = -1", "delay = -1: is no number of seconds; left out"),
+        ("exitcodes = {[23] = 'ok'}", "exitcodes = {...}: what follows each exit status of rsync"),
+        ("xargs = {binary = '/x'}", "xargs = {...}: deletions and renames go through rsync"),
+        ("delete = false", '# rscope = "changes" is left out, and each run passes over the whole'),
+    ],
+)
+def test_what_is_left_out_is_said(text: str, comment: str) -> None:
+    text = f'sync{{default.rsync, source="a", target="h:x", {text}}}'
+    assert comment in convert(text, "conf", "/")
+    assert 'settings.inotifyMode = "x"' in convert(f'settings.inotifyMode="x"\n{text}', "c", "/")
+
+
+def test_a_port_of_ssh(loaded: Callable[[str], list[Config]]) -> None:
+    where = 'sync{default.rsyncssh, source="{t}/src", host="h", targetdir='
+    (config,) = loaded(where + '"/x", ssh = {port = 2222}}')
+    assert (config.pairs[0].destination.text, config.pairs[0].destination.port) == ("h:/x/", 2222)
+    (config,) = loaded(where + '"x", ssh = {port = 2222}}')
+    assert (config.pairs[0].destination.text, config.pairs[0].destination.port) == ("h:x/", 2222)
+    (config,) = loaded(where + '"/x", ssh = {port = 2222, options = {User = "root"}}}')
+    assert (config.pairs[0].destination.text, config.pairs[0].destination.port) == ("h:/x/", 0)
+    assert config.nodes[0].extra == ("--rsh=ssh -oUser=root -p 2222",)
+    (config,) = loaded(
+        'sync{default.rsync, source="{t}/src", target="h:/x", rsync = {binary = "/bin/sh"}}'
+    )
+    assert config.rsync == "/bin/sh"
+
+
 def test_top_level_alone(loaded: Callable[[str], list[Config]]) -> None:
     (config,) = loaded('sync{default.rsync, source="{t}/src", target="h:/x", subdirs=false}')
     assert config.sources[0].excludes == ("*/",)

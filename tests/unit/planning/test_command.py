@@ -18,10 +18,11 @@ PROGRAM = ("checksum", "control", "environment_shell")
 BASE = ["/usr/bin/rsync", "-ltrp", "--delete", "--protect-args", "--stats", "--no-human-readable"]
 
 
+NODE = ("rspeed", "rtimeout", "extra", "restricted")
+
+
 def argv(destination: str = "/mirror", *, source=None, config=None, **options) -> list[str]:
-    node = {
-        key: options.pop(key) for key in list(options) if key in ("rspeed", "rtimeout", "extra")
-    }
+    node = {key: options.pop(key) for key in list(options) if key in NODE}
     program = Program(
         options.pop("version", NEW),
         **{key: options.pop(key) for key in list(options) if key in PROGRAM},
@@ -99,6 +100,14 @@ def test_what_must_be_deleted_is_hidden_before_all_rules() -> None:
     source = make_source(argument="/srv/www", prefix="www", excludes=("+ *",))
     words = argv(source=source, hide=[b"a/o?d"], spare=[b"lost"])
     assert words[-6:-3] == ["--filter=H /www/a/o\\?d", "--filter=-sr /www/lost", "--exclude=+ *"]
+
+
+def test_what_rsync_has_for_itself_is_protected_before_all_rules() -> None:
+    source = make_source(argument="/srv/www", prefix="www", excludes=("+ *",))
+    words = argv("/m", source=source, extra=("--backup-dir=/m/old/b*k",), spare=[b"lost"])
+    rules = [word for word in words if word.startswith(("--filter", "--exclude"))]
+    protected = ["--filter=P /old", "--filter=P /old/b\\*k"]
+    assert rules == [*protected, "--filter=-sr /www/lost", "--exclude=+ *"]
 
 
 def test_an_old_rsync_is_not_given_what_it_does_not_know() -> None:
@@ -292,6 +301,50 @@ def test_a_short_run_to_a_local_node_has_no_timeout_of_its_own() -> None:
     assert "--timeout=300" in argv("/mirror")
     assert "--timeout=300" in argv("/mirror", listed=True, big=True)
     assert "--timeout=300" in argv("h:/p", listed=True)
+
+
+def test_over_ssh_a_run_has_nothing_that_rrsync_refuses() -> None:
+    words = argv("h:/p")
+    assert not {"--protect-args", "--modify-window=-1"} & set(words)
+    unprotected = ["--no-old-args", "--no-protect-args"]
+    assert [word for word in words if word in unprotected] == unprotected
+    assert "--remote-option=--modify-window=-1" in words
+    assert "--protect-args" in argv("h::m/p")
+    old = argv("h:/p", version=(3, 2, 3))
+    assert "--protect-args" in old
+    assert not set(unprotected) & set(old)
+
+
+@pytest.mark.parametrize("torn", ["a\nb", "a\rb", "a\N{NO-BREAK SPACE}b"])
+def test_names_that_would_be_taken_apart_are_protected(torn: str) -> None:
+    relink = Relink(torn.encode(), b"new", (), (), frozenset())
+    assert "--protect-args" in argv("h:/p", step=relink)
+    assert "--protect-args" in argv(f"h:/{torn}")
+    assert "--protect-args" not in argv("h:/p", step=Relink(b"a \t'b", b"c d", (), (), frozenset()))
+
+
+@pytest.mark.parametrize("extra", [("--modify-window=0",), ("-@0",), ("-@", "1")])
+@pytest.mark.parametrize("there", ["/m", "h:/m", "h::m"])
+def test_which_times_are_equal_is_the_users_to_say(extra: tuple[str, ...], there: str) -> None:
+    words = argv(there, extra=extra)
+    assert not any(word.endswith("--modify-window=-1") for word in words)
+
+
+@pytest.mark.parametrize(
+    ("there", "restricted", "link"),
+    [
+        ("h:/srv/m/", False, "--link-dest=/srv/m/a/old"),
+        ("h:/", True, "--link-dest=/a/old"),
+        ("h:m", True, "--link-dest=/m/a/old"),
+        ("h:", True, "--link-dest=/a/old"),
+        ("h:m", False, "--link-dest=../../a/old"),
+        ("/m", True, "--link-dest=../../a/old"),
+        ("h::m/x", True, "--link-dest=../../a/old"),
+    ],
+)
+def test_where_a_node_has_the_old_place(there: str, restricted: bool, link: str) -> None:
+    relink = Relink(b"a/old", b"b/new", (), (), frozenset())
+    assert link in argv(there, step=relink, restricted=restricted)
 
 
 def test_ssh_shares_its_connections() -> None:

@@ -16,6 +16,22 @@ NAMED = Batch(NOW, 1, changes=Changes.of([Change(b"f", Kind.ENTRY)]))
 
 
 @pytest.mark.parametrize(
+    ("batch", "kind", "forgotten"),
+    [
+        (Batch(NOW, 1), RunKind.PASS, True),
+        (Batch(NOW, 1), RunKind.REHEARSAL, True),
+        (Batch(NOW, 1), RunKind.CONTENTS, False),
+        (NAMED, RunKind.PASS, False),
+        (full_pass("start-up", NOW), RunKind.PASS, False),
+    ],
+)
+def test_which_runs_carry_what_has_no_names(
+    batch: Batch, kind: RunKind, *, forgotten: bool
+) -> None:
+    assert Order(make_pair(), kind, batch).forgotten is forgotten
+
+
+@pytest.mark.parametrize(
     ("batch", "rscope", "big", "named"),
     [
         (NAMED, "changes", False, True),

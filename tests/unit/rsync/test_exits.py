@@ -44,6 +44,15 @@ def test_a_cure_names_the_host_and_a_local_one_this_host() -> None:
     assert "rsync is installed on web7" in judge(12, make_pair(None, "web7::m").destination).cure
 
 
+def test_a_refusal_is_judged_by_what_was_said() -> None:
+    destination = make_pair(None, "web7:/p").destination
+    judgement = judge(12, destination, ["option -K has been disabled on this server."])
+    assert (judgement.verdict, judgement.meaning) == (SLOW, "rrsync refuses -K")
+    busy = ["Another instance of rrsync is already accessing this directory."]
+    assert judge(12, destination, busy).verdict is RETRY
+    assert judge(24, destination, busy).verdict is OK
+
+
 def test_a_judgement_names_the_signal() -> None:
     assert judge(-9, make_pair().destination) == Judgement(
         RETRY, "killed by signal 9", "nothing, unless it repeats"

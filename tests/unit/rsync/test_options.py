@@ -16,7 +16,9 @@ from inosync.rsync.options import (
     follows_links,
     half_written,
     hindrance,
+    keeps_in_place,
     keeps_partials,
+    leads_out,
     most_deletions,
     options,
     parse_extra,
@@ -24,6 +26,7 @@ from inosync.rsync.options import (
     rule_files,
     spoken,
     timed,
+    values,
     whole_files,
     with_rules,
     withholding,
@@ -109,7 +112,10 @@ def test_what_is_accepted(value: object, words: tuple[str, ...]) -> None:
         (["--filter=. -"], "standard input is inosync's own"),
         ("--exclude-from=-", "standard input is inosync's own"),
         ("--include-from -", "standard input is inosync's own"),
-        ("--old-args", "which is refused: rsync refuses it beside --protect-args"),
+        ("--old-args", "which is refused: names would be taken apart"),
+        ("--filter=P *", "it has no pattern; if that is one option, quote it: '--filter=P *'"),
+        ("-a --chmod=u+x x -z", "if that is one option, quote it: '--chmod=u+x x'"),
+        ("--rsh=ssh -p 3", "if that is one option, quote it: '--rsh=ssh -p 3'"),
         ("--no-delete", "to delete nothing there write --filter='P *'"),
         ("--no-delete-after", "to delete nothing there write --filter='P *'"),
         ("--no-stats", "there is no opposite of --stats; remove it"),
@@ -290,3 +296,22 @@ def test_who_takes_no_file_for_equal_by_size_and_date() -> None:
     assert compares_contents(("--checksum",))
     assert not compares_contents(("-z", "--checksum-choice=md5"))
     assert not compares_contents(("-c", "--no-checksum"))
+
+
+def test_the_values_of_options() -> None:
+    words = ("-aT", "/t", "--backup-dir", "/b", "--backup-dir=c", "-T/u", "--temp-dir=", "-v")
+    assert list(values(words, ("-T", "--temp-dir"))) == ["/t", "/u"]
+    assert list(values(words, ("--backup-dir",))) == ["/b", "c"]
+
+
+def test_what_is_written_where_a_link_leads_to() -> None:
+    assert leads_out(("-aK",)) == "-K"
+    assert leads_out(("--keep-dirlinks",)) == "--keep-dirlinks"
+    assert leads_out(("-aLk",)) == ""
+
+
+def test_old_versions_beside_their_files() -> None:
+    assert keeps_in_place(("-ab", "--suffix=~")) == "-b"
+    assert keeps_in_place(("--backup",)) == "--backup"
+    assert keeps_in_place(("-b", "--backup-dir=x")) == ""
+    assert keeps_in_place(("-a",)) == ""

@@ -49,6 +49,13 @@ def test_the_evidence_is_the_last_lines_and_safe_to_log() -> None:
     assert lines[-1] == "\\x1b[31mred \\udcff"
 
 
+def test_that_a_connection_is_not_shared_is_no_evidence() -> None:
+    chatter = b"ControlSocket /run/x/y already exists, disabling multiplexing\r\n"
+    assert evidence(chatter + b"Permission denied (publickey).\n") == (
+        "Permission denied (publickey).",
+    )
+
+
 TOLD = (
     b"\nname\n     32,768   0%    0.00kB/s    0:00:00  \r"
     b"     999850  99% 1005.53kB/s    0:00:07 (xfr#19997, to-chk=3/20001)\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inosync.rsync.program import chooses_shell, parse_checksum, parse_version
+from inosync.rsync.program import Program, chooses_shell, parse_checksum, parse_version
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,12 @@ def test_who_chooses_the_remote_shell(extra: tuple[str, ...], chosen: bool) -> N
 )
 def test_the_version(output: str, version: tuple[int, int, int] | None) -> None:
     assert parse_version(output) == version
+
+
+@pytest.mark.parametrize(
+    ("version", "exactly", "escapes"),
+    [((3, 1, 2), False, False), ((3, 1, 3), True, False), ((3, 2, 4), True, True)],
+)
+def test_what_a_version_can_do(version: tuple[int, int, int], exactly: bool, escapes: bool) -> None:
+    program = Program(version)
+    assert (program.compares_exactly, program.escapes) == (exactly, escapes)

@@ -23,13 +23,15 @@ from inosync.status.snapshot import lines, snapshot
 
 
 def test_before_the_watches_stand() -> None:
-    now = snapshot(make_engine(), {"/srv/www": None}, facts())
+    engine = make_engine()
+    engine.sources["/srv/www"].deafen(NOW - 3.0)
+    now = snapshot(engine, {"/srv/www": None}, facts())
     assert lines(now) == [
         "source /srv/www: setting up, 0 directories, 0 events, 0 overflows",
-        "mirror /srv/www -> a:/m: idle, in sync, 0 runs, 0 failed",
-        "mirror /srv/www -> b:/m: idle, in sync, 0 runs, 0 failed",
+        "mirror /srv/www -> a:/m: idle, 3.0 s behind, 0 runs, 0 failed",
+        "mirror /srv/www -> b:/m: idle, 3.0 s behind, 0 runs, 0 failed",
     ]
-    assert now["synced"]
+    assert not now["synced"]
 
 
 def test_one_well_and_one_failing_line_by_line() -> None:

@@ -1,0 +1,99 @@
+"""What is remembered of a mirror, asked for while the daemon runs."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from pathlib import Path
+
+from support.configs import make_config, make_pair, make_source
+
+from inosync.changes.changes import Changes
+from inosync.engine.actions import Outcome, Start
+from inosync.engine.engine import Engine
+from inosync.engine.mirror import Mirror
+from inosync.planning.scan import Question
+from inosync.service.keeper import MARGIN, Keeper
+from inosync.service.loop import Loop
+from inosync.service.sources import Sources
+from inosync.system.state import StateFile
+
+
+class Scene:
+    """A mirror of a real source, whose runs do nothing and end well, and who remembers it."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        source = make_source(str(folder))
+        pair = make_pair(source, "a:/m", rscope="changes")
+        self.config = make_config([pair], edelay=0.0, emaxdelay=0.0, **settings)
+        self.engine = Engine(self.config, lambda: 0.0)
+        self.loop = Loop()
+        self.sources = Sources(self.engine, self.config, self.loop)
+        self.keeper = Keeper(
+            self.engine, self.sources, self.loop, StateFile(str(folder.parent / "state"))
+        )
+        self.sources.recall = self.keeper.recall
+        self.sources.open()
+        while not self.engine.sources[source.path].watched:
+            self.sources.due(self.loop.clock())
+        (self.mirror,) = self.engine.mirrors
+
+    def run(self) -> None:
+        """Let the mirror get what it owes."""
+        now = self.loop.clock()
+        assert any(isinstance(action, Start) for action in self.engine.due(now))
+        self.keeper.due(now)
+        self.engine.exited(self.mirror, Outcome(0), now)
+        self.keeper.due(now)
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        self.sources.close()
+        self.loop.close()
+
+    def change(self) -> None:
+        """Change something."""
+        self.engine.changed(self.config.sources[0], Changes(entries={b"f": None}), 0.0)
+
+
+def asked(scene: Scene) -> Question | None:
+    mirror: Mirror = scene.mirror
+    return scene.keeper.instead(mirror)
+
+
+def test_a_mirror_that_had_everything_is_asked_for_once_for_each_run(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "f").write_text("x")
+    with closing(Scene(source)) as scene:
+        once_for_each_run(scene)
+
+
+def once_for_each_run(scene: Scene) -> None:
+    assert asked(scene) is None  # nothing is known of it
+    before = time.time()
+    scene.run()
+    question = asked(scene)
+    assert question is not None
+    assert question.since is not None
+    assert before - MARGIN - 1 < question.since / 1e9 < time.time() - MARGIN
+    # What floods in meanwhile does not keep it from its next run.
+    assert asked(scene) is None
+    scene.change()
+    scene.run()
+    assert asked(scene) is not None
+    scene.change()
+    scene.run()
+    scene.change()
+    scene.engine.due(scene.loop.clock())
+    scene.mirror.aside = scene.mirror.flight  # something else waits for its next try
+    assert asked(scene) is None
+
+
+def test_a_source_that_is_looked_through_is_not_known(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "f").write_text("x")
+    with closing(Scene(source, rpoll=60.0)) as scene:
+        scene.run()
+        assert asked(scene) is None
