@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, collect, merged
-from inosync.changes.changes import Changes
+from inosync.changes.changes import Change, Changes, Kind
 from inosync.changes.doubts import homes
 from inosync.engine import ailing, comparison, messages, suspects
 from inosync.engine.actions import DEBUG, ERROR, WARNING, Kill, Look, Outcome
@@ -20,8 +20,10 @@ from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.planning.command import SILENCE
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Renew
+from inosync.planning.steps import Clear, Renew
+from inosync.rsync.causes import Cause
 from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict
+from inosync.rsync.options import keeps_in_place
 from inosync.rsync.output import NOTHING
 
 #: Lines of what a failed run said that are remembered.
@@ -81,11 +83,12 @@ class Endings:
         repeat = fine and flight is not None and _to_repeat(mirror, outcome, flight)
         lane = lanes.beside(mirror)
         ousted = self._take_odd(mirror, outcome, now) if well else False
+        barred = self._take_barred(mirror, outcome, now) if well else False
         left = suspects.rest(mirror) if well else None
         wait = mirror.ended(
             judgement,
             now,
-            complete=not repeat and not ousted and left is None and lane is None,
+            complete=not (repeat or ousted or barred) and left is None and lane is None,
             sure=outcome.returncode == 0 and not ousted,
             whole=not outcome.listed,
             partial=outcome.returncode == PARTIAL or outcome.account.room,
@@ -94,8 +97,8 @@ class Endings:
             lane.beside = merged(lane.beside, suspects.without(flight))
         if mirror.big and well:
             # One that had nothing to do needs no rest.
-            rest = self.roster.config.rbigdelay if outcome.command else 0.0
-            lanes.ended(mirror, now, rest=rest)
+            ran = bool(outcome.command)
+            lanes.ended(mirror, now, rest=self.roster.config.rbigdelay * ran, ran=ran)
         if left is not None:
             mirror.offer(left)
         if repeat and flight is not None:
@@ -113,8 +116,9 @@ class Endings:
         suspects.sent(mirror, outcome)
         mirror.moved(outcome.transferred, last=False)
         if not well:
-            text = f"{mirror.name}: renamed, to be sent again: {judgement.meaning}"
-            self.roster.say(DEBUG, text)
+            cleared = isinstance(steps[0], Clear)
+            what = "old versions are in the way" if cleared else "renamed, to be sent again"
+            self.roster.say(DEBUG, f"{mirror.name}: {what}: {judgement.meaning}")
         partly = isinstance(steps[0], Renew) and outcome.returncode == PARTIAL
         mirror.stepped(well=well or partly)
         self.scheduler.go_on(mirror, now)
@@ -177,6 +181,21 @@ class Endings:
         mirror.ousted |= ousted
         batch = collect(Changes(levels=dict.fromkeys(homes(ousted))), now)
         assert batch is not None  # there is one for each
+        mirror.offer(replace(batch, named=True))
+        return True
+
+    def _take_barred(self, mirror: Mirror, outcome: Outcome, now: float) -> bool:
+        """Return whether another run must make way for what old versions have barred."""
+        if not keeps_in_place(mirror.pair.node.extra):
+            return False
+        fresh = [
+            Change(each.path, Kind.ENTRY)
+            for each in outcome.account.complaints
+            if each.cause is Cause.IN_THE_WAY and each.path not in mirror.ailing
+        ]
+        batch = collect(Changes.of(fresh), now)
+        if batch is None:
+            return False
         mirror.offer(replace(batch, named=True))
         return True
 

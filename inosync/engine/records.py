@@ -40,6 +40,7 @@ class Ran:
     moved: Transferred
     account: Account = SILENT
     kept: tuple[tuple[bytes, bytes], ...] = ()
+    command: str = ""
 
 
 @dataclass(frozen=True)

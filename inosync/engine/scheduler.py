@@ -138,6 +138,7 @@ class Scheduler:
             retried=mirror.backoff.failures > 0,
             blind=ailing.blind(mirror.ailing, batch, now),
             odd=mirror.ousted,
+            barred=ailing.barred(mirror.ailing, batch),
             equal_at=mirror.equal_at,
         )
         self.roster.actions.append(Start(mirror, order))

@@ -15,11 +15,18 @@ from dataclasses import dataclass
 from inosync.config.model import Config, Pair
 from inosync.planning.file_list import list_options, top
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Fuzzy, Relink, Renew, Step
+from inosync.planning.steps import Clear, Fuzzy, Relink, Renew, Step
 from inosync.rsync import differences
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import rsync_options
-from inosync.rsync.options import keeps_partials, most_deletions, options, spoken, with_rules
+from inosync.rsync.options import (
+    keeps_partials,
+    most_deletions,
+    options,
+    spoken,
+    suffix,
+    with_rules,
+)
 from inosync.rsync.own_places import own_places
 from inosync.rsync.program import CONNECT_TIMEOUT, Program, chooses_shell, ssh_command
 
@@ -52,6 +59,7 @@ _NAMED = ("--ignore-missing-args", "--from0", "--files-from=-")
 _STEP_OPTIONS: dict[type, tuple[str, ...]] = {
     Fuzzy: ("--ignore-existing", "--fuzzy", "--no-whole-file"),
     Renew: ("--ignore-times",),
+    Clear: ("--force",),
 }
 
 #: The largest number that --max-delete takes (an int in options.c).
@@ -136,8 +144,10 @@ def _protection(run: Run, program: Program) -> list[str]:
 
 def _said(run: Run) -> list[str]:
     """Return the names that the command line of the node's rsync has."""
-    places = (run.step.old, run.step.new) if isinstance(run.step, Relink) else ()
-    return [run.pair.landing().path, *map(os.fsdecode, places)]
+    step, places = run.step, [run.pair.landing().path]
+    if isinstance(step, Relink):
+        places += [os.fsdecode(step.old), os.fsdecode(step.new)]
+    return [*places, os.fsdecode(step.path)] if isinstance(step, Clear) else places
 
 
 def _over_ssh(pair: Pair) -> bool:
@@ -202,6 +212,7 @@ def _carrying(run: Run, config: Config) -> list[str]:
     words += _lane_options(with_rules(spoken(extra), first), size, big=run.big)
     if run.kind is RunKind.CONTENTS:
         words = [*_without_deletions(words), "--checksum", *_only(run.only, prefix)]
+    words += _clearing(run.pair, run.step) if isinstance(run.step, Clear) else ()
     words += differences.OPTIONS if run.contents or run.kind is RunKind.COMPARISON else ()
     words += differences.TOLD if run.tells else ()
     if run.pretends:
@@ -229,12 +240,33 @@ def _ends(pair: Pair, path: str) -> list[str]:
 
 def _old_place(pair: Pair, relink: Relink) -> str:
     """Return how a node is told where it has the content of a directory."""
-    there = pair.landing(os.fsdecode(relink.old)).path
-    if _over_ssh(pair) and (pair.node.restricted or there.startswith("/")):
-        # rrsync takes a path for one from the top of its directory, and none with "..".
-        return there if there.startswith("/") else f"/{there}"
+    if there := _from_its_root(pair, relink.old):
+        return there
     up = "../" * (relink.new.count(b"/") + 1) if relink.new else ""
     return f"{up}{os.fsdecode(relink.old)}"
+
+
+def _from_its_root(pair: Pair, path: bytes) -> str:
+    """Return a path of the source as an absolute one on an ssh node, ``""`` if it is not known.
+
+    rrsync takes a path for one from the top of its directory, and none with "..".
+    """
+    there = pair.landing(os.fsdecode(path)).path
+    if not _over_ssh(pair) or not (pair.node.restricted or there.startswith("/")):
+        return ""
+    return there if there.startswith("/") else f"/{there}"
+
+
+def _clearing(pair: Pair, clear: Clear) -> list[str]:
+    """Return the options by which old versions go to a directory beside the one they were in.
+
+    Its name ends as theirs, so that rsync protects it in every other run.
+    """
+    beside = clear.path + os.fsencode(suffix(pair.node.extra))
+    place = _from_its_root(pair, beside) or "/".join(
+        filter(None, (pair.source.prefix, os.fsdecode(beside)))
+    )
+    return [f"--backup-dir={place}", "--suffix="]
 
 
 def _link_options(pair: Pair, relink: Relink) -> list[str]:

@@ -59,6 +59,7 @@ class Order:
     ``stale`` is what must not outlive the run on the node; ``retried`` says that the run before
     failed. ``blind`` are paths that cannot be read: the run leaves alone those that are there.
     ``odd`` are pipes and sockets in whose place there may be a file on the node: it deletes that.
+    ``barred`` are paths in whose place there is a directory that no run could delete.
     ``equal_at``: all that had changed by then was on the node, if there was such a moment.
     """
 
@@ -76,6 +77,7 @@ class Order:
     retried: bool = False
     blind: frozenset[bytes] = frozenset()
     odd: frozenset[bytes] = frozenset()
+    barred: frozenset[bytes] = frozenset()
     equal_at: Moment | None = None
 
     @property

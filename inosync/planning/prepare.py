@@ -21,14 +21,23 @@ from inosync.planning.file_list import Plan, longest_list, plan
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, holds, steps
-from inosync.planning.steps import Relink, Renew, Step
+from inosync.planning.steps import Clear, Relink, Renew, Step
 from inosync.planning.suspects import FILES, candidates, take
 from inosync.planning.view import Status, files
-from inosync.rsync.options import compares_contents, hindrance, prevented, whole_files
+from inosync.rsync.options import (
+    compares_contents,
+    hindrance,
+    keeps_in_place,
+    prevented,
+    whole_files,
+)
 from inosync.rsync.program import Program
 
 #: How many files one run compares that are named by rules: each is a few words of argv.
 FEW = 200
+
+#: For how many paths a run is preceded by a step that makes way for each.
+CLEARED = 10
 
 
 @dataclass(frozen=True)
@@ -261,7 +270,18 @@ def _steps(
     order: Order, sight: Sight, config: Config, program: Program, worth: Worth
 ) -> tuple[Step, ...]:
     """Return what goes before a run, for what was renamed."""
-    return (*_renewals(order, sight), *_relinks(order, sight, config, program, worth))
+    relinks = _relinks(order, sight, config, program, worth)
+    return (*_clearances(order, sight), *_renewals(order, sight), *relinks)
+
+
+def _clearances(order: Order, sight: Sight) -> Iterable[Step]:
+    """Give the steps for what has taken the place of directories in which old versions are kept."""
+    if not keeps_in_place(order.pair.node.extra):
+        return
+    for path in sorted(order.barred)[:CLEARED]:
+        names = _plan((Change(path, Kind.ENTRY),), sight).entries
+        if names and path in files((path,), sight.view):
+            yield Clear(path, names)
 
 
 def _renewals(order: Order, sight: Sight) -> tuple[Step, ...]:

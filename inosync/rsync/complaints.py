@@ -15,6 +15,7 @@ from itertools import islice
 from inosync.changes.changes import with_parents
 from inosync.rsync.causes import Cause
 from inosync.rsync.differences import below
+from inosync.rsync.program import CHATTER
 from inosync.text import printable
 
 
@@ -155,7 +156,7 @@ def account(lines: Iterable[bytes], errors: bytes, places: Places, *, cut: bool 
     found: dict[bytes, Complaint] = {}
     understood, raced = not cut, False
     for line in errors.splitlines():
-        if not line.strip() or _EMPTY.match(line):
+        if not line.strip() or _EMPTY.match(line) or CHATTER.match(line):
             continue
         if _GONE.match(line) or _lost_race(line):
             raced = True

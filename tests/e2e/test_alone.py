@@ -446,6 +446,7 @@ def test_a_node_that_never_answers_is_given_up(
     assert lines_with(result.stdout, "problem", "no answer within 1 s")
 
 
+@pytest.mark.skipif("INOSYNC_RRSYNC" in os.environ, reason="rrsync lets no script look there")
 def test_what_ssh_tells_of_a_node(
     ask: Callable, source: Path, ssh_server: SshServer, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from support.engines import (
     said,
     started,
     starts,
+    steady,
     step,
     stepping,
 )
@@ -31,11 +32,14 @@ from inosync.engine.actions import (
     Start,
     Terminate,
 )
+from inosync.engine.engine import Engine
 from inosync.engine.mirror import State
 from inosync.engine.records import Failure
 from inosync.engine.roster import GRACE
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Renew
+from inosync.planning.steps import Clear, Renew, Step
+from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.output import Transferred
 
 
@@ -244,6 +248,35 @@ def test_what_was_renewed_need_not_be_deleted(code: int, left: set[bytes]) -> No
     engine.exited(mirror, Outcome(code), NOW + 1)
     assert mirror.stale == left
     assert mirror.work.steps == (() if left else (PAVE,))
+
+
+@pytest.mark.parametrize(
+    ("first", "text"),
+    [(Clear(b"t", (b"./t",)), "old versions are in the way"), (PAVE, "renamed, to be sent again")],
+)
+def test_a_step_that_fails_says_what_for_it_was(first: Step, text: str) -> None:
+    engine, mirror = stepping()
+    step(engine, mirror, first, PAVE)
+    engine.exited(mirror, Outcome(12), NOW + 1)
+    assert mirror.work.steps == ()
+    assert any(text in told for told in said(engine.due(NOW + 1), DEBUG))
+
+
+def test_old_versions_in_the_way_make_it_at_once_and_are_tried_once() -> None:
+    way = Account((Complaint(b"A", Cause.IN_THE_WAY, "no way"),))
+    for extra, again in ((("-b",), True), ((), False), (("-b", "--backup-dir=x"), False)):
+        pair = make_pair(None, "n0:/m", extra=extra)
+        engine = Engine(make_config([pair]), steady)
+        engine.watched(pair.source, NOW, reason="")
+        (mirror,) = started(engine)
+        engine.exited(mirror, Outcome(23, account=way), NOW)
+        assert (mirror.since is not None) == again
+        if again:
+            (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+            assert (action.order.barred, action.order.batch.named) == ({b"A"}, True)
+            engine.exited(mirror, Outcome(23, account=way, listed=True), NOW)
+        assert mirror.state is State.IDLE
+        assert set(mirror.ailing) == {b"A"}
 
 
 def test_what_was_kept_back_for_a_deletion_is_carried_once_more() -> None:

@@ -472,3 +472,28 @@ def test_what_a_lane_owes_is_known_to_the_other() -> None:
     alone = make_engine(rbigsize=0)
     change(alone, SMALL)
     assert [a.order.owed for a in begun(alone.due(NOW))] == [frozenset()]
+
+
+@pytest.mark.parametrize(
+    ("to", "restricted", "ended", "tidied"),
+    [
+        ("n0:/", True, RAN, True),
+        ("n0:/", True, Outcome(0), False),
+        ("n0:/sub", True, RAN, False),
+        ("n0:/", False, RAN, False),
+    ],
+)
+def test_what_rrsync_makes_for_the_lane_is_deleted_when_it_has_run(
+    to: str, restricted: bool, ended: Outcome, tidied: bool
+) -> None:
+    pair = make_pair(None, to, restricted=restricted, rscope="changes")
+    engine = Engine(make_config([pair], rbigsize=1_000_000, edelay=0.0), lambda: 0.0)
+    engine.watched(pair.source, NOW, reason="")
+    ordinary, lane = engine.mirrors
+    change(engine, SMALL, BIG)
+    assert starts(engine, NOW) == [ordinary, lane]
+    engine.exited(ordinary, RAN, NOW)
+    engine.exited(lane, ended, NOW + 1)
+    assert ordinary.pending is not None
+    assert ordinary.pending.changes is not None
+    assert (b"" in ordinary.pending.changes.levels) == tidied

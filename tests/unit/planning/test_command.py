@@ -9,7 +9,7 @@ from inosync.config.model import Source
 from inosync.planning.command import Run, command, patient
 from inosync.planning.file_list import list_options
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Fuzzy, Pave, Relink, Renew
+from inosync.planning.steps import Clear, Fuzzy, Pave, Relink, Renew
 from inosync.rsync import differences as drift
 from inosync.rsync.program import Program
 
@@ -94,6 +94,30 @@ def test_what_is_renewed_is_sent_whatever_is_there() -> None:
     assert "--ignore-times" in words
     assert not {"--delete", "--max-size=100"} & set(words)
     assert "--max-size=100" in argv(step=Pave((b"./a",)), listed=True, config=config)
+
+
+@pytest.mark.parametrize(
+    ("to", "more", "place"),
+    [
+        ("/m", {}, "d/t~"),
+        ("/m", {"extra": ("-b", "--suffix=.old")}, "d/t.old"),
+        ("h::mod/m", {}, "d/t~"),
+        ("h:m", {}, "d/t~"),
+        ("h:/srv/m", {}, "/srv/m/d/t~"),
+        ("h:m", {"restricted": True}, "/m/d/t~"),
+        ("h:/", {"restricted": True}, "/d/t~"),
+    ],
+)
+def test_old_versions_go_beside_the_directory_that_they_were_in(
+    to: str, more: dict[str, object], place: str
+) -> None:
+    words = argv(to, step=Clear(b"d/t", (b"./d/t",)), listed=True, **({"extra": ("-b",)} | more))
+    assert words[-5:-3] == [f"--backup-dir={place}", "--suffix="]
+    assert "--force" in words
+    assert "--delete" not in words
+    below = make_source(argument="/srv/./www", prefix="www")
+    words = argv("/m", source=below, step=Clear(b"t", (b"./www/t",)), listed=True)
+    assert "--backup-dir=www/t~" in words
 
 
 def test_what_must_be_deleted_is_hidden_before_all_rules() -> None:

@@ -15,7 +15,7 @@ from inosync.changes.changes import Change, Changes, Kind, Move
 from inosync.changes.doubts import LOST, Doubts
 from inosync.planning.order import Moment, Order, Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
-from inosync.planning.steps import Pave, Relink, Renew
+from inosync.planning.steps import Clear, Pave, Relink, Renew
 from inosync.rsync.filters import compile_filters
 from inosync.rsync.program import Program
 
@@ -221,6 +221,17 @@ def test_what_could_not_be_deleted_is_renewed_after_a_failure() -> None:
     excluded = sight(filters=compile_filters(("a", "b")))
     gone = ask(batch(LEVEL), steps=None, stale=frozenset([b"lost"]), retried=True, seen=excluded)
     assert gone.steps == ()
+
+
+def test_what_old_versions_bar_makes_way_for_itself_first() -> None:
+    more = {"steps": None, "barred": frozenset([b"a/f", b"b", b"gone"])}
+    what = ask(batch(Change(b"a/f", Kind.ENTRY)), extra=("-b",), **more)  # type: ignore[arg-type]
+    assert what.kind is RunKind.STEP
+    assert what.steps == (Clear(b"a/f", (b"./a/f",)),)
+    assert "--backup-dir=a/f~" in what.argv
+    for extra in ((), ("-b", "--backup-dir=/old"), ("-b", "-L")):
+        what = ask(batch(LEVEL), extra=extra, **more)  # type: ignore[arg-type]
+        assert what.steps == (), extra
 
 
 def test_nothing_depends_on_what_was_prepared_before() -> None:

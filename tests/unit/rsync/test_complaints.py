@@ -95,6 +95,14 @@ def test_what_is_not_known_is_not_understood(line: bytes) -> None:
     assert not told(line + b"\n").understood
 
 
+def test_that_ssh_shares_no_connection_is_no_complaint() -> None:
+    for line in (
+        b"ControlSocket /run/x/y already exists, disabling multiplexing\r\n",
+        b"mux_client_request_session: session request failed: Session open refused by peer\r\n",
+    ):
+        assert told(line) == SILENT
+
+
 def test_a_cut_account_is_not_understood() -> None:
     assert account([], b"", HERE) == SILENT
     assert not account([], b"", HERE, cut=True).understood
