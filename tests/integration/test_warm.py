@@ -209,7 +209,7 @@ def test_the_last_used_stay(tmp_path: Path) -> None:
     assert list(bench.warm.mirrors) == far[3:]
     bench.ready(far[0])
     assert list(bench.warm.mirrors) == [*far[4:], far[0]]
-    bench.ready(far[-1])
+    bench.warm.want(far[-1], NOW)
     for mirror in near[:-1]:
         bench.ready(mirror)
     assert list(bench.warm.mirrors) == [far[-1], *near[:-1]]
