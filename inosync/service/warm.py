@@ -24,6 +24,9 @@ from inosync.system.process import Child
 MOST = 16
 #: How many of them wait for one host: sshd admits ten sessions of a connection (MaxSessions).
 MOST_OF_A_HOST = 4
+#: Seconds for which one that was used keeps its place. Where more mirrors than that are in use at
+#: once, they would else take it from each other, and each start would be in vain.
+TENURE = 30.0
 #: Seconds in which one that is not needed any more may end by itself.
 GRACE = 5.0
 #: Seconds until a node is asked again that has ended one: at first, and at the most.
@@ -40,11 +43,14 @@ log = logging.getLogger("inosync")
 
 @dataclass
 class _Waiting:
-    """A child that waits for its list until it is dropped."""
+    """A child that waits for its list until it is dropped; its mirror last ran at ``used``."""
 
     child: Child
     standby: Standby
-    until: float
+    used: float
+
+    def until(self, mirror: Mirror) -> float:
+        return self.used + seconds(mirror.pair)
 
 
 @dataclass
@@ -63,7 +69,7 @@ class Warm:
     program: Program
     environment: Mapping[bytes, bytes]
     stopping: bool = False
-    _wanted: dict[Mirror, float] = field(default_factory=dict)  # until when
+    _wanted: dict[Mirror, None] = field(default_factory=dict)
     _waiting: dict[Mirror, _Waiting] = field(default_factory=dict)  # the last used is the last
     _leaving: dict[Child, float] = field(default_factory=dict)  # when each is killed
     _nodes: dict[str, _Node] = field(default_factory=dict)
@@ -72,20 +78,20 @@ class Warm:
     def due(self, now: float) -> None:
         """Start those that are wanted, and drop those that are of no use any more."""
         for mirror, waiting in list(self._waiting.items()):
-            if now >= waiting.until or mirror.state in (State.HELD, State.BACKOFF):
+            if now >= waiting.until(mirror) or mirror.state in (State.HELD, State.BACKOFF):
                 self._drop(mirror, now)
         for child, kill_at in self._leaving.items():
             if now >= kill_at:
                 child.kill()
                 self._leaving[child] = now + GRACE
         wanted, self._wanted = self._wanted, {}
-        for mirror, until in wanted.items():
+        for mirror in wanted:
             if mirror.state in (State.IDLE, State.RUNNING) and mirror not in self._waiting:
-                self._start(mirror, until, now)
+                self._start(mirror, now)
 
     def deadline(self) -> float | None:
         """Return when ``due`` has something to do."""
-        waits = [waiting.until for waiting in self._waiting.values()]
+        waits = [waiting.until(mirror) for mirror, waiting in self._waiting.items()]
         waits += self._leaving.values()
         return 0.0 if self._wanted else min(waits, default=None)
 
@@ -101,15 +107,14 @@ class Warm:
 
         Where changes follow each other closely, that is while the one before is still at work.
         """
-        length = seconds(mirror.pair)
-        if self.stopping or mirror.big or not length:
+        if self.stopping or mirror.big or not seconds(mirror.pair):
             return
         if mirror in self._waiting:
             waiting = self._waiting.pop(mirror)
-            waiting.until = now + length
+            waiting.used = now
             self._waiting[mirror] = waiting
         elif now >= self._node(mirror).asked_from:
-            self._wanted[mirror] = now + length
+            self._wanted[mirror] = None
 
     def take(self, mirror: Mirror, what: Prepared, now: float) -> Child | None:
         """Return the run that stood ready for a mirror and is now what was prepared, if any."""
@@ -141,7 +146,7 @@ class Warm:
         host = _host(mirror.pair)
         if host and (beside := self._on(host)):
             self._most[host] = len(beside) - 1
-            self._trim(host, now)
+            self._drop(beside[0], now)
 
     def refused(self, mirror: Mirror, now: float) -> None:
         """A run that stood ready has ended by itself, or was dead when it was told something."""
@@ -195,9 +200,9 @@ class Warm:
         for child in (*self._leaving, *(waiting.child for waiting in self._waiting.values())):
             child.kill()
 
-    def _start(self, mirror: Mirror, until: float, now: float) -> None:
+    def _start(self, mirror: Mirror, now: float) -> None:
         what = standby(mirror.pair, self.config, self.program)
-        if what is None:
+        if what is None or not self._makes_room(mirror, now):
             return
         try:
             child = Child(what.argv, environment=self.environment, data=None, brief=True)
@@ -205,21 +210,26 @@ class Warm:
             self.refused(mirror, now)
             return
         log.debug("%s: the next run stands ready (pid %d)", mirror.name, child.pid)
-        self._waiting[mirror] = _Waiting(child, what, until)
-        for other in list(self._waiting)[:-MOST]:
-            self._drop(other, now)
-        self._trim(_host(mirror.pair), now)
+        self._waiting[mirror] = _Waiting(child, what, now)
+
+    def _makes_room(self, mirror: Mirror, now: float) -> bool:
+        """Return whether one more may wait, after dropping what has not been used for long."""
+        host = _host(mirror.pair)
+        bounds = [(list(self._waiting), MOST)]
+        bounds += [(self._on(host), self._most.get(host, MOST_OF_A_HOST))] if host else []
+        victims = set()
+        for others, most in bounds:
+            if len(others) >= most:
+                if not most or now - self._waiting[others[0]].used < TENURE:
+                    return False
+                victims.add(others[0])
+        for victim in victims:
+            self._drop(victim, now)
+        return True
 
     def _on(self, host: _Host | None) -> list[Mirror]:
         """Return the mirrors on another host for which a run waits."""
         return [mirror for mirror in self._waiting if host and host == _host(mirror.pair)]
-
-    def _trim(self, host: _Host | None, now: float) -> None:
-        """Let no more wait for a host than it has room for."""
-        beside = self._on(host)
-        most = self._most.get(host, MOST_OF_A_HOST) if host else 0
-        for mirror in beside[: max(0, len(beside) - most)]:
-            self._drop(mirror, now)
 
     def _drop(self, mirror: Mirror, now: float) -> None:
         """Tell a waiting child that there is nothing to carry: it ends, and changes nothing."""

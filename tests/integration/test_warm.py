@@ -23,7 +23,7 @@ from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.prepare import prepare
 from inosync.rsync.program import Program
-from inosync.service.warm import GRACE, MOST, MOST_OF_A_HOST, PATIENCE, Warm
+from inosync.service.warm import GRACE, MOST, MOST_OF_A_HOST, PATIENCE, TENURE, Warm
 from inosync.watch.files import Files
 
 NOW = 10_000.0
@@ -198,28 +198,39 @@ def test_the_last_used_stay(tmp_path: Path) -> None:
     shell = tmp_path / "shell"
     shell.write_text("#!/bin/sh\nexec sleep 600\n")
     shell.chmod(0o755)
-    far = [f"host:/{number}/" for number in range(MOST_OF_A_HOST + 2)]
-    near = [str(tmp_path / str(number)) for number in range(MOST)]
-    bench = Bench(tmp_path / "s", *far, *near, extra=("-e", str(shell)))
-    far, near = bench.mirrors[: len(far)], bench.mirrors[len(far) :]
-    for mirror in far:
-        bench.ready(mirror)
-    assert list(bench.warm.mirrors) == far[2:]
-    bench.warm.crowded(far[0], NOW)
-    assert list(bench.warm.mirrors) == far[3:]
-    bench.ready(far[0])
-    assert list(bench.warm.mirrors) == [*far[4:], far[0]]
-    bench.warm.want(far[-1], NOW)
-    for mirror in near[:-1]:
-        bench.ready(mirror)
-    assert list(bench.warm.mirrors) == [far[-1], *near[:-1]]
-    bench.warm.failed(near[0], NOW)
-    assert list(bench.warm.mirrors) == [far[-1], *near[1:-1]]
-    bench.warm.want(far[0], NOW)
-    bench.warm.failed(far[0], NOW)
-    assert bench.warm.deadline() == NOW + GRACE
-    assert list(bench.warm.mirrors) == near[1:-1]
-    bench.warm.stop(NOW)
-    bench.warm.want(near[0], NOW)
-    assert bench.warm.deadline() == NOW + GRACE
+    places = [f"host:/{number}/" for number in range(MOST_OF_A_HOST + 2)]
+    places += [str(tmp_path / str(number)) for number in range(MOST)]
+    bench = Bench(tmp_path / "s", *places, extra=("-e", str(shell)))
+    far, near = bench.mirrors[: MOST_OF_A_HOST + 2], bench.mirrors[MOST_OF_A_HOST + 2 :]
+
+    def ready(*mirrors: Mirror, at: float) -> list[Mirror]:
+        for mirror in mirrors:
+            bench.warm.want(mirror, at)
+            bench.warm.due(at)
+        return list(bench.warm.mirrors)
+
+    assert ready(*far, at=NOW) == far[:4]  # where all are in use, none takes another's place
+    assert ready(far[0], far[2], at=NOW + TENURE / 2) == [far[1], far[3], far[0], far[2]]
+    assert ready(*far[4:], at=NOW + TENURE) == [far[0], far[2], *far[4:]]
+    later = NOW + TENURE + 1
+    bench.warm.crowded(far[0], later)
+    assert ready(far[0], at=later) == [far[2], *far[4:]]
+    bench.warm.crowded(far[0], later)
+    bench.warm.crowded(far[0], later)
+    assert ready(far[0], at=later) == far[5:]
+    assert ready(*near, at=later) == [far[5], *near[:-1]]
+    assert ready(near[-1], at=later + TENURE) == [*near[:-1], near[-1]]
+    bench.warm.failed(near[0], later)
+    assert list(bench.warm.mirrors) == near[1:]
+    assert ready(far[0], at=later + TENURE) == [*near[1:], far[0]]
+    bench.warm.want(far[1], later)
+    bench.warm.failed(far[2], later)
+    assert list(bench.warm.mirrors) == near[1:]
+    assert not bench.warm._wanted
+    bench.warm.crowded(near[0], later)
+    assert list(bench.warm.mirrors) == near[1:]
+    bench.warm.stop(later)
+    bench.warm.want(near[0], later)
+    bench.warm.due(later)
     bench.gone()
+    assert bench.warm.empty
