@@ -205,8 +205,8 @@ _RUNS = (
         'grow with the tree; with ``"tree"`` the whole source, as ever',
         per_node=True, example='rscope = "changes"'),
     Setting("rwarm", None, "seconds", seconds,
-        "how long after a run for a change the next one stands ready: an rsync that has started, "
-        "has connected and waits for its list, so that the next change is on the node in a few "
+        "how long after a run the next one stands ready: an rsync that has started, has "
+        "connected and waits for its list, so that the next change is on the node in a few "
         "milliseconds, or in one and a half round trips; 0: never. Only with ``rscope = "
         "\"changes\"``; a few wait at most, and no longer than ``rtimeout`` allows. One that waits "
         "counts for a module's ``max connections``, so none does there unless this is set",

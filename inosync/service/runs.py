@@ -32,6 +32,8 @@ from inosync.system.process import TAIL, Child, not_started
 from inosync.text import printable
 from inosync.watch.files import changed, first_inside
 
+#: Behind which of them the next one stands ready.
+_WARMING = (RunKind.PASS, RunKind.LISTED, RunKind.CONTENTS)
 #: Paths of a comparison that are looked at: it is done while all else waits.
 MOST_DRIFT = 10_000
 
@@ -190,10 +192,10 @@ class Runs:
         return True
 
     def _warm_up(self, run: _Run, status: int, now: float) -> None:
-        """Have the next run stand ready behind one that was told what to carry, and went well."""
+        """Have the next run stand ready behind one that has carried something, and went well."""
         if status not in (0, PARTIAL, VANISHED):
             self.warm.failed(run.mirror, now)
-        elif run.what.listed and status == 0:
+        elif status == 0 and run.what.kind in _WARMING:
             if run.warm:
                 self.warm.went_well(run.mirror)
             self.warm.want(run.mirror, now)

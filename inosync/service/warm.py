@@ -1,4 +1,4 @@
-"""The runs that stand ready: started when a mirror has had a change, told when it has the next one.
+"""The runs that stand ready: started when one has ended well, told when there is a change.
 
 Owns the processes that wait for their lists, and how many there are. None is a run: one of them
 counts, fails and is spoken of only when it was told what to carry. What it may be told is decided
@@ -103,7 +103,7 @@ class Warm:
     # ---- what happens to mirrors ----------------------------------------------------------
 
     def want(self, mirror: Mirror, now: float) -> None:
-        """The next run is to stand ready: one for a change has ended well, or has just got its own.
+        """The next run is to stand ready: one has ended well, or has just been told what to carry.
 
         Where changes follow each other closely, that is while the one before is still at work.
         """

@@ -17,9 +17,20 @@ READY = re.compile(r"the next run stands ready \(pid (\d+)\)")
 TAKEN = re.compile(r"\(stood ready, pid (\d+)\)")
 
 
-def ready(daemon: Daemon, times: int) -> int:
-    """Wait until a run stands ready for so many times; return its pid."""
-    return int(until(lambda: READY.findall(daemon.log())[times - 1 :], what="a ready run")[0])
+def ready(daemon: Daemon, *before: int) -> int:
+    """Wait until a run stands ready that is none of those before; return its pid."""
+
+    def waiting() -> int:
+        pid = last(READY, daemon)
+        known = (*before, *map(int, TAKEN.findall(daemon.log())))
+        return pid if pid and pid not in known and processes.alive(pid) else 0
+
+    return until(waiting, what="a ready run", state=daemon.log)
+
+
+def last(pattern: re.Pattern[str], daemon: Daemon) -> int:
+    """Return the last pid of this pattern in the log, or 0."""
+    return int((pattern.findall(daemon.log()) or [0])[-1])
 
 
 def wait_still(*pids: int) -> None:
@@ -47,24 +58,27 @@ def test_the_next_change_goes_by_the_run_that_stands_ready(
     plain = settings(source, node)
     daemon = inosync(plain, environment=place.environment)
     wait_equal(source, place.root)
+    first = ready(daemon)  # behind the first pass
     write(source, "a/b/1", "changed")
-    first = ready(daemon, 1)
-    assert processes.alive(first)
+    second = ready(daemon, first)
+    wait_equal(source, place.root)
+    assert last(TAKEN, daemon) == first
     write(source, "#2", "new")
     (source / "first").unlink()
-    second = ready(daemon, 2)
+    third = ready(daemon, first, second)
     wait_equal(source, place.root)
-    assert TAKEN.findall(daemon.log()) == [str(first)]
+    assert last(TAKEN, daemon) == second
 
     # One that knows other rules is of no use.
     daemon.configure(plain | {"rexcludes": ["*.no"]})
     daemon.hup()
     daemon.wait_for_log("config loaded again")
     run_inosync("-c", daemon.config_file, "--wait", "20", cwd=daemon.folder)
-    until(lambda: not processes.alive(second), what="its end")
+    processes.wait_gone([third])
     write(source, "hidden.no", "x")
     write(source, "a/3", "new")
-    ready(daemon, 3)
+    ready(daemon, third)
+    wait_equal(source / "a", place.root / "a")
     assert not (place.root / "hidden.no").exists()
     (source / "hidden.no").unlink()
     write(source, "3", "new")
@@ -91,9 +105,8 @@ def test_one_that_is_dead_costs_nothing(inosync: Callable, source: Path, local: 
     waits = settings(source, local.node, rscope="changes")
     daemon = inosync(waits)
     wait_equal(source, local.root)
-    write(source, "1", "x")
     # Its other end has died, of which it knows nothing as long as it waits.
-    other = until(lambda: processes.children(ready(daemon, 1)), what="the other end")
+    other = until(lambda: processes.children(ready(daemon)), what="the other end")
     wait_still(*other)
     processes.kill(other)
     processes.wait_gone(other)
@@ -105,13 +118,10 @@ def test_one_that_is_dead_costs_nothing(inosync: Callable, source: Path, local: 
     assert failures(daemon) == 0
     # A node that ends one is not asked again soon.
     until(lambda: not processes.children(daemon.pid), what="the end of all")
-    started = len(READY.findall(daemon.log()))
 
     daemon.stop()
     daemon.start()
-    write(source, "1", "again")
-    itself = ready(daemon, started + 1)
-    processes.kill([itself])
+    processes.kill([ready(daemon)])
     write(source, "1", "once more")
     wait_equal(source, local.root)
     assert failures(daemon) == 0
@@ -120,7 +130,7 @@ def test_one_that_is_dead_costs_nothing(inosync: Callable, source: Path, local: 
     daemon.wait_for_log("config loaded again")
     run_inosync("-c", daemon.config_file, "--wait", "20", cwd=daemon.folder)
     write(source, "1", "for the third time")
-    waiting = ready(daemon, started + 2)
+    waiting = ready(daemon)
     daemon.kill()
     processes.wait_gone([waiting])
     until(lambda: not daemon.leftovers(), what="no process")
@@ -148,16 +158,13 @@ def test_who_needs_a_session_of_the_host_gets_it(
         }
     )
     daemon.wait_for_log("in sync (first pass", times=2)
+    until(lambda: len(processes.children(daemon.pid)) == 2, what="one for each")
     write(source, "1", "changed")
-    first = ready(daemon, 1)
-    write(source, "1", "changed again")
-    second = ready(daemon, 2)
-    assert TAKEN.findall(daemon.log()) == [str(first)]
-    full.touch()
-    write(other, "1", "changed")
-    wait_equal(other, mirrors[1])
     wait_equal(source, mirrors[0])
-    processes.wait_gone([second])
+    assert last(TAKEN, daemon)
+    full.touch()
+    run_inosync("-c", daemon.config_file, "--sync", cwd=daemon.folder)  # no list: a run of its own
+    wait_equal(other, mirrors[1])
     until(lambda: not processes.children(daemon.pid), what="no run that waits")
     assert failures(daemon) == 0
 
@@ -166,8 +173,7 @@ def test_after_a_while_nothing_waits(inosync: Callable, source: Path, local: Pla
     """Nor does anything while it does that a source or a mirror cannot be unmounted for."""
     daemon = inosync(settings(source, local.node, rscope="changes", rwarm=1.5))
     wait_equal(source, local.root)
-    write(source, "1", "x")
-    waiting = ready(daemon, 1)
+    waiting = ready(daemon)
     pair = until(
         lambda: (found := [waiting, *processes.descendants(waiting)])[1:] and found, what="both"
     )
