@@ -20,6 +20,9 @@ from inosync.planning.slices import Course
 from inosync.planning.steps import Renew
 from inosync.rsync.output import Transferred
 
+#: So many changes wait beside a pass that has not begun. What is more is left to that pass.
+MOST_BESIDE = 2_000
+
 
 @dataclass(eq=False, kw_only=True)
 class Ledger:
@@ -89,6 +92,9 @@ class Ledger:
             self._demand(batch, rest)
         else:
             self.pending = merged(self.pending, batch)
+            waits = self.passing is not None and self.passing.began is None
+            if waits and self.pending is not None and self.pending.count > MOST_BESIDE:
+                self.widen()
 
     def _demand(self, batch: Batch, rest: Course | None = None, *, number: int = 0) -> None:
         """Owe a pass, of which all counts from this number on that was offered; 0: the last."""
@@ -102,7 +108,7 @@ class Ledger:
         """Owe a pass for what waits and has no name."""
         pending, self.pending = self.pending, None
         if pending is not None:
-            self._demand(pending, number=self.carried + 1)
+            self._demand(pending.nameless(), number=self.carried + 1)
 
     def divide(self, uncut: str, *, anew: bool) -> None:
         """Go on with passes that are `uncut` for this reason, or in slices; `anew` with one."""

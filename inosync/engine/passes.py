@@ -117,8 +117,10 @@ class Pass:
     def demanded(self, batch: Batch, number: int, *, fresh: bool) -> Pass:
         """Return the pass when another one is demanded."""
         if self.began is None:
-            batch = merged(self.batch, batch) or batch
-            return replace(self, batch=batch, number=min(self.number, number))
+            batch, number = merged(self.batch, batch) or batch, min(self.number, number)
+            # What was made before by another daemon is not of this one.
+            course = Course(sizes=self.course.sizes or fresh)
+            return replace(self, batch=batch, number=number, course=course, before=0)
         if self.after is not None:
             return replace(self, after=self.after.demanded(batch, number, fresh=fresh))
         return replace(self, after=demand(batch, number, fresh=fresh))
@@ -163,7 +165,12 @@ class Pass:
         return replace(self, piece=None, again=(*self.again, replace(self.piece, repeated=True)))
 
     def failed(self, *, rests: bool = False) -> Pass:
-        """Return the pass when its piece could not be made."""
+        """Return the pass when its piece could not be made.
+
+        It `rests` where other pieces may do.
+        """
+        if not rests and self.done == Amount():
+            return self.anew(flying=False)  # it is as if it had never begun
         again = self.again if self.piece is None else (*self.again, self.piece)
         return replace(self, piece=None, again=again, rests=rests)
 

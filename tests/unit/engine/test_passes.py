@@ -89,7 +89,7 @@ def test_what_failed_is_made_again_when_all_else_is_done() -> None:
 
 def test_a_start_that_was_not_carried_out_changes_nothing() -> None:
     passing = demand(DEMAND, 3, fresh=False).begun(NOW)
-    assert passing.failed() == passing
+    assert passing.failed() == demand(DEMAND, 3, fresh=False)
     assert passing.repeat() == passing
     assert passing.landed(0.0, Transferred()) == passing
 
@@ -120,6 +120,10 @@ def test_what_is_demanded_before_it_has_begun_is_the_same_pass() -> None:
     passing = demand(DEMAND, 3, fresh=False)
     passing = passing.demanded(full_pass("rfull", NOW - 1), 4, fresh=False)
     assert (passing.number, passing.after, passing.since) == (3, None, NOW - 1)
+    # What another daemon has made of a pass is not of one that is demanded now.
+    rest = demand(DEMAND, 3, fresh=False, rest=Course(None, done=Amount(9, 2, 7)))
+    rest = rest.demanded(full_pass("asked for", NOW), 4, fresh=False)
+    assert (rest.course, rest.before, rest.number) == (Course(), 0, 3)
     assert passing.batch.reason == "start-up"
 
 

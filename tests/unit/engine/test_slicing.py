@@ -13,6 +13,7 @@ from inosync.changes.changes import Change, Changes, Kind
 from inosync.engine.actions import INFO, Hook, Outcome, Start
 from inosync.engine.ailing import Ailing
 from inosync.engine.engine import Engine
+from inosync.engine.ledger import MOST_BESIDE
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.reports import Succeeded
 from inosync.planning.order import Moment, Order, Prepared, RunKind
@@ -298,8 +299,25 @@ def test_what_has_no_names_and_is_not_found_is_a_pass() -> None:
     assert mirror.done < first
 
 
+def test_what_is_too_much_beside_a_pass_is_left_to_it() -> None:
+    engine, mirror = filling()
+    mirror.offer(Batch(NOW, 1, changes=Changes.of([Change(b"one", Kind.ENTRY)])))
+    assert mirror.pending is not None
+    mirror.offer(Batch(NOW, MOST_BESIDE, changes=Changes.of([Change(b"two", Kind.ENTRY)])))
+    assert mirror.pending is None
+    assert mirror.passing is not None
+    assert (mirror.passing.batch.count, mirror.passing.number) == (MOST_BESIDE + 1, 1)
+    assert ordered(engine).kind is RunKind.SLICE
+    cut(engine, last=True)
+    engine.exited(mirror, WELL, NOW)
+    assert (mirror.done, mirror.since) == (mirror.offered, None)
+
+
 def test_what_is_looked_for_by_time_does_not_hold_up_a_pass() -> None:
     engine, mirror = filling()
+    ordered(engine)
+    cut(engine, b"a")
+    engine.exited(mirror, WELL, NOW)
     mirror.offer(Batch(NOW, 70_000))
     assert ordered(engine).forgotten
     engine.narrow(mirror, Question(5), NOW)
@@ -411,7 +429,7 @@ def test_other_rules_have_a_pass_begin_anew() -> None:
     pair = replace(pair, node=replace(pair.node, extra=("-z",)))
     engine.configure(replace(engine.config, pairs=(pair,)), NOW)
     assert mirror.passing is not None
-    assert (mirror.passing.course, mirror.passing.again) == (Course(), ())
+    assert (mirror.passing.course, mirror.passing.again) == (Course(sizes=True), ())
     assert len(mirror.passing.batches) == 1
 
 
