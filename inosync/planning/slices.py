@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import NamedTuple
 
 from inosync.changes.changes import Changes
@@ -25,6 +26,8 @@ GRAIN = 16384
 MOST_TREES = 500
 #: How many bytes these words have. Linux takes 2 MB of them all (execve(2)).
 MOST_BYTES = 100_000
+#: How many names of files in one directory are kept until they have their turn.
+_AT_ONCE = 2_000
 
 
 class Amount(NamedTuple):
@@ -69,13 +72,14 @@ class Course:
 
     With ``sizes``, what is in the files counts as well: most of them are to be sent. ``known`` is
     what was weighed in vain, for being too much together; it only saves looking again. ``files``
-    are those of a directory that wait for their turn.
+    are some of a directory that wait for their turn, of the first ``listed`` ones.
     """
 
     todo: _Todo | None = _ALL
     sizes: bool = False
     done: Amount = _NOTHING
     files: tuple[bytes, ...] = ()
+    listed: int = 0
     known: dict[bytes, Amount] = field(default_factory=dict, compare=False)
 
     @property
@@ -96,7 +100,7 @@ class Course:
             ):
                 for path in paths:
                     todo = _Todo(_Part(reach, path), todo)
-        return replace(self, todo=todo, done=done, files=())
+        return replace(self, todo=todo, done=done, files=(), listed=0)
 
     def parts(self, most: int) -> tuple[tuple[str, bytes], ...] | None:
         """Return what is left, as words and paths; None when that is more than so `most`."""
@@ -157,6 +161,7 @@ class _Cutter:
         self._course = course
         self._todo = course.todo
         self._files = course.files
+        self._listed = course.listed
         self._budget = max(1, budget)
         self._view = view
         self._filters = filters
@@ -175,6 +180,7 @@ class _Cutter:
             self._course,
             todo=self._todo,
             files=self._files,
+            listed=self._listed,
             done=self._course.done.plus(self._amount),
         )
         return Slice(tuple(self._trees), self._changes, self._amount), course
@@ -228,8 +234,11 @@ class _Cutter:
         """Take a level, or files of one; return False when that is for the next slice."""
         if self._trees:
             return False
-        if part.reach is _Reach.FILES and self._some_files(part.path):
-            return True
+        if part.reach is _Reach.FILES:
+            if len(self._changes) >= LONGEST_LIST:
+                return False
+            if self._some_files(part.path):
+                return True
         self._next()
         self._changes.levels[part.path] = None
         # With sizes its files have been weighed by now.
@@ -240,25 +249,35 @@ class _Cutter:
 
     def _some_files(self, path: bytes) -> bool:
         """Take as many files of a directory as there is room for; False: its level takes all."""
-        lead = path + b"/" if path else b""
-        files = self._files or tuple(
-            lead + name
-            for name, is_directory in self._view.listing(path)
-            if not is_directory and self._filters.admits(lead + name, directory=False)
-        )
+        begins = not self._listed
+        files = self._files or self._more(path)
         weight, count = 0, 0
         most = min(len(files), LONGEST_LIST - len(self._changes))
         while count < most and self._amount.weight + weight < self._budget:
             weight += self._weight(files[count])
             count += 1
         self._amount = self._amount.plus(Amount(weight, 0, count))
-        whole, self._files = count == len(files) and not self._files, files[count:]
-        if not self._files:
+        self._files = files[count:]
+        ends = not self._files and (not files or self._listed % _AT_ONCE != 0)
+        if ends:
+            self._listed = 0
             self._next()
-        if whole:
-            return False
+            if begins:
+                return False
         self._changes.entries.update(dict.fromkeys(files[:count]))
         return True
+
+    def _more(self, path: bytes) -> tuple[bytes, ...]:
+        """Return the next files of a directory; what comes and goes meanwhile is for its level."""
+        lead = path + b"/" if path else b""
+        admitted = (
+            lead + name
+            for name, is_directory in self._view.listing(path)
+            if not is_directory and self._filters.admits(lead + name, directory=False)
+        )
+        files = tuple(islice(admitted, self._listed, self._listed + _AT_ONCE))
+        self._listed += len(files)
+        return files
 
     def _weight(self, path: bytes) -> int:
         """Return what a file weighs."""

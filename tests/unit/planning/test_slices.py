@@ -10,6 +10,7 @@ import pytest
 from support.views import Seen
 
 from inosync.planning import slices
+from inosync.planning.file_list import LONGEST_LIST
 from inosync.planning.slices import GRAIN, Course, Slice, course_of, cut, small
 from inosync.rsync.filters import compile_filters
 
@@ -238,3 +239,23 @@ def test_pieces_that_were_not_made_are_left():
 def test_what_is_no_part_of_a_pass_is_an_error():
     with pytest.raises(ValueError, match="nothing"):
         course_of([("nothing", b"")], sizes=True, weight=0, directories=0, files=0)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("count", [1_999, 2_000, 2_001, 4_000, 12_000])
+@pytest.mark.parametrize("budget", [100, 3_000, 50_000])
+def test_a_crowded_directory_is_made_with_few_names_at_once(count: int, budget: int) -> None:
+    """Each slice ends, each file has its turn, and the level comes last."""
+    tree = Tree({b"d": directory()} | {b"f%d" % number: Status() for number in range(count)})
+    course, entries, levels = Course(sizes=True), list[bytes](), list[bytes]()
+    while not course.over:
+        piece, course = cut(course, budget, view=tree.view, filters=ALL)
+        assert len(piece.changes) <= LONGEST_LIST
+        assert len(course.files) <= 2_000
+        assert not (levels and piece.changes.entries)
+        entries += piece.changes.entries
+        levels += piece.changes.levels
+    assert levels.count(b"") == 1
+    if entries:  # else the level carried them all
+        assert sorted(entries) == sorted(path for path in tree.paths if path != b"d")
+    assert (course.done.files, bool(course.listed)) == (count, False)
