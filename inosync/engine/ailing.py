@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from inosync.changes.batch import Batch, collect
 from inosync.changes.changes import Change, Changes, Kind, with_parents
 from inosync.config.model import Pair
+from inosync.planning.slices import Slice
 from inosync.rsync.causes import Cause, cure
 from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.exits import PARTIAL
@@ -160,6 +161,13 @@ def due(table: Table, now: float) -> Batch | None:
     )
     batch = collect(changes, math.inf)
     return None if batch is None else replace(batch, named=True)
+
+
+def ailing_piece(table: Table) -> Slice:
+    """Return the piece of a pass that tries them again."""
+    trees = [path for path, known in table.items() if known.complaint.whole]
+    homes = [path.rpartition(b"/")[0] for path in table if path not in trees]
+    return Slice(tuple(trees), Changes(levels=dict.fromkeys(homes)))
 
 
 def odd_after(

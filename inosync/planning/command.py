@@ -36,9 +36,10 @@ SILENCE = 10
 #: Where the lane for big files keeps what was interrupted, in each directory of a mirror.
 PARTIAL_DIRECTORY = ".inosync-partial"
 
-#: While that lane has work, others spare its temporary files (.NAME.XXXXXX) and what it keeps. The
-#: latter is "perishable": it goes with its directory. rsync(1), --partial-dir.
-_LENIENT = (f"--filter=P .*.{'[0-9A-Za-z]' * 6}", f"--filter=-srp {PARTIAL_DIRECTORY}/")
+#: While that lane has work, others spare its temporary files (.NAME.XXXXXX) and what it keeps. Both
+#: are "perishable" (rsync(1), --partial-dir): they go with their directory, and so does a file that
+#: only has such a name. It would keep its directory from giving way.
+_LENIENT = (f"--filter=-rp .*.{'[0-9A-Za-z]' * 6}", f"--filter=-srp {PARTIAL_DIRECTORY}/")
 
 #: What makes a run of that lane carry regular files and the directories on their way, and nothing
 #: else: links and devices may be newer on the mirror than in its list. --force lets a file replace
@@ -53,6 +54,8 @@ _TORN = re.compile(r"[^\S \t]")
 
 #: Of a list: a name that has vanished is no error, and ends in NUL. Like file_list.list_options.
 _NAMED = ("--ignore-missing-args", "--from0", "--files-from=-")
+#: Of a slice: the directories on the way are made as well, and one that has vanished is no error.
+_SLICED = ("--relative", "--ignore-missing-args")
 #: What steps do beside what a list does. --fuzzy takes a file with the same size and time, or with
 #: a similar name, for the content of the one beside it that the node lacks. It needs rsync's
 #: delta-transfer algorithm, which is off by default to a local path (rsync(1), --whole-file).
@@ -77,7 +80,8 @@ class Run:
 
     With ``rbigsize`` the run of the lane for `big` files carries what is larger, and any other what
     is not; one that is `lenient` spares the temporary files of that lane on the node. One that
-    `tells` says which files it sends. CONTENTS that cannot be listed are of these files `only`.
+    `tells` says which files it sends. CONTENTS that cannot be listed are of these files `only`. A
+    SLICE carries the ``trees``, which are directories of the source.
     """
 
     pair: Pair
@@ -91,6 +95,7 @@ class Run:
     spare: Iterable[bytes] = ()
     leave: Iterable[bytes] = ()
     hide: Iterable[bytes] = ()
+    trees: Sequence[bytes] = ()
     only: Iterable[bytes] = ()
     tells: bool = False
 
@@ -116,7 +121,9 @@ def command(run: Run, config: Config, program: Program) -> list[str]:
     argv += _limits(run)
     if config.logfile and not run.pretends:
         argv.append(f"--log-file={config.logfile}")
-    if run.pair.source.relative and not run.listed and not isinstance(run.step, Relink):
+    if run.trees:
+        argv += _SLICED
+    elif run.pair.source.relative and not run.listed and not isinstance(run.step, Relink):
         argv.append("--relative")
     argv += _transport(run, program)
     if isinstance(run.step, Relink):
@@ -220,8 +227,21 @@ def _carrying(run: Run, config: Config) -> list[str]:
         words += ["--dry-run", "--info=del", f"--max-delete={_ANY_NUMBER}"]
     elif run.limit and run.limit < most_deletions(extra):
         words.append(f"--max-delete={run.limit}")
-    start = top(source) if run.listed else source.argument
-    return [*words, "--", start, run.pair.destination.text]
+    destination = run.pair.destination
+    place = destination.folder if run.pair.source.prefix else destination.text
+    return [*words, "--", *_starts(run), place]
+
+
+def _starts(run: Run) -> list[str]:
+    """Return what is sent.
+
+    A directory of a slice has no slash at its end: should it have become a link, that is sent.
+    """
+    source = run.pair.source
+    if run.trees:
+        lead = f"{top(source)}./" + (f"{source.prefix}/" if source.prefix else "")
+        return [lead + os.fsdecode(path) for path in run.trees]
+    return [top(source) if run.listed else source.argument]
 
 
 def patient(pair: Pair) -> Pair:

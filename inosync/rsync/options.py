@@ -243,6 +243,17 @@ def hindrance(words: Sequence[str]) -> str:
     return ""
 
 
+def indivisible(words: Sequence[str]) -> str:
+    """Return which of a node's options demands that a pass is one run: what and why, in words.
+
+    ``""`` when none does.
+    """
+    for option in sorted(options(words)):
+        if why := _row(option).no_list or _row(option).no_slices:
+            return f"{option}: {why}"
+    return ""
+
+
 def prevented(words: Sequence[str]) -> bool:
     """Return whether a node's options keep renames from being anything but ordinary changes."""
     return any(_row(option).no_steps for option in options(words))

@@ -171,6 +171,16 @@ def test_once_says_which_mirror_is_not_equal(
     assert not compare(source, local.root)
 
 
+@pytest.mark.parametrize("dot", ["", "./"])
+def test_a_source_with_nothing_to_send_does_not_become_its_destination(
+    ask: Callable, source: Path, tmp_path: Path, dot: str
+) -> None:
+    conf = settings(source, f"{tmp_path}/not there", rexcludes=[f"/{source.name}/*"])
+    conf["wpath"] = f"{source.parent}/{dot}{source.name}"
+    assert ask(conf, "--once").returncode == 0
+    assert [path.name for path in (tmp_path / "not there").iterdir()] == [source.name]
+
+
 @pytest.mark.parametrize("code", [23, 24])
 def test_once_is_not_content_with_a_part(
     ask: Callable, source: Path, local: Place, fakersync: FakeRsync, code: int

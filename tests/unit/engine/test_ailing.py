@@ -247,7 +247,9 @@ def test_what_a_rename_hides_is_not_excused() -> None:
 
 def test_a_person_who_wants_a_pass_has_them_tried() -> None:
     engine, mirror = failed(BLIND)
+    order(engine, NOW)
     engine.release("asked for", NOW)
+    engine.exited(mirror, Outcome(0, listed=True), NOW)
     assert order(engine, NOW).order.blind == set()
     assert mirror.ailing[b"dir"].retry_at == 0.0
 

@@ -16,7 +16,6 @@ from support.engines import (
     said,
     started,
     starts,
-    steady,
     step,
     stepping,
 )
@@ -32,14 +31,11 @@ from inosync.engine.actions import (
     Start,
     Terminate,
 )
-from inosync.engine.engine import Engine
 from inosync.engine.mirror import State
 from inosync.engine.records import Failure
 from inosync.engine.roster import GRACE
 from inosync.planning.order import RunKind
 from inosync.planning.steps import Clear, Renew, Step
-from inosync.rsync.causes import Cause
-from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.output import Transferred
 
 
@@ -262,23 +258,6 @@ def test_a_step_that_fails_says_what_for_it_was(first: Step, text: str) -> None:
     assert any(text in told for told in said(engine.due(NOW + 1), DEBUG))
 
 
-def test_old_versions_in_the_way_make_it_at_once_and_are_tried_once() -> None:
-    way = Account((Complaint(b"A", Cause.IN_THE_WAY, "no way"),))
-    for extra, again in ((("-b",), True), ((), False), (("-b", "--backup-dir=x"), False)):
-        pair = make_pair(None, "n0:/m", extra=extra)
-        engine = Engine(make_config([pair]), steady)
-        engine.watched(pair.source, NOW, reason="")
-        (mirror,) = started(engine)
-        engine.exited(mirror, Outcome(23, account=way), NOW)
-        assert (mirror.since is not None) == again
-        if again:
-            (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
-            assert (action.order.barred, action.order.batch.named) == ({b"A"}, True)
-            engine.exited(mirror, Outcome(23, account=way, listed=True), NOW)
-        assert mirror.state is State.IDLE
-        assert set(mirror.ailing) == {b"A"}
-
-
 def test_what_was_kept_back_for_a_deletion_is_carried_once_more() -> None:
     engine, mirror = stepping()
     mirror.stepped(well=False)
@@ -382,3 +361,14 @@ def test_a_source_that_is_watched_anew_ends_its_runs_and_is_compared_by_contents
     engine.watched(source, NOW + 1000, reason="its path leads elsewhere", contents=True)
     assert starts(engine.due(NOW + 1000)) == [mirror]
     assert mirror.thorough
+
+
+def test_a_limit_that_a_reload_took_away_holds_no_rehearsed_run() -> None:
+    engine = make_engine(rmaxdelete=5)
+    started(engine)
+    mirror = engine.mirrors[0]
+    engine.configure(make_config(engine.config.pairs), NOW)
+    engine.exited(mirror, Outcome(0, Transferred(deleted=6)), NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.order.kind is not RunKind.REHEARSAL
+    assert mirror.state is State.RUNNING

@@ -153,20 +153,21 @@ def test_speed_and_timeout_are_the_nodes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "top"),
+    ("source", "top", "there"),
     [
-        (make_source(), "/srv/www/"),
-        (make_source(argument="/srv/www", prefix="www"), "/srv/"),
-        (make_source("/a/b", argument="/a/./b", prefix="b", relative=True), "/a/"),
+        (make_source(), "/srv/www/", "/mirror"),
+        (make_source(argument="/srv/www", prefix="www"), "/srv/", "/mirror/"),
+        (make_source("/a/b", argument="/a/./b", prefix="b", relative=True), "/a/", "/mirror/"),
     ],
 )
-def test_a_run_that_names_what_it_carries(source: Source, top: str) -> None:
+def test_a_run_that_names_what_it_carries(source: Source, top: str, there: str) -> None:
     words = argv(source=source, listed=True)
     assert words[1:7] == [*list_options()][:6]
     assert "--files-from=-" in words
     assert "-ltrp" not in words
     assert "--relative" not in words
-    assert words[-2:] == [top, "/mirror"]
+    assert words[-2:] == [top, there]
+    assert argv(source=source)[-2:] == [source.argument, there]
 
 
 def test_a_rehearsal_changes_nothing_and_tells_what_it_would_delete() -> None:
@@ -241,7 +242,7 @@ def test_the_ordinary_run_carries_what_is_not_big() -> None:
 def test_a_lenient_run_spares_the_files_that_the_lane_is_at() -> None:
     words = argv(config=LANE, lenient=True, source=make_source(excludes=("*.tmp",)))
     at = words.index("--exclude=*.tmp")
-    assert words[at - 2] == "--filter=P .*." + "[0-9A-Za-z]" * 6
+    assert words[at - 2] == "--filter=-rp .*." + "[0-9A-Za-z]" * 6
     assert words[at - 1] == "--filter=-srp .inosync-partial/"
 
 

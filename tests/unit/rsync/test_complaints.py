@@ -124,6 +124,8 @@ def test_lines_that_say_nothing_of_their_own() -> None:
         b'directory has vanished: "/s/x"',
         b'rsync: [sender] link_stat "/s/x" failed: Not a directory (20)',
         b'rsync: [sender] opendir "/s/x" failed: Too many levels of symbolic links (40)',
+        b'rsync: [receiver] stat "/m/d/.x.abcdef" failed: No such file or directory (2)',
+        b'rsync: [receiver] rename "/m/d/.x.abcdef" -> "d/x": No such file or directory (2)',
     ],
 )
 def test_a_lost_race_is_no_complaint(line: bytes) -> None:
