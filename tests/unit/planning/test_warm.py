@@ -78,7 +78,7 @@ def test_it_is_a_list_that_counts_from_the_root(source: Source, name: bytes) -> 
     what = asked(pair)
     found = ready(pair)
     assert found is not None
-    assert found.argv == (*what.argv[:-2], "/", "/mirror")
+    assert found.argv == (*what.argv[:-2], "/", what.argv[-1])
     assert found.told(what) == name + b"\0"
 
 
