@@ -55,8 +55,8 @@ log = logging.getLogger("inosync")
 class _Run:
     """A child at work for a mirror, since ``wall``; ``what`` was prepared for it.
 
-    A comparison leaves out what was ``apart`` when it began, and what was mounted and is ``lost``.
-    One that was ``warm`` was started before.
+    One that was ``warm`` was started before. A comparison leaves out what was ``apart`` when it
+    began, and what was mounted and is ``lost``.
     """
 
     child: Child
@@ -64,9 +64,9 @@ class _Run:
     shown: str
     what: Prepared
     wall: float
+    warm: bool
     lost: frozenset[bytes] = frozenset()
     apart: Apart = NOTHING
-    warm: bool = False
 
 
 def _unheard(_mirror: Mirror, _outcome: Outcome, _lines: Iterable[bytes]) -> None:
@@ -147,8 +147,9 @@ class Runs:
             return
         compares = what.kind is RunKind.COMPARISON
         apart = self.engine.apart(mirror, lost=sight.spare) if compares else NOTHING
-        warm = ready is not None
-        self._children[child.pid] = _Run(child, mirror, shown, what, wall, sight.spare, apart, warm)
+        self._children[child.pid] = _Run(
+            child, mirror, shown, what, wall, ready is not None, sight.spare, apart
+        )
 
     def _child_of(self, what: Prepared) -> Child:
         return Child(

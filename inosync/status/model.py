@@ -108,8 +108,8 @@ class MirrorStatus(TypedDict):
 
     With ``rbigsize`` there are two of a pair; the ``lane`` of one is "big", that of the other "".
     ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "";
-    ``full_pass`` is how far that is, where it goes as slices.
-    ``warm``: a run stands ready for the next ones.
+    ``full_pass`` is how far that is, where it goes as slices. ``warm``: a run stands ready for the
+    next ones.
     """
 
     source: str
