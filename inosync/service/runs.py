@@ -35,6 +35,7 @@ from inosync.rsync.differences import (
     summary,
 )
 from inosync.rsync.exits import PARTIAL, VANISHED, cut_short, exit_status
+from inosync.rsync.options import compares_contents
 from inosync.rsync.output import Progress, deletions, evidence, progress, rehearsed, transferred
 from inosync.rsync.program import Program
 from inosync.service.warm import CROWDED, DEAD, Warm
@@ -43,7 +44,7 @@ from inosync.text import printable
 from inosync.watch.files import Files, changed, first_inside
 
 #: Behind which of them the next one stands ready.
-_WARMING = (RunKind.PASS, RunKind.LISTED, RunKind.CONTENTS)
+_WARMING = (RunKind.PASS, RunKind.SLICE, RunKind.LISTED, RunKind.CONTENTS)
 #: Paths of a comparison that are looked at: it is done while all else waits.
 MOST_DRIFT = 10_000
 
@@ -203,10 +204,11 @@ class Runs:
     def _died_waiting(self, run: _Run, status: int, now: float) -> bool:
         """Return whether a run was dead before it was told what to carry: then another carries it.
 
-        For certain that is not known. If it is the node that is not well, the other will say so.
+        Had it begun to, it would have said of which file, and may have left a part of that behind.
+        If it is the node that is not well, the other will say so.
         """
-        dead = status < 0 or status in DEAD
-        if not dead or run.mirror.state is not State.RUNNING:
+        begun = run.child.output() or compares_contents(run.mirror.pair.node.extra)
+        if status not in DEAD or begun or run.mirror.state is not State.RUNNING:
             return False
         log.debug("%s: what stood ready was dead (exit %d)", run.mirror.name, status)
         run.child.close()

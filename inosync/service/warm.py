@@ -232,10 +232,10 @@ class Warm:
         return [mirror for mirror in self._waiting if host and host == _host(mirror.pair)]
 
     def _drop(self, mirror: Mirror, now: float) -> None:
-        """Tell a waiting child that there is nothing to carry: it ends, and changes nothing."""
+        """Have a waiting child end; by an empty list it would make a target that is missing."""
         waiting = self._waiting.pop(mirror, None)
         if waiting is not None:
-            waiting.child.tell()
+            waiting.child.terminate()
             self._leaving[waiting.child] = now + GRACE
 
 

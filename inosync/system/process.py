@@ -92,8 +92,8 @@ class Child:
             self._signal(signal.SIGKILL)
         return self._process.wait()
 
-    def tell(self, data: bytes = b"") -> bool:
-        """Give a child that waits all that there is for it to read; by default nothing.
+    def tell(self, data: bytes) -> bool:
+        """Give a child that waits all that there is for it to read.
 
         Return False if that cannot be done at once: it has ended, or its pipe has no room.
         """

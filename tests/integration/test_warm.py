@@ -127,6 +127,16 @@ def test_none_outlives_its_time(bench: Bench) -> None:
     assert bench.warm.deadline() is None
 
 
+def test_a_target_that_is_missing_is_not_made(bench: Bench, tmp_path: Path) -> None:
+    """It may be that a disk is not mounted."""
+    pids = [bench.ready(mirror) for mirror in bench.mirrors]
+    for name in "abc":
+        (tmp_path / name).rmdir()
+    bench.warm.drop(NOW)
+    bench.gone(*pids)
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
 def test_one_that_does_not_end_is_killed(bench: Bench) -> None:
     first = bench.mirrors[0]
     pid = bench.ready(first)
