@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from inosync.config.model import Config, Pair, Source
 from inosync.errors import ConfigError
 from inosync.rsync.filters import Rule, compile_filters, without_files
+from inosync.rsync.kept import KEPT
 from inosync.rsync.options import deletes_excluded, follows_links, options, withholding
 from inosync.text import printable
 
@@ -110,6 +111,8 @@ def _exists(subject: _Subject) -> bool:
 def _verdict(subject: _Subject, decided: bytes, rule: Rule | None, admitted: bool) -> str:
     if subject.link is not None:
         return f"not mirrored: {subject.shown(subject.link)} is a symbolic link"
+    if KEPT in os.fsdecode(decided).split("/") and not admitted:
+        return f"not mirrored: {KEPT} is where mirrors keep what is overwritten or deleted (rkeep)"
     if rule is None:
         return "included: no rule matches it"
     # The first of equal entries decides; those before a "!" are forgotten.

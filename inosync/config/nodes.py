@@ -29,6 +29,7 @@ from inosync.rsync.destination import (
     parse_destination,
 )
 from inosync.rsync.options import (
+    backs_up,
     half_written,
     hindrance,
     keeps_in_place,
@@ -76,6 +77,11 @@ def read_nodes(reading: Reading) -> list[Entry]:
         ):
             what = (
                 f"has {min(sizes)} in extra, and rbigsize decides about sizes; remove one of them"
+            )
+            reading.refuse(setting, text, what)
+        if node.rkeep and (option := backs_up(node.extra)):
+            what = (
+                f"has {option} in extra, and rkeep decides about old versions; remove one of them"
             )
             reading.refuse(setting, text, what)
         if option := half_written(node.extra):

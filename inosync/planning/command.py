@@ -19,6 +19,7 @@ from inosync.planning.steps import Fuzzy, Relink, Renew, Step
 from inosync.rsync import differences
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import rsync_options
+from inosync.rsync.kept import KEPT, RULE, place
 from inosync.rsync.options import keeps_partials, most_deletions, options, spoken, with_rules
 from inosync.rsync.own_places import own_places
 from inosync.rsync.program import CONNECT_TIMEOUT, Program, chooses_shell, ssh_command
@@ -70,6 +71,7 @@ class Run:
     With ``rbigsize`` the run of the lane for `big` files carries what is larger, and any other what
     is not; one that is `lenient` spares the temporary files of that lane on the node. One that
     `tells` says which files it sends. CONTENTS that cannot be listed are of these files `only`.
+    What it overwrites or deletes is put into the folder that it is to `keep` it in (see kept.py).
     """
 
     pair: Pair
@@ -85,6 +87,7 @@ class Run:
     hide: Iterable[bytes] = ()
     only: Iterable[bytes] = ()
     tells: bool = False
+    keep: str = ""
 
     @property
     def pretends(self) -> bool:
@@ -106,6 +109,7 @@ def command(run: Run, config: Config, program: Program) -> list[str]:
         # same size within one second would stay stale for ever. rsync(1), --modify-window.
         argv.append(modify_window(run.pair, -1))
     argv += _limits(run)
+    argv += _keeping(run)
     if config.logfile and not run.pretends:
         argv.append(f"--log-file={config.logfile}")
     if run.pair.source.relative and not run.listed and not isinstance(run.step, Relink):
@@ -158,6 +162,19 @@ def _limits(run: Run) -> list[str]:
     return words
 
 
+def _keeping(run: Run) -> list[str]:
+    """Return the options by which the node keeps what the run overwrites or deletes."""
+    if not run.keep or run.pretends:
+        return []
+    pair, below, up = run.pair, [KEPT, run.keep], 0
+    if isinstance(run.step, Relink):  # goes to the directory itself, and names count from there
+        parts = [part for part in (pair.source.prefix, os.fsdecode(run.step.new)) if part]
+        up = sum(part.count("/") + 1 for part in parts)
+        below += parts
+    where = place(pair.destination, restricted=pair.node.restricted, up=up, below="/".join(below))
+    return ["--backup", f"--backup-dir={where}"]
+
+
 def _transport(run: Run, program: Program) -> list[str]:
     """Return the options for how the node is reached."""
     node, destination = run.pair.node, run.pair.destination
@@ -180,7 +197,7 @@ def _transport(run: Run, program: Program) -> list[str]:
 
 def _relinking(pair: Pair, relink: Relink, *, tells: bool) -> list[str]:
     """Return the last words of the step that fills a directory from what the node has."""
-    first = [f"--exclude={_anchored('', path)}" for path in relink.doubts]
+    first = [RULE, *(f"--exclude={_anchored('', path)}" for path in relink.doubts)]
     words = [*rsync_options(relink.rules, first=first), *spoken(pair.node.extra)]
     words += ("-ii", *differences.TOLD) if tells else ()  # once more "i": what is linked, too
     return [*words, "--", *_ends(pair, os.fsdecode(relink.new))]
@@ -189,7 +206,7 @@ def _relinking(pair: Pair, relink: Relink, *, tells: bool) -> list[str]:
 def _carrying(run: Run, config: Config) -> list[str]:
     """Return the last words of any other run: rules, the user's options, both ends."""
     source, extra, prefix = run.pair.source, run.pair.node.extra, run.pair.source.prefix
-    first = [*(_LENIENT if run.lenient else ())]
+    first = [RULE, *(_LENIENT if run.lenient else ())]
     first += [f"--filter=H {_anchored(prefix, path)}" for path in sorted(run.hide)]
     own = own_places(extra, run.pair.destination, restricted=run.pair.node.restricted)
     first += [f"--filter=P {_anchored('', os.fsencode(path))}" for path in own]

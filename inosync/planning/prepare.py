@@ -24,6 +24,7 @@ from inosync.planning.renames import LEAST, holds, steps
 from inosync.planning.steps import Relink, Renew, Step
 from inosync.planning.suspects import FILES, candidates, take
 from inosync.planning.view import Status, files
+from inosync.rsync.kept import folder
 from inosync.rsync.options import compares_contents, hindrance, prevented, whole_files
 from inosync.rsync.program import Program
 
@@ -254,6 +255,7 @@ def _run(
         hide=hide,
         only=only,
         tells=tells,
+        keep=folder(sight.now.wall) if order.pair.node.rkeep else "",
     )
 
 

@@ -157,7 +157,9 @@ class Filters:
         return path, self.rule_for(path, directory=directory), admitted
 
 
-def compile_filters(patterns: Sequence[str], *, prefix: bytes = b"") -> Filters:
+def compile_filters(
+    patterns: Sequence[str], *, prefix: bytes = b"", hidden: Iterable[str] = ()
+) -> Filters:
     """Compile an exclude list.
 
     `patterns` are the entries in order, names as for ``--exclude`` or rules as for ``--filter``
@@ -166,6 +168,7 @@ def compile_filters(patterns: Sequence[str], *, prefix: bytes = b"") -> Filters:
 
     `prefix` is what rsync puts before the names of this source: ``b"www"`` for ``rsync -r
     /var/www host:``, ``b"bar/baz"`` for ``-R /foo/./bar/baz``, ``b""`` for a trailing slash.
+    `hidden` are names that are excluded whatever the list says.
 
     Raise ConfigError, with a problem for each, if an entry is no rule, or rsync would discard it.
     """
@@ -183,8 +186,9 @@ def compile_filters(patterns: Sequence[str], *, prefix: bytes = b"") -> Filters:
         elif entry.sort is Sort.PATTERN:
             # A file may include what an entry behind it would hide.
             (left or plain).append(entry)
+    always = map(read_entry, hidden)
     return Filters(
-        tuple(_compile_rule(entry) for entry in plain if entry.sent),
+        tuple(_compile_rule(entry) for entry in (*always, *plain) if entry.sent),
         tuple(entry.text for entry in left if entry.sent),
         prefix,
         tuple(_compile_rule(entry) for entry in (*left, *plain) if _guards(entry)),

@@ -195,6 +195,11 @@ def keeps_in_place(words: Sequence[str]) -> str:
     return min(found) if found and "--backup-dir" not in given else ""
 
 
+def backs_up(words: Sequence[str]) -> str:
+    """Return the option that says where old versions are kept, ``""`` when none does."""
+    return min(options(words) & {"-b", "--backup", "--backup-dir", "--suffix"}, default="")
+
+
 def most_deletions(words: Sequence[str]) -> float:
     """Return how many files a run with these options may delete; infinite when any number."""
     most = math.inf

@@ -32,6 +32,7 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "rretry": (1.0, 300.0),
         "rscope": "tree",
         "restricted": False,
+        "rkeep": 0.0,
     }
     return Node(**{**values, **settings})
 

@@ -1,0 +1,127 @@
+"""What runs overwrite and delete is kept on the nodes (``rkeep``), and brought back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.daemon import Daemon, run_inosync, settings
+from support.places import wait_equal
+from support.servers import RsyncDaemon, SshServer
+from support.trees import compare, write
+from support.waiting import until_empty
+
+RRSYNC = shutil.which("rrsync")
+KEPT = ".inosync-kept"
+
+
+def kept(mirror: Path) -> dict[bytes, list[bytes]]:
+    """Return the contents that a mirror keeps of each path, the oldest first."""
+    found: dict[bytes, list[bytes]] = {}
+    for run in sorted((mirror / KEPT).glob("*/*")):
+        top = os.fsencode(run)
+        for folder, _, files in os.walk(top):
+            for name in files:
+                path = os.path.join(folder, name)
+                found.setdefault(os.path.relpath(path, top), []).append(
+                    os.readlink(path)
+                    if os.path.islink(path)
+                    else Path(os.fsdecode(path)).read_bytes()
+                )
+    return found
+
+
+def wait_mirrored(source: Path, mirror: Path) -> None:
+    """Wait until the mirror is equal but for what it keeps."""
+    until_empty(
+        lambda: [text for text in compare(source, mirror) if KEPT not in text],
+        what="an equal mirror",
+    )
+
+
+def settle(daemon: Daemon, source: Path, *mirrors: Path) -> None:
+    """Wait until all that was done so far is on the mirrors."""
+    done = run_inosync("-c", daemon.config_file, "--wait", "30", cwd=daemon.folder)
+    assert done.returncode == 0, done.stdout + daemon.log()
+    for mirror in mirrors:
+        wait_mirrored(source, mirror)
+
+
+@pytest.mark.skipif(RRSYNC is None, reason="rrsync comes with rsync 3.2.4 and later")
+def test_what_runs_overwrite_and_delete_is_kept_on_each_node(
+    inosync: Callable,
+    source: Path,
+    tmp_path: Path,
+    rsync_daemon: RsyncDaemon,
+    ssh_server: SshServer,
+) -> None:
+    mirrors = [tmp_path / "mirror", rsync_daemon.root / "sub", tmp_path / "jail/sub"]
+    mirrors[2].mkdir(parents=True)
+    ssh_server.restrict(f'restrict,command="{RRSYNC} -wo -no-lock {tmp_path}/jail"')
+    for name in ("dir/a", "dir/deep/b", "turns/c", "new\nline", "old/deep/f"):
+        write(source, name, name.encode())
+    write(source, "old/deep/large", os.urandom(1_500_000))
+    write(source, "big", b"1" * 200_000)
+    (source / "link").symlink_to("first")
+    nodes = [
+        f"{mirrors[0]}/",
+        {"node": rsync_daemon.url("sub/"), "rscope": "changes"},
+        {"node": ssh_server.url("/sub/"), "rscope": "changes", "restricted": True},
+    ]
+    more = {"rkeep": 2, "rbigsize": 100_000, "rbigdelay": 0.1, "rmaxdelete": 50}
+    daemon = inosync(settings(source, *nodes, **more), environment=ssh_server.environment())
+    settle(daemon, source, *mirrors)
+    # Nothing was there. (rrsync makes the folder of a run before rsync knows what it does.)
+    assert not any((mirror / KEPT).exists() for mirror in mirrors[:2])
+    # A relay behind the first mirror passes on what is in it, and not what it keeps.
+    behind = tmp_path / "behind"
+    inosync(settings(mirrors[0], f"{behind}/"), name="relay")
+
+    (source / "first").write_text("second\n")
+    (source / "new\nline").unlink()
+    shutil.rmtree(source / "dir")
+    shutil.rmtree(source / "turns")
+    (source / "turns").write_text("a file now")
+    (source / "link").unlink()
+    (source / "link").mkdir()
+    write(source, "big", b"2" * 200_000)
+    settle(daemon, source, *mirrors)
+    (source / "first").write_text("third\n")
+    settle(daemon, source, *mirrors)
+    for mirror in mirrors:
+        assert kept(mirror) == {
+            b"first": [b"first\n", b"second\n"],
+            b"new\nline": [b"new\nline"],
+            b"dir/a": [b"dir/a"],
+            b"dir/deep/b": [b"dir/deep/b"],
+            b"turns/c": [b"turns/c"],
+            b"link": [b"first"],
+            b"big": [b"1" * 200_000],
+        }
+
+    # What is renamed is neither sent again nor kept a second time: it is the same file.
+    (source / "old/deep").rename(source / "renamed")
+    settle(daemon, source, *mirrors)
+    for mirror in mirrors[1:]:
+        (was,) = (mirror / KEPT).glob("*/*/old/deep/f")
+        assert was.samefile(mirror / "renamed/f")
+
+    # What was changed on a mirror itself is kept by the run that mends it.
+    (mirrors[0] / "first").write_text("3rd\n##")
+    (mirrors[0] / "own").write_text("own")
+    os.utime(mirrors[0] / "first", ns=(0, (source / "first").stat().st_mtime_ns))
+    ask = ("-c", daemon.config_file)
+    told = {"cwd": daemon.folder, "environment": ssh_server.environment()}
+    status = run_inosync(*ask, "--verify", **told)
+    assert KEPT not in status.stdout
+    assert status.stdout.count(": equal") == 2, status.stdout + status.stderr
+    assert run_inosync(*ask, "--verify", "--repair", **told).returncode == 0
+    wait_mirrored(source, mirrors[0])
+    assert kept(mirrors[0])[b"own"] == [b"own"]
+    assert kept(mirrors[0])[b"first"][-1] == b"3rd\n##"
+    wait_mirrored(source, behind)
+    assert not (behind / KEPT).exists()
+    wait_equal(source, behind)
