@@ -20,7 +20,14 @@ from inosync.rsync import differences
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import rsync_options
 from inosync.rsync.kept import KEPT, RULE, place
-from inosync.rsync.options import keeps_partials, most_deletions, options, spoken, with_rules
+from inosync.rsync.options import (
+    keeps_partials,
+    most_deletions,
+    options,
+    reaching,
+    spoken,
+    with_rules,
+)
 from inosync.rsync.own_places import own_places
 from inosync.rsync.program import CONNECT_TIMEOUT, Program, chooses_shell, ssh_command
 
@@ -118,6 +125,16 @@ def command(run: Run, config: Config, program: Program) -> list[str]:
     if isinstance(run.step, Relink):
         return [*argv, *_relinking(run.pair, run.step, tells=run.tells)]
     return [*argv, *_carrying(run, config)]
+
+
+def reach(pair: Pair, program: Program, *, attributes: bool = False) -> list[str]:
+    """Return the words by which a run that is none of the mirror's own gets to its node.
+
+    With the user's `attributes`, where files are to arrive with them.
+    """
+    run = Run(pair, RunKind.PASS)
+    words = [*_protection(run, program), *_limits(run), *_transport(run, program)]
+    return [*words, *reaching(pair.node.extra, attributes=attributes)]
 
 
 def modify_window(pair: Pair, seconds: int) -> str:

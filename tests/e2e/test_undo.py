@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from support.daemon import Daemon, run_inosync, settings
 from support.places import wait_equal
 from support.servers import RsyncDaemon, SshServer
 from support.trees import compare, write
-from support.waiting import until_empty
+from support.waiting import until, until_empty
+
+from inosync.rsync.kept import folder
 
 RRSYNC = shutil.which("rrsync")
 KEPT = ".inosync-kept"
@@ -23,9 +26,9 @@ def kept(mirror: Path) -> dict[bytes, list[bytes]]:
     found: dict[bytes, list[bytes]] = {}
     for run in sorted((mirror / KEPT).glob("*/*")):
         top = os.fsencode(run)
-        for folder, _, files in os.walk(top):
+        for parent, _, files in os.walk(top):
             for name in files:
-                path = os.path.join(folder, name)
+                path = os.path.join(parent, name)
                 found.setdefault(os.path.relpath(path, top), []).append(
                     os.readlink(path)
                     if os.path.islink(path)
@@ -125,3 +128,46 @@ def test_what_runs_overwrite_and_delete_is_kept_on_each_node(
     wait_mirrored(source, behind)
     assert not (behind / KEPT).exists()
     wait_equal(source, behind)
+
+
+def test_days_that_are_over_are_removed_from_each_node(
+    inosync: Callable,
+    source: Path,
+    tmp_path: Path,
+    rsync_daemon: RsyncDaemon,
+    ssh_server: SshServer,
+) -> None:
+    mirrors = [tmp_path / "mirror", rsync_daemon.root / "sub", tmp_path / "jail"]
+    empty, barred = tmp_path / "none", tmp_path / "barred"
+    ssh_server.restrict(f'restrict,command="{RRSYNC} -wo -no-lock {mirrors[2]}"')
+    days = ["1999-01-01", *(folder(time.time() - 86_400 * ago)[:10] for ago in (0, 1, 2, 3, 4))]
+    for mirror in (*mirrors, barred):
+        for day in days:
+            write(mirror, f"{KEPT}/{day}/000000.000000Z/dir/file", b"x")
+        write(mirror, f"{KEPT}/{days[4]}/own/.hidden", b"x")
+    nodes = [
+        *(f"{mirrors[0]}/", f"{empty}/", f"{barred}/"),
+        {"node": rsync_daemon.url("sub/"), "rscope": "changes"},
+        {"node": ssh_server.url("/"), "restricted": True},
+    ]
+    refusing = tmp_path / "rsync"  # does what runs of the mirror want, and no pruning of one node
+    refusing.write_text(
+        f'#!/bin/sh\ncase "$*" in *--existing*{barred}/) echo "no" >&2; exit 12;; esac\n'
+        f'exec {shutil.which("rsync")} "$@"\n'
+    )
+    refusing.chmod(0o755)
+    daemon = inosync(
+        settings(source, *nodes, rkeep=2, rsync=str(refusing)),
+        environment=ssh_server.environment(),
+    )
+
+    def left(mirror: Path) -> list[str]:
+        return sorted(path.name for path in (mirror / KEPT).iterdir())
+
+    for mirror in mirrors:  # days 3 and 4 are over, and what is older than anybody was away stays
+        until(lambda m=mirror: left(m) == sorted({*days[:4]}), what="days that are over to go")
+    daemon.wait_for_log("cannot be removed: exit 12")
+    assert left(barred) == sorted(days)
+    settle(daemon, source, *mirrors, empty, barred)
+    assert not (empty / KEPT).exists()
+    assert "in sync" in run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder).stdout
