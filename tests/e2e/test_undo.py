@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from support.daemon import Daemon, run_inosync, settings
-from support.places import wait_equal
+from support.places import place_on, wait_equal
 from support.servers import RsyncDaemon, SshServer
-from support.trees import compare, write
+from support.trees import HOSTILE_NAMES, compare, write
 from support.waiting import until, until_empty
 
 from inosync.rsync.kept import folder
@@ -112,12 +116,20 @@ def test_what_runs_overwrite_and_delete_is_kept_on_each_node(
         (was,) = (mirror / KEPT).glob("*/*/old/deep/f")
         assert was.samefile(mirror / "renamed/f")
 
+    # Where only rsync may write, it cannot be read from here.
+    ask = ("-c", daemon.config_file)
+    told = {"cwd": daemon.folder, "environment": ssh_server.environment()}
+    table = run_inosync(*ask, "--kept", f"{source}/turns/c", **told)
+    assert table.returncode == 1
+    assert table.stdout.count(": 1 kept:\n") == 2, table.stdout + table.stderr
+    assert (
+        "only be written to from here; on 127.0.0.1, run: find /sub/.inosync-kept" in table.stdout
+    )
+
     # What was changed on a mirror itself is kept by the run that mends it.
     (mirrors[0] / "first").write_text("3rd\n##")
     (mirrors[0] / "own").write_text("own")
     os.utime(mirrors[0] / "first", ns=(0, (source / "first").stat().st_mtime_ns))
-    ask = ("-c", daemon.config_file)
-    told = {"cwd": daemon.folder, "environment": ssh_server.environment()}
     status = run_inosync(*ask, "--verify", **told)
     assert KEPT not in status.stdout
     assert status.stdout.count(": equal") == 2, status.stdout + status.stderr
@@ -171,3 +183,80 @@ def test_days_that_are_over_are_removed_from_each_node(
     settle(daemon, source, *mirrors, empty, barred)
     assert not (empty / KEPT).exists()
     assert "in sync" in run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder).stdout
+
+
+@pytest.mark.parametrize("transport", ["daemon", "ssh"])
+def test_what_was_deleted_by_mistake_is_brought_back(
+    inosync: Callable, source: Path, request: pytest.FixtureRequest, transport: str
+) -> None:
+    place = place_on(request, transport)
+    for name in (*HOSTILE_NAMES, b"a", b"deep/er/b", b"deep/turns/c", b"deep/x -> y"):
+        write(source, b"site/" + name, b"1" + name)
+    (source / "site/deep/er").chmod(0o750)
+    (source / "site/link").symlink_to("a")
+    os.utime(source / "site/a", (1_000_000_000, 1_000_000_000))
+    more = {"rkeep": 2, "rscope": "changes", "extra": "-aX"}
+    daemon = inosync(settings(source, place.node, **more), environment=place.environment)
+    ask = ("-c", daemon.config_file)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        told = {"cwd": daemon.folder, "environment": place.environment}
+        return run_inosync(*ask, *arguments, **told)
+
+    settle(daemon, source, place.root)
+    assert "0 kept" in run("--kept").stdout
+    was = daemon.folder / "was"
+    shutil.copytree(source, was, symlinks=True)
+    then = time.time()
+    until(lambda: time.time() >= int(then) + 1, what="the next second: rsync lists no parts of it")
+
+    write(source, "site/a", b"2a")
+    settle(daemon, source, place.root)
+    write(source, "site/late", b"late")  # is not there at that time
+    settle(daemon, source, place.root)
+    shutil.rmtree(source / "site")
+    (source / "site").mkdir()
+    write(source, "site/deep", b"a file in the place of a directory")
+    settle(daemon, source, place.root)
+
+    told = run("--kept", f"{source}/site", "--json")
+    rows = json.loads(told.stdout)
+    assert [row["at"] for row in rows] == sorted((row["at"] for row in rows), reverse=True)
+    fates = [(row["what"], row["size"]) for row in rows if row["path"] == f"{source}/site/a"]
+    assert fates == [("deleted", 2), ("overwritten", 2)]
+    assert {row["node"] for row in rows} == {
+        json.loads(run("--status", "--json").stdout)["mirrors"][0]["node"]
+    }
+    table = run("--kept", f"{source}/site/deep/er").stdout.splitlines()
+    assert table[0].endswith(": 1 kept:")
+    assert re.fullmatch(r"  [-0-9]{10} [:0-9]{8}  deleted +10  .*/site/deep/er/b", table[1])
+
+    at = datetime.fromtimestamp(then, UTC).astimezone().isoformat(" ")
+    restore = ("--restore", f"{source}/site", "--at", at)
+    before = sorted(source.rglob("*"))
+    shown = run(*restore, "-p")
+    assert shown.returncode == 0, shown.stderr
+    assert f"{len(rows) - 2} to bring back" in shown.stdout  # but for a second "a", and "late"
+    refused = run(*restore)
+    assert (refused.returncode, "--yes" in refused.stderr) == (1, True)
+    assert sorted(source.rglob("*")) == before
+    aside = daemon.folder / "aside"
+    put = run(*restore, "--to", str(aside))
+    assert put.returncode == 0, put.stderr
+    # Times of directories are those of now: files were put into them.
+    assert [text for text in compare(was / "site", aside / "site") if "mtime" not in text] == []
+    assert (aside / "site/a").stat().st_mtime == 1_000_000_000
+    done = run(*restore, "--yes")
+    assert done.returncode == 0, done.stderr
+    (kept_here,) = (source / KEPT).glob("*/*")
+    assert (kept_here / "site/deep").read_bytes() == b"a file in the place of a directory"
+    shutil.rmtree(source / KEPT)  # of which no event tells
+    os.utime(source)
+    assert [text for text in compare(was, source) if "mtime" not in text] == []
+    settle(daemon, source, place.root)
+    # Without a time: what was deleted last, and is not there.
+    assert run("--restore", f"{source}/site/late").returncode == 0
+    assert (source / "site/late").read_bytes() == b"late"
+    assert run("--restore", f"{source}/nothing").returncode == 1
+    assert run("--restore", f"{source}/a", "--at", "soon").returncode == 2
+    assert run("--restore", "/elsewhere").returncode == 2
