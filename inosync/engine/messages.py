@@ -114,5 +114,7 @@ def drift(mirror: Mirror, before: Drift) -> list[Say]:
         text += "; inosync --verify lists all, and with --repair mends them"
         return [Say(WARNING, text)]
     if before.count and not count:
-        return [Say(INFO, f"{mirror.name}: equal to the source again")]
+        apart = mirror.comparison.apart
+        but = f" but for what was not compared, {apart.told()}" if apart else ""
+        return [Say(INFO, f"{mirror.name}: equal to the source again{but}")]
     return []

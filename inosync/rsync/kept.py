@@ -52,7 +52,9 @@ def days_over(wall: float, keep: float) -> Iterator[str]:
         yield _date(day)
 
 
-def place(destination: Destination, *, restricted: bool, up: int = 0, below: str = "") -> str:
+def backup_place(
+    destination: Destination, *, restricted: bool, up: int = 0, below: str = ""
+) -> str:
     """Return how a run names a folder `below` the mirror's top on the node.
 
     It counts from where the run goes, which is `up` directories below the mirror's top.

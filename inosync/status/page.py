@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 
 from inosync.status.history import MINUTES, STEP, History, Sample
 from inosync.status.model import MirrorStatus, Snapshot, SourceStatus
+from inosync.status.passing import pass_line, span
 from inosync.status.snapshot import ailing_lines, but_for
-from inosync.status.table import size, span, summary
+from inosync.status.table import size, summary
 from inosync.text import printable
 
 #: Seconds after which a browser loads the page again.
@@ -175,7 +176,12 @@ def _mirror(
 def _facts(mirror: MirrorStatus, local: Callable[[float], str]) -> Iterator[tuple[str, str]]:
     """Yield what is known of a mirror in words, as HTML."""
     run = mirror["run"]
-    if mirror["pending"] or mirror["full"]:
+    passing = mirror["full_pass"]
+    if passing is not None:
+        yield "full pass", f"{_text(passing['reason'])}: {pass_line(passing)}"
+        done = f"{passing['directories']:,} directories, {passing['files']:,} files"
+        yield "done of it", done
+    elif mirror["pending"] or mirror["full"]:
         full = mirror["full"] and f"full pass ({mirror['full']})"
         yield "waiting", _text(full) or f"{mirror['pending']:,} changes"
     if run is not None:

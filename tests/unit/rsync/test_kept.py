@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from inosync.rsync.destination import parse_destination
-from inosync.rsync.kept import PRUNED, days_over, folder, moment, place
+from inosync.rsync.kept import PRUNED, backup_place, days_over, folder, moment
 
 NOON = 1_795_867_200.0  # 2026-11-28 12:00:00 UTC
 
@@ -65,5 +65,5 @@ def test_a_day_is_over_when_its_last_run_is() -> None:
     ],
 )
 def test_it_is_found_from_below(node: str, restricted: bool, up: int, named: str) -> None:
-    found = place(parse_destination(node), restricted=restricted, up=up, below="k/x")
+    found = backup_place(parse_destination(node), restricted=restricted, up=up, below="k/x")
     assert found == named

@@ -27,6 +27,7 @@ from inosync.rsync.options import (
     reaching,
     rule_files,
     spoken,
+    suffix,
     values,
     whole_files,
     with_rules,
@@ -307,10 +308,12 @@ def test_what_is_written_where_a_link_leads_to() -> None:
 
 
 def test_old_versions_beside_their_files() -> None:
-    assert keeps_in_place(("-ab", "--suffix=~")) == "-b"
-    assert keeps_in_place(("--backup",)) == "--backup"
-    assert keeps_in_place(("-b", "--backup-dir=x")) == ""
-    assert keeps_in_place(("-a",)) == ""
+    assert keeps_in_place(("-ab", "--suffix=~"))
+    assert keeps_in_place(("--backup",))
+    assert not keeps_in_place(("-b", "--backup-dir=x"))
+    assert not keeps_in_place(("-b", "-L"))
+    assert not keeps_in_place(())
+    assert (suffix(("-b",)), suffix(("-b", "--suffix", ".1", "--suffix=.2"))) == ("~", ".2")
 
 
 def test_where_old_versions_are_kept() -> None:
