@@ -88,6 +88,7 @@ def restore(config: Config, request: Request, say: Callable[[str], None]) -> int
     say(f"{shown}: brought back")
     before = os.path.join(to, KEPT, keep)
     if os.path.isdir(before):
+        os.utime(to)  # no event tells of a directory that is hidden, and it has changed this one
         say(f"what was there is in {printable(before)} now; remove it when it has no use")
     return Exit.OK
 

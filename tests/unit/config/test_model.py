@@ -45,3 +45,4 @@ def test_what_a_mirror_keeps_is_hidden_whatever_the_excludes_say() -> None:
     assert not source.filters.admits_path(b"a/.inosync-kept/2026-11-28", directory=True)
     assert source.filters.plain
     assert source.filters.hiding(directories=False) is None  # costs nothing for files
+    assert not make_source().filters.may_hide_in(b"")  # it is no reason for another time

@@ -114,12 +114,12 @@ def cut_off(course: Course, source: Source | None = None, **more) -> Prepared:
 def test_a_pass_in_slices() -> None:
     first = cut_off(Course())
     assert (first.kind, first.names, first.widened) == (RunKind.SLICE, (b"./",), "")
-    assert first.argv == ("/usr/bin/rsync", *LIST, *BASE, *ENDS)
+    assert first.argv == ("/usr/bin/rsync", *LIST, *BASE, KEPT, *ENDS)
     assert first.listed
     assert first.course is not None
     second = cut_off(first.course)
     assert (second.kind, second.names) == (RunKind.SLICE, None)
-    words = ("--timeout=300", "--relative", "--ignore-missing-args", "--", "/srv/www/./b")
+    words = ("--timeout=300", "--relative", "--ignore-missing-args", KEPT, "--", "/srv/www/./b")
     assert second.argv == ("/usr/bin/rsync", "-ltrp", "--delete", *BASE, *words, "/mirror")
     assert second.piece is not None
     assert second.piece.trees == (b"b",)
