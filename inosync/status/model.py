@@ -108,7 +108,7 @@ class MirrorStatus(TypedDict):
 
     With ``rbigsize`` there are two of a pair; the ``lane`` of one is "big", that of the other "".
     ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "";
-    ``full_pass`` is how far that is, where it goes as slices.
+    ``full_pass`` is how far that is, where it goes as slices. ``keep_days``: see ``rkeep``.
     """
 
     source: str
@@ -134,6 +134,7 @@ class MirrorStatus(TypedDict):
     drift: DriftStatus | None
     ailing: list[AilingStatus]
     notes: list[str]
+    keep_days: float
 
 
 class Snapshot(TypedDict):

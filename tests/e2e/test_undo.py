@@ -185,49 +185,50 @@ def test_days_that_are_over_are_removed_from_each_node(
     assert "in sync" in run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder).stdout
 
 
-@pytest.mark.parametrize("transport", ["daemon", "ssh"])
 def test_what_was_deleted_by_mistake_is_brought_back(
-    inosync: Callable, source: Path, request: pytest.FixtureRequest, transport: str
+    inosync: Callable, source: Path, request: pytest.FixtureRequest
 ) -> None:
-    place = place_on(request, transport)
+    places = [place_on(request, "daemon"), place_on(request, "ssh")]
+    nodes, roots = [place.node for place in places], [place.root for place in places]
+    environment = places[1].environment
     for name in (*HOSTILE_NAMES, b"a", b"deep/er/b", b"deep/turns/c", b"deep/x -> y"):
         write(source, b"site/" + name, b"1" + name)
     (source / "site/deep/er").chmod(0o750)
     (source / "site/link").symlink_to("a")
     os.utime(source / "site/a", (1_000_000_000, 1_000_000_000))
     more = {"rkeep": 2, "rscope": "changes", "extra": "-aX"}
-    daemon = inosync(settings(source, place.node, **more), environment=place.environment)
+    daemon = inosync(settings(source, *nodes, **more), environment=environment)
     ask = ("-c", daemon.config_file)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        told = {"cwd": daemon.folder, "environment": place.environment}
+        told = {"cwd": daemon.folder, "environment": environment}
         return run_inosync(*ask, *arguments, **told)
 
-    settle(daemon, source, place.root)
-    assert "0 kept" in run("--kept").stdout
+    settle(daemon, source, *roots)
+    assert run("--kept").stdout.count(": 0 kept\n") == 2
     was = daemon.folder / "was"
     shutil.copytree(source, was, symlinks=True)
     then = time.time()
     until(lambda: time.time() >= int(then) + 1, what="the next second: rsync lists no parts of it")
 
     write(source, "site/a", b"2a")
-    settle(daemon, source, place.root)
+    settle(daemon, source, *roots)
     write(source, "site/late", b"late")  # is not there at that time
-    settle(daemon, source, place.root)
+    settle(daemon, source, *roots)
     shutil.rmtree(source / "site")
     (source / "site").mkdir()
     write(source, "site/deep", b"a file in the place of a directory")
-    settle(daemon, source, place.root)
+    settle(daemon, source, *roots)
 
     told = run("--kept", f"{source}/site", "--json")
-    rows = json.loads(told.stdout)
+    every = json.loads(told.stdout)
+    rows = [row for row in every if row["node"] == nodes[0]]
+    assert len(every) == 2 * len(rows)
     assert [row["at"] for row in rows] == sorted((row["at"] for row in rows), reverse=True)
     fates = [(row["what"], row["size"]) for row in rows if row["path"] == f"{source}/site/a"]
     assert fates == [("deleted", 2), ("overwritten", 2)]
-    assert {row["node"] for row in rows} == {
-        json.loads(run("--status", "--json").stdout)["mirrors"][0]["node"]
-    }
-    table = run("--kept", f"{source}/site/deep/er").stdout.splitlines()
+    told = run("--kept", f"{source}/site/deep/er", "--node", nodes[1])
+    table = told.stdout.splitlines()
     assert table[0].endswith(": 1 kept:")
     assert re.fullmatch(r"  [-0-9]{10} [:0-9]{8}  deleted +10  .*/site/deep/er/b", table[1])
 
@@ -241,7 +242,7 @@ def test_what_was_deleted_by_mistake_is_brought_back(
     assert (refused.returncode, "--yes" in refused.stderr) == (1, True)
     assert sorted(source.rglob("*")) == before
     aside = daemon.folder / "aside"
-    put = run(*restore, "--to", str(aside))
+    put = run(*restore, "--to", str(aside), "--node", nodes[1])
     assert put.returncode == 0, put.stderr
     # Times of directories are those of now: files were put into them.
     assert [text for text in compare(was / "site", aside / "site") if "mtime" not in text] == []
@@ -253,7 +254,7 @@ def test_what_was_deleted_by_mistake_is_brought_back(
     shutil.rmtree(source / KEPT)  # of which no event tells
     os.utime(source)
     assert [text for text in compare(was, source) if "mtime" not in text] == []
-    settle(daemon, source, place.root)
+    settle(daemon, source, *roots)
     # Without a time: what was deleted last, and is not there.
     assert run("--restore", f"{source}/site/late").returncode == 0
     assert (source / "site/late").read_bytes() == b"late"

@@ -104,6 +104,7 @@ def test_everything_there_is_to_know() -> None:
                 "drift": None,
                 "ailing": [],
                 "notes": [],
+                "keep_days": 0.0,
             },
             {
                 "source": "/srv/www",
@@ -134,6 +135,7 @@ def test_everything_there_is_to_know() -> None:
                 "drift": None,
                 "ailing": [],
                 "notes": [],
+                "keep_days": 0.0,
             },
         ],
     }
