@@ -102,6 +102,7 @@ def test_the_parts_of_a_daemon_in_their_order() -> None:
         "Acting",
         "Remedies",
         "Hooks",
+        "Warm",
         "Announcer",
         "Publisher",
     ]
