@@ -113,10 +113,11 @@ DRAWN: Mapping[str, Draw] = {
     "rexcludes": lambda dice, _: list(dice.choice(_RULES)),
     "init": _one_of(True, "changed"),
 }
-#: What a trial draws otherwise, or cannot: who it runs as, and keys that are restricted.
+#: What a trial draws otherwise, or cannot: who it runs as, and keys that are restricted. What a
+#: node keeps of old versions rsync by hand would find, and -b goes not with it.
 PLACES = frozenset(
     {"wpath", "wpaths", "rpath", "rpaths", "rnodes", "rsync", "pidfile", "socket"}
-    | {"user", "group", "restricted"}
+    | {"user", "group", "restricted", "rkeep"}
 )
 #: Those that may stand in a node's dict.
 _OF_NODES = ("rspeed", "extra", "rtimeout", "rretry", "rscope")

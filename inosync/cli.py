@@ -53,9 +53,7 @@ def parser() -> argparse.ArgumentParser:
     asking.add_argument(
         "--status", action="store_true", help="show the state of every source and mirror"
     )
-    asking.add_argument(
-        "--json", action="store_true", help="with --status: all there is to know, as JSON"
-    )
+    asking.add_argument("--json", action="store_true", help="with --status, --kept: as JSON")
     asking.add_argument("--top", action="store_true", help="the same, live, until q is pressed")
     asking.add_argument(
         "--wait",
@@ -85,12 +83,29 @@ def parser() -> argparse.ArgumentParser:
         help="compare contents with all mirrors, tell what differs",
     )
     alone.add_argument("--repair", action="store_true", help="with --verify: mend what differs")
+    alone.add_argument(
+        "--kept",
+        metavar="PATH",
+        nargs="?",
+        const="",
+        help="what nodes keep (rkeep) of PATH or of everything: when, what happened, size",
+    )
+    alone.add_argument("--restore", metavar="PATH", help="bring back what a node keeps of PATH")
+    alone.add_argument(
+        "--at", metavar="WHEN", default="", help="with --restore: as it was then (2 hours ago)"
+    )
+    alone.add_argument(
+        "--to", metavar="DIR", default="", help="with --restore: put it there, not into the source"
+    )
+    alone.add_argument(
+        "--yes", action="store_true", help="with --restore: ask nothing before overwriting"
+    )
     alone.add_argument("--from-lsyncd", metavar="FILE", help="print lsyncd's config as ours")
     result.add_argument(
         "--node",
         metavar="NODE",
         default="",
-        help="of --wait, --sync, --once, --verify: this node alone",
+        help="of --wait, --sync, --once, --verify, --kept, --restore: this node alone",
     )
     result.add_argument("--version", action="version", version=f"inosync {__version__}")
     result.add_argument(
@@ -152,13 +167,17 @@ def _seconds(text: str) -> float:
 
 #: The options that ask for something else than a daemon: of the one that runs, and of nobody.
 _ASKING = ("status", "top", "wait", "sync", "pause", "resume", "reload")
-_ALONE = ("check", "explain", "once", "verify", "from_lsyncd")
+_UNDOING = ("kept", "restore")
+_ALONE = ("check", "explain", "once", "verify", *_UNDOING, "from_lsyncd")
 
 #: Options that go with others only.
 _COMPANIONS = {
-    "node": ("sync", "wait", "once", "verify"),
-    "json": ("status",),
+    "node": ("sync", "wait", "once", "verify", "kept", "restore"),
+    "json": ("status", "kept"),
     "repair": ("verify",),
+    "at": ("restore",),
+    "to": ("restore",),
+    "yes": ("restore",),
 }
 
 
@@ -181,6 +200,8 @@ def _check(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     modes = _modes(options)
+    if modes and modes[0] in _UNDOING:
+        return _undo(options)
     if modes:
         return _ask(options) if modes[0] in _ASKING else _alone(options)
     from inosync.service import service
@@ -226,6 +247,27 @@ def _alone(options: argparse.Namespace) -> int:
         if not options.repair:
             raise
     return _repair(options)
+
+
+def _undo(options: argparse.Namespace) -> int:
+    """Say what nodes keep, or bring it back."""
+    from inosync.commands.kept import kept
+    from inosync.commands.restore import Request, restore
+
+    if options.kept is not None:
+        node, as_json = options.node, options.json
+        return kept(_load(options), options.kept, node=node, as_json=as_json, say=streams.say)
+
+    def agree(question: str) -> bool:
+        if options.yes:
+            return True
+        if not sys.stdin.isatty():
+            _complain(f"{question} Say so with --yes")
+            return False
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+    request = Request(options.restore, options.at, options.node, options.to, options.pretend, agree)
+    return restore(_load(options), request, streams.say)
 
 
 def _repair(options: argparse.Namespace) -> int:

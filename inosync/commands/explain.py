@@ -10,9 +10,10 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from inosync.commands.places import find
 from inosync.config.model import Config, Pair, Source
-from inosync.errors import ConfigError
 from inosync.rsync.filters import Rule, compile_filters, without_files
+from inosync.rsync.kept import KEPT
 from inosync.rsync.options import deletes_excluded, follows_links, options, withholding
 from inosync.text import printable
 
@@ -74,19 +75,8 @@ def explain(config: Config, path: str) -> list[str]:
 
 def _find(config: Config, path: str) -> _Subject:
     """Return the source that `path` lies in, and where in it."""
-    whole = os.path.abspath(path)
-    # The same place by another way: the parents may be reached through symbolic links.
-    real = os.path.join(os.path.realpath(os.path.dirname(whole)), os.path.basename(whole))
-    for candidate, resolved in ((whole, False), (real, True)):
-        for source in config.sources:
-            top = os.path.realpath(source.path) if resolved else source.path
-            if candidate == top or candidate.startswith(top + "/"):
-                relative = os.fsencode(candidate[len(top) + 1 :])
-                return _subject(source, relative, slash=path.endswith("/"))
-    watched = ", ".join(printable(source.path) for source in config.sources)
-    raise ConfigError(
-        [f"--explain {printable(path)}: lies in no source; give a path below {watched}"]
-    )
+    source, relative = find(config, path, "--explain")
+    return _subject(source, relative, slash=path.endswith("/"))
 
 
 def _subject(source: Source, relative: bytes, *, slash: bool) -> _Subject:
@@ -110,6 +100,8 @@ def _exists(subject: _Subject) -> bool:
 def _verdict(subject: _Subject, decided: bytes, rule: Rule | None, admitted: bool) -> str:
     if subject.link is not None:
         return f"not mirrored: {subject.shown(subject.link)} is a symbolic link"
+    if KEPT in os.fsdecode(decided).split("/") and not admitted:
+        return f"not mirrored: {KEPT} is where mirrors keep what is overwritten or deleted (rkeep)"
     if rule is None:
         return "included: no rule matches it"
     # The first of equal entries decides; those before a "!" are forgotten.

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from inosync.rsync.destination import Destination
 from inosync.rsync.filters import Filters, compile_filters
+from inosync.rsync.kept import KEPT
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class Source:
 
     @cached_property
     def filters(self) -> Filters:
-        """The excludes, compiled when they are first asked for."""
-        return compile_filters(self.excludes, prefix=os.fsencode(self.prefix))
+        """The excludes, compiled when they are first asked for, and what a mirror keeps."""
+        prefix = os.fsencode(self.prefix)
+        return compile_filters(self.excludes, prefix=prefix, hidden=(f"{KEPT}/",))
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Node:
     ``"changes"``: whether a run passes over the whole source or names what has changed.
     ``restricted`` says that the key gets no further than into one directory (rrsync), from whose
     top all paths count. ``rwarm`` is how long after a run the next one stands
-    ready, in seconds, 0 never; None: the usual time.
+    ready, in seconds, 0 never; None: the usual time. ``rkeep`` is for how many days the node keeps
+    what runs overwrite and delete, 0 not at all.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Node:
     rscope: str
     restricted: bool
     rwarm: float | None
+    rkeep: float
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from inosync.rsync.destination import (
     mask,
     parse_destination,
 )
-from inosync.rsync.options import half_written, hindrance, leads_out, options
+from inosync.rsync.options import backs_up, half_written, hindrance, leads_out, options
 from inosync.rsync.program import chooses_shell
 from inosync.text import printable
 
@@ -70,6 +70,11 @@ def read_nodes(reading: Reading) -> list[Entry]:
         ):
             what = (
                 f"has {min(sizes)} in extra, and rbigsize decides about sizes; remove one of them"
+            )
+            reading.refuse(setting, text, what)
+        if node.rkeep and (option := backs_up(node.extra)):
+            what = (
+                f"has {option} in extra, and rkeep decides about old versions; remove one of them"
             )
             reading.refuse(setting, text, what)
         if option := half_written(node.extra):

@@ -16,6 +16,7 @@ from inosync.config.values import (
     YEAR,
     arguments,
     beginning,
+    days,
     file_to_replace,
     file_to_write,
     flag,
@@ -101,8 +102,8 @@ _PLACES = (
         "remote locations, as rsync writes them: ``/local/dir``, ``host:/path``, "
         "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, or "
         "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
-        "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm`` or "
-        "``restricted`` for itself alone",
+        "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, "
+        "``restricted`` or ``rkeep`` for itself alone",
         otherwise="required",
         example="""\
 rnodes = [
@@ -174,6 +175,11 @@ _GUARDS = (
         "hold a mirror, before anything is deleted, when a run would delete more files there than "
         "this; 0: never. Each run is rehearsed for that (``rsync -n``), so it takes twice as long "
         "to begin"),
+    Setting("rkeep", 0, "days", days,
+        "how long a node keeps what a run overwrites or deletes there, in ``.inosync-kept`` at the "
+        "top of the mirror, so that ``inosync --restore`` brings it back (``docs/undo.rst``); 0: "
+        "not at all",
+        per_node=True),
     Setting("wmarker", "", "", optional(path_inside),
         "file that must exist in every source, such as ``\".mounted\"``, as a proof that its file "
         "system is mounted; without it the source is held"),

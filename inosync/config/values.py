@@ -152,6 +152,14 @@ def seconds(value: object) -> float:
     return float(value)
 
 
+def days(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number of days, such as 30 or 0.5")
+    if not 0 <= value <= 3660:
+        raise ValueError("must be a number of days from 0 to ten years (3660)")
+    return float(value)
+
+
 def seconds_or_auto(value: object) -> float | str:
     if value == "auto":
         return "auto"

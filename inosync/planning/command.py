@@ -19,10 +19,12 @@ from inosync.planning.steps import Clear, Fuzzy, Relink, Renew, Step
 from inosync.rsync import differences
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import rsync_options
+from inosync.rsync.kept import KEPT, RULE, backup_place
 from inosync.rsync.options import (
     keeps_partials,
     most_deletions,
     options,
+    reaching,
     spoken,
     suffix,
     with_rules,
@@ -82,6 +84,7 @@ class Run:
     is not; one that is `lenient` spares the temporary files of that lane on the node. One that
     `tells` says which files it sends. CONTENTS that cannot be listed are of these files `only`. A
     SLICE carries the ``trees``, which are directories of the source.
+    What it overwrites or deletes is put into the folder that it is to `keep` it in (see kept.py).
     """
 
     pair: Pair
@@ -98,6 +101,7 @@ class Run:
     trees: Sequence[bytes] = ()
     only: Iterable[bytes] = ()
     tells: bool = False
+    keep: str = ""
 
     @property
     def pretends(self) -> bool:
@@ -119,6 +123,7 @@ def command(run: Run, config: Config, program: Program) -> list[str]:
         # same size within one second would stay stale for ever. rsync(1), --modify-window.
         argv.append(modify_window(run.pair, -1))
     argv += _limits(run)
+    argv += _keeping(run)
     if config.logfile and not run.pretends:
         argv.append(f"--log-file={config.logfile}")
     if run.trees:
@@ -129,6 +134,16 @@ def command(run: Run, config: Config, program: Program) -> list[str]:
     if isinstance(run.step, Relink):
         return [*argv, *_relinking(run.pair, run.step, tells=run.tells)]
     return [*argv, *_carrying(run, config)]
+
+
+def reach(pair: Pair, program: Program, *, attributes: bool = False) -> list[str]:
+    """Return the words by which a run that is none of the mirror's own gets to its node.
+
+    With the user's `attributes`, where files are to arrive with them.
+    """
+    run = Run(pair, RunKind.PASS)
+    words = [*_protection(run, program), *_limits(run), *_transport(run, program)]
+    return [*words, *reaching(pair.node.extra, attributes=attributes)]
 
 
 def modify_window(pair: Pair, seconds: int) -> str:
@@ -175,6 +190,21 @@ def _limits(run: Run) -> list[str]:
     return words
 
 
+def _keeping(run: Run) -> list[str]:
+    """Return the options by which the node keeps what the run overwrites or deletes."""
+    if not run.keep or run.pretends:
+        return []
+    pair, below, up = run.pair, [KEPT, run.keep], 0
+    if isinstance(run.step, Relink):  # goes to the directory itself, and names count from there
+        parts = [part for part in (pair.source.prefix, os.fsdecode(run.step.new)) if part]
+        up = sum(part.count("/") + 1 for part in parts)
+        below += parts
+    where = backup_place(
+        pair.destination, restricted=pair.node.restricted, up=up, below="/".join(below)
+    )
+    return ["--backup", f"--backup-dir={where}"]
+
+
 def _transport(run: Run, program: Program) -> list[str]:
     """Return the options for how the node is reached."""
     node, destination = run.pair.node, run.pair.destination
@@ -197,7 +227,7 @@ def _transport(run: Run, program: Program) -> list[str]:
 
 def _relinking(pair: Pair, relink: Relink, *, tells: bool) -> list[str]:
     """Return the last words of the step that fills a directory from what the node has."""
-    first = [f"--exclude={_anchored('', path)}" for path in relink.doubts]
+    first = [RULE, *(f"--exclude={_anchored('', path)}" for path in relink.doubts)]
     words = [*rsync_options(relink.rules, first=first), *spoken(pair.node.extra)]
     words += ("-ii", *differences.TOLD) if tells else ()  # once more "i": what is linked, too
     return [*words, "--", *_ends(pair, os.fsdecode(relink.new))]
@@ -206,7 +236,7 @@ def _relinking(pair: Pair, relink: Relink, *, tells: bool) -> list[str]:
 def _carrying(run: Run, config: Config) -> list[str]:
     """Return the last words of any other run: rules, the user's options, both ends."""
     source, extra, prefix = run.pair.source, run.pair.node.extra, run.pair.source.prefix
-    first = [*(_LENIENT if run.lenient else ())]
+    first = [RULE, *(_LENIENT if run.lenient else ())]
     first += [f"--filter=H {_anchored(prefix, path)}" for path in sorted(run.hide)]
     own = own_places(extra, run.pair.destination, restricted=run.pair.node.restricted)
     first += [f"--filter=P {_anchored('', os.fsencode(path))}" for path in own]

@@ -25,6 +25,7 @@ from inosync.planning.slices import Course, cut, small
 from inosync.planning.steps import Clear, Relink, Renew, Step
 from inosync.planning.suspects import FILES, candidates, take
 from inosync.planning.view import Status, files, is_real
+from inosync.rsync.kept import folder
 from inosync.rsync.options import (
     compares_contents,
     hindrance,
@@ -310,6 +311,7 @@ def _run(
         only=only,
         tells=tells,
         trees=trees,
+        keep=folder(sight.now.wall) if order.pair.node.rkeep else "",
     )
 
 

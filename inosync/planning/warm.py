@@ -75,6 +75,8 @@ def seconds(pair: Pair) -> float:
     owner can say that one of ours may wait there.
     """
     node, remote = pair.node, pair.destination.transport is not Transport.LOCAL
+    if node.rkeep:
+        return 0.0  # each run has a folder of its own, called after the time at which it begins
     usual = 0.0 if pair.destination.transport is Transport.DAEMON else USUAL
     wanted = usual if node.rwarm is None else node.rwarm
     # The other end gives up waiting, too.

@@ -48,7 +48,8 @@ class Filters:
     that only rsync applies: merge files, and every entry whose say depends on the content of one.
     A path that only they might hide is admitted: rsync is asked once too often, never too seldom.
     `guards` are the entries that say what is kept on a mirror though the source lacks it. In a
-    `plain` list each entry is a pattern, as for ``--exclude``, that counts at both ends.
+    `plain` list each entry is a pattern, as for ``--exclude``, that counts at both ends. `reserved`
+    are rules of our own, for what is nobody's.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -56,6 +57,7 @@ class Filters:
     prefix: bytes = b""
     guards: tuple[Rule, ...] = ()
     plain: bool = True
+    reserved: frozenset[str] = frozenset()
     _lead: bytes = field(init=False, repr=False, compare=False)
     _file_steps: tuple[_Step, ...] = field(init=False, repr=False, compare=False)
     _directory_steps: tuple[_Step, ...] = field(init=False, repr=False, compare=False)
@@ -123,7 +125,8 @@ class Filters:
         path = self._lead + directory if directory else self._lead[:-1]
         if self.left_to_rsync:
             return True
-        return any(_reaches_into(rule, path) for rule in self.rules if not rule.include)
+        rules = (rule for rule in self.rules if rule.text not in self.reserved)
+        return any(_reaches_into(rule, path) for rule in rules if not rule.include)
 
     def rule_for(self, path: bytes, *, directory: bool) -> Rule | None:
         """Return the rule that decides about `path` itself; None when no rule does.
@@ -164,7 +167,9 @@ class Filters:
         return path, self.rule_for(path, directory=directory), admitted
 
 
-def compile_filters(patterns: Sequence[str], *, prefix: bytes = b"") -> Filters:
+def compile_filters(
+    patterns: Sequence[str], *, prefix: bytes = b"", hidden: Iterable[str] = ()
+) -> Filters:
     """Compile an exclude list.
 
     `patterns` are the entries in order, names as for ``--exclude`` or rules as for ``--filter``
@@ -173,6 +178,7 @@ def compile_filters(patterns: Sequence[str], *, prefix: bytes = b"") -> Filters:
 
     `prefix` is what rsync puts before the names of this source: ``b"www"`` for ``rsync -r
     /var/www host:``, ``b"bar/baz"`` for ``-R /foo/./bar/baz``, ``b""`` for a trailing slash.
+    `hidden` are names that are excluded whatever the list says.
 
     Raise ConfigError, with a problem for each, if an entry is no rule, or rsync would discard it.
     """
@@ -190,12 +196,15 @@ def compile_filters(patterns: Sequence[str], *, prefix: bytes = b"") -> Filters:
         elif entry.sort is Sort.PATTERN:
             # A file may include what an entry behind it would hide.
             (left or plain).append(entry)
+    hidden = tuple(hidden)
+    always = map(read_entry, hidden)
     return Filters(
-        tuple(_compile_rule(entry) for entry in plain if entry.sent),
+        tuple(_compile_rule(entry) for entry in (*always, *plain) if entry.sent),
         tuple(entry.text for entry in left if entry.sent),
         prefix,
         tuple(_compile_rule(entry) for entry in (*left, *plain) if _guards(entry)),
         not any(entry.filter for entry in (*left, *plain)),
+        frozenset(hidden),
     )
 
 

@@ -26,6 +26,18 @@ _UNKNOWN = Row("")
 #: What takes -c back when it stands behind it.
 _NO_CHECKSUM = ("--no-c", "--no-checksum")
 
+#: What says how a run gets to a node, and nothing of what it does there.
+_REACHING = """
+    -e --rsh --rsync-path -M --remote-option --address --port --sockopts --password-file -z
+    --early-input --protocol --timeout --contimeout --bwlimit -4 --ipv4 -6 --ipv6 --compress
+    --blocking-io --no-blocking-io --iconv
+"""
+#: What says with which attributes a file arrives.
+_ATTRIBUTES = """
+    -a --archive -o --owner -g --group -A --acls -X --xattrs -H --hard-links -D --devices
+    --specials --numeric-ids -N --crtimes -U --atimes -E --executability -S --sparse
+"""
+
 _RULE_FILES = frozenset(("--exclude-from", "--include-from"))
 _FORGETS = "it would forget rexcludes, and the rules for what must not be deleted"
 
@@ -182,6 +194,16 @@ def values(words: Sequence[str], names: Iterable[str]) -> Iterator[str]:
             yield group.value
 
 
+def reaching(words: Sequence[str], *, attributes: bool = False) -> Iterator[str]:
+    """Give the words that say how a node is reached, and with which `attributes` files travel."""
+    wanted = {*_REACHING.split(), *(_ATTRIBUTES.split() if attributes else ())}
+    for group in _groups(words):
+        for name in sorted(group.names & wanted):
+            yield name
+            if _row(name).value:
+                yield group.value
+
+
 def leads_out(words: Sequence[str]) -> str:
     """Return the option that lets a run write where a link on the mirror leads to, or ``""``."""
     given = options(words)
@@ -198,6 +220,11 @@ def keeps_in_place(words: Sequence[str]) -> bool:
 def suffix(words: Sequence[str]) -> str:
     """Return how the names of old versions end that are kept in place."""
     return ["~", *values(words, ("--suffix",))][-1]
+
+
+def backs_up(words: Sequence[str]) -> str:
+    """Return the option that says where old versions are kept, ``""`` when none does."""
+    return min(options(words) & {"-b", "--backup", "--backup-dir", "--suffix"}, default="")
 
 
 def most_deletions(words: Sequence[str]) -> float:

@@ -27,6 +27,7 @@ from inosync.service.hooks import Hooks
 from inosync.service.keeper import Keeper
 from inosync.service.loop import Loop, Part
 from inosync.service.polls import Polls
+from inosync.service.pruning import Pruning
 from inosync.service.publisher import Publisher
 from inosync.service.remedies import Remedies
 from inosync.service.requests import Requests
@@ -166,6 +167,7 @@ class Daemon:
     _publisher: Publisher | None = None
     _keeper: Keeper | None = None
     _targets: Targets | None = None
+    _pruning: Pruning | None = None
 
     def __post_init__(self) -> None:
         self._began = self._loaded = self.loop.clock()
@@ -178,6 +180,7 @@ class Daemon:
         if not self.runs.pretend and not alone:
             self._publisher = Publisher(self, self.config)
             self._targets = Targets(self.engine, self.loop)
+            self._pruning = Pruning(self.engine, self.runs, self.loop)
             if self.state is not None:
                 self._keeper = Keeper(self.engine, self.sources, self.loop, self.state)
                 self.sources.recall = self._keeper.recall
@@ -203,8 +206,7 @@ class Daemon:
             parts.append(_Looking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:
             parts.append(self._publisher)
-        if self._keeper is not None:
-            parts.append(self._keeper)
+        parts += [part for part in (self._keeper, self._pruning) if part is not None]
         return parts
 
     def run(self) -> None:
@@ -225,6 +227,8 @@ class Daemon:
         finally:
             self.runs.kill()
             self.hooks.kill()
+            if self._pruning is not None:
+                self._pruning.kill()
             self.remedies.close()
             self.sources.close()
             if self._targets is not None:
@@ -246,6 +250,8 @@ class Daemon:
                     self.catch_up(now)  # what happened meanwhile must not look like drift
                 self.runs.reap(now)
                 self.hooks.reap(now)
+                if self._pruning is not None:
+                    self._pruning.reap(now)
             elif signal is Signal.SIGHUP and self.onlooker is None:
                 log.info("SIGHUP: reading the config again")
                 self.reload(now)

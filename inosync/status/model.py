@@ -109,7 +109,7 @@ class MirrorStatus(TypedDict):
     With ``rbigsize`` there are two of a pair; the ``lane`` of one is "big", that of the other "".
     ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "";
     ``full_pass`` is how far that is, where it goes as slices. ``warm``: a run stands ready for the
-    next ones.
+    next ones. ``keep_days``: see ``rkeep``.
     """
 
     source: str
@@ -136,6 +136,7 @@ class MirrorStatus(TypedDict):
     drift: DriftStatus | None
     ailing: list[AilingStatus]
     notes: list[str]
+    keep_days: float
 
 
 class Snapshot(TypedDict):

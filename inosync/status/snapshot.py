@@ -181,6 +181,7 @@ def _mirror(
         drift=_drift(mirror, wall),
         ailing=_ailing(mirror, now, wall, user),
         notes=list(notes(mirror).values()),
+        keep_days=mirror.pair.node.rkeep,
     )
 
 

@@ -122,6 +122,7 @@ def mirror(path: str, node: str, number: int) -> MirrorStatus:
         drift=DriftStatus(at=AT - 3600, paths=0, examples={}),
         ailing=[],
         notes=[],
+        keep_days=0.0,
         runs=(4_127, 9_604)[number] - (50 if dead else 0),
         failures=52 if dead else 0,
         retries=51 if dead else 0,

@@ -183,13 +183,13 @@ def test_a_misspelt_setting_in_a_classic_is_an_error(
 ) -> None:
     text = textwrap.dedent((CLASSIC / f"{name}.conf").read_text())
     nodes = 'rnodes = ["a:" + rpath]\n' * (name == "inorun")
-    slips = 'rexclude = ["/tmp"]\nrnodez = ["b:/x"]\nrkeep = 5\n'
+    slips = 'rexclude = ["/tmp"]\nrnodez = ["b:/x"]\nrlink = 5\n'
     with pytest.raises(ConfigError) as caught:
         load(str(copy(watching(tmp_path, text + nodes + slips))))
     assert [problem.split(": ")[1] for problem in caught.value.problems] == [
         "rexclude",
         "rnodez",
-        "rkeep",
+        "rlink",
     ]
 
 

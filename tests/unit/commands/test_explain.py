@@ -54,6 +54,7 @@ def test_what_no_rule_matches_is_included(www: Path) -> None:
         (["x", "/cache/"], "cache/deep", "excluded: rexcludes[1] = '/cache/' hides {www}/cache "),
         (["+ index", "*"], "index", "included by rexcludes[0] = '+ index'"),
         (["*", "!", "y", "*"], "index", "excluded by rexcludes[3] = '*'"),
+        (["+ *"], ".inosync-kept/", "not mirrored: .inosync-kept is where mirrors keep what is"),
         (["/new/"], "new", "included: no rule"),
         (["/new/"], "new/", "excluded by rexcludes[0]"),
         ([], ".", "included: no rule"),

@@ -38,3 +38,11 @@ def test_a_source_has_its_excludes_compiled_once() -> None:
     assert other.filters.admits(b"a", directory=False)
     assert other != source
     assert {source} == {dataclasses.replace(source)}
+
+
+def test_what_a_mirror_keeps_is_hidden_whatever_the_excludes_say() -> None:
+    source = make_source(excludes=("+ *", "!"), prefix="www")
+    assert not source.filters.admits_path(b"a/.inosync-kept/2026-11-28", directory=True)
+    assert source.filters.plain
+    assert source.filters.hiding(directories=False) is None  # costs nothing for files
+    assert not make_source().filters.may_hide_in(b"")  # it is no reason for another time

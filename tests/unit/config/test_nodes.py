@@ -153,7 +153,12 @@ def test_where_mirrors_go(script: Script, base: str, text: str, destinations: li
         (
             ONE,
             "rnodes = [{'node': 'a:/x', 'edelay': 5}]",
-            "known are rspeed, extra, rtimeout, rretry",
+            "known are rkeep, rspeed, extra, rtimeout, rretry",
+        ),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'rkeep': 5, 'extra': '-b'}]",
+            "has -b in extra, and rkeep decides about old versions; remove one of them",
         ),
         (ONE, "rnodes = [{'node': 'a:/x', 5: 5}]", "rnodes[0][5] = 5: is no setting of a node"),
         (

@@ -84,7 +84,7 @@ def test_a_name_that_is_like_no_setting_and_that_nothing_reads(script: Script) -
         "zzyzx: unknown setting, which nothing reads; remove it "
         "(a variable of your own may be called _zzyzx)"
     )
-    assert script.problem("rkeep = 5").startswith("rkeep: unknown setting")  # of another version
+    assert script.problem("rlink = 5").startswith("rlink: unknown setting")  # of another version
     assert script.problem("base = 5").startswith("base: unknown setting")
 
 

@@ -53,7 +53,9 @@ def test_the_unit_is_the_one_of_which_the_check_speaks(row: Setting) -> None:
     try:
         row.parse(object())
     except ValueError as error:
-        said = re.findall(r"(?:number of|dict of|, in) (seconds|bytes|KB/s|files)\b", str(error))
+        said = re.findall(
+            r"(?:number of|dict of|, in) (seconds|days|bytes|KB/s|files)\b", str(error)
+        )
         assert said == [row.unit] * bool(row.unit)
     else:
         assert row.name == "rpath"

@@ -105,6 +105,8 @@ def test_what_a_setting_accepts(script: Script, setting: str, written: str, read
         ("edelay = True", "must be a number of seconds, such as 10 or 0.5"),
         ("edelay = '10'", "must be a number of seconds"),
         ("edelay = 1j", "must be a number of seconds"),
+        ("rkeep = '30'", "must be a number of days, such as 30 or 0.5"),
+        ("rkeep = 9999", "must be a number of days from 0 to ten years (3660)"),
         ("emaxdelay = 9.9", "must not be below edelay, which is 10 seconds"),
         ("init = 1", 'must be True, "changed" or False'),
         ("init = 'no'", 'must be True, "changed" or False'),

@@ -18,7 +18,10 @@ PROGRAM = ("checksum", "control", "environment_shell")
 BASE = ["/usr/bin/rsync", "-ltrp", "--delete", "--protect-args", "--stats", "--no-human-readable"]
 
 
-NODE = ("rspeed", "rtimeout", "extra", "restricted")
+KEPT = "--filter=-sr .inosync-kept"
+
+
+NODE = ("rspeed", "rtimeout", "extra", "restricted", "rkeep")
 
 
 def argv(destination: str = "/mirror", *, source=None, config=None, **options) -> list[str]:
@@ -35,7 +38,8 @@ def argv(destination: str = "/mirror", *, source=None, config=None, **options) -
 
 
 def test_a_local_mirror() -> None:
-    assert argv() == [*BASE, "--modify-window=-1", "--timeout=300", "--", "/srv/www/", "/mirror"]
+    ends = [KEPT, "--", "/srv/www/", "/mirror"]
+    assert argv() == [*BASE, "--modify-window=-1", "--timeout=300", *ends]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +135,38 @@ def test_what_rsync_has_for_itself_is_protected_before_all_rules() -> None:
     words = argv("/m", source=source, extra=("--backup-dir=/m/old/b*k",), spare=[b"lost"])
     rules = [word for word in words if word.startswith(("--filter", "--exclude"))]
     protected = ["--filter=P /old", "--filter=P /old/b\\*k"]
-    assert rules == [*protected, "--filter=-sr /www/lost", "--exclude=+ *"]
+    assert rules == [KEPT, *protected, "--filter=-sr /www/lost", "--exclude=+ *"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "keeps"),
+    [
+        (RunKind.PASS, {}, True),
+        (RunKind.LISTED, {"listed": True}, True),
+        (RunKind.LISTED, {"listed": True, "big": True}, True),
+        (RunKind.CONTENTS, {"listed": True}, True),
+        (RunKind.STEP, {"listed": True, "step": Renew(frozenset({b"a"}), (b"./a",))}, True),
+        (RunKind.REHEARSAL, {}, False),
+        (RunKind.COMPARISON, {}, False),
+    ],
+)
+def test_what_a_run_puts_away_is_kept(kind: RunKind, more: dict, *, keeps: bool) -> None:
+    pair = make_pair(None, "h:/m", rkeep=3.0)
+    run = Run(pair, kind, keep="DAY/TIME", **more)
+    words = command(run, make_config([pair], rbigsize=1000), Program(NEW))
+    kept = ["--backup", "--backup-dir=/m/.inosync-kept/DAY/TIME"]
+    assert [word for word in words if word.startswith("--backup")] == kept * keeps
+    assert KEPT in words
+
+
+def test_what_a_renamed_directory_takes_the_place_of_is_kept_at_the_top_of_the_mirror() -> None:
+    source = make_source("/a/x/y", argument="/a/./x/y", prefix="x/y", relative=True)
+    relink = Relink(b"old", b"b/new", (), (), frozenset({b"old"}))
+    words = argv("/m", source=source, step=relink, keep="D/T")
+    assert "--backup-dir=../../../../.inosync-kept/D/T/x/y/b/new" in words
+    words = argv("h::mod/m/", source=source, step=relink, keep="D/T")
+    assert "--backup-dir=/m/.inosync-kept/D/T/x/y/b/new" in words
+    assert KEPT in words
 
 
 def test_an_old_rsync_is_not_given_what_it_does_not_know() -> None:
@@ -201,8 +236,8 @@ def test_what_must_not_be_deleted_is_told_again_behind_what_may_forget_it() -> N
     words = argv(
         extra=("--exclude-from", "/list", "-f", ". /more", "--filter=- *.o"), spare=[b"disk"]
     )
-    assert words[words.index("--exclude-from") :][:7] == [
-        *("--exclude-from", "/list", rule, "-f", ". /more", rule),
+    assert words[words.index("--exclude-from") :][:9] == [
+        *("--exclude-from", "/list", KEPT, rule, "-f", ". /more", KEPT, rule),
         "--filter=- *.o",
     ]
 
@@ -236,7 +271,7 @@ LANE = make_config(rbigsize=1000)
 def test_the_ordinary_run_carries_what_is_not_big() -> None:
     words = argv(config=LANE, extra=("-aH",))
     assert words[-5:-3] == ["-aH", "--max-size=1000"]
-    assert not any(word.startswith("--filter") for word in words)
+    assert [word for word in words if word.startswith("--filter")] == [KEPT]
 
 
 def test_a_lenient_run_spares_the_files_that_the_lane_is_at() -> None:

@@ -66,7 +66,7 @@ def batch(*changes: Change, moves: tuple[Move, ...] = ()) -> Batch:
 def ask(
     what: Batch, kind: RunKind = RunKind.PASS, *, seen: Sight | None = None, **more
 ) -> Prepared:
-    node = {key: more.pop(key) for key in ("extra", "rscope", "rtimeout") if key in more}
+    node = {key: more.pop(key) for key in ("extra", "rscope", "rtimeout", "rkeep") if key in more}
     settings = {key: more.pop(key) for key in ("rbigsize", "logfile") if key in more}
     program = more.pop("program", PROGRAM)
     pair = make_pair(make_source(), "/mirror", **({"rscope": "changes"} | node))
@@ -75,6 +75,7 @@ def ask(
 
 
 BASE = ("--protect-args", "--stats", "--no-human-readable", "--modify-window=-1")
+KEPT = "--filter=-sr .inosync-kept"
 ENDS = ("--", "/srv/www/", "/mirror")
 TOLD = ("--8-bit-output", "--out-format=%i %n")
 LIST = ("-ltp", "--dirs", "--delete", "--ignore-missing-args", "--include=/./", "--from0")
@@ -86,13 +87,20 @@ def test_a_whole_pass() -> None:
     assert what.kind is RunKind.PASS
     assert what.names is None
     assert not what.listed
-    assert what.argv == ("/usr/bin/rsync", "-ltrp", "--delete", *BASE, "--timeout=300", *ENDS)
+    assert what.argv == ("/usr/bin/rsync", "-ltrp", "--delete", *BASE, "--timeout=300", KEPT, *ENDS)
+
+
+def test_each_run_of_a_node_that_keeps_has_a_folder_of_its_own() -> None:
+    seen = sight(now=Moment(86_400.25, 5.0))
+    what = ask(batch(Change(b"a/f", Kind.ENTRY)), rkeep=2.0, seen=seen)
+    assert "--backup-dir=.inosync-kept/1970-01-02/000000.250000Z" in what.argv
+    assert "--backup" not in ask(batch(Change(b"a/f", Kind.ENTRY)), seen=seen).argv
 
 
 def test_a_list() -> None:
     what = ask(batch(Change(b"a/f", Kind.ENTRY)))
     assert (what.kind, what.names, what.listed) == (RunKind.LISTED, (b"./a/f",), True)
-    assert what.argv == ("/usr/bin/rsync", *LIST, *BASE, *TOLD, *ENDS)
+    assert what.argv == ("/usr/bin/rsync", *LIST, *BASE, KEPT, *TOLD, *ENDS)
     assert (what.steps, what.hid, what.linked, what.widened) == ((), False, {}, "")
 
 
@@ -106,12 +114,12 @@ def cut_off(course: Course, source: Source | None = None, **more) -> Prepared:
 def test_a_pass_in_slices() -> None:
     first = cut_off(Course())
     assert (first.kind, first.names, first.widened) == (RunKind.SLICE, (b"./",), "")
-    assert first.argv == ("/usr/bin/rsync", *LIST, *BASE, *ENDS)
+    assert first.argv == ("/usr/bin/rsync", *LIST, *BASE, KEPT, *ENDS)
     assert first.listed
     assert first.course is not None
     second = cut_off(first.course)
     assert (second.kind, second.names) == (RunKind.SLICE, None)
-    words = ("--timeout=300", "--relative", "--ignore-missing-args", "--", "/srv/www/./b")
+    words = ("--timeout=300", "--relative", "--ignore-missing-args", KEPT, "--", "/srv/www/./b")
     assert second.argv == ("/usr/bin/rsync", "-ltrp", "--delete", *BASE, *words, "/mirror")
     assert second.piece is not None
     assert second.piece.trees == (b"b",)
@@ -234,7 +242,7 @@ def test_what_waits_and_what_is_gone_is_spared() -> None:
         left_out=frozenset([b"a/f", b"a", b"lost"]),
     )
     rules = [word for word in what.argv if word.startswith("--filter")]
-    assert rules == ["--filter=-sr /a/f", "--filter=-sr /disk"]
+    assert rules == [KEPT, "--filter=-sr /a/f", "--filter=-sr /disk"]
 
 
 def test_what_must_go_is_hidden_and_its_level_named() -> None:
@@ -317,7 +325,7 @@ def test_nothing_depends_on_what_was_prepared_before() -> None:
 def test_what_cannot_be_read_is_left_alone_as_long_as_it_is_there() -> None:
     what = ask(full_pass("x", NOW), blind=frozenset([b"b", b"gone"]), left_out=frozenset([b"a/f"]))
     rules = [word for word in what.argv if word.startswith("--filter")]
-    assert rules == ["--filter=-sr /a/f", "--filter=-sr /b"]
+    assert rules == [KEPT, "--filter=-sr /a/f", "--filter=-sr /b"]
     assert what.left == {b"a/f", b"b"}
     compared = ask(full_pass("rverify", NOW), RunKind.COMPARISON, blind=frozenset([b"b"]))
     assert "--filter=-sr /b" in compared.argv
@@ -387,7 +395,7 @@ def test_what_is_in_doubt_is_compared_by_content() -> None:
         (b"./a/f", b"./big"),
         Doubts(),
     )
-    assert what.argv == ("/usr/bin/rsync", *COMPARE, *BASE, "-z", "--checksum", *ENDS)
+    assert what.argv == ("/usr/bin/rsync", *COMPARE, *BASE, KEPT, "-z", "--checksum", *ENDS)
     assert ask(doubtful(Doubts()), RunKind.CONTENTS).names == ()
 
 

@@ -126,6 +126,7 @@ def test_a_name_that_gets_too_long_is_not_told() -> None:
 @pytest.mark.parametrize(
     "node",
     [
+        {"rkeep": 1.0},
         {"rscope": "tree"},
         {"rwarm": 0.0},
         {"extra": ("--stop-after=5",)},

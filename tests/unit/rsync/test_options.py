@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from inosync.rsync.option_table import TABLE
 from inosync.rsync.options import (
+    backs_up,
     compares_contents,
     deletes_excluded,
     follows_links,
@@ -23,6 +24,7 @@ from inosync.rsync.options import (
     options,
     parse_extra,
     prevented,
+    reaching,
     rule_files,
     spoken,
     suffix,
@@ -318,3 +320,25 @@ def test_old_versions_beside_their_files() -> None:
     assert not keeps_in_place(("-b", "-L"))
     assert not keeps_in_place(())
     assert (suffix(("-b",)), suffix(("-b", "--suffix", ".1", "--suffix=.2"))) == ("~", ".2")
+
+
+def test_where_old_versions_are_kept() -> None:
+    assert [backs_up(words) for words in ((), ("-ab",), ("--backup-dir=x",))] == [
+        "",
+        "-b",
+        "--backup-dir",
+    ]
+
+
+def test_how_a_node_is_reached() -> None:
+    words = (
+        "-aH4e",
+        "ssh -p 1",
+        "--delete-excluded",
+        "--rsync-path=/r",
+        "-C",
+        "--password-file=/p",
+    )
+    reach = ["-4", "-e", "ssh -p 1", "--rsync-path", "/r", "--password-file", "/p"]
+    assert list(reaching(words)) == reach
+    assert list(reaching(words, attributes=True)) == ["-4", "-H", "-a", *reach[1:]]

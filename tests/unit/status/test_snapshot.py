@@ -105,6 +105,7 @@ def test_everything_there_is_to_know() -> None:
                 "drift": None,
                 "ailing": [],
                 "notes": [],
+                "keep_days": 0.0,
             },
             {
                 "source": "/srv/www",
@@ -136,6 +137,7 @@ def test_everything_there_is_to_know() -> None:
                 "drift": None,
                 "ailing": [],
                 "notes": [],
+                "keep_days": 0.0,
             },
         ],
     }

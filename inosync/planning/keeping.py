@@ -1,0 +1,101 @@
+"""The runs that look after what nodes keep (``rkeep``): remove what is over, list, bring back.
+
+Pure. None of them is a run of the mirror: they touch nothing but the folder in it, or only read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from inosync.config.model import Config, Pair
+from inosync.planning.command import reach
+from inosync.rsync.destination import Transport
+from inosync.rsync.kept import KEPT, days_over
+from inosync.rsync.program import Program
+from inosync.rsync.versions import Version
+
+
+def pruning(pair: Pair, config: Config, program: Program, *, wall: float, empty: str) -> list[str]:
+    """Return the argv that removes what a node has kept for long enough.
+
+    Nothing but rsync is needed on the node: an empty directory is sent, `empty` being the one above
+    it, and only the days that are over may be deleted for it. A node that keeps nothing gets no
+    folder for that.
+    """
+    days = [f"--include=/{KEPT}/{day}/***" for day in days_over(wall, pair.node.rkeep)]
+    rules = [f"--include=/{KEPT}/", *days, "--exclude=*"]
+    argv = [config.rsync, "-rR", "--existing", "--delete", *reach(pair, program), *rules]
+    return [*argv, "--", f"{empty}/./{KEPT}/", pair.destination.text]
+
+
+def listing(
+    pair: Pair, config: Config, program: Program, *, day: str = "", path: bytes = b""
+) -> list[str]:
+    """Return the argv that lists the days of which a node keeps something, or what it keeps of one.
+
+    Of a day only what is kept of `path` in the transfer, or below it, unless that is ``b""``.
+    """
+    words = ["--list-only", "--no-human-readable", "--8-bit-output", *reach(pair, program)]
+    if day:
+        words += ["-r", *_only(path)]
+    there = pair.destination.below(f"{KEPT}/{day}/" if day else f"{KEPT}/")
+    return [config.rsync, *words, "--", there.text]
+
+
+def _only(path: bytes) -> list[str]:
+    """Return the rules that leave nothing of a day but `path` and what is below it, of each run."""
+    if not path:
+        return []
+    # In a pattern with wildcards, which this is, a backslash is more than itself.
+    parts = re.sub(r"([*?\[\\])", r"\\\1", os.fsdecode(path)).split("/")
+    ways = [f"--include=/*/{'/'.join(parts[:count])}/" for count in range(1, len(parts))]
+    whole = "/".join(parts)
+    return [
+        "--include=/*/",
+        *ways,
+        f"--include=/*/{whole}",
+        f"--include=/*/{whole}/**",
+        "--exclude=*",
+    ]
+
+
+@dataclass(frozen=True)
+class Bringing:
+    """A run that brings versions back: its argv, and the names for its standard input."""
+
+    argv: tuple[str, ...]
+    names: bytes
+
+
+def restoring(
+    pair: Pair,
+    config: Config,
+    program: Program,
+    found: Iterable[Version],
+    *,
+    below: bytes,
+    to: str,
+    keep: str,
+) -> Bringing:
+    """Return the run that brings versions, whose paths are `below` one, back into directory `to`.
+
+    What is there it puts into the folder `keep` there, as on a node.
+    """
+    start, there = list[str](), pair.destination.below(f"{KEPT}/").text
+    if pair.destination.transport is Transport.DAEMON:
+        # From below the top of its module one without chroot (3.5.0) sends nothing that is listed.
+        inner = pair.destination.path.partition("/")[2]
+        there = pair.destination.text.removesuffix(inner).rstrip("/") + "/"
+        start = [part for part in (inner.strip("/"), KEPT) if part]
+    argv = [config.rsync, "-ltp", "--omit-dir-times", "--force", "--from0", "--files-from=-"]
+    argv += ["--backup", f"--backup-dir={KEPT}/{keep}", *reach(pair, program, attributes=True)]
+    names = []
+    for version in found:
+        top = os.fsencode("/".join((*start, version.folder)))
+        rest = version.path[len(below) :].lstrip(b"/")
+        names.append(b"/".join([top, *([below] if below else []), b".", rest]) + b"\0")
+    argv += ["--", there, to.rstrip("/") + "/"]
+    return Bringing(tuple(argv), b"".join(names))

@@ -1,0 +1,263 @@
+"""What runs overwrite and delete is kept on the nodes (``rkeep``), and brought back."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.daemon import Daemon, run_inosync, settings
+from support.places import place_on, wait_equal
+from support.servers import RsyncDaemon, SshServer
+from support.trees import HOSTILE_NAMES, compare, write
+from support.waiting import until, until_empty
+
+from inosync.rsync.kept import folder
+
+RRSYNC = shutil.which("rrsync")
+KEPT = ".inosync-kept"
+
+
+def kept(mirror: Path) -> dict[bytes, list[bytes]]:
+    """Return the contents that a mirror keeps of each path, the oldest first."""
+    found: dict[bytes, list[bytes]] = {}
+    for run in sorted((mirror / KEPT).glob("*/*")):
+        top = os.fsencode(run)
+        for parent, _, files in os.walk(top):
+            for name in files:
+                path = os.path.join(parent, name)
+                found.setdefault(os.path.relpath(path, top), []).append(
+                    os.readlink(path)
+                    if os.path.islink(path)
+                    else Path(os.fsdecode(path)).read_bytes()
+                )
+    return found
+
+
+def wait_mirrored(source: Path, mirror: Path) -> None:
+    """Wait until the mirror is equal but for what it keeps."""
+    until_empty(
+        lambda: [text for text in compare(source, mirror) if KEPT not in text],
+        what="an equal mirror",
+    )
+
+
+def settle(daemon: Daemon, source: Path, *mirrors: Path) -> None:
+    """Wait until all that was done so far is on the mirrors."""
+    done = run_inosync("-c", daemon.config_file, "--wait", "30", cwd=daemon.folder)
+    assert done.returncode == 0, done.stdout + daemon.log()
+    for mirror in mirrors:
+        wait_mirrored(source, mirror)
+
+
+@pytest.mark.skipif(RRSYNC is None, reason="rrsync comes with rsync 3.2.4 and later")
+def test_what_runs_overwrite_and_delete_is_kept_on_each_node(
+    inosync: Callable,
+    source: Path,
+    tmp_path: Path,
+    rsync_daemon: RsyncDaemon,
+    ssh_server: SshServer,
+) -> None:
+    mirrors = [tmp_path / "mirror", rsync_daemon.root / "sub", tmp_path / "jail/sub"]
+    mirrors[2].mkdir(parents=True)
+    ssh_server.restrict(f'restrict,command="{RRSYNC} -wo -no-lock {tmp_path}/jail"')
+    for name in ("dir/a", "dir/deep/b", "turns/c", "new\nline", "old/deep/f"):
+        write(source, name, name.encode())
+    write(source, "old/deep/large", os.urandom(1_500_000))
+    write(source, "big", b"1" * 200_000)
+    (source / "link").symlink_to("first")
+    nodes = [
+        f"{mirrors[0]}/",
+        {"node": rsync_daemon.url("sub/"), "rscope": "changes"},
+        {"node": ssh_server.url("/sub/"), "rscope": "changes", "restricted": True},
+    ]
+    more = {"rkeep": 2, "rbigsize": 100_000, "rbigdelay": 0.1, "rmaxdelete": 50}
+    daemon = inosync(settings(source, *nodes, **more), environment=ssh_server.environment())
+    settle(daemon, source, *mirrors)
+    # Nothing was there. (rrsync makes the folder of a run before rsync knows what it does.)
+    assert not any((mirror / KEPT).exists() for mirror in mirrors[:2])
+    # A relay behind the first mirror passes on what is in it, and not what it keeps.
+    behind = tmp_path / "behind"
+    inosync(settings(mirrors[0], f"{behind}/"), name="relay")
+
+    (source / "first").write_text("second\n")
+    (source / "new\nline").unlink()
+    shutil.rmtree(source / "dir")
+    shutil.rmtree(source / "turns")
+    (source / "turns").write_text("a file now")
+    (source / "link").unlink()
+    (source / "link").mkdir()
+    write(source, "big", b"2" * 200_000)
+    settle(daemon, source, *mirrors)
+    (source / "first").write_text("third\n")
+    settle(daemon, source, *mirrors)
+    for mirror in mirrors:
+        assert kept(mirror) == {
+            b"first": [b"first\n", b"second\n"],
+            b"new\nline": [b"new\nline"],
+            b"dir/a": [b"dir/a"],
+            b"dir/deep/b": [b"dir/deep/b"],
+            b"turns/c": [b"turns/c"],
+            b"link": [b"first"],
+            b"big": [b"1" * 200_000],
+        }
+
+    # What is renamed is neither sent again nor kept a second time: it is the same file.
+    (source / "old/deep").rename(source / "renamed")
+    settle(daemon, source, *mirrors)
+    for mirror in mirrors[1:]:
+        (was,) = (mirror / KEPT).glob("*/*/old/deep/f")
+        assert was.samefile(mirror / "renamed/f")
+
+    # Where only rsync may write, it cannot be read from here.
+    ask = ("-c", daemon.config_file)
+    told = {"cwd": daemon.folder, "environment": ssh_server.environment()}
+    table = run_inosync(*ask, "--kept", f"{source}/turns/c", **told)
+    assert table.returncode == 1
+    assert table.stdout.count(": 1 kept:\n") == 2, table.stdout + table.stderr
+    assert (
+        "only be written to from here; on 127.0.0.1, run: find /sub/.inosync-kept" in table.stdout
+    )
+
+    # What was changed on a mirror itself is kept by the run that mends it.
+    (mirrors[0] / "first").write_text("3rd\n##")
+    (mirrors[0] / "own").write_text("own")
+    os.utime(mirrors[0] / "first", ns=(0, (source / "first").stat().st_mtime_ns))
+    status = run_inosync(*ask, "--verify", **told)
+    assert KEPT not in status.stdout
+    assert status.stdout.count(": equal") == 2, status.stdout + status.stderr
+    assert run_inosync(*ask, "--verify", "--repair", **told).returncode == 0
+    wait_mirrored(source, mirrors[0])
+    assert kept(mirrors[0])[b"own"] == [b"own"]
+    assert kept(mirrors[0])[b"first"][-1] == b"3rd\n##"
+    wait_mirrored(source, behind)
+    assert not (behind / KEPT).exists()
+    wait_equal(source, behind)
+
+
+def test_days_that_are_over_are_removed_from_each_node(
+    inosync: Callable,
+    source: Path,
+    tmp_path: Path,
+    rsync_daemon: RsyncDaemon,
+    ssh_server: SshServer,
+) -> None:
+    mirrors = [tmp_path / "mirror", rsync_daemon.root / "sub", tmp_path / "jail"]
+    empty, barred = tmp_path / "none", tmp_path / "barred"
+    ssh_server.restrict(f'restrict,command="{RRSYNC} -wo -no-lock {mirrors[2]}"')
+    days = ["1999-01-01", *(folder(time.time() - 86_400 * ago)[:10] for ago in (0, 1, 2, 3, 4))]
+    for mirror in (*mirrors, barred):
+        for day in days:
+            write(mirror, f"{KEPT}/{day}/000000.000000Z/dir/file", b"x")
+        write(mirror, f"{KEPT}/{days[4]}/own/.hidden", b"x")
+    nodes = [
+        *(f"{mirrors[0]}/", f"{empty}/", f"{barred}/"),
+        {"node": rsync_daemon.url("sub/"), "rscope": "changes"},
+        {"node": ssh_server.url("/"), "restricted": True},
+    ]
+    refusing = tmp_path / "rsync"  # does what runs of the mirror want, and no pruning of one node
+    refusing.write_text(
+        f'#!/bin/sh\ncase "$*" in *--existing*{barred}/) echo "no" >&2; exit 12;; esac\n'
+        f'exec {shutil.which("rsync")} "$@"\n'
+    )
+    refusing.chmod(0o755)
+    daemon = inosync(
+        settings(source, *nodes, rkeep=2, rsync=str(refusing)),
+        environment=ssh_server.environment(),
+    )
+
+    def left(mirror: Path) -> list[str]:
+        return sorted(path.name for path in (mirror / KEPT).iterdir())
+
+    for mirror in mirrors:  # days 3 and 4 are over, and what is older than anybody was away stays
+        until(lambda m=mirror: left(m) == sorted({*days[:4]}), what="days that are over to go")
+    daemon.wait_for_log("cannot be removed: exit 12")
+    assert left(barred) == sorted(days)
+    settle(daemon, source, *mirrors, empty, barred)
+    assert not (empty / KEPT).exists()
+    assert "in sync" in run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder).stdout
+
+
+def test_what_was_deleted_by_mistake_is_brought_back(
+    inosync: Callable, source: Path, request: pytest.FixtureRequest
+) -> None:
+    places = [place_on(request, "daemon"), place_on(request, "ssh")]
+    nodes, roots = [place.node for place in places], [place.root for place in places]
+    environment = places[1].environment
+    for name in (*HOSTILE_NAMES, b"a", b"deep/er/b", b"deep/turns/c", b"deep/x -> y"):
+        write(source, b"site/" + name, b"1" + name)
+    (source / "site/deep/er").chmod(0o750)
+    (source / "site/link").symlink_to("a")
+    os.utime(source / "site/a", (1_000_000_000, 1_000_000_000))
+    more = {"rkeep": 2, "rscope": "changes", "extra": "-aX"}
+    daemon = inosync(settings(source, *nodes, **more), environment=environment)
+    ask = ("-c", daemon.config_file)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        told = {"cwd": daemon.folder, "environment": environment}
+        return run_inosync(*ask, *arguments, **told)
+
+    settle(daemon, source, *roots)
+    assert run("--kept").stdout.count(": 0 kept\n") == 2
+    was = daemon.folder / "was"
+    shutil.copytree(source, was, symlinks=True)
+    then = time.time()
+    until(lambda: time.time() >= int(then) + 1, what="the next second: rsync lists no parts of it")
+
+    write(source, "site/a", b"2a")
+    settle(daemon, source, *roots)
+    write(source, "site/late", b"late")  # is not there at that time
+    settle(daemon, source, *roots)
+    shutil.rmtree(source / "site")
+    (source / "site").mkdir()
+    write(source, "site/deep", b"a file in the place of a directory")
+    settle(daemon, source, *roots)
+
+    told = run("--kept", f"{source}/site", "--json")
+    every = json.loads(told.stdout)
+    rows = [row for row in every if row["node"] == nodes[0]]
+    assert len(every) == 2 * len(rows)
+    assert [row["at"] for row in rows] == sorted((row["at"] for row in rows), reverse=True)
+    fates = [(row["what"], row["size"]) for row in rows if row["path"] == f"{source}/site/a"]
+    assert fates == [("deleted", 2), ("overwritten", 2)]
+    told = run("--kept", f"{source}/site/deep/er", "--node", nodes[1])
+    table = told.stdout.splitlines()
+    assert table[0].endswith(": 1 kept:")
+    assert re.fullmatch(r"  [-0-9]{10} [:0-9]{8}  deleted +10  .*/site/deep/er/b", table[1])
+
+    at = datetime.fromtimestamp(then, UTC).astimezone().isoformat(" ")
+    restore = ("--restore", f"{source}/site", "--at", at)
+    before = sorted(source.rglob("*"))
+    shown = run(*restore, "-p")
+    assert shown.returncode == 0, shown.stderr
+    assert f"{len(rows) - 2} to bring back" in shown.stdout  # but for a second "a", and "late"
+    refused = run(*restore)
+    assert (refused.returncode, "--yes" in refused.stderr) == (1, True)
+    assert sorted(source.rglob("*")) == before
+    aside = daemon.folder / "aside"
+    put = run(*restore, "--to", str(aside), "--node", nodes[1])
+    assert put.returncode == 0, put.stderr
+    # Times of directories are those of now: files were put into them.
+    assert [text for text in compare(was / "site", aside / "site") if "mtime" not in text] == []
+    assert (aside / "site/a").stat().st_mtime == 1_000_000_000
+    done = run(*restore, "--yes")
+    assert done.returncode == 0, done.stderr
+    (kept_here,) = (source / KEPT).glob("*/*")
+    assert (kept_here / "site/deep").read_bytes() == b"a file in the place of a directory"
+    shutil.rmtree(source / KEPT)  # of which no event tells
+    os.utime(source)
+    assert [text for text in compare(was, source) if "mtime" not in text] == []
+    settle(daemon, source, *roots)
+    # Without a time: what was deleted last, and is not there.
+    assert run("--restore", f"{source}/site/late").returncode == 0
+    assert (source / "site/late").read_bytes() == b"late"
+    assert run("--restore", f"{source}/nothing").returncode == 1
+    assert run("--restore", f"{source}/a", "--at", "soon").returncode == 2
+    assert run("--restore", "/elsewhere").returncode == 2

@@ -1,0 +1,69 @@
+"""Where a node keeps what runs overwrite and delete."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+
+import pytest
+
+from inosync.rsync.destination import parse_destination
+from inosync.rsync.kept import PRUNED, backup_place, days_over, folder, moment
+
+NOON = 1_795_867_200.0  # 2026-11-28 12:00:00 UTC
+
+
+def test_a_folder_is_called_after_its_time_in_utc() -> None:
+    assert folder(NOON + 61.25) == "2026-11-28/120101.250000Z"
+    assert folder(NOON - 43_200.000001) == "2026-11-27/235959.999999Z"
+
+
+def test_the_calendar_is_everybody_elses() -> None:
+    for day in range(0, 60_000, 7):
+        wall = day * 86_400 + 3_723.5
+        told = datetime.datetime.fromtimestamp(wall, datetime.UTC)
+        assert folder(wall) == told.strftime("%Y-%m-%d/%H%M%S.%fZ")
+        assert moment(folder(wall)) == wall
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "2026-11-28",
+        "2026-11-28/120101Z",
+        "2026-13-28/120101.000000Z",
+        "2026-02-30/000000.000000Z",
+    ],
+)
+def test_what_is_called_otherwise_is_no_folder_of_a_run(name: str) -> None:
+    assert moment(name) is None
+
+
+def test_a_day_is_over_when_its_last_run_is() -> None:
+    assert list(itertools.islice(days_over(NOON, 1), 2)) == ["2026-11-26", "2026-11-25"]
+    assert next(days_over(NOON, 0.5)) == "2026-11-27"
+    assert next(days_over(NOON, 0.6)) == "2026-11-26"
+    assert len(list(days_over(NOON, 30))) == PRUNED
+
+
+@pytest.mark.parametrize(
+    ("node", "restricted", "up", "named"),
+    [
+        ("/m", False, 0, "k/x"),
+        ("/m", False, 2, "../../k/x"),
+        ("h:m", False, 1, "../k/x"),
+        ("h:m", False, 0, "k/x"),
+        ("h:/m/", False, 0, "/m/k/x"),
+        ("h:m", True, 0, "/m/k/x"),
+        ("h::mod/m", False, 0, "k/x"),
+        ("h:/m/", False, 1, "/m/k/x"),
+        ("h:m", True, 1, "/m/k/x"),
+        ("h:/", True, 1, "/k/x"),
+        ("h::mod", False, 1, "/k/x"),
+        ("rsync://h/mod/sub/", False, 3, "/sub/k/x"),
+    ],
+)
+def test_it_is_found_from_below(node: str, restricted: bool, up: int, named: str) -> None:
+    found = backup_place(parse_destination(node), restricted=restricted, up=up, below="k/x")
+    assert found == named
