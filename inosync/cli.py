@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from inosync import __version__
+from inosync import __version__, verbs
 from inosync.errors import AlreadyRunningError, ConfigError, Exit, InosyncError, NotRunningError
 from inosync.system import streams
 from inosync.text import printable
@@ -27,22 +27,35 @@ def parser() -> argparse.ArgumentParser:
         prog="inosync",
         description="Mirrors directories within seconds: inotify tells, rsync carries.",
         usage="inosync [-c FILE] [-d] [-p] [-v]\n       inosync [-p] [-v] SRC DEST [DEST ...]\n"
-        "       inosync [-c FILE] --COMMAND [--node NODE]",
-        epilog="TERM and INT stop it, HUP is --reload, USR2 --sync, USR1 logs the status. "
+        "       inosync [-c FILE] COMMAND [--node NODE]",
+        epilog="A COMMAND is an option of the two groups above, with or without its dashes: "
+        "inosync status. TERM and INT stop it, HUP is --reload, USR2 --sync, USR1 logs the status. "
         "Exit: 0 ok, 1 failed, 2 usage or config, 3 running, 4 not running, 5 behind.",
     )
     result.add_argument(
         "-c",
+        "--config",
         metavar="FILE",
         dest="file",
-        help="config (else /etc/inosync.py or /etc/inosync/default.py)",
-    )
-    result.add_argument("-d", dest="detach", action="store_true", help="daemonize")
-    result.add_argument(
-        "-p", dest="pretend", action="store_true", help="run neither rsync nor hooks, log them"
+        help="config (else $INOSYNC_CONFIG, ~/.config/inosync.py unless you are root, "
+        "/etc/inosync.py or /etc/inosync/default.py)",
     )
     result.add_argument(
-        "-v", dest="verbose", action="store_true", help="log every run and other details"
+        "-d", "--daemon", dest="detach", action="store_true", help="daemonize, log to syslog"
+    )
+    result.add_argument(
+        "-p",
+        "--dry-run",
+        dest="pretend",
+        action="store_true",
+        help="run neither rsync nor hooks, log them",
+    )
+    result.add_argument(
+        "-v",
+        "--verbose",
+        dest="verbose",
+        action="store_true",
+        help="log every run and other details",
     )
     result.add_argument(
         "--insecure-config",
@@ -92,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
         default="",
         help="of --wait, --sync, --once, --verify: this node alone",
     )
-    result.add_argument("--version", action="version", version=f"inosync {__version__}")
+    result.add_argument("-V", "--version", action="version", version=f"inosync {__version__}")
     result.add_argument(
         "paths",
         metavar="SRC DEST",
@@ -119,13 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    options = parser().parse_args(arguments)
-    if len(options.paths) == 1 or (options.paths and options.file):
-        parser().error(
-            "give either -c FILE, or SRC and at least one DEST"
-            f" (there is {'-c and ' if options.file else 'only '}{' '.join(options.paths)})"
-        )
-    _check(options)
+    options = _options(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(options)
     except ConfigError as error:
@@ -136,6 +143,28 @@ def _main(arguments: Sequence[str] | None) -> int:
         more = _instead(options) if isinstance(error, AlreadyRunningError) else ""
         _complain(f"{error}{more}")
         return error.exit_status
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return what is asked for. End with a usage error when that is not clear."""
+    known = parser()
+    try:
+        spelled_out = verbs.spelled_out(arguments, known, MODES)
+    except ValueError as error:
+        known.error(str(error))
+    options, unknown = known.parse_known_args(spelled_out)
+    if unknown:
+        known.error(verbs.misspelt(unknown, known))
+    meant = verbs.no_verb(options.paths[0], MODES) if options.paths else ""
+    if len(options.paths) == 1 or (options.paths and options.file):
+        known.error(
+            "give either -c FILE, or SRC and at least one DEST"
+            f" (there is {'-c and ' if options.file else 'only '}{' '.join(options.paths)}){meant}"
+        )
+    if meant:
+        known.error(f"{options.paths[0]}: no such directory, and no command{meant}")
+    _check(options, known)
+    return options
 
 
 def _complain(text: str) -> None:
@@ -153,6 +182,7 @@ def _seconds(text: str) -> float:
 #: The options that ask for something else than a daemon: of the one that runs, and of nobody.
 _ASKING = ("status", "top", "wait", "sync", "pause", "resume", "reload")
 _ALONE = ("check", "explain", "once", "verify", "from_lsyncd")
+MODES = _ASKING + _ALONE
 
 #: Options that go with others only.
 _COMPANIONS = {
@@ -163,20 +193,20 @@ _COMPANIONS = {
 
 
 def _modes(options: argparse.Namespace) -> list[str]:
-    return [name for name in _ASKING + _ALONE if getattr(options, name) not in (None, False)]
+    return [name for name in MODES if getattr(options, name) not in (None, False)]
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check(options: argparse.Namespace, known: argparse.ArgumentParser) -> None:
     """End with a usage error when options do not go together."""
     modes = _modes(options)
     if len(modes) > 1:
         one, other = (mode.replace("_", "-") for mode in modes[:2])
-        parser().error(f"--{one} and --{other} do not go together")
+        known.error(f"--{one} and --{other} do not go together")
     if modes and options.detach:
-        parser().error(f"--{modes[0].replace('_', '-')} and -d do not go together")
+        known.error(f"--{modes[0].replace('_', '-')} and -d do not go together")
     for name, others in _COMPANIONS.items():
         if getattr(options, name) and not any(mode in others for mode in modes):
-            parser().error(f"--{name} goes with --{' or --'.join(others)}")
+            known.error(f"--{name} goes with --{' or --'.join(others)}")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -261,6 +291,7 @@ def _show(line: str) -> None:
 def _ask(options: argparse.Namespace) -> int:
     """Put a question to the running daemon and print its answer."""
     from inosync.commands import ask as client
+    from inosync.config.load import found
     from inosync.system import lock
 
     problems = None
@@ -271,7 +302,7 @@ def _ask(options: argparse.Namespace) -> int:
         if options.paths:
             raise
         # The daemon may run all the same, with what the config said before.
-        problems, where = error, lock.addresses(_file(options), None)
+        problems, where = error, lock.addresses(found(options.file), None)
     commands = {
         "status": lambda: client.status(where, as_json=options.json),
         "top": lambda: client.top(where),
@@ -305,17 +336,4 @@ def _load(options: argparse.Namespace) -> Config:
 
     if options.paths:
         return config.from_arguments(options.paths[0], options.paths[1:])
-    return config.load(_file(options), insecure=options.insecure_config)
-
-
-def _file(options: argparse.Namespace) -> str:
-    """Return the config file that is meant. Raise ConfigError when there is none."""
-    from inosync.config import load as config
-
-    found = options.file or next(
-        (name for name in config.DEFAULT_FILES if os.path.exists(name)), ""
-    )
-    if not found:
-        wanted = " or ".join(config.DEFAULT_FILES)
-        raise ConfigError([f"no config: write {wanted}, or give -c FILE, or SRC and DEST"])
-    return str(found)
+    return config.load(config.found(options.file), insecure=options.insecure_config)

@@ -27,6 +27,29 @@ from inosync.text import printable
 DEFAULT_FILES = ("/etc/inosync.py", "/etc/inosync/default.py")
 
 
+def default_files() -> tuple[str, ...]:
+    """Return where a config is looked for when none is named: a user's own comes first.
+
+    Root has none: what sudo leaves in HOME is somebody else's.
+    """
+    if os.geteuid() == 0:
+        return DEFAULT_FILES
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return (os.path.join(home, "inosync.py"), *DEFAULT_FILES)
+
+
+def found(named: str | None) -> str:
+    """Return the config file that is meant. Raise ConfigError when there is none."""
+    if chosen := named or os.environ.get("INOSYNC_CONFIG"):
+        return chosen
+    places = default_files()
+    for place in places:
+        if os.path.exists(place):
+            return place
+    wanted = " or ".join(places)
+    raise ConfigError([f"no config: write {printable(wanted)}, or give -c FILE, or SRC and DEST"])
+
+
 def load(path: str, *, insecure: bool = False) -> Config:
     """Run the config script at `path` and return what it says.
 

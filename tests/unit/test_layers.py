@@ -23,7 +23,7 @@ ROWS = (
     {"engine"},
     {"status"},
     {"service"},
-    {"commands"},
+    {"commands", "verbs"},
     {"cli"},
     {"__main__"},
 )
