@@ -23,6 +23,7 @@ from inosync.planning.order import RunKind
 from inosync.planning.steps import Renew
 from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict
 from inosync.rsync.output import NOTHING
+from inosync.text import many
 
 #: Lines of what a failed run said that are remembered.
 _LINES = 5
@@ -137,7 +138,7 @@ class Endings:
             self.scheduler.go_on(mirror, now)
             return
         names = ", ".join(outcome.deletions)
-        reason = f"would delete {count} files (rmaxdelete is {limit})"
+        reason = f"would delete {many(count, 'file')} (rmaxdelete is {limit})"
         mirror.hold(reason)
         self.roster.say(
             ERROR,

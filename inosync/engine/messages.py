@@ -14,7 +14,7 @@ from inosync.engine.mirror import Mirror
 from inosync.rsync.causes import staying
 from inosync.rsync.differences import Drift, counted, line
 from inosync.rsync.exits import Verdict
-from inosync.text import printable
+from inosync.text import many, printable
 
 #: How many paths that are well again one line names.
 _SOME = 3
@@ -32,7 +32,8 @@ def success(mirror: Mirror, took: float, *, again: bool, first: bool) -> list[Sa
     elif first and mirror.aside is None:
         said.append(Say(INFO, f"{mirror.name}: in sync{but} (first pass, {took:.1f} s)"))
     moved = mirror.totals.last
-    text = f"{moved.files} files, {moved.size} bytes, {moved.deleted} deleted, {took:.2f} s"
+    text = f"{many(moved.files, 'file')}, {many(moved.size, 'byte')}, {moved.deleted} deleted"
+    text += f", {took:.2f} s"
     return [*said, Say(DEBUG, f"{mirror.name}: {text}")]
 
 
@@ -47,7 +48,7 @@ def failure(mirror: Mirror, outcome: Outcome, *, again: str, wait: float) -> lis
     if again == mirror.reason:
         # Tries grow rare; at each doubling of their number one line says that it still lasts.
         level = WARNING if tries >= 8 and tries & (tries - 1) == 0 else DEBUG
-        text = f"{mirror.name}: still {judgement.meaning} after {tries} tries; {ending}"
+        text = f"{mirror.name}: still {judgement.meaning} after {many(tries, 'try')}; {ending}"
         return [Say(level, text)]
     level = WARNING if judgement.verdict is Verdict.RETRY else ERROR
     status = f"exit {outcome.returncode}: " if outcome.returncode >= 0 else ""

@@ -28,7 +28,7 @@ from inosync.rsync.exits import exit_status
 from inosync.rsync.output import Progress, deletions, evidence, progress, rehearsed, transferred
 from inosync.rsync.program import Program
 from inosync.system.process import TAIL, Child, not_started
-from inosync.text import printable
+from inosync.text import many, printable
 from inosync.watch.files import changed, first_inside
 
 #: Paths of a comparison that are looked at: it is done while all else waits.
@@ -231,7 +231,7 @@ def _drift(run: _Run) -> Drift:
 
 def _shown(argv: Sequence[str], names: Sequence[bytes] | None) -> str:
     """Return the command line as people read it."""
-    return shlex.join(argv) + (f" # {len(names)} names on standard input" if names else "")
+    return shlex.join(argv) + (f" # {many(len(names), 'name')} on standard input" if names else "")
 
 
 def _printf(names: Sequence[bytes]) -> str:
@@ -245,4 +245,6 @@ def _describe(batch: Batch) -> str:
     if batch.reason:
         return f"a full pass ({batch.reason})"
     names = ", ".join(printable(path) or "." for path in batch.sample)
-    return f"{batch.count} changes ({names}{', …' if batch.count > len(batch.sample) else ''})"
+    return (
+        f"{many(batch.count, 'change')} ({names}{', …' if batch.count > len(batch.sample) else ''})"
+    )

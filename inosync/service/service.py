@@ -99,7 +99,7 @@ def run(
                     files_preserve=preserved,
                 )
             )
-            log.to_syslog(verbose=verbose)
+            log.to_syslog(log.ident(config.file), verbose=verbose)
         else:
             os.umask(config.umask)
             log.to_stderr(verbose=verbose)

@@ -31,10 +31,22 @@ def to_stderr(*, verbose: bool) -> None:
     _install(handler, verbose=verbose)
 
 
-def to_syslog(*, verbose: bool) -> None:
-    """Log to syslog, facility daemon, as ``inosync[PID]``. Call it after the last fork."""
+def ident(file: str) -> str:
+    """Return what the daemon of the config `file` is called in logs, which tells several apart.
+
+    /etc/inosync.py and a config from the command line are ``inosync``, /etc/inosync/web.py is
+    ``inosync-web``.
+    """
+    name = os.path.splitext(os.path.basename(file))[0]
+    if name in ("", "default"):
+        return "inosync"
+    return name if name.startswith("inosync") else f"inosync-{name}"
+
+
+def to_syslog(name: str, *, verbose: bool) -> None:
+    """Log to syslog, facility daemon, as ``NAME[PID]``. Call it after the last fork."""
     # syslog(3) finds its way back when the system's logger is restarted.
-    syslog.openlog("inosync", syslog.LOG_PID | syslog.LOG_NDELAY, syslog.LOG_DAEMON)
+    syslog.openlog(name, syslog.LOG_PID | syslog.LOG_NDELAY, syslog.LOG_DAEMON)
     handler = _SyslogHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     _install(handler, verbose=verbose)

@@ -345,8 +345,8 @@ def test_usr1_logs_the_status(inosync: Callable, source: Path, local: Place) -> 
     wait_equal(source, local.root)
     daemon.wait_for_log("in sync (first pass")
     daemon.signal(signal.SIGUSR1)
-    daemon.wait_for_log(f"mirror {source} -> {local.node}: idle, in sync, 1 runs, 0 failed")
-    daemon.wait_for_log(f"source {source}: watched, 1 directories")
+    daemon.wait_for_log(f"mirror {source} -> {local.node}: idle, in sync, 1 run, 0 failed")
+    daemon.wait_for_log(f"source {source}: watched, 1 directory")
 
 
 def test_usr2_repairs_what_was_changed_on_the_mirror(
@@ -483,7 +483,7 @@ def test_syslog_gets_what_a_detached_daemon_says(
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as logger:
         logger.bind(str(path))
         logger.settimeout(20)
-        config = tmp_path / "inosync.conf"
+        config = tmp_path / "web.py"
         pidfile = tmp_path / "pid"
         config.write_text(f"wpath = 'source/'\nrnodes = ['mirror/']\npidfile = {str(pidfile)!r}\n")
         config.chmod(0o644)
@@ -505,7 +505,7 @@ def test_syslog_gets_what_a_detached_daemon_says(
             os.kill(pid, signal.SIGTERM)
             processes.wait_gone([pid])
     # <30> is facility daemon, priority info; syslog(3) adds the time.
-    assert re.fullmatch(rf"<30>.*inosync\[{pid}\]: watching {source}\0?", received[0])
+    assert re.fullmatch(rf"<30>.*inosync-web\[{pid}\]: watching {source}\0?", received[0])
     if Path("/dev/log").exists() and stat.S_ISREG(Path("/dev/log").stat().st_mode):
         Path("/dev/log").unlink()
 
@@ -534,10 +534,10 @@ def test_systemd_hears_all_it_is_told(
             while not any(text in message for message in heard):
                 heard.append(manager.recv(4096).decode())
 
-        hear("STATUS=1 of 1 mirrors well")
+        hear("STATUS=1 of 1 mirror well")
         # A slice of the walk, then ready, then the first pass.
         assert heard[0].startswith("STATUS=watching 512 directories…\nEXTEND_TIMEOUT_USEC=")
-        assert heard.index("READY=1") < heard.index("STATUS=first pass 0/1 mirrors")
+        assert heard.index("READY=1") < heard.index("STATUS=first pass 0/1 mirror")
         heard.clear()
         hear("WATCHDOG=1")
         heard.clear()
@@ -581,7 +581,7 @@ def test_idle_costs_nothing(inosync: Callable, source: Path, local: Place, tmp_p
     daemon.wait_for_log("in sync (first pass")
     write(source, "one more", "x")
     wait_equal(source, local.root)
-    daemon.wait_for_log("1 files", times=2)
+    daemon.wait_for_log("1 file", times=2)
     # Written a last time, some seconds later.
     last = re.compile(
         r"^inosync_in_sync\{.*\} 1$.*^inosync_mirror_runs_total\{.*\} 2$", re.M | re.S

@@ -174,10 +174,10 @@ def test_stopping_leaves_no_hook_behind(
     until((recorder.folder / "started").exists, what="the hook")
     write(source, "f", "1")
     until((local.root / "f").exists, what="the change on the mirror")
-    daemon.wait_for_log("1 files, 1 bytes")
+    daemon.wait_for_log("1 file, 1 byte")
     assert daemon.leftovers()
     daemon.signal(signal.SIGTERM)
-    daemon.wait_for_log("1 hooks that waited for others are not run")
+    daemon.wait_for_log("not run, since they waited for others: 1 hook")
     assert daemon.stop(seconds=4) == 0  # the second signal does not wait for the grace's end
     until(lambda: not daemon.leftovers(), seconds=3, what="the end of all it started")
 

@@ -254,7 +254,7 @@ def test_who_waits_for_all_waits_for_files_that_settle(
     ask = ("-c", daemon.config_file, "--wait")
     asked = run_inosync(*ask, "0.1", cwd=daemon.folder)
     assert asked.returncode == 5
-    assert "1 files in" in asked.stdout + asked.stderr
+    assert ": 1 file not at rest" in asked.stdout + asked.stderr
     assert not (local.root / "a.iso").exists()
     assert run_inosync(*ask, "20", cwd=daemon.folder).returncode == 0
     assert (local.root / "a.iso").exists()
