@@ -58,6 +58,13 @@ def parser() -> argparse.ArgumentParser:
         help="log every run and other details",
     )
     result.add_argument(
+        "--log",
+        metavar="FORMAT",
+        choices=("text", "json"),
+        default="text",
+        help="what is logged to standard error: text, or a line of json for each message",
+    )
+    result.add_argument(
         "--insecure-config",
         action="store_true",
         help="accept a config file that others may write to",
@@ -204,6 +211,8 @@ def _check(options: argparse.Namespace, known: argparse.ArgumentParser) -> None:
         known.error(f"--{one} and --{other} do not go together")
     if modes and options.detach:
         known.error(f"--{modes[0].replace('_', '-')} and -d do not go together")
+    if options.log == "json" and options.detach:
+        known.error("--log and -d do not go together: a daemon that detaches logs to syslog")
     for name, others in _COMPANIONS.items():
         if getattr(options, name) and not any(mode in others for mode in modes):
             known.error(f"--{name} goes with --{' or --'.join(others)}")
@@ -220,6 +229,7 @@ def _run(options: argparse.Namespace) -> int:
         detach=options.detach,
         pretend=options.pretend,
         verbose=options.verbose,
+        as_json=options.log == "json",
     )
 
 
@@ -250,6 +260,7 @@ def _alone(options: argparse.Namespace) -> int:
             detach=False,
             pretend=options.pretend,
             verbose=options.verbose,
+            as_json=options.log == "json",
             once=once.Once(streams.mention, show, mend=options.verify),
         )
     except AlreadyRunningError:

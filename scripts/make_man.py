@@ -86,10 +86,10 @@ _inosync() {{
                 [[ $name != "$word"* ]] || COMPREPLY+=("$name")
             done < <(inosync "${{config[@]}}" --status --json 2> /dev/null | {_NODES} | sort -u)
             return ;;
-        {_alternatives(actions, _FILES)})
-            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        {_with_choices(actions)}
             return ;;
-        {_alternatives(actions, ()) or "--none"})
+        {_with_files(actions)})
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return ;;
     esac
     if [[ $word == -* ]]; then
@@ -104,16 +104,18 @@ complete -o filenames -F _inosync inosync
 """
 
 
-def _alternatives(actions: list[argparse.Action], metavars: tuple[str, ...]) -> str:
-    """Return the options that need a value: a path, or, without `metavars`, something else."""
-    names = [
-        name
-        for action in actions
-        if action.nargs is None and (action.metavar in (metavars or _FILES)) is bool(metavars)
-        for name in action.option_strings
-        if name != "--node"
-    ]
-    return " | ".join(names)
+def _with_files(actions: list[argparse.Action]) -> str:
+    """Return the options that need a path."""
+    wanted = [each for each in actions if each.nargs is None and each.metavar in _FILES]
+    return " | ".join(name for action in wanted for name in action.option_strings)
+
+
+def _with_choices(actions: list[argparse.Action]) -> str:
+    """Return the case of the option that takes one of a few words."""
+    (action,) = (each for each in actions if each.choices is not None)
+    words = " ".join(action.choices or ())
+    return f"""{" | ".join(action.option_strings)})
+            mapfile -t COMPREPLY < <(compgen -W "{words}" -- "$word")"""
 
 
 def zsh() -> str:
@@ -124,6 +126,8 @@ def zsh() -> str:
         value = ""
         if action.nargs != 0:
             what = "_files" if action.metavar in _FILES else ""
+            if action.choices is not None:
+                what = f"({' '.join(action.choices)})"
             if action.metavar == "NODE":
                 what = "_inosync_nodes"
             optional = ":" if action.nargs == "?" else ""

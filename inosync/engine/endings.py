@@ -11,7 +11,7 @@ from inosync.changes.batch import Batch, collect, merged
 from inosync.changes.changes import Changes
 from inosync.changes.doubts import homes
 from inosync.engine import ailing, comparison, messages, suspects
-from inosync.engine.actions import DEBUG, ERROR, WARNING, Kill, Look, Outcome
+from inosync.engine.actions import DEBUG, ERROR, WARNING, Event, Kill, Look, Outcome, about
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.records import Failure
 from inosync.engine.reports import Failed, failed, recovered, succeeded
@@ -53,6 +53,7 @@ class Endings:
     def _ran(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         took = now - (mirror.work.started if mirror.work.started is not None else now)
         again, first = mirror.reason, not mirror.health.synced
+        freed = bool(mirror.health.ailing) and not mirror.ailing  # a person has let go of a hold
         stopped = mirror.state is State.STOPPING
         judgement = _judged(mirror, outcome)
         if not stopped and self._went_on(mirror, outcome, judgement, now):
@@ -67,7 +68,9 @@ class Endings:
         if judgement.verdict is Verdict.OK:
             self._take_ailing(mirror, outcome, ran, now)
             self._report_success(mirror, flight, took, now)
-            said = messages.success(mirror, took, again=bool(again), first=first)
+            full = flight.reason if flight is not None else ""
+            well = bool(again) or freed
+            said = messages.success(mirror, took, again=well, first=first, full=full)
             self.roster.actions += said
         else:
             self._report_failure(mirror, outcome, judgement, now, again=again, wait=wait)
@@ -144,6 +147,7 @@ class Endings:
             ERROR,
             f"{mirror.name}: {reason}, such as {names}: held, nothing was deleted; "
             "inosync --sync goes on",
+            about(mirror, Event.HOLD),
         )
         cure = "look at the source; inosync --sync lets it happen once"
         self._ails(mirror, failed(mirror, reason, cure=cure, held=True), now)
@@ -229,7 +233,7 @@ class Endings:
         # In sync it is no more, whatever it owes.
         mirror.offer(self.roster.full(reason, now, lost=True))
         mirror.bar(reason)
-        self.roster.say(ERROR, f"{mirror.name}: {reason}: held")
+        self.roster.say(ERROR, f"{mirror.name}: {reason}: held", about(mirror, Event.HOLD))
         self._ails(mirror, failed(mirror, reason, held=True), now)
         return True
 

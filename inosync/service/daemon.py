@@ -113,7 +113,8 @@ class Acting:
 
     def _perform(self, action: Action, now: float) -> None:
         if isinstance(action, Say):
-            log.log(action.level, "%s", action.text)
+            fields = action.about.fields() if action.about is not None else {}
+            log.log(action.level, "%s", action.text, extra={"fields": fields})
         elif isinstance(action, Start):
             self._start(action, now)
         elif isinstance(action, Hook):

@@ -549,25 +549,54 @@ def test_systemd_hears_all_it_is_told(
         hear("STOPPING=1")
 
 
-def test_the_journal_gets_priorities(source: Path, local: Place, tmp_path: Path) -> None:
-    config = tmp_path / "inosync.conf"
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root for a private /run/systemd/journal")
+def test_the_journal_gets_fields(source: Path, local: Place, tmp_path: Path) -> None:
+    """A datagram for each message; what is not taken goes to its stream, with priorities."""
+    config = tmp_path / "web.py"
     config.write_text(f"wpath = 'source/'\nrnodes = [{str(local.node)!r}]\n")
     tmp_path.chmod(0o755)
+    place = tmp_path / "journal"
+    place.mkdir()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     reader, writer = socket.socketpair()
-    with reader, writer:
-        journal = os.fstat(writer.fileno())
+    script = (
+        "mount -t tmpfs none /run && mkdir -p /run/systemd/journal &&"
+        ' mount --bind "$0" /run/systemd/journal && exec "$@"'
+    )
+    with listener, reader, writer:
+        listener.bind(str(place / "socket"))
+        listener.settimeout(20)
+        stream = os.fstat(writer.fileno())
         daemon = subprocess.Popen(
-            inosync_command("-c", config),
+            ["unshare", "-m", "sh", "-c", script, place, *inosync_command("-c", config)],
             cwd=tmp_path,
-            env=inosync_environment({"JOURNAL_STREAM": f"{journal.st_dev}:{journal.st_ino}"}),
+            env=inosync_environment({"JOURNAL_STREAM": f"{stream.st_dev}:{stream.st_ino}"}),
             stderr=writer,
         )
         reader.settimeout(20)
         try:
-            assert reader.recv(4096).startswith(b"<6>watching ")
+            told: list[dict[str, str]] = []
+            while "first pass" not in (told[-1]["MESSAGE"] if told else ""):
+                lines = listener.recv(4096).decode().splitlines()
+                told.append(dict(line.split("=", 1) for line in lines))
+            (place / "socket").unlink()
+            daemon.send_signal(signal.SIGUSR1)
+            assert reader.recv(4096).startswith(b"<6>source ")
         finally:
             daemon.terminate()
             assert daemon.wait(timeout=20) == 0
+    assert told[0]["MESSAGE"] == f"watching {source}"
+    assert {line["SYSLOG_IDENTIFIER"] for line in told} == {"inosync-web"}
+    assert (
+        told[-1].items()
+        >= {
+            "PRIORITY": "6",
+            "INOSYNC_SOURCE": str(source),
+            "INOSYNC_NODE": str(local.node),
+            "INOSYNC_STATE": "idle",
+            "MESSAGE_ID": "fe318942bad74070a711fd5506add103",
+        }.items()
+    )
 
 
 # ---- cost --------------------------------------------------------------------------------------

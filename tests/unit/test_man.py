@@ -104,6 +104,7 @@ def test_bash_completes_every_option(tmp_path: Path) -> None:
     assert completed("", cwd=tmp_path) == {"a file"} | verbs
     assert completed("sta", cwd=tmp_path) == {"status"}
     assert completed("explain", "", cwd=tmp_path) == {"a file"}
+    assert completed("--log", "", cwd=tmp_path) == {"text", "json"}
     assert completed("-c", "a", cwd=tmp_path) == {"a file"}
     assert completed("-c", "none", "--node", "", cwd=tmp_path) == set()
 

@@ -85,6 +85,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         ("explain x:/dest", "write ./explain for the directory, or --explain for the command"),
         ("status sync", "(there is only sync)"),
         ("status --once", "--status and --once do not go together"),
+        ("-d --log json", "do not go together: a daemon that detaches logs to syslog"),
         ("wait 1m", "argument --wait: invalid _seconds value: '1m'"),
         ("explain", "argument --explain: expected one argument"),
     ],
