@@ -189,6 +189,11 @@ def _check_together(reading: Reading, sources: Sequence[Source]) -> None:
             "without IN_CREATE and IN_MOVED_TO a new directory and what is in it only travel with "
             "some other change",
         )
+    beat, on_beat = reading.values.get("beat"), reading.values.get("on_beat")
+    if beat and "on_beat" not in reading.given:
+        reading.refuse("beat", beat, "is for on_beat, which is not set; write both")
+    if on_beat and "beat" not in reading.given:
+        reading.refuse("on_beat", list(on_beat), "needs beat, the seconds between two of its runs")
     if reading.values.get("rbigsize") and reading.values.get("rparallel") == 1:
         what = "leaves no room beside a big file (rbigsize); write 2 or more"
         reading.refuse("rparallel", 1, what)

@@ -22,6 +22,7 @@ from inosync.planning.order import Moment
 from inosync.planning.scan import Question
 from inosync.rsync.program import Program
 from inosync.service.announcer import Announcer, Supervisor
+from inosync.service.beat import Beat
 from inosync.service.hooks import Hooks
 from inosync.service.keeper import Keeper
 from inosync.service.loop import Loop, Part
@@ -192,7 +193,8 @@ class Daemon:
         instead = self._keeper.instead if self._keeper is not None else lambda _: None
         acting = (self.sources, self._targets, scans, self.runs, self.hooks, self.loop, instead)
         parts.append(Acting(self.engine, *acting))
-        parts += [self.remedies, self.hooks, self.announcer]
+        beat = Beat(self.engine, self.hooks, self.loop)
+        parts += [self.remedies, beat, self.hooks, self.announcer]
         if self.onlooker is not None:
             parts.append(_Looking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:

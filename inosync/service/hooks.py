@@ -180,6 +180,8 @@ def _place(report: Report) -> _Place:
 
 def _name(report: Report) -> str:
     """How messages call a hook."""
+    if not report.source:
+        return f"{report.event} hook"
     where = printable(report.source)
     if report.destination is not None:
         where += f" -> {report.destination}"

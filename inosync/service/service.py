@@ -163,6 +163,8 @@ def _serve(
             on_success=(),
             on_failure=(),
             on_recover=(),
+            on_beat=(),
+            beat=0,
         )
     environment = run_environment()
     hooks = Hooks(config, dict(environment), pretend)
