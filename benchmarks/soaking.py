@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from soak_configs import trials
 from soak_faults import FAULTS, RESTARTS
 from soak_source import OPERATIONS, WEIGHTS
 from soak_world import KINDS, Figures, Trouble, World
@@ -169,12 +170,20 @@ def main() -> int:
     parser.add_argument("--steps", type=int, help="this many steps, however long they take")
     parser.add_argument("--nodes", type=int, default=7, choices=range(1, len(KINDS) + 1))
     parser.add_argument("--folder", type=Path, help="work there, and leave it there")
+    parser.add_argument("--configs", action="store_true", help="trials of random configs instead")
     given = parser.parse_args()
     # Leave by the way of an exception, so that all that was started is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("soak: told to end by SIGTERM"))
     seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
     folder = given.folder or Path(tempfile.mkdtemp(prefix="inosync-soak-"))
     folder.mkdir(parents=True, exist_ok=True)
+    if given.configs:
+        seconds = given.minutes * 60
+        print(f"trials from seed {seed}, in {folder}", flush=True)
+        problems = trials(folder.resolve(), seed=seed, seconds=seconds, most=given.steps)
+        if not problems and given.folder is None:
+            shutil.rmtree(folder)
+        return 1 if problems else 0
     well = run(
         folder.resolve(),
         seed=seed,

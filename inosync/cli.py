@@ -272,16 +272,17 @@ def _alone(options: argparse.Namespace) -> int:
 def _repair(options: argparse.Namespace) -> int:
     """Say what differs, and have the daemon that runs mend it."""
     from inosync.commands import ask as client
-    from inosync.commands.verify import verify
+    from inosync.commands.verify import compare, worst
     from inosync.system import lock
 
     config = _load(options)
-    status = verify(config, node=options.node, say=streams.mention)
-    if status != Exit.NOT_IN_SYNC:
-        return status
+    ends = compare(config, node=options.node, say=streams.mention)
+    if Exit.NOT_IN_SYNC not in ends:
+        return worst(ends)
     where = lock.addresses(config.file, config)
     with client.understood(where):
-        return client.repair(where, node=options.node)
+        mended = client.repair(where, config, node=options.node)
+    return Exit.FAILED if Exit.FAILED in ends else mended
 
 
 def _instead(options: argparse.Namespace) -> str:

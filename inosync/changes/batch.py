@@ -52,6 +52,12 @@ class Batch:
     whole: frozenset[Inode] = frozenset()
     doubts: Doubts = NO_DOUBTS
 
+    @property
+    def empty(self) -> bool:
+        """Whether it carries nothing, and nothing is in doubt."""
+        nothing = self.changes is not None and not self.changes
+        return nothing and not (self.reason or self.doubts)
+
     def merge(self, other: Batch) -> Batch:
         """Return one batch that stands for both; `other` is the later one."""
         changes: Changes | None = None
@@ -82,6 +88,12 @@ class Batch:
         """Return the batch that does not say what has changed, only what is in doubt."""
         doubts = self.doubts | (doubts_of(self.changes) if self.changes else NO_DOUBTS)
         return dataclasses.replace(self, changes=None, doubts=doubts)
+
+    def with_levels(self, directories: Iterable[bytes]) -> Batch:
+        """Return the batch that also deletes what should not be in these directories."""
+        levels = Changes(levels=dict.fromkeys(directories))
+        both = self.merge(Batch(self.since, 0, changes=levels, named=self.named))
+        return dataclasses.replace(both, repeated=self.repeated)
 
     def again(self) -> Batch:
         """Return the batch that carries the same once more."""
@@ -148,6 +160,11 @@ class Gathering:
     def since(self) -> float | None:
         """When the first of it was seen; None when there is nothing."""
         return self._since if self._count else None
+
+    @property
+    def changes(self) -> Changes | None:
+        """What has changed; None when it is too much to be remembered."""
+        return self._changes if self._folded is None else None
 
     def add(self, changes: Changes, now: float, *, moves: Sequence[Move] = ()) -> None:
         """Take in `changes`, seen at `now`; `moves` are the renames among them."""

@@ -18,6 +18,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from inosync.commands import told
+from inosync.config.model import Config
+from inosync.config.nodes import pairs_on
 from inosync.engine.ailing import paths
 from inosync.errors import Exit, InosyncError, NotRunningError
 from inosync.status import table
@@ -95,16 +98,25 @@ def sync(where: Where, *, node: str) -> int:
     return Exit.OK
 
 
-def repair(where: Where, *, node: str) -> int:
+def repair(where: Where, config: Config, *, node: str) -> int:
     """Have the daemon compare contents and mend what differs; return OK when all is well."""
     answer = _ask(where, "repair", node=node)
-    _say(
-        f"the daemon mends it by {many(answer['mirrors'], 'full pass')} by contents{_later(answer)}"
-    )
+    passes = many(answer["mirrors"], "full pass")
+    _say(f"the daemon mends it by {passes} by contents{_later(answer)}")
+    if answer["paused"]:
+        return Exit.NOT_IN_SYNC
     result = wait(where, seconds=_REPAIR, node=node, impatient=True)
-    if result == Exit.OK:
-        print("mended")
-    return result
+    if result != Exit.OK:
+        return result
+    left = told.ask(where, pairs_on(config.pairs, node), running=True)
+    for pair, each in left.items():
+        if each.apart:
+            name = f"{pair.source.path} -> {pair.destination.shown}"
+            _say(f"{name}: mended but for {each.apart.told()}")
+    if any(each.apart for each in left.values()):
+        return Exit.NOT_IN_SYNC
+    print("mended")
+    return Exit.OK
 
 
 def pause(where: Where) -> int:

@@ -28,13 +28,7 @@ from inosync.rsync.destination import (
     mask,
     parse_destination,
 )
-from inosync.rsync.options import (
-    half_written,
-    hindrance,
-    keeps_in_place,
-    leads_out,
-    options,
-)
+from inosync.rsync.options import half_written, hindrance, leads_out, options
 from inosync.rsync.program import chooses_shell
 from inosync.text import many, printable
 
@@ -89,10 +83,6 @@ def read_nodes(reading: Reading) -> list[Entry]:
                 f"extra has {option}: where the mirror has a link to a directory in the place of "
             )
             what += "one, what it leads to is written to and emptied, outside of the mirror even"
-            reading.warn(setting, text, what)
-        if option := keeps_in_place(node.extra):
-            what = f"extra has {option} without --backup-dir: a directory with old versions in it "
-            what += "never gives way to a file or a link; write --backup-dir=/path/outside as well"
             reading.warn(setting, text, what)
     return entries
 

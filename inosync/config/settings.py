@@ -149,10 +149,12 @@ _TIMES = (
         otherwise="``edelay``", example="#emaxdelay = 10"),
     Setting("eopen", 60, "seconds", seconds,
         "shortest time between two runs for a file that is written and not closed (a log, a "
-        "database); 0: it is mirrored only when it is closed"),
+        "database); 0: it is mirrored only when it is closed, or was changed by ``truncate(2)`` "
+        "while nobody had it open"),
     Setting("init", True, "", beginning,
-        "what is sent at the start. ``True``: a full pass to every node, and before it, where "
-        "``rscope`` is ``\"changes\"``, what has changed since the daemon ran last; "
+        "what is sent at the start. ``True``: a full pass to every node; where ``rscope`` is "
+        "``\"changes\"``, first what has changed since the daemon ran last, and then the pass in "
+        "slices, which no change waits for; "
         "``\"changed\"``: there, a full pass only when that is in doubt; ``False``: only what "
         "changes from then on"),
     Setting("rfull", 86400, "seconds", seconds,

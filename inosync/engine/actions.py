@@ -9,6 +9,8 @@ import enum
 from dataclasses import dataclass, field
 
 from inosync.config.model import Source
+from inosync.engine.apart import NOTHING as WHOLE
+from inosync.engine.apart import Apart
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import Report
 from inosync.planning.order import Order
@@ -127,6 +129,7 @@ class Outcome:
     evidence: tuple[str, ...] = ()
     deletions: tuple[str, ...] = ()  # a few names that a rehearsal would have deleted
     drift: Drift = EQUAL  # what a comparison has found
+    apart: Apart = WHOLE  # what it has not compared
     command: str = ""
     pretended: bool = False  # nothing ran, so nothing may be claimed
     listed: bool = False  # the run carried named changes only
@@ -134,6 +137,8 @@ class Outcome:
     kept: tuple[tuple[bytes, bytes], ...] = ()  # directories that stay, and what is in each, or b""
     unstarted: bool = False  # the local rsync could not be started
     sent: frozenset[bytes] = frozenset()  # the files that it said it has sent, if it was asked
+    cut: bool = False  # it may have left temporary files on the node
+    homes: frozenset[bytes] = frozenset()  # where that may be; none: anywhere
 
     def judged(self, destination: Destination) -> Judgement:
         """Return what this end of a run to `destination` means."""

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from inosync.changes.batch import Batch, collect
 from inosync.changes.changes import Change, Changes, Kind, with_parents
 from inosync.config.model import Pair
+from inosync.planning.slices import Slice
 from inosync.rsync.causes import Cause, cure
 from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.exits import PARTIAL
+from inosync.rsync.options import keeps_in_place, suffix
 from inosync.text import many, printable
 
 #: How many paths of a mirror may ail; with more it fails as a whole.
@@ -135,6 +137,16 @@ def blind(table: Table, batch: Batch, now: float) -> frozenset[bytes]:
     )
 
 
+def barred(table: Table, batch: Batch) -> frozenset[bytes]:
+    """Return in whose place a directory stays on the node, of what a run of `batch` names."""
+    return frozenset(
+        path
+        for path, known in table.items()
+        if known.complaint.cause is Cause.IN_THE_WAY
+        and (batch.reason or names(batch.changes, path))
+    )
+
+
 def next_at(table: Table) -> float | None:
     """Return when the next of them is to be tried again."""
     return min((known.retry_at for known in table.values()), default=None)
@@ -149,6 +161,13 @@ def due(table: Table, now: float) -> Batch | None:
     )
     batch = collect(changes, math.inf)
     return None if batch is None else replace(batch, named=True)
+
+
+def ailing_piece(table: Table) -> Slice:
+    """Return the piece of a pass that tries them again."""
+    trees = [path for path, known in table.items() if known.complaint.whole]
+    homes = [path.rpartition(b"/")[0] for path in table if path not in trees]
+    return Slice(tuple(trees), Changes(levels=dict.fromkeys(homes)))
 
 
 def odd_after(
@@ -184,6 +203,11 @@ def described(
     path, cause, destination = known.complaint.path, known.complaint.cause, pair.destination
     host = destination.host or "this host"
     inner = kept.get(path) if cause is Cause.IN_THE_WAY else None
+    if cause is Cause.IN_THE_WAY and keeps_in_place(pair.node.extra):
+        cause = Cause.OLD_VERSIONS
     what = f"{cause.value}: {printable(inner)}" if inner else cause.value
-    cured = cure(cause, user=user, host=host, where=destination.shown)
+    where = destination.shown
+    if cause is Cause.OLD_VERSIONS:
+        where = printable(path) + suffix(pair.node.extra)
+    cured = cure(cause, user=user, host=host, where=where)
     return printable(path) or ".", what, cured

@@ -6,13 +6,18 @@ way to everything else. Starts nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from inosync.engine.actions import WARNING, Outcome, Say
+from inosync.engine.apart import Apart, Finding, finding
 from inosync.engine.messages import drift
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.records import Comparison
+from inosync.engine.source import SourceState
+from inosync.rsync.complaints import Account
+from inosync.rsync.differences import Difference, below
 from inosync.rsync.exits import PARTIAL, Verdict
 
 #: Seconds until a comparison that came to no end is tried again.
@@ -49,16 +54,33 @@ def longest_due(mirrors: Iterable[Mirror], now: float) -> Mirror | None:
     return min(due, key=lambda entry: entry[0])[1] if due else None
 
 
+def drifted(
+    mirror: Mirror, state: SourceState, found: Iterable[Difference], apart: Apart
+) -> Iterator[Difference]:
+    """Give those of the differences that a comparison has `found` for which nothing is owed.
+
+    That is neither what is `apart` nor what was heard to change and waits for others.
+    """
+    source = mirror.pair.source
+    prefix = os.fsencode(source.prefix)
+    for difference in found:
+        path = below(prefix, difference.path)
+        heard = path is not None and state.heard(path)
+        if not heard and finding(difference, source, apart) is Finding.DRIFT:
+            yield difference
+
+
 def ended(mirror: Mirror, outcome: Outcome, every: float, now: float) -> list[Say]:
     """Take note of what a comparison found, or that it was ended; return what is to be said."""
-    stopped = mirror.state is State.STOPPING
+    # What was offered meanwhile is on its way: it is no drift, and cannot be told from it.
+    stopped = mirror.state is State.STOPPING or bool(mirror.pending or mirror.sought)
     mirror.compare_ended()
     if outcome.pretended:
         mirror.comparison = replace(mirror.comparison, due_at=now + every)
         return []
     judgement = outcome.judged(mirror.pair.destination)
-    if outcome.returncode == PARTIAL and outcome.account.understood and mirror.ailing:
-        judgement = replace(judgement, verdict=Verdict.OK)  # it saw all but what ails
+    if outcome.returncode == PARTIAL and _saw_the_rest(outcome.account):
+        judgement = replace(judgement, verdict=Verdict.OK)
     if stopped or judgement.verdict is not Verdict.OK:
         mirror.comparison = replace(mirror.comparison, due_at=now + min(every, AGAIN))
         if stopped or mirror.comparison.doubt == judgement.meaning:
@@ -67,5 +89,10 @@ def ended(mirror: Mirror, outcome: Outcome, every: float, now: float) -> list[Sa
         text = f"could not be compared: {judgement.meaning}; {judgement.cure}"
         return [Say(WARNING, f"{mirror.name}: {text}")]
     before = mirror.comparison.drift
-    mirror.comparison = Comparison(due_at=now + every, made_at=now, drift=outcome.drift)
+    mirror.comparison = Comparison(now + every, now, outcome.drift, outcome.apart)
     return drift(mirror, before)
+
+
+def _saw_the_rest(account: Account) -> bool:
+    """Return whether all that a comparison could not see is known by name."""
+    return account.understood and bool(account.complaints) and not account.undeleted

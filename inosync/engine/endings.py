@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from inosync.changes.batch import Batch, collect, merged
-from inosync.changes.changes import Changes
-from inosync.changes.doubts import homes
-from inosync.engine import ailing, comparison, messages, suspects
+from inosync.changes.batch import Batch, merged
+from inosync.engine import ailing, comparison, messages, remains, suspects
 from inosync.engine.actions import DEBUG, ERROR, WARNING, Event, Kill, Look, Outcome, about
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.records import Failure
@@ -20,17 +18,15 @@ from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.planning.command import SILENCE
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Renew
+from inosync.planning.steps import Clear, Renew
 from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict
-from inosync.rsync.output import NOTHING
+from inosync.rsync.output import NOTHING, Transferred
 from inosync.text import many
 
 #: Lines of what a failed run said that are remembered.
 _LINES = 5
 #: How one ends that was told to: by SIGTERM.
 _TOLD_TO_END = -15
-#: Directories that stay on the node, of which a run tells.
-_KEPT = 100
 
 
 @dataclass
@@ -56,21 +52,36 @@ class Endings:
         freed = bool(mirror.health.ailing) and not mirror.ailing  # a person has let go of a hold
         stopped = mirror.state is State.STOPPING
         judgement = _judged(mirror, outcome)
+        if outcome.cut:
+            remains.tidy_up(mirror, self.roster.lanes.partner(mirror), outcome, now)
         if not stopped and self._went_on(mirror, outcome, judgement, now):
             return
         if judgement.verdict is Verdict.OK:
             outcome = suspects.both(mirror, outcome)
         mirror.moved(outcome.transferred)
-        flight, ran = mirror.flight, _run(mirror, outcome)
+        flight, ran = mirror.flight, remains.run_of(mirror, outcome)
+        passing = mirror.passing if mirror.work.slicing else None
         wait = self._take_end(mirror, judgement, outcome, now)
         if outcome.pretended or stopped:
             return
         if judgement.verdict is Verdict.OK:
-            self._take_ailing(mirror, outcome, ran, now)
-            self._report_success(mirror, flight, took, now)
-            full = flight.reason if flight is not None else ""
-            well = bool(again) or freed
-            said = messages.success(mirror, took, again=well, first=first, full=full)
+            if ran is not None:
+                user = self.roster.config.user
+                self.roster.actions += remains.take_ailing(mirror, outcome, ran, now, user=user)
+            self._take_health(mirror, now)
+            moved, full = mirror.totals.last, flight.reason if flight is not None else ""
+            if passing is None:
+                self._report_success(mirror, flight, moved, took, now)
+            elif mirror.passing is passing.after:  # it was the last of its slices
+                took = now - (passing.began if passing.began is not None else now)
+                moved, full = passing.moved + moved, passing.batch.reason
+                self._report_success(mirror, passing.batch, moved, took, now)
+            else:
+                full = ""
+            first &= mirror.health.synced
+            well = bool(again) or (freed and not mirror.health.ailing)
+            told = {"again": well, "first": first}
+            said = messages.success(mirror, took, **told, full=full, moved=moved)
             self.roster.actions += said
         else:
             self._report_failure(mirror, outcome, judgement, now, again=again, wait=wait)
@@ -83,13 +94,17 @@ class Endings:
         well = judgement.verdict is Verdict.OK and mirror.state is not State.STOPPING
         fine = judgement.verdict is Verdict.OK
         repeat = fine and flight is not None and _to_repeat(mirror, outcome, flight)
+        slicing = mirror.work.slicing and outcome.listed
+        if repeat and slicing and mirror.passing is not None:
+            mirror.passing = mirror.passing.repeat()
         lane = lanes.beside(mirror)
-        ousted = self._take_odd(mirror, outcome, now) if well else False
+        ousted = remains.take_odd(mirror, outcome, now) if well else False
+        barred = remains.take_barred(mirror, outcome, now) if well else False
         left = suspects.rest(mirror) if well else None
         wait = mirror.ended(
             judgement,
             now,
-            complete=not repeat and not ousted and left is None and lane is None,
+            complete=not (repeat or ousted or barred) and left is None and lane is None,
             sure=outcome.returncode == 0 and not ousted,
             whole=not outcome.listed,
             partial=outcome.returncode == PARTIAL or outcome.account.room,
@@ -98,11 +113,11 @@ class Endings:
             lane.beside = merged(lane.beside, suspects.without(flight))
         if mirror.big and well:
             # One that had nothing to do needs no rest.
-            rest = self.roster.config.rbigdelay if outcome.command else 0.0
-            lanes.ended(mirror, now, rest=rest)
+            ran = bool(outcome.command)
+            lanes.ended(mirror, now, rest=self.roster.config.rbigdelay * ran, ran=ran)
         if left is not None:
             mirror.offer(left)
-        if repeat and flight is not None:
+        if repeat and flight is not None and not slicing:
             mirror.offer(flight.again())
         return wait
 
@@ -117,8 +132,9 @@ class Endings:
         suspects.sent(mirror, outcome)
         mirror.moved(outcome.transferred, last=False)
         if not well:
-            text = f"{mirror.name}: renamed, to be sent again: {judgement.meaning}"
-            self.roster.say(DEBUG, text)
+            cleared = isinstance(steps[0], Clear)
+            what = "old versions are in the way" if cleared else "renamed, to be sent again"
+            self.roster.say(DEBUG, f"{mirror.name}: {what}: {judgement.meaning}")
         partly = isinstance(steps[0], Renew) and outcome.returncode == PARTIAL
         mirror.stepped(well=well or partly)
         self.scheduler.go_on(mirror, now)
@@ -137,7 +153,7 @@ class Endings:
     def _rehearsed(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The run may follow its rehearsal, or would delete too much."""
         limit, count = self.roster.config.rmaxdelete, outcome.transferred.deleted
-        if count <= limit:
+        if not limit or count <= limit:  # a reload may have taken the limit away
             self.scheduler.go_on(mirror, now)
             return
         names = ", ".join(outcome.deletions)
@@ -151,39 +167,6 @@ class Endings:
         )
         cure = "look at the source; inosync --sync lets it happen once"
         self._ails(mirror, failed(mirror, reason, cure=cure, held=True), now)
-
-    # ---- what a run could not carry -------------------------------------------------------
-
-    def _take_ailing(
-        self, mirror: Mirror, outcome: Outcome, run: ailing.Run | None, now: float
-    ) -> None:
-        """Take note of what a run that went well named as not carried, and of what stays."""
-        if run is None:
-            return
-        before, stayed = mirror.ailing, mirror.kept
-        if stayed or outcome.kept:
-            kept = {path: inner for path, inner in stayed.items() if not run.carried(path)}
-            mirror.kept = kept | dict(outcome.kept[:_KEPT])
-        if before or outcome.account.complaints:
-            mirror.ailing = ailing.after(before, outcome.account, run, now, mirror.backoff.after)
-            user = self.roster.config.user
-            self.roster.actions += messages.ailing(mirror, before, outcome.command, user=user)
-        self.roster.actions += messages.kept(mirror, stayed)
-
-    def _take_odd(self, mirror: Mirror, outcome: Outcome, now: float) -> bool:
-        """Return whether another run must delete what a pipe or socket has taken the place of."""
-        run = _run(mirror, outcome)
-        if run is None or mirror.big or not (mirror.odd or outcome.account.odd):
-            return False
-        known, ousted = ailing.odd_after(mirror.odd, mirror.ousted, outcome.account, run)
-        mirror.odd = known
-        if not ousted:
-            return False
-        mirror.ousted |= ousted
-        batch = collect(Changes(levels=dict.fromkeys(homes(ousted))), now)
-        assert batch is not None  # there is one for each
-        mirror.offer(replace(batch, named=True))
-        return True
 
     # ---- runs that do nothing -------------------------------------------------------------
 
@@ -239,21 +222,23 @@ class Endings:
 
     # ---- reports --------------------------------------------------------------------------
 
-    def _report_success(
-        self, mirror: Mirror, flight: Batch | None, took: float, now: float
-    ) -> None:
-        """Tell the hooks, unless it was a pass that found nothing to do."""
+    def _take_health(self, mirror: Mirror, now: float) -> None:
+        """Tell the hooks that some paths ail, or that the mirror is well again."""
         health = mirror.health
         if mirror.ailing:
             self._ails(mirror, ailing_report(mirror, self.roster.config.user), now)
         elif health.ailing and mirror.aside is None:
             self.roster.hook(recovered(mirror, health.ailing, now - health.since))
             mirror.health = replace(health, ailing="")
+
+    def _report_success(
+        self, mirror: Mirror, flight: Batch | None, moved: Transferred, took: float, now: float
+    ) -> None:
+        """Tell the hooks, unless it was a pass that found nothing to do."""
         if flight is None or not self.roster.config.on_success:
             return
-        last = mirror.totals.last
-        if flight.count or last != NOTHING:
-            self.roster.hook(succeeded(mirror, flight, last, seconds=took, now=now))
+        if flight.count or moved != NOTHING:
+            self.roster.hook(succeeded(mirror, flight, moved, seconds=took, now=now))
 
     def _report_failure(
         self,
@@ -298,16 +283,9 @@ class Endings:
             self.roster.hook(report)
 
 
-def _run(mirror: Mirror, outcome: Outcome) -> ailing.Run | None:
-    """Return what counts of the run that has ended, if it carried anything."""
-    if mirror.flight is None or outcome.pretended:
-        return None
-    return ailing.Run(mirror.flight, outcome.listed, mirror.work.left)
-
-
 def _judged(mirror: Mirror, outcome: Outcome) -> Judgement:
     """Return the judgement on a run; it is well if all that it could not carry is known by name."""
-    judgement, run = outcome.judged(mirror.pair.destination), _run(mirror, outcome)
+    judgement, run = outcome.judged(mirror.pair.destination), remains.run_of(mirror, outcome)
     # What a rename has left on the node, or hides, is brought in order by runs that failed.
     plain = not (mirror.work.steps or mirror.work.hid or mirror.stale)
     if plain and run is not None:
@@ -324,4 +302,5 @@ def _to_repeat(mirror: Mirror, outcome: Outcome, flight: Batch) -> bool:
     if mirror.work.hid and outcome.returncode in (0, VANISHED):
         return True  # what took the old place of a renamed directory was kept back
     # What vanished on the way may have kept its directory from being brought up to date.
-    return outcome.returncode == VANISHED and outcome.listed and not flight.repeated
+    listed = outcome.listed and not mirror.work.slicing
+    return outcome.returncode == VANISHED and listed and not flight.repeated

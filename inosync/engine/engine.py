@@ -9,13 +9,14 @@ scheduler starts those that wait, the endings judge what has run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from inosync.changes.batch import full_pass
 from inosync.changes.changes import Change, Changes, Move
 from inosync.config.model import Config, Source
 from inosync.engine import comparison
-from inosync.engine.actions import Action, Kill, Outcome
+from inosync.engine.actions import Action, Kill, Outcome, Start
+from inosync.engine.apart import Apart, gathered
 from inosync.engine.endings import Endings
 from inosync.engine.feeder import Feeder, Known
 from inosync.engine.mirror import Mirror, State
@@ -25,6 +26,7 @@ from inosync.engine.source import SourceState
 from inosync.planning.order import Prepared
 from inosync.planning.resting_files import Fresh
 from inosync.planning.scan import Answer, Question
+from inosync.rsync.differences import Difference
 from inosync.text import printable
 
 _NOTHING: Known = {}
@@ -33,13 +35,19 @@ _NOTHING: Known = {}
 class Engine:
     """Sources, their mirrors, and the deadlines of both.
 
-    With `contents`, full passes compare what is in the files, too.
+    With `contents`, full passes compare what is in the files, too. `alone`: nobody tells what
+    changes, so that each pass is one run.
     """
 
     def __init__(
-        self, config: Config, random: Callable[[], float], *, contents: bool = False
+        self,
+        config: Config,
+        random: Callable[[], float],
+        *,
+        contents: bool = False,
+        alone: bool = False,
     ) -> None:
-        self._roster = Roster(config, random, contents)
+        self._roster = Roster(config, random, contents, alone)
         self._feeder = Feeder(self._roster)
         self._scheduler = Scheduler(self._roster)
         self._endings = Endings(self._roster, self._scheduler)
@@ -104,9 +112,36 @@ class Engine:
 
     def source_held(self, mirror: Mirror) -> str:
         """Return why the source of `mirror` is held for it, in words; "" when it is not."""
+        held = self.held_for(mirror)
+        return f"{printable(mirror.pair.source.path)} {held}" if held else ""
+
+    def held_for(self, mirror: Mirror) -> str:
+        """Return the same, of which the source is the subject."""
         state = self._roster.source_of(mirror)
-        held = state.held and mirror.pair.node.name not in state.free
-        return f"{printable(state.source.path)} {state.held}" if held else ""
+        return "" if mirror.pair.node.name in state.free else state.held
+
+    def beside_giants(self, mirror: Mirror) -> bool:
+        """Return whether the lane for big files of a mirror is at work on the node, or may be."""
+        lane = self._roster.lanes.partner(mirror)
+        return lane is not None and (lane.busy or lane.since is not None)
+
+    def apart(self, mirror: Mirror, *, lost: frozenset[bytes] = frozenset()) -> Apart:
+        """Return what is left as it is on a mirror; what was mounted on `lost` is gone."""
+        lane, lanes = self._roster.lanes.partner(mirror), self._roster.lanes
+        giants = lanes.owes(mirror) if lane is None or lane.sought is None else None
+        return gathered(
+            settling=self._roster.source_of(mirror).settling.paths,
+            ailing=[each.ailing for each in (mirror, lane) if each is not None],
+            lost=lost,
+            giants=giants,
+            size=self.config.rbigsize,
+        )
+
+    def drifted(
+        self, mirror: Mirror, found: Iterable[Difference], apart: Apart
+    ) -> Iterator[Difference]:
+        """Give those of the differences that count: see ``comparison.drifted``."""
+        return comparison.drifted(mirror, self._roster.source_of(mirror), found, apart)
 
     # ---- what is told of sources ----------------------------------------------------------
 
@@ -135,17 +170,19 @@ class Engine:
         *,
         big: Iterable[Change] = (),
         moves: Sequence[Move] = (),
+        no_files: Collection[bytes] = (),
     ) -> None:
         """These paths of `source` may differ on the mirrors from now on; `moves` say why.
 
-        ``big`` is what of it the lanes for big files have to carry (see planning/big_files.py).
+        ``big`` is what of it the lanes for big files have to carry (see planning/big_files.py),
+        ``no_files`` what need not come to rest (see planning/resting_files.py).
         """
-        self._feeder.changed(source, changes, now, big=big, moves=moves)
+        self._feeder.changed(source, changes, now, big=big, moves=moves, no_files=no_files)
 
     def resync(self, source: Source, reason: str, now: float, *, known: Known = _NOTHING) -> None:
         """Anything below `source` may differ: every mirror of it owes a full pass, at once.
 
-        For those that are `known` (by name: the question) a walk finds what has changed instead.
+        For those that are `known` (by name) a walk finds what has changed instead.
         """
         self._feeder.resync(source, reason, now, known)
 
@@ -204,6 +241,7 @@ class Engine:
 
         ``release``: one that is held goes on.
         """
+        mirror.divide(mirror.uncut, anew=True)
         mirror.offer(self._roster.full(reason, now, lost=True, contents=contents))
         if release:
             mirror.release()
@@ -211,6 +249,10 @@ class Engine:
             mirror.hurry()
 
     # ---- what is told of runs -------------------------------------------------------------
+
+    def updated(self, start: Start) -> Start:
+        """Return `start` as it would be ordered now, when more is known of files not at rest."""
+        return self._scheduler.updated(start)
 
     def prepared(self, mirror: Mirror, what: Prepared, now: float) -> None:
         """Take note of what was decided for the mirror's run, which begins now."""
@@ -235,6 +277,11 @@ class Engine:
         the `question` knows.
         """
         self._feeder.narrow(mirror, question, now)
+
+    def widen(self, mirror: Mirror) -> None:
+        """The start of such a mirror is not carried out: it owes a pass in slices."""
+        mirror.withdraw()
+        mirror.widen()
 
     def exited(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The mirror's run has ended."""

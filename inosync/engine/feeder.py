@@ -6,28 +6,30 @@ Pure. Decides when what a source has gathered becomes a batch of its mirrors; st
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from inosync.changes.batch import Batch, collect, merged
 from inosync.changes.changes import Change, Changes, Move
+from inosync.changes.doubts import homes
 from inosync.config.model import Source
 from inosync.engine.actions import ERROR, INFO, About, Event, Rewatch, Seek
-from inosync.engine.memory import ROLLED_BACK
+from inosync.engine.memory import ROLLED_BACK, Recalled
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import changed, held, recovered
 from inosync.engine.roster import Roster
 from inosync.engine.source import SourceState, without_unsettled
 from inosync.planning.resting_files import Fresh
 from inosync.planning.scan import Answer, Question
+from inosync.planning.slices import Course
 from inosync.rsync.options import hindrance
 
 #: Seconds between full passes while directories of a source are unwatched.
 _SHORT = 300.0
 
 
-#: What to ask for mirrors, by their names, that are known to have had everything at some moment.
-Known = Mapping[str, Question]
+#: What is known of mirrors, by their names, that had everything at some moment, or most of it.
+Known = Mapping[str, Recalled]
 
 
 @dataclass
@@ -53,10 +55,11 @@ class Feeder:
         *,
         big: Iterable[Change],
         moves: Sequence[Move],
+        no_files: Collection[bytes],
     ) -> None:
         """These paths of `source` may differ: see ``Engine.changed``."""
         state = self.roster.sources[source.path]
-        changes, large = without_unsettled(state.settling, changes, Changes.of(big), now)
+        changes, large = without_unsettled(state.settling, changes, Changes.of(big), now, no_files)
         state.big.add(large, now)
         closed = dataclasses.replace(changes, written={}) if changes.written else changes
         if closed:
@@ -85,23 +88,30 @@ class Feeder:
         full = self.roster.full(reason, now, lost=True, contents=contents)
         state.untold = merged(state.untold, self.roster.full(reason, now))
         for mirror in self.roster.of(source):
-            question = known.get(mirror.name)
-            if question is None:
+            recalled = known.get(mirror.name)
+            if recalled is None:
                 mirror.offer(full)
             else:
                 mirror.health = dataclasses.replace(mirror.health, whole=True)
-                after = self.roster.full(reason, now) if thorough else None
-                self.seek(mirror, question, now, after=after)
+                rest = recalled.rest if mirror.passing is None else None
+                after = self.roster.full(reason, now) if thorough or rest else None
+                self.seek(mirror, recalled.question, now, after=after, rest=rest)
         self._schedule_full(state, now)
 
     def seek(
-        self, mirror: Mirror, question: Question, now: float, *, after: Batch | None = None
+        self,
+        mirror: Mirror,
+        question: Question,
+        now: float,
+        *,
+        after: Batch | None = None,
+        rest: Course | None = None,
     ) -> None:
         """Have a walk look in the source of a mirror for what has changed without an event.
 
-        When what it found is on the node, the mirror owes `after`.
+        When what it found is on the node, the mirror owes `after`, or the `rest` of it.
         """
-        mirror.seek(now, after)
+        mirror.seek(now, after, rest)
         self.roster.actions.append(Seek(mirror, question))
 
     def narrow(self, mirror: Mirror, question: Question, now: float) -> None:
@@ -121,6 +131,10 @@ class Feeder:
             mirror.found(self.roster.full(reason, now, lost=True))
             return
         batch = collect(answer.changes, mirror.sought.since)
+        cut = mirror.backoff.failures > 0 or not mirror.health.synced
+        if batch is not None and cut and mirror.sought.after is None:
+            # A run may have been cut short, also one of the daemon before: what it left has to go.
+            batch = batch.with_levels(homes(answer.changes.entries))
         mirror.found(dataclasses.replace(batch, whole=answer.named) if batch else None)
 
     def unsettled(self, source: Source, files: Iterable[Fresh], now: float) -> None:

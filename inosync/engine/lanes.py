@@ -10,7 +10,9 @@ import dataclasses
 from collections.abc import Iterable
 from itertools import permutations
 
-from inosync.changes.batch import merged
+from inosync.changes.batch import Batch, merged
+from inosync.changes.changes import Change, Changes, Kind
+from inosync.config.model import Pair
 from inosync.engine.mirror import Mirror, State
 
 
@@ -66,11 +68,25 @@ class Lanes:
         tried = lane.backoff.failures or (lane.since is not None and not lane.health.synced)
         return lane if lane.busy or tried else None
 
-    def ended(self, lane: Mirror, now: float, *, rest: float) -> None:
-        """The `lane` has done its work: it rests so many seconds, and the other one tidies up."""
+    def ended(self, lane: Mirror, now: float, *, rest: float, ran: bool) -> None:
+        """The `lane` has done its work: it rests so many seconds, and the other one tidies up.
+
+        If it `ran`, there may be something of its own.
+        """
         if rest:
             lane.rests_until = now + rest
         other = self._partners[id(lane)]
         owed, lane.beside = merged(lane.beside, other.flight), None
+        if ran and _leaves_directory(lane.pair):
+            top = Changes.of((Change(b"", Kind.LEVEL),))
+            owed = merged(owed, Batch(now, 1, (b"",), changes=top, named=True))
         if owed is not None:
             other.offer(dataclasses.replace(owed, since=now))
+
+
+def _leaves_directory(pair: Pair) -> bool:
+    """Return whether the run of a lane leaves its directory for partial files in the mirror.
+
+    rrsync of rsync 3.5 makes it, empty, at the top of what the key is restricted to.
+    """
+    return pair.node.restricted and not pair.landing().path.strip("/")

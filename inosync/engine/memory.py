@@ -8,11 +8,19 @@ everything at a moment owes what has changed since.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from typing import Any
+
+from inosync.planning.scan import Question
+from inosync.planning.slices import Course, course_of
 
 #: What files of this version are made like. Of one that is newer nothing is believed.
 VERSION = 1
+
+#: So many directories, of which nothing is made yet, are remembered of a pass.
+MOST_PARTS = 10_000
 
 #: File systems on which a rename moves the ctime of what is renamed, and names that come and go
 #: that of their directory. ext4, btrfs, overlay, tmpfs and xfs were tried with random trees
@@ -40,7 +48,7 @@ class Known:
     At that time its source lay at ``inode`` of ``home``, and no ctime in it was known to be higher
     than ``highest``. It was made by rules, destination and options of which ``made_by`` is a sum,
     since the machine was started last (``boot``); ``ended`` says that nothing was noted after the
-    program had come to its end.
+    program had come to its end. It had everything but the ``rest`` of a pass, if there is one.
     """
 
     moment: int
@@ -50,6 +58,15 @@ class Known:
     made_by: str
     boot: str
     ended: bool = False
+    rest: Course | None = None
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What to ask for a mirror that is known, and the ``rest`` of a pass that it owes."""
+
+    question: Question
+    rest: Course | None = None
 
 
 @dataclass(frozen=True)
@@ -108,9 +125,14 @@ def untrusted(place: Place) -> str:
     return ""
 
 
+def bounded(rest: Course) -> bool:
+    """Return whether the rest of a pass is not too much to be remembered."""
+    return rest.parts(MOST_PARTS) is not None
+
+
 def encode(known: Mapping[str, Known]) -> bytes:
-    """Return the content of the file that remembers these mirrors."""
-    mirrors = {name: asdict(each) for name, each in sorted(known.items())}
+    """Return the content of the file that remembers these mirrors; each rest is bounded."""
+    mirrors = {name: _encoded(each) for name, each in sorted(known.items())}
     return (json.dumps({"version": VERSION, "mirrors": mirrors}, indent=1) + "\n").encode()
 
 
@@ -120,12 +142,33 @@ def decode(content: bytes) -> tuple[dict[str, Known], str]:
         found = json.loads(content)
         if found["version"] > VERSION:
             return {}, "was written by a newer inosync"
-        mirrors = {name: Known(**each) for name, each in found["mirrors"].items()}
+        mirrors = {name: _decoded(each) for name, each in found["mirrors"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}, "is broken"
     if not all(_sound(each) for each in mirrors.values()):
         return {}, "is broken"
     return mirrors, ""
+
+
+def _encoded(known: Known) -> dict[str, object]:
+    """Return a record as values that JSON can hold."""
+    values = {each.name: getattr(known, each.name) for each in fields(known)}
+    rest = known.rest
+    if rest is None:
+        del values["rest"]
+        return values
+    left = [[reach, os.fsdecode(path)] for reach, path in rest.parts(MOST_PARTS) or ()]
+    return {**values, "rest": {"sizes": rest.sizes, "done": list(rest.done), "left": left}}
+
+
+def _decoded(values: dict[str, Any]) -> Known:
+    """Return such a record; raise what Python raises where it is none."""
+    rest = values.pop("rest", None)
+    if rest is None:
+        return Known(**values)
+    parts = [(reach, os.fsencode(path)) for reach, path in rest["left"]]
+    done = dict(zip(("weight", "directories", "files"), map(int, rest["done"]), strict=True))
+    return Known(**values, rest=course_of(parts, sizes=bool(rest["sizes"]), **done))
 
 
 def _sound(known: Known) -> bool:

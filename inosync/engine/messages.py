@@ -14,17 +14,27 @@ from inosync.engine.mirror import Mirror
 from inosync.rsync.causes import staying
 from inosync.rsync.differences import Drift, counted, line
 from inosync.rsync.exits import Verdict
+from inosync.rsync.output import Transferred
 from inosync.text import many, printable
 
 #: How many paths that are well again one line names.
 _SOME = 3
 
 
-def success(mirror: Mirror, took: float, *, again: bool, first: bool, full: str = "") -> list[Say]:
+def success(
+    mirror: Mirror,
+    took: float,
+    *,
+    again: bool,
+    first: bool,
+    full: str = "",
+    moved: Transferred | None = None,
+) -> list[Say]:
     """Return what is said of a run that ended well after `took` seconds.
 
     ``again``: the one before had failed; ``first``: the mirror has not been in sync before;
-    ``full``: why it was a full pass, or "".
+    ``full``: why a full pass has ended with it, or ""; ``moved``: what that has moved, when it is
+    more than the run.
     """
     said = []
     but = f" but for {paths(len(mirror.ailing))}" if mirror.ailing else ""
@@ -34,7 +44,7 @@ def success(mirror: Mirror, took: float, *, again: bool, first: bool, full: str 
         text = f"in sync{but} (first pass, {took:.1f} s)"
         said.append(_say(INFO, mirror, text, Event.PASSED))
         full = ""
-    moved = mirror.totals.last
+    moved = moved if moved is not None else mirror.totals.last
     text = f"{many(moved.files, 'file')}, {many(moved.size, 'byte')}, {moved.deleted} deleted"
     text += f", {took:.2f} s"
     if full:
@@ -136,5 +146,7 @@ def drift(mirror: Mirror, before: Drift) -> list[Say]:
         text += "; inosync --verify lists all, and with --repair mends them"
         return [_say(WARNING, mirror, text)]
     if before.count and not count:
-        return [_say(INFO, mirror, "equal to the source again")]
+        apart = mirror.comparison.apart
+        but = f" but for what was not compared, {apart.told()}" if apart else ""
+        return [_say(INFO, mirror, f"equal to the source again{but}")]
     return []

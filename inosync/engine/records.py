@@ -5,11 +5,14 @@ Times are monotonic seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch
 from inosync.changes.doubts import NO_DOUBTS, Doubts
-from inosync.planning.order import Moment
+from inosync.engine.apart import NOTHING as WHOLE
+from inosync.engine.apart import Apart
+from inosync.planning.order import Moment, Prepared
+from inosync.planning.slices import Course
 from inosync.planning.steps import Step
 from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.differences import EQUAL, Drift
@@ -40,6 +43,7 @@ class Ran:
     moved: Transferred
     account: Account = SILENT
     kept: tuple[tuple[bytes, bytes], ...] = ()
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Work:
 
     ``check_at`` is when to look whether it still moves, ``activity`` what that look saw last, and
     ``active_at`` when it last moved. One that was told to end is killed at ``kill_at``. A run that
-    is ``rehearsing`` only asks what it would delete, one that is ``comparing`` what differs.
+    is ``rehearsing`` only asks what it would delete, one that is ``comparing`` what differs; one
+    that is ``slicing`` makes a part of a pass.
     ``lenient``: it leaves alone what the lane for big files is at. It ``carries`` all that was
     offered up to this number. ``steps`` go before it, for renames; the first is at work; None: that
     is not decided yet. ``hid``: it kept back what came to the old place of something renamed.
@@ -67,6 +72,7 @@ class Work:
     kill_at: float | None = None
     rehearsing: bool = False
     comparing: bool = False
+    slicing: bool = False
     lenient: bool = False
     carries: int = 0
     steps: tuple[Step, ...] | None = None
@@ -79,6 +85,32 @@ class Work:
     moment: Moment | None = None
     decided: bool = False
 
+    def going_on(self, now: float, check_after: float) -> Work:
+        """Return the work when the next run of the same flight begins."""
+        check_at = begun(now, check_after).check_at
+        return replace(self, rehearsing=False, active_at=now, activity=None, check_at=check_at)
+
+    def after(self, what: Prepared, *, all_told: bool) -> Work:
+        """Return the work when this was prepared for it: see ``Mirror.decide``."""
+        follows = self.ran is not None  # what the run itself kept back and left out counts
+        moment = what.moment if all_told else None
+        return replace(
+            self,
+            steps=what.steps,
+            hid=what.hid or (follows and self.hid),
+            left=what.left | self.left if follows else what.left,
+            candidates=what.candidates,
+            doubts=what.doubts,
+            moment=self.moment if self.decided else moment,
+            decided=True,
+        )
+
+
+def begun(now: float, check_after: float) -> Work:
+    """Return the work that begins now; somebody looks at it so many seconds later; 0: never."""
+    check_at = now + check_after if check_after else None
+    return Work(started=now, active_at=now, check_at=check_at)
+
 
 @dataclass(frozen=True)
 class Sought:
@@ -86,7 +118,7 @@ class Sought:
 
     So many ``walks`` have no answer yet. What was found is among what was offered up to the number
     ``until`` (0: nothing). Until that is on the node, no more than the first ``sure`` ones count.
-    ``after`` is owed when that is done.
+    ``after`` is owed when that is done; of that pass, the ``rest``, if some of it was made before.
     """
 
     since: float
@@ -94,6 +126,7 @@ class Sought:
     walks: int = 1
     until: int = 0
     after: Batch | None = None
+    rest: Course | None = None
 
 
 @dataclass(frozen=True)
@@ -128,12 +161,13 @@ class Health:
 class Comparison:
     """When the mirror is to be compared (``rverify``), when it was, and what that found.
 
-    ``doubt`` is why the last one failed, in words.
+    ``apart`` was not compared. ``doubt`` is why the last one failed, in words.
     """
 
     due_at: float | None = None
     made_at: float | None = None
     drift: Drift = EQUAL
+    apart: Apart = WHOLE
     doubt: str = ""
 
 

@@ -16,6 +16,7 @@ from inosync.engine.backoff import Backoff
 from inosync.engine.debounce import Debounce
 from inosync.engine.lanes import Lanes
 from inosync.engine.mirror import Mirror, State
+from inosync.engine.passes import uncut
 from inosync.engine.reports import Report
 from inosync.engine.source import SourceState
 from inosync.planning.resting_files import compile_rules
@@ -32,12 +33,14 @@ class Roster:
     """Sources, their mirrors, and the actions that wait for the loop.
 
     ``leaving`` are mirrors that are no longer configured and still run. ``contents``: full passes
-    compare what is in the files, too. ``paused``: a person wants nothing to start.
+    compare what is in the files, too. ``alone``: nobody tells what changes, so a pass is one run.
+    ``paused``: a person wants nothing to start.
     """
 
     config: Config
     random: Callable[[], float]
     contents: bool = False
+    alone: bool = False
     stopping: bool = False
     paused: bool = False
     sources: dict[str, SourceState] = field(default_factory=dict)  # by path
@@ -65,9 +68,12 @@ class Roster:
             for big in (False, True) if config.rbigsize else (False,):
                 mirror = known.pop((_place(pair), big), None)
                 mirror = mirror or Mirror(pair, self._backoff(pair), big)
-                if mirror.pair != pair:
+                altered = mirror.pair != pair
+                if altered:
                     mirror.pair = pair
                     mirror.backoff = self._backoff(pair)
+                why = "nothing is watched" if self.alone else uncut(pair, config)
+                mirror.divide(why, anew=altered)
                 lanes.append(mirror)
             self.mirrors += lanes
             pairs.append(tuple(lanes))

@@ -6,11 +6,11 @@ Pure. Keeps the queue of those that wait, and the limits on how many run beside 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from inosync.changes.batch import Batch
 from inosync.engine import ailing, comparison
-from inosync.engine.actions import Start
+from inosync.engine.actions import INFO, Start
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.roster import LOOKS, Roster
 from inosync.planning.command import SILENCE
@@ -47,11 +47,13 @@ class Scheduler:
 
     roster: Roster
     _queue: dict[Mirror, None] = field(default_factory=dict)
+    _told: set[Mirror] = field(default_factory=set)
 
     def configure(self) -> None:
         """Forget those that are no longer configured."""
         present = set(self.roster.mirrors)
         self._queue = {mirror: None for mirror in self._queue if mirror in present}
+        self._told &= present
 
     def start(self, now: float, most: int | None) -> None:
         """Start the longest waiting mirrors while there is room; no more than `most`."""
@@ -81,7 +83,16 @@ class Scheduler:
         lenient = self.roster.lanes.lenient(mirror)
         rehearse = self.roster.config.rmaxdelete > 0 and not mirror.brake.approved
         batch = mirror.start(now, check_after=_look(mirror), rehearse=rehearse, lenient=lenient)
-        self._order(mirror, batch, RunKind.REHEARSAL if rehearse else RunKind.PASS, now)
+        kind = RunKind.SLICE if mirror.work.slicing else RunKind.PASS
+        if batch.reason and kind is RunKind.PASS:
+            self._say_uncut(mirror)
+        self._order(mirror, batch, RunKind.REHEARSAL if rehearse else kind, now)
+
+    def _say_uncut(self, mirror: Mirror) -> None:
+        """Say once why a pass to a node that names its changes is one run."""
+        if mirror.pair.node.rscope == "changes" and not mirror.big and mirror not in self._told:
+            self._told.add(mirror)
+            self.roster.say(INFO, f"{mirror.name}: a pass is one run, not slices: {mirror.uncut}")
 
     def go_on(self, mirror: Mirror, now: float, kind: RunKind = RunKind.PASS) -> None:
         """Start the next run of the same flight: after a rehearsal, or a step."""
@@ -115,13 +126,25 @@ class Scheduler:
         quiet = not state.batch and not state.written and state.open_for(mirror.pair.node.name)
         return quiet and comparison.idle(mirror, self.roster.lanes.partner(mirror))
 
-    def _order(self, mirror: Mirror, batch: Batch, kind: RunKind, now: float) -> None:
-        """Order the next run of a mirror, which carries `batch`."""
+    def updated(self, start: Start) -> Start:
+        """Return what was ordered a moment ago, without the files that have changed since."""
+        waiting = self._unsettled(start.mirror, start.order.batch)
+        alone = start.order.alone and not waiting
+        return replace(start, order=replace(start.order, left_out=waiting, alone=alone))
+
+    def _unsettled(self, mirror: Mirror, batch: Batch) -> frozenset[bytes]:
+        """Return the files that must not travel with `batch`: they are not at rest."""
         waiting = self.roster.source_of(mirror).settling.paths
         if waiting and batch.changes is not None:
             # What the batch itself names has waited long enough, and may have changed again since.
             waiting = waiting.difference(batch.changes.entries)
+        return waiting
+
+    def _order(self, mirror: Mirror, batch: Batch, kind: RunKind, now: float) -> None:
+        """Order the next run of a mirror, which carries `batch`."""
+        waiting = self._unsettled(mirror, batch)
         other = self.roster.lanes.partner(mirror)
+        passing = mirror.passing
         limited = kind is RunKind.PASS and not mirror.brake.approved
         order = Order(
             mirror.pair,
@@ -133,12 +156,17 @@ class Scheduler:
             left_out=waiting,
             steps=() if mirror.wary else mirror.work.steps,
             alone=not mirror.big and (other is None or not other.busy) and not waiting,
-            owed=self.roster.lanes.owes(mirror),
+            # What a pass has not come to yet, the node may not have.
+            owed=None if mirror.filling else self.roster.lanes.owes(mirror),
             stale=mirror.stale,
             retried=mirror.backoff.failures > 0,
             blind=ailing.blind(mirror.ailing, batch, now),
             odd=mirror.ousted,
+            barred=ailing.barred(mirror.ailing, batch),
             equal_at=mirror.equal_at,
+            course=passing.course if passing is not None else None,
+            budget=passing.budget if passing is not None else 0,
+            piece=passing.next if passing is not None else None,
         )
         self.roster.actions.append(Start(mirror, order))
 

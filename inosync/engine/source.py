@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from inosync.changes.batch import Batch, Gathering, merged
 from inosync.changes.changes import Changes
 from inosync.config.model import Source
+from inosync.engine.ailing import names
 from inosync.engine.debounce import Debounce
 from inosync.planning.resting_files import Settling
 
@@ -42,6 +43,11 @@ class SourceState:
     def in_store(self) -> bool:
         """Whether it was heard to change in what its mirrors have not been offered yet."""
         return bool(self.batch or self.written or self.big or len(self.settling))
+
+    def heard(self, path: bytes) -> bool:
+        """Return whether what its mirrors have not been offered yet may have changed `path`."""
+        gathered = [each.changes for each in (self.batch, self.written, self.big) if each]
+        return any(changes is None or names(changes, path) for changes in gathered)
 
     @property
     def gathering(self) -> bool:
@@ -110,15 +116,24 @@ class SourceState:
 
 
 def without_unsettled(
-    settling: Settling, changes: Changes, big: Changes, now: float
+    settling: Settling,
+    changes: Changes,
+    big: Changes,
+    now: float,
+    no_files: Collection[bytes] = (),
 ) -> tuple[Changes, Changes]:
-    """Let the changed files that have to settle wait, and return the other changes, of both."""
+    """Let the changed files that have to settle wait, and return the other changes, of both.
+
+    Directories are `no_files`: they do not wait.
+    """
     if not settling.rules:
         return changes, big
     waiting = {
         path
         for path in (*changes.entries, *changes.attributes, *changes.written)
-        if path and settling.touch(path, now, big=path in big.entries or path in big.attributes)
+        if path
+        and path not in no_files
+        and settling.touch(path, now, big=path in big.entries or path in big.attributes)
     }
     return _without(changes, waiting), _without(big, waiting)
 

@@ -39,7 +39,12 @@ def doubt(mirror: Mirror, doubts: Doubts, outcome: Outcome) -> None:
     assert mirror.flight is not None  # it has just landed
     mirror.flight = replace(mirror.flight, doubts=doubts)
     ran = Ran(
-        outcome.returncode, outcome.listed, outcome.transferred, outcome.account, outcome.kept
+        outcome.returncode,
+        outcome.listed,
+        outcome.transferred,
+        outcome.account,
+        outcome.kept,
+        outcome.command,
     )
     mirror.work = replace(
         mirror.work, ran=ran, candidates=frozenset(), sent=frozenset(), doubts=NO_DOUBTS
@@ -66,6 +71,7 @@ def both(mirror: Mirror, outcome: Outcome) -> Outcome:
             odd=(*one.odd, *other.odd),
         ),
         kept=(*ran.kept, *outcome.kept),
+        command=outcome.command or ran.command,  # one that had nothing to compare has none
     )
 
 

@@ -15,11 +15,18 @@ from dataclasses import dataclass
 from inosync.config.model import Config, Pair
 from inosync.planning.file_list import list_options, top
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Fuzzy, Relink, Renew, Step
+from inosync.planning.steps import Clear, Fuzzy, Relink, Renew, Step
 from inosync.rsync import differences
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import rsync_options
-from inosync.rsync.options import keeps_partials, most_deletions, options, spoken, with_rules
+from inosync.rsync.options import (
+    keeps_partials,
+    most_deletions,
+    options,
+    spoken,
+    suffix,
+    with_rules,
+)
 from inosync.rsync.own_places import own_places
 from inosync.rsync.program import CONNECT_TIMEOUT, Program, chooses_shell, ssh_command
 
@@ -29,9 +36,10 @@ SILENCE = 10
 #: Where the lane for big files keeps what was interrupted, in each directory of a mirror.
 PARTIAL_DIRECTORY = ".inosync-partial"
 
-#: While that lane has work, others spare its temporary files (.NAME.XXXXXX) and what it keeps. The
-#: latter is "perishable": it goes with its directory. rsync(1), --partial-dir.
-_LENIENT = (f"--filter=P .*.{'[0-9A-Za-z]' * 6}", f"--filter=-srp {PARTIAL_DIRECTORY}/")
+#: While that lane has work, others spare its temporary files (.NAME.XXXXXX) and what it keeps. Both
+#: are "perishable" (rsync(1), --partial-dir): they go with their directory, and so does a file that
+#: only has such a name. It would keep its directory from giving way.
+_LENIENT = (f"--filter=-rp .*.{'[0-9A-Za-z]' * 6}", f"--filter=-srp {PARTIAL_DIRECTORY}/")
 
 #: What makes a run of that lane carry regular files and the directories on their way, and nothing
 #: else: links and devices may be newer on the mirror than in its list. --force lets a file replace
@@ -46,12 +54,15 @@ _TORN = re.compile(r"[^\S \t]")
 
 #: Of a list: a name that has vanished is no error, and ends in NUL. Like file_list.list_options.
 _NAMED = ("--ignore-missing-args", "--from0", "--files-from=-")
+#: Of a slice: the directories on the way are made as well, and one that has vanished is no error.
+_SLICED = ("--relative", "--ignore-missing-args")
 #: What steps do beside what a list does. --fuzzy takes a file with the same size and time, or with
 #: a similar name, for the content of the one beside it that the node lacks. It needs rsync's
 #: delta-transfer algorithm, which is off by default to a local path (rsync(1), --whole-file).
 _STEP_OPTIONS: dict[type, tuple[str, ...]] = {
     Fuzzy: ("--ignore-existing", "--fuzzy", "--no-whole-file"),
     Renew: ("--ignore-times",),
+    Clear: ("--force",),
 }
 
 #: The largest number that --max-delete takes (an int in options.c).
@@ -69,7 +80,8 @@ class Run:
 
     With ``rbigsize`` the run of the lane for `big` files carries what is larger, and any other what
     is not; one that is `lenient` spares the temporary files of that lane on the node. One that
-    `tells` says which files it sends. CONTENTS that cannot be listed are of these files `only`.
+    `tells` says which files it sends. CONTENTS that cannot be listed are of these files `only`. A
+    SLICE carries the ``trees``, which are directories of the source.
     """
 
     pair: Pair
@@ -83,6 +95,7 @@ class Run:
     spare: Iterable[bytes] = ()
     leave: Iterable[bytes] = ()
     hide: Iterable[bytes] = ()
+    trees: Sequence[bytes] = ()
     only: Iterable[bytes] = ()
     tells: bool = False
 
@@ -108,7 +121,9 @@ def command(run: Run, config: Config, program: Program) -> list[str]:
     argv += _limits(run)
     if config.logfile and not run.pretends:
         argv.append(f"--log-file={config.logfile}")
-    if run.pair.source.relative and not run.listed and not isinstance(run.step, Relink):
+    if run.trees:
+        argv += _SLICED
+    elif run.pair.source.relative and not run.listed and not isinstance(run.step, Relink):
         argv.append("--relative")
     argv += _transport(run, program)
     if isinstance(run.step, Relink):
@@ -136,8 +151,10 @@ def _protection(run: Run, program: Program) -> list[str]:
 
 def _said(run: Run) -> list[str]:
     """Return the names that the command line of the node's rsync has."""
-    places = (run.step.old, run.step.new) if isinstance(run.step, Relink) else ()
-    return [run.pair.landing().path, *map(os.fsdecode, places)]
+    step, places = run.step, [run.pair.landing().path]
+    if isinstance(step, Relink):
+        places += [os.fsdecode(step.old), os.fsdecode(step.new)]
+    return [*places, os.fsdecode(step.path)] if isinstance(step, Clear) else places
 
 
 def _over_ssh(pair: Pair) -> bool:
@@ -202,6 +219,7 @@ def _carrying(run: Run, config: Config) -> list[str]:
     words += _lane_options(with_rules(spoken(extra), first), size, big=run.big)
     if run.kind is RunKind.CONTENTS:
         words = [*_without_deletions(words), "--checksum", *_only(run.only, prefix)]
+    words += _clearing(run.pair, run.step) if isinstance(run.step, Clear) else ()
     words += differences.OPTIONS if run.contents or run.kind is RunKind.COMPARISON else ()
     words += differences.TOLD if run.tells else ()
     if run.pretends:
@@ -209,8 +227,21 @@ def _carrying(run: Run, config: Config) -> list[str]:
         words += ["--dry-run", "--info=del", f"--max-delete={_ANY_NUMBER}"]
     elif run.limit and run.limit < most_deletions(extra):
         words.append(f"--max-delete={run.limit}")
-    start = top(source) if run.listed else source.argument
-    return [*words, "--", start, run.pair.destination.text]
+    destination = run.pair.destination
+    place = destination.folder if run.pair.source.prefix else destination.text
+    return [*words, "--", *_starts(run), place]
+
+
+def _starts(run: Run) -> list[str]:
+    """Return what is sent.
+
+    A directory of a slice has no slash at its end: should it have become a link, that is sent.
+    """
+    source = run.pair.source
+    if run.trees:
+        lead = f"{top(source)}./" + (f"{source.prefix}/" if source.prefix else "")
+        return [lead + os.fsdecode(path) for path in run.trees]
+    return [top(source) if run.listed else source.argument]
 
 
 def patient(pair: Pair) -> Pair:
@@ -229,12 +260,33 @@ def _ends(pair: Pair, path: str) -> list[str]:
 
 def _old_place(pair: Pair, relink: Relink) -> str:
     """Return how a node is told where it has the content of a directory."""
-    there = pair.landing(os.fsdecode(relink.old)).path
-    if _over_ssh(pair) and (pair.node.restricted or there.startswith("/")):
-        # rrsync takes a path for one from the top of its directory, and none with "..".
-        return there if there.startswith("/") else f"/{there}"
+    if there := _from_its_root(pair, relink.old):
+        return there
     up = "../" * (relink.new.count(b"/") + 1) if relink.new else ""
     return f"{up}{os.fsdecode(relink.old)}"
+
+
+def _from_its_root(pair: Pair, path: bytes) -> str:
+    """Return a path of the source as an absolute one on an ssh node, ``""`` if it is not known.
+
+    rrsync takes a path for one from the top of its directory, and none with "..".
+    """
+    there = pair.landing(os.fsdecode(path)).path
+    if not _over_ssh(pair) or not (pair.node.restricted or there.startswith("/")):
+        return ""
+    return there if there.startswith("/") else f"/{there}"
+
+
+def _clearing(pair: Pair, clear: Clear) -> list[str]:
+    """Return the options by which old versions go to a directory beside the one they were in.
+
+    Its name ends as theirs, so that rsync protects it in every other run.
+    """
+    beside = clear.path + os.fsencode(suffix(pair.node.extra))
+    place = _from_its_root(pair, beside) or "/".join(
+        filter(None, (pair.source.prefix, os.fsdecode(beside)))
+    )
+    return [f"--backup-dir={place}", "--suffix="]
 
 
 def _link_options(pair: Pair, relink: Relink) -> list[str]:

@@ -55,7 +55,10 @@ LONGEST_LIST = 10_000
 LONGEST_OF_ALL = 100_000
 
 _NAMES = 5  # for each entry that a list may have: so many names in new directories are looked at
-_LONGEST_ENTRY = 4095  # rsync's MAXPATHLEN, without the NUL
+#: How many bytes a name may have: rsync's MAXPATHLEN, without the NUL.
+LONGEST_ENTRY = 4095
+#: Why a pass is due where one has more.
+TOO_LONG = "a path is too long to be named"
 
 
 class _Admits(Protocol):
@@ -116,6 +119,12 @@ def lead(prefix: bytes) -> bytes:
     return b"././" + prefix + b"/" if prefix[:1] in (b"#", b";") else prefix + b"/"
 
 
+def homes(names: Iterable[bytes], prefix: bytes) -> frozenset[bytes]:
+    """Return the directories, relative to a source with this prefix, that a list writes into."""
+    skip = len(lead(prefix))
+    return frozenset(name[skip:].rpartition(b"/")[0] for name in names)
+
+
 def plan(
     changes: Iterable[Change],
     *,
@@ -152,8 +161,8 @@ def plan(
     start = lead(filters.prefix)
     names = [start + path for path in paths]
     names += [start + path + b"/" if path else start for path in levels]
-    if any(len(name) > _LONGEST_ENTRY for name in names):
-        return Plan(full="a path is too long to be named")
+    if any(len(name) > LONGEST_ENTRY for name in names):
+        return Plan(full=TOO_LONG)
     # Sorted, each directory on the way is sent only once.
     return Plan(tuple(sorted(names)), linked=survey.linked(named), inside=tuple(survey.inside))
 

@@ -10,6 +10,7 @@ from inosync.changes.batch import Batch
 from inosync.changes.changes import Inode
 from inosync.changes.doubts import NO_DOUBTS, Doubts
 from inosync.config.model import Pair
+from inosync.planning.slices import Course, Slice
 from inosync.planning.steps import Step
 from inosync.planning.view import View
 from inosync.rsync.filters import Filters
@@ -20,6 +21,7 @@ class RunKind(enum.Enum):
     """What one run of rsync is for."""
 
     PASS = "pass"  # noqa: S105 - over the whole source
+    SLICE = "slice"  # a part of a pass: whole directories, by name
     LISTED = "listed"  # carries what it is told on standard input
     STEP = "step"  # goes before one of these, for what was renamed
     REHEARSAL = "rehearsal"  # only asks what one of these would delete
@@ -51,14 +53,16 @@ class Order:
     """A run that the engine wants, with all that planning has to know for it.
 
     ``kind`` is PASS or LISTED, which planning may change (a STEP goes before, a list is too long),
-    or REHEARSAL or COMPARISON; or CONTENTS, of what its batch leaves in doubt. ``limit`` is how
-    many files it may delete (0: any). Of a pair with a lane for big files it is the `big` one's
-    run, or one that is `lenient`: it spares what the lane is at. ``left_out`` are files that must
-    wait. ``steps`` go before it; None: that is to be decided now, which takes that the run is
-    ``alone`` with the node, and what of other runs' work the node is ``owed`` (None: not known).
-    ``stale`` is what must not outlive the run on the node; ``retried`` says that the run before
-    failed. ``blind`` are paths that cannot be read: the run leaves alone those that are there.
-    ``odd`` are pipes and sockets in whose place there may be a file on the node: it deletes that.
+    SLICE, which makes a ``piece`` again or cuts about ``budget`` entries' weight off the
+    ``course``, or REHEARSAL or COMPARISON; or CONTENTS, of what its batch leaves in doubt.
+    ``limit`` is how many files it may delete (0: any). Of a pair with a lane for big files it is
+    the `big` one's run, or one that is `lenient`: it spares what the lane is at. ``left_out`` are
+    files that must wait. ``steps`` go before it; None: that is to be decided now, which takes that
+    the run is ``alone`` with the node, and what of other runs' work the node is ``owed`` (None: not
+    known). ``stale`` is what must not outlive the run on the node; ``retried`` says that the run
+    before failed. ``blind`` are paths that cannot be read: the run leaves alone those that are
+    there. ``odd`` are pipes and sockets in whose place there may be a file on the node: it deletes
+    that. ``barred`` are paths in whose place there is a directory that no run could delete.
     ``equal_at``: all that had changed by then was on the node, if there was such a moment.
     """
 
@@ -76,7 +80,11 @@ class Order:
     retried: bool = False
     blind: frozenset[bytes] = frozenset()
     odd: frozenset[bytes] = frozenset()
+    barred: frozenset[bytes] = frozenset()
     equal_at: Moment | None = None
+    course: Course | None = None
+    budget: int = 0
+    piece: Slice | None = None
 
     @property
     def by_name(self) -> bool:
@@ -94,6 +102,12 @@ class Order:
         """Whether it carries changes that are too many to have names, and nothing else is owed."""
         nameless = self.batch.changes is None and not self.batch.reason
         return nameless and self.kind in (RunKind.PASS, RunKind.REHEARSAL)
+
+    @property
+    def begun(self) -> bool:
+        """Whether some of the pass that it belongs to has been made."""
+        made = self.course.done.weight if self.course is not None else 0
+        return self.kind is RunKind.SLICE and made > 0
 
     @property
     def idle(self) -> bool:
@@ -132,10 +146,11 @@ class Prepared:
     ``steps`` are those that go before the run itself; of a STEP the first is this one. ``gone`` is
     what must be deleted on the node from now on. ``hid``: something of the batch was kept back.
     ``linked`` are files that have more names than the batch knows, and may have changed under these
-    as well, each with those that it knows. ``widened`` is why what could have been listed is a
-    whole pass, or "". ``left`` is what the run does not look at. ``candidates`` are files that may
-    hold other content, unless the run says that it has sent them: it ``tells``. What else is in
-    doubt are ``doubts``; of CONTENTS, what is left for the next one. ``moment``: see Sight.
+    as well, each with those that it knows. ``widened`` is why what could have been listed or
+    sliced is a whole pass, or "". ``left`` is what the run does not look at. ``candidates`` are
+    files that may hold other content, unless the run says that it has sent them: it ``tells``. What
+    else is in doubt are ``doubts``; of CONTENTS, what is left for the next one. ``moment``: see
+    Sight. Of a pass in slices this is the ``piece``, and ``course`` is what is left.
     """
 
     kind: RunKind
@@ -151,8 +166,12 @@ class Prepared:
     candidates: frozenset[bytes] = frozenset()
     doubts: Doubts = NO_DOUBTS
     moment: Moment | None = None
+    piece: Slice | None = None
+    course: Course | None = None
 
     @property
     def listed(self) -> bool:
         """Whether it carries named changes, and no step before them."""
+        if self.kind is RunKind.SLICE:
+            return True
         return self.names is not None and self.kind is not RunKind.STEP

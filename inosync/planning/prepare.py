@@ -17,18 +17,34 @@ from inosync.changes.doubts import NO_DOUBTS, Doubts
 from inosync.config.model import Config
 from inosync.planning.big_files import big_changes, is_big
 from inosync.planning.command import Run, command, patient
-from inosync.planning.file_list import Plan, longest_list, plan
+from inosync.planning.file_list import LONGEST_ENTRY, TOO_LONG, Plan, longest_list, plan
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, holds, steps
-from inosync.planning.steps import Relink, Renew, Step
+from inosync.planning.slices import Course, cut, small
+from inosync.planning.steps import Clear, Relink, Renew, Step
 from inosync.planning.suspects import FILES, candidates, take
-from inosync.planning.view import Status, files
-from inosync.rsync.options import compares_contents, hindrance, prevented, whole_files
+from inosync.planning.view import Status, files, is_real
+from inosync.rsync.options import (
+    compares_contents,
+    hindrance,
+    keeps_in_place,
+    prevented,
+    whole_files,
+)
 from inosync.rsync.program import Program
 
 #: How many files one run compares that are named by rules: each is a few words of argv.
 FEW = 200
+
+#: For how many paths a run is preceded by a step that makes way for each.
+CLEARED = 10
+
+#: Bytes of a path that are left for a name in it.
+_SPARE = 255
+
+#: Runs that bring over what they are at.
+_CARRIES = (RunKind.PASS, RunKind.SLICE, RunKind.LISTED)
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,8 @@ def prepare(
         return _prepare_run(order, sight, config, program, hide=_hidden(order))
     if order.kind is RunKind.CONTENTS:
         return _prepare_contents(order, sight, config, program)
+    if order.kind is RunKind.SLICE and order.course is not None and sliceable(sight):
+        return _prepare_slice(order, order.course, sight, config, program)
     first = (
         _steps(order, sight, config, program, worth or Worth())
         if order.steps is None
@@ -76,6 +94,42 @@ def _odd(order: Order, sight: Sight) -> frozenset[bytes]:
 def _left(order: Order, sight: Sight) -> frozenset[bytes]:
     """Return what cannot be read, and is there: it stays on the node as it is."""
     return frozenset(path for path in order.blind if sight.view.look(path) is not None)
+
+
+def sliceable(sight: Sight) -> bool:
+    """Return whether a pass over a source can be cut: not when only rsync can read its rules."""
+    rules = sight.filters
+    return not rules.left_to_rsync and rules.admits(b"", directory=True)
+
+
+def _prepare_slice(
+    order: Order, course: Course, sight: Sight, config: Config, program: Program
+) -> Prepared:
+    """Return the next slice. What has vanished on the way to it raises an event of its own."""
+    piece, rest = order.piece, course
+    if small(course, order.budget, view=sight.view, filters=sight.filters):
+        return _prepare_run(order, sight, config, program, hide=order.stale)
+    if piece is None:
+        piece, rest = cut(course, order.budget, view=sight.view, filters=sight.filters)
+    trees = tuple(path for path in piece.trees if is_real(path, sight.view))
+    found = _plan(piece.changes, sight, hide=order.stale)
+    full = TOO_LONG if any(len(path) > LONGEST_ENTRY - _SPARE for path in trees) else found.full
+    if full:
+        whole = _prepare_run(order, sight, config, program, hide=order.stale)
+        return dataclasses.replace(whole, widened=full)
+    names = None if trees else found.entries
+    hide = order.stale
+    run = _run(order, sight, RunKind.SLICE, listed=not trees, trees=trees, hide=hide)
+    return Prepared(
+        RunKind.SLICE,
+        tuple(command(run, config, program)),
+        names=names,
+        left=order.left_out | _left(order, sight),
+        doubts=order.batch.doubts if rest.over and not order.contents else NO_DOUBTS,
+        moment=sight.moment,
+        piece=piece,
+        course=rest,
+    )
 
 
 def _hidden(order: Order) -> frozenset[bytes]:
@@ -112,14 +166,14 @@ def _prepare_run(
 ) -> Prepared:
     """Return the run itself."""
     found, stale = Plan(), hide
-    if order.kind in (RunKind.PASS, RunKind.LISTED):
+    if order.kind in _CARRIES:
         hide = hide | _odd(order, sight)
     if order.by_name and not order.idle:
         changes = _changes(order, sight, config, hide)
         found = _plan(changes, sight, hide=hide, named=order.batch.whole)
     names = found.entries if order.by_name and not found.full else None
     kind, doubtful, doubts = order.kind, frozenset[bytes](), NO_DOUBTS
-    if kind in (RunKind.PASS, RunKind.LISTED):
+    if kind in _CARRIES:
         kind = RunKind.PASS if names is None else RunKind.LISTED
         doubtful, doubts = _in_doubt(order, sight, None if names is None else found.inside)
     run = _run(order, sight, kind, listed=names is not None, hide=hide, tells=bool(doubtful))
@@ -238,6 +292,7 @@ def _run(
     hide: frozenset[bytes] = frozenset(),
     only: Iterable[bytes] = (),
     tells: bool = False,
+    trees: tuple[bytes, ...] = (),
 ) -> Run:
     """Return a run of this kind, with all that the order says of each of its runs."""
     return Run(
@@ -254,6 +309,7 @@ def _run(
         hide=hide,
         only=only,
         tells=tells,
+        trees=trees,
     )
 
 
@@ -261,7 +317,18 @@ def _steps(
     order: Order, sight: Sight, config: Config, program: Program, worth: Worth
 ) -> tuple[Step, ...]:
     """Return what goes before a run, for what was renamed."""
-    return (*_renewals(order, sight), *_relinks(order, sight, config, program, worth))
+    relinks = _relinks(order, sight, config, program, worth)
+    return (*_clearances(order, sight), *_renewals(order, sight), *relinks)
+
+
+def _clearances(order: Order, sight: Sight) -> Iterable[Step]:
+    """Give the steps for what has taken the place of directories in which old versions are kept."""
+    if not keeps_in_place(order.pair.node.extra):
+        return
+    for path in sorted(order.barred)[:CLEARED]:
+        names = _plan((Change(path, Kind.ENTRY),), sight).entries
+        if names and path in files((path,), sight.view):
+            yield Clear(path, names)
 
 
 def _renewals(order: Order, sight: Sight) -> tuple[Step, ...]:

@@ -7,6 +7,7 @@ handed. Knows neither mirrors nor rsync.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -105,6 +106,16 @@ def fresh_below(
         names = below(directory, filters=filters, view=view)
         files = (name for name, is_directory in names if not is_directory)
         yield from fresh(files, rules=rules, view=view, wall=wall, size=size)
+
+
+def no_files(paths: Iterable[bytes], *, rules: Sequence[Rule], view: View) -> frozenset[bytes]:
+    """Return which of `paths` the rules would take for files, and are directories."""
+    found = {path: view.look(path) for path in paths if wait_of(rules, path)}
+    return frozenset(
+        path
+        for path, status in found.items()
+        if status is not None and stat.S_ISDIR(status.st_mode)
+    )
 
 
 class Settling:

@@ -1,8 +1,8 @@
-"""The steps that may go before a run, so that what was renamed is not sent again.
+"""The steps that may go before a run: mostly, so that what was renamed is not sent again.
 
-Pure. Owns what each step is. Which steps a batch is worth is decided in renames.py and
-renamed_files.py; which options of a node forbid them is said in rsync/options.py; command.py makes
-their command lines.
+Pure. Owns what each step is. Which steps a batch is worth is decided in renames.py,
+renamed_files.py and prepare.py; which options of a node forbid them is said in rsync/options.py;
+command.py makes their command lines.
 """
 
 from __future__ import annotations
@@ -53,4 +53,16 @@ class Renew:
     names: tuple[bytes, ...]
 
 
-Step = Pave | Relink | Fuzzy | Renew
+@dataclass(frozen=True)
+class Clear:
+    """Let what came to the place of a directory have it, though old versions are kept in that.
+
+    They go to a directory beside `path`, called as its own old version would be. ``names`` are for
+    ``--files-from``.
+    """
+
+    path: bytes
+    names: tuple[bytes, ...]
+
+
+Step = Pave | Relink | Fuzzy | Renew | Clear

@@ -67,6 +67,20 @@ def below(path: bytes, *, filters: Filters, view: View) -> Iterator[tuple[bytes,
                     todo.append(inner)
 
 
+def is_real(path: bytes, view: View) -> bool:
+    """Return whether a path leads to a directory, and by directories alone: no link on the way."""
+    slash = path.find(b"/")
+    while slash != -1:
+        if not _is_directory(view.look(path[:slash])):
+            return False
+        slash = path.find(b"/", slash + 1)
+    return _is_directory(view.look(path))
+
+
+def _is_directory(status: Status | None) -> bool:
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
 def files(paths: Iterable[bytes], view: View) -> frozenset[bytes]:
     """Return which of these paths are there, and are no directories."""
     found = {path: view.look(path) for path in paths}

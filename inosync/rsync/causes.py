@@ -19,6 +19,7 @@ class Cause(enum.Enum):
     FORBIDDEN = "may not be written on the node"
     ROOM = "has no room on the node"
     IN_THE_WAY = "is a directory on the node that keeps something excluded"
+    OLD_VERSIONS = "is a directory on the node that keeps old versions"
     TIMES = "keeps its times: another user owns it on the node"
     MODES = "keeps its permissions: another user owns it on the node"
     OWNER = "keeps its owner and group: only root may give files away"
@@ -26,7 +27,8 @@ class Cause(enum.Enum):
     OTHER = "cannot be carried"
 
 
-#: What to do about it. {user} sends, {host} is the node's, {where} is where the mirror lies.
+#: What to do about it. {user} sends, {host} is the node's, {where} is where the mirror lies, or
+#: where old versions would go.
 _CURES = {
     Cause.UNREADABLE: "let {user} read it (chmod, setfacl), or exclude it",
     Cause.TOO_LONG: "shorten it to less than 4,096 bytes, or exclude it",
@@ -34,6 +36,8 @@ _CURES = {
     Cause.ROOM: "make room below {where} on {host}",
     Cause.IN_THE_WAY: "delete it on {host} by hand, or let the rule that protects what is in it go "
     "with its directory (-p PATTERN)",
+    Cause.OLD_VERSIONS: "the next run moves them to {where}; if that fails, move {where} away on "
+    "{host}",
     Cause.TIMES: "chown it on {host}, or extra='--omit-dir-times'",
     Cause.MODES: "chown it on {host}, or extra='--no-perms --chmod=ugo=rwX'",
     Cause.OWNER: "extra='--no-owner --no-group', or let root write on {host}",

@@ -14,7 +14,8 @@ from itertools import islice
 
 from inosync.changes.changes import with_parents
 from inosync.rsync.causes import Cause
-from inosync.rsync.differences import below
+from inosync.rsync.differences import KEPT, below
+from inosync.rsync.program import CHATTER
 from inosync.text import printable
 
 
@@ -122,6 +123,8 @@ _WAY = re.compile(
     rb"could not make way for new (regular file|directory|symlink|device file|special file): (.+)"
 )
 _LONG = re.compile(rb"(?:filename overflows max-path len by \d+|skipping overly long name): (.+)")
+#: Of a temporary file whose directory another run has deleted meanwhile (receiver.c).
+_TAKEN = (re.compile(rb"stat %b failed" % _FULL, re.DOTALL), _RENAME)
 _GONE = re.compile(rb'(?:file|directory) has vanished: "')
 #: What says nothing of its own.
 _EMPTY = re.compile(
@@ -129,10 +132,9 @@ _EMPTY = re.compile(
     rb"|Warning: Permanently added |\*\* )"
 )
 
-#: On standard output. The first is followed by a path.
-KEPT = b"cannot delete non-empty directory: "
+#: On standard output.
 _ODD = re.compile(rb'skipping non-regular file "(.+)"', re.DOTALL)
-_UNDELETED = b"IO error encountered -- skipping file deletion"
+UNDELETED = b"IO error encountered -- skipping file deletion"
 
 _ENOENT, _EIO, _ENOTDIR, _ENOSPC, _ENAMETOOLONG, _ELOOP, _EDQUOT = 2, 5, 20, 28, 36, 40, 122
 _RACES = (_ENOENT, _ENOTDIR, _ELOOP)
@@ -155,7 +157,7 @@ def account(lines: Iterable[bytes], errors: bytes, places: Places, *, cut: bool 
     found: dict[bytes, Complaint] = {}
     understood, raced = not cut, False
     for line in errors.splitlines():
-        if not line.strip() or _EMPTY.match(line):
+        if not line.strip() or _EMPTY.match(line) or CHATTER.match(line):
             continue
         if _GONE.match(line) or _lost_race(line):
             raced = True
@@ -192,7 +194,7 @@ def _remarks(
             path, into = _carried(text[len(KEPT) :], places), kept
         elif found := _ODD.fullmatch(text):
             path, into = _carried(found[1], places), odd
-        undeleted |= text == _UNDELETED
+        undeleted |= text == UNDELETED
         if path and len(into) < MOST:
             into[path] = None
     return kept, odd, undeleted
@@ -208,7 +210,9 @@ def _lost_race(line: bytes) -> bool:
     error = _ERROR.fullmatch(line)
     if error is None or int(error[2]) not in _RACES:
         return False
-    return any(pattern.fullmatch(error[1]) for pattern, _ in _SENT)
+    if any(pattern.fullmatch(error[1]) for pattern, _ in _SENT):
+        return True
+    return int(error[2]) == _ENOENT and any(taken.fullmatch(error[1]) for taken in _TAKEN)
 
 
 def _complaint(line: bytes, places: Places) -> Complaint | None:

@@ -71,6 +71,14 @@ class Destination:
         # The path is what it is, even if it looks like a password.
         return printable(mask(self.text.removesuffix(self.path)) + self.path)
 
+    @property
+    def folder(self) -> str:
+        """``text``, so that rsync takes it for a directory also where there is nothing yet.
+
+        Without a slash rsync would make of it a copy of the only thing that it has to send.
+        """
+        return self.text if not self.path or self.path.endswith("/") else f"{self.text}/"
+
     def below(self, path: str) -> Destination:
         """Return the destination `path` below this one; this one for ``""``."""
         if not path:

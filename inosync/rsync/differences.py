@@ -16,6 +16,9 @@ from inosync.text import many, printable
 TOLD = ("--8-bit-output", "--out-format=%i %n")
 OPTIONS = ("--checksum", *TOLD)
 
+#: How the line begins that names a directory which stays; the one of its deletion follows.
+KEPT = b"cannot delete non-empty directory: "
+
 #: How many paths a report remembers as examples.
 SAMPLE = 5
 
@@ -63,12 +66,19 @@ EQUAL = Drift()
 
 
 def differences(lines: Iterable[bytes]) -> Iterator[Difference]:
-    """Return what the output of rsync says; lines of another kind are passed over."""
+    """Return what the output of rsync says; lines of another kind are passed over.
+
+    A directory that stays for what is excluded in it is no difference, though it is said to go.
+    """
+    kept = b""
     for line in lines:
         # A progress report (output.progress) ends in a return, and the line goes on behind it.
         text = line.rstrip(b"\n").rpartition(b"\r")[2]
-        if found := _DELETING.fullmatch(text):
-            yield Difference(unescape(found[1]), "extra on the mirror")
+        if text.startswith(KEPT):
+            kept = text[len(KEPT) :]
+        elif found := _DELETING.fullmatch(text):
+            if found[1].rstrip(b"/") != kept:
+                yield Difference(unescape(found[1]), "extra on the mirror")
         elif found := _LINE.fullmatch(text):
             what = _what(found[1], found[2], found[3].decode())
             if what:

@@ -90,6 +90,15 @@ _EXITS: dict[int, tuple[Verdict, str, str]] = {
 _OVER_SSH = {12: "try 'ssh {host} rsync --version' as the user that runs inosync"}
 
 
+#: Of runs that did not begin, or that have brought in order what they began.
+_TIDY = frozenset((0, 1, 3, 4, 5, 6, PARTIAL, VANISHED, LIMITED, 35, 126, 127))
+
+
+def cut_short(returncode: int) -> bool:
+    """Return whether a run that ended so may have left temporary files on the node."""
+    return returncode not in _TIDY
+
+
 def judge(returncode: int, destination: Destination, said: Iterable[str] = ()) -> Judgement:
     """Return the judgement on a run that ended with `returncode` (negative: by a signal).
 

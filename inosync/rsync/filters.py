@@ -118,6 +118,13 @@ class Filters:
             slash = path.find(b"/", slash + 1)
         return not path or self.admits(path, directory=directory)
 
+    def may_hide_in(self, directory: bytes) -> bool:
+        """Return whether anything directly in `directory` might be hidden; when unsure, True."""
+        path = self._lead + directory if directory else self._lead[:-1]
+        if self.left_to_rsync:
+            return True
+        return any(_reaches_into(rule, path) for rule in self.rules if not rule.include)
+
     def rule_for(self, path: bytes, *, directory: bool) -> Rule | None:
         """Return the rule that decides about `path` itself; None when no rule does.
 
@@ -261,6 +268,20 @@ def _compile_rule(entry: Entry) -> Rule:
         entry.text,
         entry.include,
     )
+
+
+def _reaches_into(rule: Rule, directory: bytes) -> bool:
+    """Return whether a rule may match anything in a directory, given from the transfer's top."""
+    entry = read_entry(rule.text)
+    pattern = os.fsencode(entry.pattern).rstrip(b"/")
+    home = pattern.rpartition(b"/")[0]
+    if rule.by_name or entry.negated or b"**" in pattern:
+        return True
+    if not home:
+        return not directory
+    expression = compile_pattern(home).directory_expression
+    subject = directory if b"/" in home else directory.rpartition(b"/")[2]
+    return expression is not None and re.match(expression, subject, re.DOTALL) is not None
 
 
 def _steps(rules: Sequence[Rule], *, directory: bool) -> tuple[_Step, ...]:

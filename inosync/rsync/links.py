@@ -68,7 +68,8 @@ def findings(
     if disarmed:
         text = f"{_count(disarmed)} disarmed there, such as {printable(disarmed[0])} "
         text += f"({printable(_PREFIX + links[disarmed[0]])}); "
-        said.append(f"{text}set 'munge symlinks = no' in rsyncd.conf on {destination.host}")
+        text += "set 'munge symlinks = no' and 'use chroot = yes' in rsyncd.conf on "
+        said.append(f"{text}{destination.host}")  # without chroot links are stripped instead
     if stripped:
         name, target = next(iter(stripped.items()))
         text = f"{_count(stripped)} made to lead elsewhere there, such as {printable(name)} "

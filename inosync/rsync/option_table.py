@@ -24,6 +24,8 @@ _EMPTY = "directories whose content is not named would be taken for empty"
 _DEVICE = "it does not hold for what is named"
 _OLD_TIMES = "directories would keep their old times and modes"
 _LEFT_OUT = "directories would be left out"
+_NAMES = "the names of one file may lie far apart"
+_LIMIT = "it counts what a whole pass deletes"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Row:
     - ``value``: the next word may be its value.
     - ``refused``: why no node may have it.
     - ``no_list``: why a run over a list of names would differ from a full pass.
+    - ``no_slices``: why a pass cannot be made in parts.
     - ``no_steps``: a hard link is no help with it or could do harm, or a step for renames would not
       mean what is meant.
     - ``manner``: it only changes how rsync speaks, of which no person hears anything.
@@ -49,6 +52,7 @@ class Row:
     value: bool = False
     refused: str = ""
     no_list: str = ""
+    no_slices: str = ""
     no_steps: bool = False
     manner: bool = False
     in_place: bool = False
@@ -93,7 +97,7 @@ ROWS = (
     Row("--copy-unsafe-links", no_list=_LINKS, no_steps=True, follows=True),
     Row("-k --copy-dirlinks", no_list=_LINKS, no_steps=True, follows=True),
     Row("-K --keep-dirlinks", no_steps=True, leads_out=True),
-    Row("-H --hard-links", no_steps=True),
+    Row("-H --hard-links", no_slices=_NAMES, no_steps=True),
     # What counts as a change.
     Row("--size-only", no_steps=True),
     Row("-I --ignore-times", no_steps=True),
@@ -112,7 +116,7 @@ ROWS = (
     Row("--backup-dir --suffix", value=True, no_steps=True),
     Row("--link-dest --copy-dest --compare-dest", value=True, no_steps=True),
     Row("--delete-excluded", no_steps=True),
-    Row("--max-delete", value=True),
+    Row("--max-delete", value=True, no_slices=_LIMIT),
     Row("--chmod --chown --usermap --groupmap", value=True),
     Row("--iconv", value=True, no_steps=True),
     Row("--copy-as --confine-root", value=True, no_steps=True),

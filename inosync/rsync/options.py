@@ -188,11 +188,16 @@ def leads_out(words: Sequence[str]) -> str:
     return next((name for name in TABLE if name in given and TABLE[name].leads_out), "")
 
 
-def keeps_in_place(words: Sequence[str]) -> str:
-    """Return the option that keeps old versions beside their files, ``""`` when none does."""
+def keeps_in_place(words: Sequence[str]) -> bool:
+    """Return whether old versions are kept beside their files, and a run can name these."""
     given = options(words)
-    found = given & {"-b", "--backup"}
-    return min(found) if found and "--backup-dir" not in given else ""
+    kept = not given.isdisjoint(("-b", "--backup")) and "--backup-dir" not in given
+    return kept and not hindrance(words)
+
+
+def suffix(words: Sequence[str]) -> str:
+    """Return how the names of old versions end that are kept in place."""
+    return ["~", *values(words, ("--suffix",))][-1]
 
 
 def most_deletions(words: Sequence[str]) -> float:
@@ -234,6 +239,17 @@ def hindrance(words: Sequence[str]) -> str:
     """
     for option in sorted(options(words)):
         if why := _row(option).no_list:
+            return f"{option}: {why}"
+    return ""
+
+
+def indivisible(words: Sequence[str]) -> str:
+    """Return which of a node's options demands that a pass is one run: what and why, in words.
+
+    ``""`` when none does.
+    """
+    for option in sorted(options(words)):
+        if why := _row(option).no_list or _row(option).no_slices:
             return f"{option}: {why}"
     return ""
 

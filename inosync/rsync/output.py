@@ -10,6 +10,7 @@ import itertools
 import re
 from dataclasses import dataclass
 
+from inosync.rsync.program import CHATTER
 from inosync.text import printable
 
 
@@ -91,10 +92,6 @@ def deletions(output: bytes, *, most: int = 3) -> tuple[str, ...]:
     return tuple(printable(match[1]) for match in found)
 
 
-#: Runs that begin at once race for one connection; who comes second makes one of its own.
-_CHATTER = re.compile(rb"ControlSocket .* already exists, disabling multiplexing")
-
-
 def evidence(errors: bytes, *, lines: int = 25) -> tuple[str, ...]:
     """Return the last ``lines`` lines that rsync wrote to its standard error, safe to log.
 
@@ -102,5 +99,5 @@ def evidence(errors: bytes, *, lines: int = 25) -> tuple[str, ...]:
     that it does not share is left out.
     """
     kept = [line.rstrip() for line in errors.splitlines() if line.strip()]
-    kept = [line for line in kept if not _CHATTER.match(line)]
+    kept = [line for line in kept if not CHATTER.match(line)]
     return tuple(printable(line) for line in kept[-lines:])

@@ -24,6 +24,13 @@ FIRM = (3, 4, 0)
 #: Seconds to wait for a node to accept a connection: ssh's ConnectTimeout, rsync's --contimeout.
 CONNECT_TIMEOUT = 30
 
+#: What ssh says when it makes a connection of its own: runs that begin at once race for the shared
+#: one, and sshd lets so many into each (MaxSessions).
+CHATTER = re.compile(
+    rb"ControlSocket .* already exists, disabling multiplexing"
+    rb"|mux_client_request_session: (?:session request failed|read from master failed): "
+)
+
 _SHARED_SSH = (
     "ssh -o BatchMode=yes -o ConnectTimeout={timeout} -o ServerAliveInterval=15 "
     "-o ServerAliveCountMax=3"

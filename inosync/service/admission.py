@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from inosync.config.model import Config, Source
 from inosync.engine.engine import Engine
-from inosync.planning.scan import Question
+from inosync.engine.memory import Recalled
 from inosync.service.listener import ALL, Listener
 from inosync.service.loop import Loop
 from inosync.text import printable
@@ -38,7 +38,7 @@ class Admission:
     loop: Loop
     listener: Listener
     lookouts: Callable[[], Collection[Lookout]]
-    recall: Callable[[Source], Mapping[str, Question]]
+    recall: Callable[[Source], Mapping[str, Recalled]]
     reopened: dict[str, str] = field(default_factory=dict)
     _mounts: Mounts = field(default_factory=Mounts)
     _ways: Ways = field(default_factory=Ways)

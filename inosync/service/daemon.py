@@ -15,8 +15,9 @@ from typing import Protocol
 from inosync import __version__
 from inosync.config.model import Config
 from inosync.engine.actions import Action, Hook, Outcome, Rewatch, Say, Seek, Start
+from inosync.engine.apart import Apart
 from inosync.engine.engine import Engine
-from inosync.engine.mirror import Mirror
+from inosync.engine.mirror import Mirror, State
 from inosync.errors import ConfigError
 from inosync.planning.order import Moment
 from inosync.planning.scan import Question
@@ -130,18 +131,23 @@ class Acting:
     def _start(self, action: Start, now: float) -> None:
         """Let a run begin, unless its source or target is not what it was a moment before."""
         mirror = action.mirror
-        full = bool(action.order.batch.reason)
-        if self.sources.fault(mirror):
+        full = bool(action.order.batch.reason) and not action.order.begun
+        self.sources.hear_unsettled(mirror.pair.source)
+        if mirror.state is not State.RUNNING:  # the source was lost, as has just been heard
+            mirror.withdraw()
+        elif self.sources.fault(mirror):
             mirror.withdraw()
             self.sources.look()
         elif self.targets is not None and not self.targets.fits(mirror, full=full):
             return
         elif action.order.forgotten and (question := self.instead(mirror)) is not None:
             self.engine.narrow(mirror, question, now)
+        elif action.order.forgotten and not mirror.uncut:
+            self.engine.widen(mirror)
         else:
             wall = self.loop.wall()
             sight = self.sources.sight(mirror, Moment(wall, now))
-            self.runs.start(action, sight, now, wall=wall)
+            self.runs.start(self.engine.updated(action), sight, now, wall=wall)
 
 
 @dataclass
@@ -237,6 +243,8 @@ class Daemon:
         for signal in self.signals.take():
             now = self.loop.clock()
             if signal is Signal.SIGCHLD:
+                if self.runs.comparing() is not None:
+                    self.catch_up(now)  # what happened meanwhile must not look like drift
                 self.runs.reap(now)
                 self.hooks.reap(now)
             elif signal is Signal.SIGHUP and self.onlooker is None:
@@ -285,6 +293,17 @@ class Daemon:
     def caught_up(self, node: str = "") -> bool:
         """Return whether all that was there then is known, and no source is held for `node`."""
         return not self.polls.hurried and self.sources.caught_up(node)
+
+    def held(self, mirror: Mirror) -> str:
+        """Return why the source of a mirror, or its target, is held, in words."""
+        if reason := self.engine.held_for(mirror):
+            return f"the source {reason}"
+        barred = self._targets is not None and self._targets.bars(mirror)
+        return mirror.reason if barred else ""
+
+    def apart(self, mirror: Mirror) -> Apart:
+        """Return what is left as it is on a mirror."""
+        return self.engine.apart(mirror, lost=self.sources.lost(mirror))
 
     def release(self, now: float, node: str = "") -> int:
         """A person says: full pass now, and what is held goes on as it is; return how many do."""

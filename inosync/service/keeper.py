@@ -14,9 +14,20 @@ from dataclasses import dataclass, field, replace
 
 from inosync.config.model import Config, Source
 from inosync.engine.engine import Engine
-from inosync.engine.memory import Facts, Known, Place, decode, doubt, encode, untrusted
+from inosync.engine.memory import (
+    Facts,
+    Known,
+    Place,
+    Recalled,
+    bounded,
+    decode,
+    doubt,
+    encode,
+    untrusted,
+)
 from inosync.engine.mirror import Mirror
 from inosync.planning.scan import Question
+from inosync.planning.slices import Course
 from inosync.service.loop import Loop
 from inosync.service.sources import Sources
 from inosync.service.targets import lies_at
@@ -59,6 +70,7 @@ class Keeper:
     _marks: dict[Mirror, _Mark] = field(default_factory=dict)
     _noted: dict[Mirror, int] = field(default_factory=dict)  # the number of the mark before
     _places: dict[str, Place] = field(default_factory=dict)  # of sources, by their paths
+    _courses: dict[Mirror, Course | None] = field(default_factory=dict)  # how far passes were
     _asked: dict[Mirror, int] = field(default_factory=dict)  # for which of its runs
     _boot: str = ""
     _at: float | None = None
@@ -81,10 +93,10 @@ class Keeper:
             self._write()
             self._known = ended
 
-    def recall(self, source: Source) -> Mapping[str, Question]:
+    def recall(self, source: Source) -> Mapping[str, Recalled]:
         """Return what to ask for the mirrors of `source`, by name, that owe only what has changed.
 
-        The others owe a full pass.
+        And the rest of a pass. The others owe a full one.
         """
         asked = {}
         place = self.sources.place(source)
@@ -92,8 +104,10 @@ class Keeper:
             return {}
         self._places[source.path] = place
         for mirror in self._kept():
-            if mirror.pair.source == source and (question := self._question(mirror, place)):
-                asked[mirror.name] = question
+            if mirror.pair.source == source and (known := self._believed(mirror, place)):
+                asked[mirror.name] = Recalled(_question(known), known.rest)
+                if known.rest is not None and mirror.passing is None:
+                    log.info("%s: the pass that was under way goes on", mirror.name)
         return asked
 
     def instead(self, mirror: Mirror) -> Question | None:
@@ -106,20 +120,20 @@ class Keeper:
         if place is None or asked or mirror.aside is not None or mirror not in self._kept():
             return None
         self._asked[mirror] = mirror.totals.runs
-        return self._question(mirror, place)
+        known = self._believed(mirror, place)
+        return _question(known) if known is not None else None
 
-    def _question(self, mirror: Mirror, place: Place) -> Question | None:
-        """Return what to ask for a mirror of a source at this place; None when that is in doubt."""
+    def _believed(self, mirror: Mirror, place: Place) -> Known | None:
+        """Return what is known of a mirror of a source at this place; None when it is in doubt."""
         now = int(self.loop.wall() * 1e9)
         known = self._known.get(mirror.name)
         made_by = _made_by(mirror, self.engine.config) + _lying(mirror)
         reason = doubt(known, Facts(now, place, made_by, self._boot))
-        if known is not None and not reason:
-            return Question(known.moment, reached=known.highest)
-        if known is not None:
+        if known is not None and reason:
             del self._known[mirror.name]  # to be known again when the pass has ended
             log.info("%s: full pass: %s", mirror.name, reason)
-        return None
+            return None
+        return known
 
     def due(self, now: float) -> None:
         """Take note of what has arrived, and write it down when it is time to."""
@@ -132,8 +146,15 @@ class Keeper:
                 self._note(mirror, mark)
                 if self._at is None:
                     self._at = max(now + SETTLE, self._written_at + EVERY)
+            course = mirror.passing.course if mirror.passing is not None else None
+            if course is not self._courses.get(mirror):
+                self._courses[mirror] = course
+                if self._at is None and course is not None:
+                    self._at = max(now + SETTLE, self._written_at + EVERY)
         if self._at is not None and now >= self._at:
             self._at, self._written_at = None, now
+            for mirror in self._kept():
+                self._note_rest(mirror)
             self._write()
 
     def deadline(self) -> float | None:
@@ -148,6 +169,7 @@ class Keeper:
             self._marks.pop(mirror, None)
             if _whole(mirror) and mirror.done == mirror.offered and self._mark(mirror):
                 self._note(mirror, self._marks.pop(mirror))
+            self._note_rest(mirror)
         if self._known:
             self._known = {name: replace(each, ended=True) for name, each in self._known.items()}
             self._write()
@@ -189,6 +211,32 @@ class Keeper:
             boot=self._boot,
         )
 
+    def _note_rest(self, mirror: Mirror) -> None:
+        """Note what is left of a pass: all else is on the node, as it was when the pass began."""
+        place = self._places.get(mirror.pair.source.path)
+        rest = mirror.rest
+        if rest is None or place is None or untrusted(place):
+            return
+        known = self._known.get(mirror.name)
+        made_by = _made_by(mirror, self.engine.config) + _lying(mirror)
+        if known is None or known.made_by != made_by:
+            assert mirror.passing is not None
+            assert mirror.passing.began is not None  # or there would be no rest
+            began = self.loop.wall() - (self.loop.clock() - mirror.passing.began)
+            known = Known(
+                moment=int((began - MARGIN) * 1e9),
+                inode=place.inode,
+                home=place.home,
+                highest=0,
+                made_by=made_by,
+                boot=self._boot,
+                rest=rest,
+            )
+        if bounded(rest):
+            self._known[mirror.name] = replace(known, rest=rest, boot=self._boot, ended=False)
+        elif known.rest is not None:
+            self._known.pop(mirror.name, None)
+
     def _write(self) -> None:
         names = {mirror.name for mirror in self._kept()}
         known = {name: each for name, each in self._known.items() if name in names}
@@ -201,6 +249,11 @@ class Keeper:
                 problem,
             )
         self._failing = problem
+
+
+def _question(known: Known) -> Question:
+    """Return what to ask for a mirror of which this is known."""
+    return Question(known.moment, reached=known.highest)
 
 
 def _whole(mirror: Mirror) -> bool:

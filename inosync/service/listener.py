@@ -14,9 +14,9 @@ from functools import partial
 from inosync.changes.changes import Changes, Move
 from inosync.config.model import Config, Source
 from inosync.engine.engine import Engine
+from inosync.engine.memory import Recalled
 from inosync.planning.big_files import big_changes
-from inosync.planning.resting_files import fresh_below
-from inosync.planning.scan import Question
+from inosync.planning.resting_files import fresh_below, no_files
 from inosync.service.loop import Loop
 from inosync.text import printable
 from inosync.watch.lookout import Lookout
@@ -41,7 +41,7 @@ class Listener:
     loop: Loop
     lost: Callable[[Lookout, str], None]
     filled: Callable[[Lookout], None]
-    recall: Callable[[Source], Mapping[str, Question]]
+    recall: Callable[[Source], Mapping[str, Recalled]]
     _paces: dict[Lookout, Pace] = field(default_factory=dict)
 
     def listen(self, lookout: Lookout) -> None:
@@ -106,7 +106,12 @@ class Listener:
         big = big_changes(
             changes, size=self.config.rbigsize, filters=lookout.filters, view=lookout.files
         )
-        self.engine.changed(lookout.source, changes, now, big=big, moves=moves)
+        rules = self.engine.sources[lookout.source.path].settling.rules
+        paths = (*changes.attributes, *changes.entries) if rules else ()
+        directories = no_files(paths, rules=rules, view=lookout.files)
+        self.engine.changed(
+            lookout.source, changes, now, big=big, moves=moves, no_files=directories
+        )
         if lookout.guard.hollow and changes and not lookout.guard.empty():
             lookout.guard.hollow = False
             self.filled(lookout)

@@ -7,11 +7,13 @@ nobody and is dropped in the end.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from inosync.engine.ailing import described
+from inosync.engine.apart import Apart
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
 from inosync.service.loop import Selecting
@@ -43,6 +45,12 @@ class Daemon(Protocol):
 
     def caught_up(self, node: str = "") -> bool:
         """Return whether all that was there then is known, and no source is held for `node`."""
+
+    def held(self, mirror: Mirror) -> str:
+        """Return why the source of a mirror, or its target, is held, in words."""
+
+    def apart(self, mirror: Mirror) -> Apart:
+        """Return what is left as it is on a mirror."""
 
     def release(self, now: float, node: str = "") -> int:
         """Ask for a full pass, also of what is held; return of how many mirrors."""
@@ -159,6 +167,7 @@ class Requests:
     def _answer(self, conversation: _Conversation, request: Mapping[str, Any]) -> None:
         commands: dict[str, Callable[[_Conversation, Mapping[str, Any], float], None]] = {
             "status": self._status,
+            "apart": self._apart,
             "sync": self._sync,
             "repair": self._repair,
             "wait": self._wait,
@@ -182,6 +191,24 @@ class Requests:
 
     def _status(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:
         conversation.client.answer(status=self.daemon.snapshot(now))
+
+    def _apart(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:
+        """Tell which mirrors are held, and what of the others is left as it is."""
+        self.daemon.catch_up(now)
+        engine = self.daemon.engine
+        conversation.client.answer(
+            mirrors=[
+                {
+                    "source": mirror.pair.source.path,
+                    "node": mirror.pair.node.name,
+                    "held": self.daemon.held(mirror),
+                    "lenient": engine.beside_giants(mirror),
+                    **_told(self.daemon.apart(mirror)),
+                }
+                for mirror in engine.mirrors
+                if not mirror.big
+            ]
+        )
 
     def _sync(self, conversation: _Conversation, request: Mapping[str, Any], now: float) -> None:
         node = self._node(conversation, request)
@@ -301,6 +328,12 @@ class Requests:
             mirror.state in (State.BACKOFF, State.HELD) or engine.source_held(mirror)
             for mirror in waited_for
         )
+
+
+def _told(apart: Apart) -> dict[str, Any]:
+    """Return what is left apart, as an answer has it."""
+    paths = {os.fsdecode(path): [left.why, left.whole] for path, left in apart.paths.items()}
+    return {"paths": paths, "giants": apart.giants}
 
 
 def _seeking(mirror: Mirror) -> str:

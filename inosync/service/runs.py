@@ -9,27 +9,37 @@ import itertools
 import logging
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch
-from inosync.config.model import Config, Pair
+from inosync.config.model import Config, Pair, Source
 from inosync.config.rule_files import forgetting
 from inosync.engine.actions import Kill, Look, Outcome, Start, Terminate
+from inosync.engine.apart import NOTHING, Apart, Left
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
+from inosync.planning.file_list import homes
 from inosync.planning.order import Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
 from inosync.planning.steps import Relink
-from inosync.rsync.complaints import Places, account
+from inosync.rsync.complaints import Account, Places, account
 from inosync.rsync.destination import Transport
-from inosync.rsync.differences import EQUAL, Drift, below, carried, differences, summary
-from inosync.rsync.exits import exit_status
+from inosync.rsync.differences import (
+    EQUAL,
+    Difference,
+    Drift,
+    below,
+    carried,
+    differences,
+    summary,
+)
+from inosync.rsync.exits import PARTIAL, cut_short, exit_status
 from inosync.rsync.output import Progress, deletions, evidence, progress, rehearsed, transferred
 from inosync.rsync.program import Program
 from inosync.system.process import TAIL, Child, not_started
 from inosync.text import many, printable
-from inosync.watch.files import changed, first_inside
+from inosync.watch.files import Files, changed, first_inside
 
 #: Paths of a comparison that are looked at: it is done while all else waits.
 MOST_DRIFT = 10_000
@@ -39,13 +49,18 @@ log = logging.getLogger("inosync")
 
 @dataclass(frozen=True)
 class _Run:
-    """A child at work for a mirror, since ``wall``; ``what`` was prepared for it."""
+    """A child at work for a mirror, since ``wall``; ``what`` was prepared for it.
+
+    A comparison leaves out what was ``apart`` when it began, and what was mounted and is ``lost``.
+    """
 
     child: Child
     mirror: Mirror
     shown: str
     what: Prepared
     wall: float
+    lost: frozenset[bytes] = frozenset()
+    apart: Apart = NOTHING
 
 
 def _unheard(_mirror: Mirror, _outcome: Outcome, _lines: Iterable[bytes]) -> None:
@@ -125,7 +140,9 @@ class Runs:
             self.ended(mirror, outcome, ())
             self.engine.exited(mirror, outcome, now)
             return
-        self._children[child.pid] = _Run(child, mirror, shown, what, wall)
+        compares = what.kind is RunKind.COMPARISON
+        apart = self.engine.apart(mirror, lost=sight.spare) if compares else NOTHING
+        self._children[child.pid] = _Run(child, mirror, shown, what, wall, sight.spare, apart)
 
     def reap(self, now: float) -> None:
         """Report the runs that have ended. Others' children (a library's) are not ours to take."""
@@ -139,21 +156,50 @@ class Runs:
             cut = len(errors) >= TAIL
             said = account(run.child.lines(), errors, places(run.mirror.pair), cut=cut)
             count = rehearsed if rehearsing else transferred
+            compared = run.what.kind is RunKind.COMPARISON
+            apart = self._apart(run, said) if compared else None
+            code = exit_status(status, errors)
+            written = _homes(run)
             outcome = Outcome(
-                exit_status(status, errors),
+                code,
                 transferred=count(output),
                 evidence=evidence(errors),
                 deletions=deletions(output) if rehearsing else (),
-                drift=_drift(run) if run.what.kind is RunKind.COMPARISON else EQUAL,
+                drift=EQUAL if apart is None else self._drift(run, apart),
+                apart=apart or NOTHING,
                 command=run.shown,
                 listed=run.what.listed,
                 account=said,
                 kept=staying(run.mirror.pair, said.kept),
                 sent=_sent(run) if run.what.tells else frozenset(),
+                cut=_cut(run, code, written),
+                homes=written,
             )
             self.ended(run.mirror, outcome, run.child.lines())
             run.child.close()
             self.engine.exited(run.mirror, outcome, now)
+
+    def comparing(self) -> Mirror | None:
+        """Return the mirror that is being compared, if one is."""
+        kind = RunKind.COMPARISON
+        return next((r.mirror for r in self._children.values() if r.what.kind is kind), None)
+
+    def _apart(self, run: _Run, said: Account) -> Apart:
+        """Return what a comparison has left out, when it began or now, or could not see."""
+        unseen = {each.path: Left(each.cause.value, each.whole) for each in said.complaints}
+        return run.apart | self.engine.apart(run.mirror, lost=run.lost) | Apart(unseen)
+
+    def _drift(self, run: _Run, apart: Apart) -> Drift:
+        """Return what a comparison has found; what changed since it began is no drift."""
+        source = run.mirror.pair.source
+        prefix = os.fsencode(source.prefix)
+        found = (
+            each
+            for each in itertools.islice(differences(run.child.lines()), MOST_DRIFT)
+            if not changed(source, below(prefix, each.path), run.wall)
+        )
+        drifted = self.engine.drifted(run.mirror, found, apart)
+        return summary(each for each in drifted if self.config.eopen or not unclosed(source, each))
 
     def progress(self, mirror: Mirror) -> Progress | None:
         """Return how far the mirror's run said it was; ask it to say so again."""
@@ -217,16 +263,29 @@ def _sent(run: _Run) -> frozenset[bytes]:
     return frozenset(path for name in found if (path := below(prefix, name)) is not None)
 
 
-def _drift(run: _Run) -> Drift:
-    """Return what a comparison has found; what changed since it began is no drift."""
-    source = run.mirror.pair.source
-    prefix = os.fsencode(source.prefix)
-    found = itertools.islice(differences(run.child.lines()), MOST_DRIFT)
-    return summary(
-        difference
-        for difference in found
-        if not changed(source, below(prefix, difference.path), run.wall)
-    )
+def unclosed(source: Source, difference: Difference) -> bool:
+    """Return whether a file differs that is open for writing: with ``eopen = 0`` it is not owed."""
+    path = below(os.fsencode(source.prefix), difference.path)
+    written = difference.what.startswith(("content", "times"))
+    if path is None or not written or difference.path.endswith(b"/"):
+        return False
+    return Files(source).being_written(path)
+
+
+def _homes(run: _Run) -> frozenset[bytes]:
+    """Return the directories, relative to the source, that a run wrote into; none: any of them."""
+    step = run.what.steps[0] if run.what.kind is RunKind.STEP and run.what.steps else None
+    if isinstance(step, Relink):  # all that is below is carried once more
+        return frozenset((step.new,))
+    return homes(run.what.names or (), os.fsencode(run.mirror.pair.source.prefix))
+
+
+def _cut(run: _Run, code: int, written: Collection[bytes]) -> bool:
+    """Return whether a run that has ended so may have left something half written."""
+    if run.what.kind in (RunKind.REHEARSAL, RunKind.COMPARISON):
+        return False
+    # The lane for big files keeps in any case what has arrived of one that it could not finish.
+    return cut_short(code) or (run.mirror.big and code == PARTIAL and bool(written))
 
 
 def _shown(argv: Sequence[str], names: Sequence[bytes] | None) -> str:

@@ -189,7 +189,9 @@ def _serve(
 
     signals = Signals()
     try:
-        engine = Engine(config, random.random, contents=once is not None and once.compare)
+        contents = once is not None and once.compare
+        alone = once is not None or pretend
+        engine = Engine(config, random.random, contents=contents, alone=alone)
         runs = Runs(engine, config, program, environment, pretend)
         if once:
             runs.ended = once.ended

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from inosync.changes.changes import Changes
 from inosync.config.model import Config, Source
 from inosync.engine.engine import Engine
-from inosync.engine.memory import Place
+from inosync.engine.memory import Place, Recalled
 from inosync.engine.mirror import Mirror
 from inosync.planning.order import Moment, Sight
 from inosync.planning.scan import Question, Scan
@@ -36,7 +36,7 @@ class Sources:
     config: Config
     loop: Loop
     root_only: bool = False
-    recall: Callable[[Source], Mapping[str, Question]] = lambda _: {}
+    recall: Callable[[Source], Mapping[str, Recalled]] = lambda _: {}
     _lookouts: dict[str, Lookout] = field(default_factory=dict)
     _memories: dict[str, Memory] = field(default_factory=dict)  # of sources, whoever guards them
 
@@ -64,7 +64,7 @@ class Sources:
     def _filled(self, lookout: Lookout) -> None:
         self._admission.admit(lookout)
 
-    def _recalled(self, source: Source) -> Mapping[str, Question]:
+    def _recalled(self, source: Source) -> Mapping[str, Recalled]:
         return self.recall(source)
 
     def open(self) -> None:
@@ -118,6 +118,10 @@ class Sources:
         lookout = self._lookouts[mirror.pair.source.path]
         return lookout.fault() or lookout.guard.strays().get(mirror.pair.node.name, "")
 
+    def lost(self, mirror: Mirror) -> frozenset[bytes]:
+        """Return where something was mounted, for a mirror, and is not any more."""
+        return self._lookouts[mirror.pair.source.path].guard.lost(mirror.pair.node.name)
+
     def look(self) -> None:
         """See of all sources whether their paths lead to what is watched, and who may follow."""
         for lookout in tuple(self._lookouts.values()):
@@ -130,6 +134,12 @@ class Sources:
     def hear_more(self) -> None:
         """Take what came in the last moments."""
         self._listener.hear_more()
+
+    def hear_unsettled(self, source: Source) -> None:
+        """Take what came in the last moments, where files have to come to rest (``rsettle``)."""
+        lookout = self._lookouts[source.path]
+        if self.engine.sources[source.path].settling.rules and lookout.waiting():
+            self._listener.read(lookout)
 
     def tell(self, lookout: Lookout, changes: Changes) -> None:
         """Take what was found to have changed, of which no event has told."""

@@ -73,6 +73,10 @@ class Targets:
         """Return when ``due`` has something to do."""
         return self._look_at
 
+    def bars(self, mirror: Mirror) -> bool:
+        """Return whether a mirror is held for what lies at its target."""
+        return mirror in self._barred
+
     def look(self) -> None:
         """Look at all of them."""
         for path, mirrors in self._local().items():

@@ -130,6 +130,22 @@ _MIRROR: tuple[tuple[Metric, Callable[[MirrorStatus], float | None]], ...] = (
         lambda mirror: mirror["drift"] and mirror["drift"]["paths"],
     ),
     (
+        Metric("mirror_pass_ratio", "gauge", "How much is done of a full pass in slices, if any."),
+        lambda mirror: mirror["full_pass"] and mirror["full_pass"]["percent"] / 100,
+    ),
+    (
+        Metric("mirror_pass_directories", "gauge", "Directories that this pass has done."),
+        lambda mirror: mirror["full_pass"] and mirror["full_pass"]["directories"],
+    ),
+    (
+        Metric("mirror_pass_files", "gauge", "Files that this pass has done."),
+        lambda mirror: mirror["full_pass"] and mirror["full_pass"]["files"],
+    ),
+    (
+        Metric("mirror_pass_left_seconds", "gauge", "Time that this pass still takes, if known."),
+        lambda mirror: mirror["full_pass"] and mirror["full_pass"]["left"],
+    ),
+    (
         Metric("mirror_ailing_paths", "gauge", "Paths that cannot be carried; all else is."),
         lambda mirror: len(mirror["ailing"]),
     ),

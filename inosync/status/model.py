@@ -53,6 +53,21 @@ class RunStatus(TypedDict):
     eta: int | None
 
 
+class PassStatus(TypedDict):
+    """A pass that goes as slices: why, and how far it is.
+
+    ``percent`` is of the watched directories. ``left`` is how many seconds it takes from now on.
+    """
+
+    reason: str
+    started_at: float | None
+    seconds: float
+    percent: int
+    directories: int
+    files: int
+    left: float | None
+
+
 class FailureStatus(TypedDict):
     """How the last failed run ended; ``exit`` is negative for a signal."""
 
@@ -63,11 +78,16 @@ class FailureStatus(TypedDict):
 
 
 class DriftStatus(TypedDict):
-    """What the last comparison of contents (rverify) found: paths that differ, some with how."""
+    """What the last comparison of contents (rverify) found: paths that differ, some with how.
+
+    ``apart`` counts those that it has not compared; ``apart_examples`` are some, with the reason.
+    """
 
     at: float
     paths: int
     examples: dict[str, str]
+    apart: int
+    apart_examples: dict[str, str]
 
 
 class AilingStatus(TypedDict):
@@ -87,7 +107,8 @@ class MirrorStatus(TypedDict):
     That is but for the ``ailing`` paths. ``notes`` are lines about what stays on the node.
 
     With ``rbigsize`` there are two of a pair; the ``lane`` of one is "big", that of the other "".
-    ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "".
+    ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "";
+    ``full_pass`` is how far that is, where it goes as slices.
     """
 
     source: str
@@ -100,6 +121,7 @@ class MirrorStatus(TypedDict):
     pending: int
     full: str
     run: RunStatus | None
+    full_pass: PassStatus | None
     last_success_at: float | None
     last_failure: FailureStatus | None
     next_try_at: float | None

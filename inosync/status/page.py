@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 
 from inosync.status.history import MINUTES, STEP, History, Sample
 from inosync.status.model import MirrorStatus, Snapshot, SourceStatus
+from inosync.status.passing import pass_line, span
 from inosync.status.snapshot import ailing_lines, but_for
-from inosync.status.table import size, span, summary
+from inosync.status.table import size, summary
 from inosync.text import many, printable
 
 #: Seconds after which a browser loads the page again.
@@ -176,7 +177,12 @@ def _mirror(
 def _facts(mirror: MirrorStatus, local: Callable[[float], str]) -> Iterator[tuple[str, str]]:
     """Yield what is known of a mirror in words, as HTML."""
     run = mirror["run"]
-    if mirror["pending"] or mirror["full"]:
+    passing = mirror["full_pass"]
+    if passing is not None:
+        yield "full pass", f"{_text(passing['reason'])}: {pass_line(passing)}"
+        done = many(passing["directories"], "directory", ",")
+        yield "done of it", f"{done}, {many(passing['files'], 'file', ',')}"
+    elif mirror["pending"] or mirror["full"]:
         full = mirror["full"] and f"full pass ({mirror['full']})"
         yield "waiting", _text(full) or many(mirror["pending"], "change", ",")
     if run is not None:

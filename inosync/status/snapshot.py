@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from inosync.changes.batch import full_pass
@@ -18,7 +19,7 @@ from inosync.engine.engine import Engine
 from inosync.engine.messages import notes
 from inosync.engine.mirror import Mirror
 from inosync.engine.source import SourceState
-from inosync.rsync.differences import shown
+from inosync.rsync.differences import SAMPLE, shown
 from inosync.rsync.output import Progress
 from inosync.status.model import (
     SCHEMA,
@@ -31,6 +32,7 @@ from inosync.status.model import (
     Snapshot,
     SourceStatus,
 )
+from inosync.status.passing import pass_line, pass_status
 from inosync.text import many, printable
 
 
@@ -81,7 +83,15 @@ def snapshot(
     wall = facts.wall - facts.now  # what makes monotonic time Unix time
     user = engine.config.user
     mirrors = [
-        _mirror(mirror, engine.behind_since(mirror), facts.now, wall, progress, user=user)
+        _mirror(
+            mirror,
+            engine.behind_since(mirror),
+            facts.now,
+            wall,
+            progress,
+            user=user,
+            watcher=watching.get(mirror.pair.source.path),
+        )
         for mirror in engine.mirrors
     ]
     sources = [_source(state, watching.get(path)) for path, state in engine.sources.items()]
@@ -131,9 +141,11 @@ def _mirror(
     progress: Callable[[Mirror], Progress | None],
     *,
     user: str,
+    watcher: Watching | None,
 ) -> MirrorStatus:
     failure = mirror.health.failure
     waiting = [batch for batch in (mirror.aside, mirror.pending) if batch]
+    demands = mirror.passing.batches if mirror.passing is not None else ()
     return MirrorStatus(
         source=mirror.pair.source.path,
         node=mirror.pair.node.name,
@@ -143,8 +155,9 @@ def _mirror(
         reason=mirror.reason,
         lag=_moment(now - since) if since is not None else None,
         pending=sum(batch.count for batch in waiting),
-        full=next((batch.reason for batch in waiting if batch.reason), ""),
+        full=next((batch.reason for batch in (*demands, *waiting) if batch.reason), ""),
         run=_run(mirror, now, wall, progress),
+        full_pass=pass_status(mirror.passing, watcher.watched if watcher else 0, now, wall),
         last_success_at=_wall(mirror.health.succeeded, wall),
         last_failure=FailureStatus(
             at=_moment(wall + failure.at),
@@ -188,10 +201,15 @@ def _drift(mirror: Mirror, wall: float) -> DriftStatus | None:
     if mirror.comparison.made_at is None:
         return None
     prefix = os.fsencode(mirror.pair.source.prefix)
+    apart = mirror.comparison.apart
     return DriftStatus(
         at=_moment(wall + mirror.comparison.made_at),
         paths=mirror.comparison.drift.count,
         examples={shown(prefix, each.path): each.what for each in mirror.comparison.drift.sample},
+        apart=apart.count,
+        apart_examples={
+            printable(path) or ".": left.why for path, left in islice(apart.paths.items(), SAMPLE)
+        },
     )
 
 
@@ -203,12 +221,12 @@ def _run(
     flight = full_pass("rverify", mirror.work.started) if mirror.work.comparing else mirror.flight
     if flight is None:
         return None
-    told = progress(mirror)
+    told, sliced = progress(mirror), mirror.passing if mirror.work.slicing else None
     return RunStatus(
         started_at=_moment(wall + mirror.work.started),
         seconds=_moment(now - mirror.work.started),
         changes=flight.count,
-        full=flight.reason,
+        full=flight.reason or (sliced.batch.reason if sliced is not None else ""),
         files=told.files if told else None,
         bytes=told.size if told else None,
         percent=told.percent if told else None,
@@ -268,6 +286,8 @@ def _mirror_line(mirror: MirrorStatus, at: float) -> str:
     if mirror["reason"]:
         text += f" ({mirror['reason']})"
     lag, next_try = mirror["lag"], mirror["next_try_at"]
+    if mirror["full_pass"] is not None:
+        text += f", full pass {pass_line(mirror['full_pass'])}"
     text += f", {lag:.1f} s behind" if lag is not None else ", in sync"
     text += but_for(mirror)
     if next_try is not None:

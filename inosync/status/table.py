@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from inosync.engine.ailing import paths
 from inosync.status.model import MirrorStatus, Snapshot
+from inosync.status.passing import pass_line, span
 from inosync.status.snapshot import ailing_lines, but_for, source_line
 from inosync.text import many, printable
 
@@ -28,8 +29,6 @@ COLOURS = {
 
 #: How many paths of a mirror the table names, with what to do about them.
 _LINES = 10
-
-_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
 @dataclass(frozen=True)
@@ -115,16 +114,6 @@ def aligned(section: Section) -> list[list[str]]:
     ]
 
 
-def span(seconds: float) -> str:
-    """Return a time span as people say it: 0.4 s, 12 s, 3 min, 2 h, 5 d."""
-    if seconds < 10:
-        return f"{max(0.0, seconds):.1f} s"
-    for size, unit in _UNITS:
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
 def size(count: int) -> str:
     """Return a number of bytes as people say it: 512 B, 1.5 MiB."""
     if count < 1024:
@@ -147,6 +136,8 @@ def _row(mirror: MirrorStatus, at: float) -> Row:
     told = ailing_lines(mirror)
     notes += told[:_LINES] + ([f"and {len(told) - _LINES} more (--json)"] * (len(told) > _LINES))
     pending = mirror["full"] and "full pass"
+    if mirror["full_pass"] is not None:
+        pending = f"full pass {pass_line(mirror['full_pass'])}"
     return Row(
         cells=(
             printable(mirror["node"] or mirror["destination"])

@@ -1,8 +1,14 @@
-"""The files of a source, as they are now: lstat and listing. Decides nothing."""
+"""The files of a source, as they are now: lstat, listing, and whether one is open.
+
+Decides nothing.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
+import stat
 from collections.abc import Iterator
 
 from inosync.config.model import Source
@@ -34,6 +40,30 @@ class Files:
         except OSError:
             return
 
+    def being_written(self, path: bytes) -> bool:
+        """Return whether a program has the file open for writing; also when that is not known.
+
+        The kernel knows: it grants a read lease on a file only while nobody has (fcntl(2)). It is
+        given back at once. On the files of others that takes CAP_LEASE.
+        """
+        status = self.look(path)
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return False
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            descriptor = os.open(b"%b/%b" % (self._root, path), flags)
+        except OSError:
+            return True
+        try:
+            # Who opens it just now has us sent a signal: SIGIO would end us, this one is ignored.
+            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)  # and with it goes the lease
+        return False
+
     def entries(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
         """Give each name in a directory and lstat(2)'s answer; what has gone meanwhile is not."""
         try:
@@ -62,16 +92,34 @@ def changed(source: Source, relative: bytes | None, since: float) -> bool:
     """Return whether a path of the source has changed `since` (Unix time), as far as lstat tells.
 
     Of what is not in the source, the directory that it may have been deleted from is asked. None is
-    a directory above the source.
+    a directory above the source. So has what lies in a directory that got its name since.
     """
     root = os.fsencode(source.path)
     path = os.path.join(root, relative or b"").rstrip(b"/")
-    while len(path) >= len(root):
-        try:
-            return os.lstat(path).st_ctime >= since - _TICK
-        except OSError:
-            path = os.path.dirname(path)
+    status = None
+    while status is None and len(path) >= len(root):
+        status = _look(path)
+        path = os.path.dirname(path)
+    if status is None or status.st_ctime >= since - _TICK:
+        return status is not None
+    while len(path) > len(root):
+        status = _look(path)
+        if status is not None and _renamed(status, since - _TICK):
+            return True
+        path = os.path.dirname(path)
     return False
+
+
+def _look(path: bytes) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+def _renamed(status: os.stat_result, since: float) -> bool:
+    """Return whether a directory seems to have been renamed: it changed, and nothing in it did."""
+    return status.st_ctime >= since and status.st_ctime - status.st_mtime > _TICK
 
 
 def first_inside(directory: bytes, *, most: int = 10_000) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 
 from inosync.changes.changes import Changes
-from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_MODIFY
+from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_CLOSE_WRITE, IN_MODIFY
 from inosync.config.model import Config, Source
 from inosync.errors import WatchError
 from inosync.watch.blind import blind, interval
@@ -28,7 +28,7 @@ _LOTS = 64
 
 def _asked(config: Config) -> tuple[object, ...]:
     """Return what a config says that a source has to be watched and looked through by."""
-    watched_for = (config.emask, bool(config.eopen or config.rsettle))
+    watched_for = (config.emask, bool(config.eopen))
     more = (config.wmarker, config.allow_empty, config.rbigsize, config.rsettle, config.rpoll)
     return (*watched_for, *more)
 
@@ -63,8 +63,11 @@ class Lookout:
         self.unannounced = False  # no event tells when it can be watched
         self._root_only = root_only
         self._emask = config.emask
-        # What is not at rest shows by being written to.
-        self._mask = config.emask | (IN_MODIFY if config.eopen or config.rsettle else 0)
+        # What is not at rest shows by being written to, and truncate(2) by nothing else.
+        closed = config.emask & IN_CLOSE_WRITE
+        listens = config.eopen or config.rsettle or closed
+        self._mask = config.emask | (IN_MODIFY if listens else 0)
+        self._only_closed = bool(closed) and not config.eopen
         self._asked = _asked(config)
 
     def fits(self, source: Source, config: Config) -> bool:
@@ -206,7 +209,12 @@ class Lookout:
     def read(self) -> tuple[Changes, Seen]:
         """Return the changes that the kernel has reported and the rules admit."""
         seen = self._watching().read()
-        return sift(seen.files, seen.directories, self._emask, self.filters), seen
+        changes = sift(seen.files, seen.directories, self._emask, self.filters)
+        if self._only_closed and changes.written:
+            # A file that nobody has open will not be closed: truncate(2) needs no descriptor.
+            done = (path for path in changes.written if not self.files.being_written(path))
+            changes.entries.update(dict.fromkeys(done))
+        return changes, seen
 
     def reconcile(self) -> None:
         """Look through the whole source anew, without a gap in watching; then :meth:`walk`."""

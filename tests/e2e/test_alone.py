@@ -171,6 +171,16 @@ def test_once_says_which_mirror_is_not_equal(
     assert not compare(source, local.root)
 
 
+@pytest.mark.parametrize("dot", ["", "./"])
+def test_a_source_with_nothing_to_send_does_not_become_its_destination(
+    ask: Callable, source: Path, tmp_path: Path, dot: str
+) -> None:
+    conf = settings(source, f"{tmp_path}/not there", rexcludes=[f"/{source.name}/*"])
+    conf["wpath"] = f"{source.parent}/{dot}{source.name}"
+    assert ask(conf, "--once").returncode == 0
+    assert [path.name for path in (tmp_path / "not there").iterdir()] == [source.name]
+
+
 @pytest.mark.parametrize("code", [23, 24])
 def test_once_is_not_content_with_a_part(
     ask: Callable, source: Path, local: Place, fakersync: FakeRsync, code: int
@@ -446,6 +456,7 @@ def test_a_node_that_never_answers_is_given_up(
     assert lines_with(result.stdout, "problem", "no answer within 1 s")
 
 
+@pytest.mark.skipif("INOSYNC_RRSYNC" in os.environ, reason="rrsync lets no script look there")
 def test_what_ssh_tells_of_a_node(
     ask: Callable, source: Path, ssh_server: SshServer, tmp_path: Path
 ) -> None:

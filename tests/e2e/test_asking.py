@@ -247,7 +247,7 @@ def test_a_held_source_is_not_compared_and_nobody_waits_for_it(
     for options in (["--verify"], ["--verify", "--repair"]):
         asked = ask(daemon, *options)
         assert asked.returncode == 1, asked
-        assert "NOT COMPARED: the daemon holds the source: it" in asked.stdout
+        assert "NOT COMPARED: the daemon holds it: the source " in asked.stdout
     answer = control.ask([(door, None)], "wait", node="", seconds=20, impatient=True)
     assert (answer["synced"], answer["seconds"] < 10) == (False, True)
 

@@ -175,6 +175,8 @@ def test_a_file_that_is_never_closed_and_no_eopen(
     with open(source / "log", "ab", buffering=0) as log:
         wait_equal(source, local.root)
         log.write(b"unseen")
+        os.truncate(source / "first", 2)
+        until(lambda: (local.root / "first").stat().st_size == 2, what="what was cut short")
         write(source, "seen", "x")
         wait_equal(source, local.root)
 

@@ -83,7 +83,8 @@ def test_a_failed_batch_is_carried_again_with_what_came_since(
     until(lambda: len(spied()) == 1, what="the failure")
     write(source, "d2/2", "changed")
     wait_equal(source, local.root)
-    assert {b"./d1/1", b"./d2/2"} <= {name for call in spied()[1:] for name in names(call)}
+    # The run that was cut short may have left something in d1.
+    assert {b"./d1/", b"./d2/2"} <= {name for call in spied()[1:] for name in names(call)}
     assert all("-ltrp" not in call.argv for call in spied())
 
 
@@ -131,6 +132,7 @@ def test_a_batch_of_very_many_names_is_one_run(
         }
     )
     daemon.wait_for_log("in sync (first pass", seconds=120)
+    before = len(fakersync.calls())
 
     def events() -> int:
         return int(status(daemon)["sources"][0]["events"])
@@ -140,7 +142,7 @@ def test_a_batch_of_very_many_names_is_one_run(
             until(lambda least=number: events() >= least, what="the events to be read")
         (source / f"{number % 100}/{number}/file").write_text("changed")
     wait_equal(source, local.root, seconds=120)
-    (call,) = fakersync.calls()[1:]
+    (call,) = fakersync.calls()[before:]
     assert len([name for name in names(call) if name.endswith(b"/file")]) == count
 
 
@@ -155,9 +157,10 @@ def test_a_huge_batch_is_a_full_pass(
     fakersync.always(delegate=True)
     daemon = inosync(settings(source, local.node, rscope="changes", rsync=str(fakersync.path)))
     daemon.wait_for_log("in sync (first pass")
+    before = len(fakersync.calls())
     fakersync.always(delegate=True, hold=True)
     write(source, "new", "x")
-    fakersync.wait_for_calls(2)
+    fakersync.wait_for_calls(before + 1)
     for path in paths:
         os.utime(source / path, (1, 1))  # one event each, which the kernel's queue has room for
     until(
@@ -167,7 +170,7 @@ def test_a_huge_batch_is_a_full_pass(
     )
     fakersync.release()
     wait_equal(source, local.root)
-    _, held, huge = fakersync.calls()
+    held, huge = fakersync.calls()[before:]
     assert b"./new" in names(held)
     assert "-ltrp" in huge.argv
     daemon.wait_for_log("more than 10000 paths have changed")

@@ -50,10 +50,11 @@ def put_giant(source: Path) -> None:
 
 
 @contextlib.contextmanager
-def held_on_its_way(daemon: Daemon, root: Path) -> Iterator[None]:
+def held_on_its_way(daemon: Daemon, root: Path, *, stays: bool = True) -> Iterator[None]:
     """Wait until a giant is being written below `root`, and stop its run for as long as this lasts.
 
-    What a test does meanwhile takes place beside the giant, however slow the machine is.
+    What a test does meanwhile takes place beside the giant, however slow the machine is. What has
+    been written of it `stays`, or goes with its directory.
     """
 
     def on_its_way() -> bool:
@@ -71,7 +72,7 @@ def held_on_its_way(daemon: Daemon, root: Path) -> Iterator[None]:
     processes.kill(lane, signal.SIGSTOP)
     assert on_its_way(), "the giant has arrived before its run could be stopped"
     yield
-    assert on_its_way(), "what the giant's run was writing to has been deleted"
+    assert on_its_way() == stays, "what the giant's run was writing to"
     processes.kill(lane, signal.SIGCONT)
 
 
@@ -112,14 +113,19 @@ def test_a_giant_that_is_deleted_on_its_way_does_not_come_back(
     node = {"node": local.node, "rspeed": 200, "rscope": scope}
     daemon = inosync(SETTINGS | {"wpath": f"{source}/", "rnodes": [node]})
     write(source, "d/small", "x")
+    write(source, "e/.env.sample", "named like a temporary file")
     wait_equal(source, local.root)
     put_giant(source)  # some seconds
-    with held_on_its_way(daemon, local.root):
+    with held_on_its_way(daemon, local.root, stays=False):
+        shutil.rmtree(source / "e")
+        write(source, "e", "a file now")
+        until((local.root / "e").is_file, what="the file in the place of a directory")
         shutil.rmtree(source / "d")
-        until(lambda: not (local.root / "d/small").exists(), what="the deletion")
-    until(lambda: not temporary(local.root), what="its end")
+        until(lambda: not (local.root / "d").exists(), what="the deletion")
+    daemon.wait_for_log(f"(big files): 1 file, {GIANT} bytes")
     wait_equal(source, local.root, seconds=5)
     assert FAILURE not in daemon.log()
+    assert "in sync but for" not in daemon.log()
 
 
 def test_a_giant_that_was_interrupted_goes_on(
@@ -145,6 +151,40 @@ def test_a_giant_that_was_interrupted_goes_on(
     daemon.stop()
     received = re.findall(r" received (\d+) bytes", rsync_daemon.log()[before:])
     assert 0 < sum(map(int, received)) < GIANT * 3 // 4
+
+
+def test_what_a_run_left_that_was_cut_short_is_deleted_without_a_pass(
+    inosync: Callable, source: Path, local: Place
+) -> None:
+    node = {"node": local.node, "rspeed": 100, "rscope": "changes", "rretry": (1, 1)}
+    daemon = inosync(SETTINGS | {"wpath": f"{source}/", "rnodes": [node]})
+    write(source, "d/small", "x")
+    ask = ("-c", daemon.config_file, "--wait", "20")
+    assert run_inosync(*ask, cwd=daemon.folder).returncode == 0
+    passes = daemon.log().count(" -ltrp --delete ")
+
+    def at_work(name: str) -> list[int]:
+        written = [path.name for path in temporary(local.root)]
+        return processes.descendants(daemon.pid) if any(name in each for each in written) else []
+
+    # All processes of a run are killed in the middle of a file.
+    write(source, "d/middle", os.urandom(90_000))
+    processes.kill(until(lambda: at_work(".middle."), what="the file on its way"), signal.SIGKILL)
+    wait_equal(source, local.root)
+
+    # A giant is cut off, of which a part is kept; then it is no giant any more.
+    put_giant(source)
+    until(
+        lambda: sum(each.stat().st_size for each in temporary(local.root)),
+        what="a part of the giant",
+    )
+    with held_on_its_way(daemon, local.root):
+        write(source, "small", "small now").rename(source / "d/giant")
+    processes.kill(at_work(".giant."), signal.SIGTERM)
+    until(lambda: list(local.root.rglob(".inosync-partial")), what="what is kept of it")
+    wait_equal(source, local.root)
+    assert not leftovers(local.root)
+    assert daemon.log().count(" -ltrp --delete ") == passes
 
 
 @pytest.fixture
@@ -255,6 +295,11 @@ def test_who_waits_for_all_waits_for_files_that_settle(
     asked = run_inosync(*ask, "0.1", cwd=daemon.folder)
     assert asked.returncode == 5
     assert ": 1 file not at rest" in asked.stdout + asked.stderr
+    # A directory is no file that has to rest, whatever its name is.
+    (source / "b.iso").mkdir()
+    until((local.root / "b.iso").exists, what="the directory")
+    (source / "b.iso").chmod(0o750)
+    until(lambda: (local.root / "b.iso").stat().st_mode & 0o777 == 0o750, what="its mode")
     assert not (local.root / "a.iso").exists()
     assert run_inosync(*ask, "20", cwd=daemon.folder).returncode == 0
     assert (local.root / "a.iso").exists()

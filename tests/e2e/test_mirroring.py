@@ -143,13 +143,14 @@ def test_an_unpacked_archive_of_5000_files(
 def test_directories_that_rsync_has_for_itself_in_a_mirror_stay(
     inosync: Callable, source: Path, tmp_path: Path
 ) -> None:
-    mirrors = {name: tmp_path / name for name in ("beside", "below", "making")}
+    mirrors = {name: tmp_path / name for name in ("beside", "below", "making", "suffix")}
     for mirror in mirrors.values():
         (mirror / "tmp").mkdir(parents=True)
     extras = {
         "beside": "--backup --backup-dir=.old",
         "below": f"--backup --backup-dir={mirrors['below']}/a/old",
         "making": "--temp-dir=tmp",
+        "suffix": "--backup --suffix=~old",
     }
     nodes = [{"node": f"{mirrors[name]}/", "extra": extra} for name, extra in extras.items()]
     nodes[1]["rscope"] = "changes"
@@ -174,6 +175,9 @@ def test_directories_that_rsync_has_for_itself_in_a_mirror_stay(
     kept = {path.relative_to(mirrors["below"]).as_posix() for path in mirrors["below"].rglob("*")}
     assert kept == {"first", "d", "a", "a/old", "a/old/d", "a/old/d/e"}
     assert (mirrors["making"] / "tmp").is_dir()
+    kept = {path.relative_to(mirrors["suffix"]).as_posix() for path in mirrors["suffix"].rglob("*")}
+    assert kept == {"first", "d", "d~old", "d~old/d", "d~old/d/e~old"}
+    assert (mirrors["suffix"] / "d").is_symlink()
     assert "; next try in" not in daemon.log()
 
 

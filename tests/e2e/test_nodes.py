@@ -178,6 +178,7 @@ def test_what_is_wrong_with_a_node_is_said_once_with_its_cure(
     wait_equal(source, local.root)
     line = next(line for line in daemon.log().splitlines() if said in line)
     assert "next try in" in line
+    daemon.wait_for_log("  command: ")
     assert daemon.log().count("  command: ") == 1
 
 

@@ -75,6 +75,8 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
         # Killed in the middle of a change.
         write(source, "d0/3", "and it is killed")
         daemon.kill()
+        # Its run may have been killed, too.
+        write(mirror, "d0/.3.Ab12Cd", "half of it")
         write(source, "d0/6", "killed")
         daemon.start()
         wait()

@@ -15,9 +15,12 @@ import pytest
 from support.daemon import PROJECT
 from support.trees import compare
 
+from inosync.config.settings import SETTINGS
+
 sys.path.insert(0, str(PROJECT / "benchmarks"))
 
 import soaking
+from soak_configs import DRAWN, PLACES, trials
 from soak_faults import FAULTS, RESTARTS
 from soak_source import KEEP, MOST_ENTRIES, OPERATIONS, RestlessSource
 
@@ -29,6 +32,17 @@ SECONDS = 600 if DEEP else 70  # half a minute more until all is compared
 @pytest.mark.timeout(SECONDS + 200)  # what has to become equal has a deadline of its own
 def test_soak(tmp_path: Path) -> None:
     assert soaking.run(tmp_path, seed=SEED, seconds=SECONDS), "see what it printed"
+
+
+@pytest.mark.timeout(SECONDS + 300)
+def test_random_configs(tmp_path: Path) -> None:
+    problems = trials(tmp_path, seed=SEED, seconds=SECONDS, most=None if DEEP else 2, steps=10)
+    assert not problems, "\n".join(problems)
+
+
+def test_every_setting_is_drawn() -> None:
+    assert DRAWN.keys() | PLACES == {setting.name for setting in SETTINGS}
+    assert DRAWN.keys().isdisjoint(PLACES)
 
 
 def test_the_plan_is_the_same_for_the_same_seed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -43,4 +44,36 @@ def test_where_events_do_not_tell_all_it_is_looked_through_before_anything_is_se
     assert lookout.walked
     assert lookout.poll.ready
     assert not lookout.sees_all
+    lookout.close()
+
+
+def test_without_eopen_a_truncated_file_is_heard_and_an_open_one_is_not(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"some lines")
+    (tmp_path / "data").write_bytes(b"some bytes")
+    source = make_source(str(tmp_path))
+    lookout = Lookout(source, make_config([make_pair(source)], eopen=0.0))
+    assert lookout.open() == ""
+    assert not lookout.walk()
+
+    def heard() -> list[bytes]:
+        changes, _ = lookout.read()
+        return list(changes.entries)
+
+    os.truncate(tmp_path / "data", 4)
+    assert heard() == [b"data"]
+    with open(tmp_path / "log", "r+b", buffering=0) as log:
+        log.write(b"more")
+        assert heard() == []
+        os.truncate(tmp_path / "log", 2)
+        assert heard() == []
+        log.write(b"more")
+    assert heard() == [b"log"]
+    # What is no file is never open; and what has gone has an event of its own.
+    os.symlink("data", tmp_path / "link")
+    os.truncate(tmp_path / "data", 2)
+    (tmp_path / "data").unlink()
+    assert heard() == [b"link"]
+    with open(tmp_path / "log", "ab"):
+        assert lookout.files.being_written(b"log")
+    assert not any(map(lookout.files.being_written, (b"log", b"link", b"data", b"")))
     lookout.close()

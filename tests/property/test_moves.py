@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from property.test_plan import EXTRAS, HOSTILE_NAMES, KINDS, RSYNC, Batch, Case, Step, World
 from support.configs import make_config, make_pair
+from support.random_work import EXTRAS, KINDS, RSYNC, Batch, Case, Step, World
 from support.servers import RsyncDaemon, Server
+from support.trees import HOSTILE_NAMES
 from support.waiting import until
 
 from inosync.engine.actions import Say, Start

@@ -11,6 +11,7 @@ from inosync.status.model import (
     DriftStatus,
     FailureStatus,
     MirrorStatus,
+    PassStatus,
     RunStatus,
     Snapshot,
     SourceStatus,
@@ -28,6 +29,17 @@ NODES = (
 SOURCES = ("/srv/www", "/srv/mail")
 DEAD = NODES[3]
 SINCE = 4 * 3600.0
+
+#: A pass in slices, for one that is to have one.
+PASS = PassStatus(
+    reason="rfull",
+    started_at=AT - 60,
+    seconds=60.0,
+    percent=40,
+    directories=400,
+    files=5000,
+    left=90.0,
+)
 
 
 def scene_snapshot() -> Snapshot:
@@ -92,6 +104,7 @@ def mirror(path: str, node: str, number: int) -> MirrorStatus:
         )
         if busy
         else None,
+        full_pass=None,
         last_success_at=AT - SINCE - 31 if dead else AT - 23 - 12 * number,
         last_failure=FailureStatus(
             at=AT - 71 - number,

@@ -137,7 +137,8 @@ class SshServer(Server):
     """A real sshd that lets the current user in with a key of its own.
 
     ``bin`` holds an `ssh` that knows key, port and host key, as ~/.ssh/config would tell them:
-    put it first on PATH (`environment`). `config` serves ``ssh -F CONFIG testhost``.
+    put it first on PATH (`environment`). `config` serves ``ssh -F CONFIG testhost``. With
+    INOSYNC_RRSYNC=1 in the environment the key does nothing but rsync, beside and in its folder.
     """
 
     greets_with = b"SSH-"
@@ -155,6 +156,9 @@ class SshServer(Server):
                 check=True,
             )
         shutil.copy(folder / "user_key.pub", folder / "authorized_keys")
+        self._top = str(folder.parent) if os.environ.get("INOSYNC_RRSYNC") else ""
+        if self._top:
+            self.restrict(f'restrict,command="{program("rrsync")} -wo -no-lock {self._top}"')
         host_key = (folder / "host_key.pub").read_text()
         (folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key}")
         self._write_server_config()
@@ -220,7 +224,7 @@ class SshServer(Server):
 
     def url(self, path: str | Path) -> str:
         """Return the destination of an absolute path on this server."""
-        return f"ssh://{self.user}@127.0.0.1:{self.port}{path}"
+        return f"ssh://{self.user}@127.0.0.1:{self.port}{str(path).removeprefix(self._top)}"
 
     def environment(self) -> dict[str, str]:
         """Return what a program that calls `ssh` needs in its environment to get in."""

@@ -85,6 +85,14 @@ def test_the_same_once_more() -> None:
     assert (again.since, again.count, again.sample) == (NOW, 1, (b"a",))
 
 
+def test_the_same_with_deletions() -> None:
+    batch = Batch(NOW, 1, (b"d/a",), changes=entries(b"d/a"), named=True, repeated=True)
+    more = batch.with_levels([b"d"])
+    assert more.changes == {Change(b"d/a", Kind.ENTRY), Change(b"d", Kind.LEVEL)}
+    assert (more.since, more.count, more.named, more.repeated) == (NOW, 1, True, True)
+    assert batch.nameless().with_levels([b"d"]).changes is None
+
+
 def entries(*paths: bytes) -> Changes:
     return Changes.of(Change(path, Kind.ENTRY) for path in paths)
 

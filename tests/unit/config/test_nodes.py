@@ -207,12 +207,6 @@ def test_links_on_the_mirror_that_are_followed(script: Script) -> None:
     assert warning.endswith("is written to and emptied, outside of the mirror even")
 
 
-def test_old_versions_that_keep_their_directory(script: Script) -> None:
-    (warning,) = script.load("extra = '-ab --suffix=.old'").warnings
-    assert "extra has -b without --backup-dir" in warning
-    assert script.load("extra = '--backup --backup-dir=/old'").warnings == ()
-
-
 def test_sources_and_nodes_in_order(script: Script) -> None:
     config = script.load("rpaths = ['/w', '/e']\nrnodes = ['a:', 'b:']", base=TWO)
     assert [source.path for source in config.sources] == [str(script.www), str(script.etc)]

@@ -247,7 +247,9 @@ def test_what_a_rename_hides_is_not_excused() -> None:
 
 def test_a_person_who_wants_a_pass_has_them_tried() -> None:
     engine, mirror = failed(BLIND)
+    order(engine, NOW)
     engine.release("asked for", NOW)
+    engine.exited(mirror, Outcome(0, listed=True), NOW)
     assert order(engine, NOW).order.blind == set()
     assert mirror.ailing[b"dir"].retry_at == 0.0
 
@@ -367,6 +369,23 @@ def test_many_that_are_well_again_are_one_line() -> None:
     assert said(engine.due(NOW + 1))[0] == (
         "/srv/www -> n0:/m: well again: 0, 1, 2, …, 1 path left"
     )
+
+
+def test_of_old_versions_it_is_said_where_they_go() -> None:
+    known = Ailing(Complaint(b"a/A", Cause.IN_THE_WAY, "no way"), NOW, 1, NOW)
+    pair = make_pair(None, "h:/m", extra=("-b", "--suffix=.1"))
+    name, what, todo = ailing.described(known, pair, {b"a/A": b"a/A/f.1"}, user="u")
+    assert (name, what) == ("a/A", "is a directory on the node that keeps old versions: a/A/f.1")
+    assert todo == "the next run moves them to a/A.1; if that fails, move a/A.1 away on h"
+
+
+def test_the_run_that_names_it_again_is_told_of_what_is_in_the_way() -> None:
+    way = Account((Complaint(b"A", Cause.IN_THE_WAY, "no way"), unreadable(b"B")))
+    engine, _ = failed(Outcome(23, account=way))
+    assert order(engine, NOW + 1).order.barred == {b"A"}
+    engine, mirror = failed(Outcome(23, account=way))
+    engine.changed(mirror.pair.source, Changes.of([Change(b"C", Kind.ENTRY)]), NOW)
+    assert order(engine, NOW + 0.1).order.barred == frozenset()
 
 
 def test_what_is_in_the_way_is_named_with_what_keeps_it() -> None:

@@ -10,12 +10,15 @@ from support.engines import (
     ONE,
     comparing,
     comparisons,
+    held_source,
     make_engine,
     said,
     started,
     starts,
 )
 
+from inosync.changes.batch import Batch
+from inosync.changes.changes import Change, Changes, Kind
 from inosync.engine.actions import (
     DEBUG,
     INFO,
@@ -25,10 +28,14 @@ from inosync.engine.actions import (
     Terminate,
 )
 from inosync.engine.ailing import Ailing
+from inosync.engine.apart import NOTHING, Apart, Left
 from inosync.engine.mirror import State
 from inosync.rsync.causes import Cause
 from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.differences import Difference, Drift
+
+#: What a comparison did not look at.
+LEFT_OUT = Apart({b"x": Left("is so")})
 
 
 def test_to_repair_is_to_compare_contents_and_frees_no_hold() -> None:
@@ -187,3 +194,74 @@ def test_a_comparison_sees_all_but_what_ails() -> None:
     mirror.ailing = {b"bad": Ailing(bad, NOW, 1, NOW + 10 * DAY)}
     engine.exited(mirror, Outcome(23, account=Account((bad,)), drift=DRIFTED), NOW + DAY)
     assert (mirror.comparison.drift, mirror.comparison.doubt) == (DRIFTED, "")
+
+
+def test_what_was_heard_and_what_is_left_is_no_drift() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    source = mirror.pair.source
+    engine.changed(source, Changes.of([Change(b"new", Kind.TREE)]), NOW + DAY)
+    apart = Apart({b"a.iso": Left("is not at rest")})
+    paths = (b"new/below", b"a.iso", b"./", b"other")
+    found = [Difference(path, "times") for path in paths]
+    assert list(engine.drifted(mirror, found, apart)) == found[3:]
+
+
+def test_what_is_offered_while_it_is_compared_makes_it_void() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    mirror.offer(Batch(NOW, 1))
+    engine.exited(mirror, Outcome(0, drift=DRIFTED), NOW + DAY + 1)
+    assert mirror.comparison.drift == Drift()
+    assert mirror.comparison.due_at == NOW + DAY + 601
+
+
+def test_what_it_could_not_see_is_named_or_it_failed() -> None:
+    bad = Complaint(b"bad", Cause.UNREADABLE, "")
+    for account, made in (
+        (Account((bad,)), True),
+        (Account((bad,), undeleted=True), False),
+        (Account((bad,), understood=False), False),
+        (Account(), False),
+    ):
+        engine = comparing()
+        mirror = engine.mirrors[0]
+        engine.exited(mirror, Outcome(23, account=account, apart=LEFT_OUT), NOW + DAY)
+        assert (mirror.comparison.made_at is not None, bool(mirror.comparison.doubt)) == (
+            made,
+            not made,
+        )
+        assert mirror.comparison.apart == (LEFT_OUT if made else NOTHING)
+
+
+def test_equal_again_names_what_was_not_compared() -> None:
+    engine = comparing()
+    mirror = engine.mirrors[0]
+    engine.exited(mirror, Outcome(0, drift=DRIFTED), NOW + DAY)
+    engine.due(NOW + 2 * DAY)
+    engine.exited(mirror, Outcome(0, apart=LEFT_OUT), NOW + 2 * DAY)
+    (line,) = said(engine.due(NOW + 2 * DAY))
+    assert line.endswith("equal to the source again but for what was not compared, 1 path: x is so")
+
+
+def test_what_is_left_apart_is_gathered_from_both_lanes() -> None:
+    engine = make_engine(rbigsize=1000, rsettle=(("*.iso", 60.0),))
+    mirror, lane = engine.mirrors
+    source = mirror.pair.source
+    one = Changes.of([Change(b"big", Kind.ENTRY)])
+    bad = Complaint(b"bad", Cause.UNREADABLE, "")
+    lane.ailing = {b"bad": Ailing(bad, NOW, 1, NOW + 10 * DAY)}
+    engine.changed(source, Changes.of([Change(b"a.iso", Kind.ENTRY)]), NOW)
+    assert not engine.beside_giants(mirror)
+    lane.offer(Batch(NOW, 1, changes=one))
+    apart = engine.apart(mirror, lost=frozenset([b"disk"]))
+    assert apart.paths.keys() == {b"a.iso", b"bad", b"disk", b"big"}
+    assert not apart.giants
+    assert engine.beside_giants(mirror)
+    lane.seek(NOW)
+    assert engine.apart(mirror).giants == 1000
+
+
+def test_a_held_source_is_held_for_each_node_that_is_not_free() -> None:
+    engine, _ = held_source("n1:/m")
+    assert [engine.held_for(mirror) for mirror in engine.mirrors] == ["is gone", ""]

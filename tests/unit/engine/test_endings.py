@@ -36,7 +36,7 @@ from inosync.engine.mirror import State
 from inosync.engine.records import Failure
 from inosync.engine.roster import GRACE
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Renew
+from inosync.planning.steps import Clear, Renew, Step
 from inosync.rsync.output import Transferred
 
 
@@ -247,6 +247,18 @@ def test_what_was_renewed_need_not_be_deleted(code: int, left: set[bytes]) -> No
     assert mirror.work.steps == (() if left else (PAVE,))
 
 
+@pytest.mark.parametrize(
+    ("first", "text"),
+    [(Clear(b"t", (b"./t",)), "old versions are in the way"), (PAVE, "renamed, to be sent again")],
+)
+def test_a_step_that_fails_says_what_for_it_was(first: Step, text: str) -> None:
+    engine, mirror = stepping()
+    step(engine, mirror, first, PAVE)
+    engine.exited(mirror, Outcome(12), NOW + 1)
+    assert mirror.work.steps == ()
+    assert any(text in told for told in said(engine.due(NOW + 1), DEBUG))
+
+
 def test_what_was_kept_back_for_a_deletion_is_carried_once_more() -> None:
     engine, mirror = stepping()
     mirror.stepped(well=False)
@@ -353,3 +365,14 @@ def test_a_source_that_is_watched_anew_ends_its_runs_and_is_compared_by_contents
     engine.watched(source, NOW + 1000, reason="its path leads elsewhere", contents=True)
     assert starts(engine.due(NOW + 1000)) == [mirror]
     assert mirror.thorough
+
+
+def test_a_limit_that_a_reload_took_away_holds_no_rehearsed_run() -> None:
+    engine = make_engine(rmaxdelete=5)
+    started(engine)
+    mirror = engine.mirrors[0]
+    engine.configure(make_config(engine.config.pairs), NOW)
+    engine.exited(mirror, Outcome(0, Transferred(deleted=6)), NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.order.kind is not RunKind.REHEARSAL
+    assert mirror.state is State.RUNNING

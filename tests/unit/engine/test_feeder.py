@@ -34,9 +34,11 @@ from inosync.engine.actions import (
     Terminate,
 )
 from inosync.engine.engine import Engine
-from inosync.engine.memory import ROLLED_BACK
+from inosync.engine.memory import ROLLED_BACK, Recalled
 from inosync.engine.mirror import State
+from inosync.planning.order import RunKind
 from inosync.planning.scan import Answer, Question
+from inosync.planning.slices import Course, course_of
 
 
 def test_a_change_waits_for_edelay_and_then_runs_on_every_node() -> None:
@@ -246,7 +248,8 @@ def test_what_is_sought_counts_for_those_who_ask_meanwhile() -> None:
     assert mirror.done < number
     mirror.found(None)
     assert (mirror.done, mirror.since) == (number, NOW)
-    assert mirror.pending == full_pass("start-up", NOW)
+    assert mirror.passing is not None
+    assert mirror.passing.batch == full_pass("start-up", NOW)
 
 
 @pytest.mark.parametrize("found", [True, False])
@@ -270,15 +273,16 @@ def test_what_has_no_names_any_more_is_looked_for(found: bool) -> None:
     (order,) = [a.order for a in engine.due(NOW + 2) if isinstance(a, Start)] or [None]
     if order is not None:
         # Not what else was in doubt: it has changed since, so it is found.
-        assert (order.batch.changes, order.batch.doubts) == (ONE, NO_DOUBTS)
+        assert order.batch.doubts == NO_DOUBTS
+        assert order.batch.changes == {*ONE, Change(b"", Kind.LEVEL)}
         assert mirror.done == 0
         engine.exited(mirror, Outcome(0), NOW + 3)
     assert (order is not None) is found
     assert (mirror.since, mirror.done) == (None, mirror.offered)
 
 
-def known(engine: Engine, *numbers: int) -> dict[str, Question]:
-    return {engine.mirrors[number].name: Question(5) for number in numbers}
+def known(engine: Engine, *numbers: int, rest: Course | None = None) -> dict[str, Recalled]:
+    return {engine.mirrors[number].name: Recalled(Question(5), rest) for number in numbers}
 
 
 def beginning(init: object) -> Engine:
@@ -312,6 +316,28 @@ def test_when_all_is_to_be_sure_a_pass_follows() -> None:
     assert action.order.batch.reason == "start-up"
     engine.exited(one, Outcome(0), NOW)
     assert (one.since, one.done) == (None, one.offered)
+
+
+def test_what_runs_before_the_start_may_have_left_there_is_deleted() -> None:
+    engine = beginning("changed")
+    one, _ = engine.mirrors
+    engine.due(NOW)
+    engine.found(one, Answer(Changes.of([Change(b"d/f", Kind.ENTRY)])), NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.order.batch.changes == {Change(b"d/f", Kind.ENTRY), Change(b"d", Kind.LEVEL)}
+    engine.exited(one, Outcome(0), NOW)
+    (source,) = engine.config.sources
+    engine.resync(source, "overflow", NOW + 1, known=known(engine, 0))
+    engine.found(one, Answer(Changes.of([Change(b"d/f", Kind.ENTRY)])), NOW + 1)
+    (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start) and a.mirror is one]
+    assert action.order.batch.changes == {Change(b"d/f", Kind.ENTRY)}
+    # What a run named that was cut short may be too much to be remembered.
+    engine.exited(one, Outcome(-9, cut=True, homes=frozenset((b"d",))), NOW + 2)
+    engine.resync(source, "overflow", NOW + 2, known=known(engine, 0))
+    engine.found(one, Answer(Changes.of([Change(b"e/f", Kind.ENTRY)])), NOW + 2)
+    (action,) = [a for a in engine.due(NOW + 900) if isinstance(a, Start) and a.mirror is one]
+    assert action.order.batch.changes is not None
+    assert set(action.order.batch.changes.levels) == {b"d", b"e"}
 
 
 def test_an_older_state_of_the_source_is_a_pass() -> None:
@@ -459,3 +485,34 @@ def test_a_mirror_is_behind_when_a_file_is_written_and_not_closed() -> None:
     engine = make_engine(eopen=60.0)
     engine.changed(engine.config.sources[0], written(b"f"), NOW)
     assert engine.behind_since(engine.mirrors[0]) == NOW
+
+
+def test_a_pass_goes_on_where_it_was_behind_what_has_changed() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = engine.mirrors
+    (source,) = engine.config.sources
+    rest = course_of([("tree", b"a")], sizes=True, weight=1, directories=1, files=0)
+    engine.resync(source, "start-up", NOW, known=known(engine, 0, rest=rest))
+    assert mirror.passing is None
+    engine.found(mirror, Answer(ONE), NOW)
+    (first,) = [a.order for a in engine.due(NOW) if isinstance(a, Start)]
+    assert first.batch.sample == (b"f",)
+    engine.exited(mirror, Outcome(0, listed=True), NOW)
+    (then,) = [a.order for a in engine.due(NOW) if isinstance(a, Start)]
+    assert (then.kind, then.course) == (RunKind.SLICE, rest)
+    # What is known of it is no more than what goes on already.
+    engine.resync(source, "overflow", NOW, known=known(engine, 0, rest=rest))
+    engine.found(mirror, Answer(Changes()), NOW)
+    assert mirror.passing is not None
+    assert len(mirror.passing.batches) == 1
+
+
+def test_of_a_source_in_doubt_all_of_the_pass_is_made() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = engine.mirrors
+    rest = course_of([("tree", b"a")], sizes=True, weight=1, directories=1, files=0)
+    (source,) = engine.config.sources
+    engine.resync(source, "start-up", NOW, known=known(engine, 0, rest=rest))
+    engine.found(mirror, None, NOW)
+    assert mirror.passing is not None
+    assert mirror.passing.course.todo == Course().todo

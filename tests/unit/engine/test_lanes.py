@@ -158,6 +158,43 @@ def test_and_so_is_what_was_carried_while_it_failed() -> None:
     assert starts(engine, NOW + 3) == [ordinary]
 
 
+def test_what_it_left_when_it_was_cut_short_is_deleted_when_it_has_no_work() -> None:
+    engine = make_engine(node={"rscope": "changes"})
+    ordinary, lane = engine.mirrors
+    change(engine, BIG)
+    engine.due(NOW)
+    engine.exited(ordinary, RAN, NOW)
+    cut = Outcome(-9, command="rsync", cut=True, homes=frozenset((b"d",)))
+    engine.exited(lane, cut, NOW + 1)
+    (action,) = begun(engine.due(NOW + 1))
+    assert (action.mirror, action.order.lenient) == (ordinary, True)
+    _, owed = engine.owed()[0]
+    engine.exited(ordinary, RAN, NOW + 1)
+    assert ordinary.done < owed
+    assert starts(engine, NOW + 9) == [lane]
+    engine.exited(lane, RAN, NOW + 10)
+    (action,) = begun(engine.due(NOW + 10))
+    assert (action.mirror, action.order.lenient) == (ordinary, False)
+    assert action.order.batch.changes is not None
+    assert Change(b"d", Kind.LEVEL) in action.order.batch.changes
+    engine.exited(ordinary, RAN, NOW + 11)
+    assert ordinary.done >= owed
+
+
+def test_a_pass_of_its_own_that_was_cut_short_is_followed_by_one_that_deletes() -> None:
+    engine = make_engine(node={"rscope": "changes"})
+    ordinary, lane = engine.mirrors
+    change(engine, BIG)
+    engine.due(NOW)
+    engine.exited(ordinary, RAN, NOW)
+    engine.exited(lane, Outcome(-9, command="rsync", cut=True), NOW + 1)
+    assert starts(engine, NOW + 9) == [lane]
+    engine.exited(lane, RAN, NOW + 10)
+    (action,) = begun(engine.due(NOW + 10))
+    assert (action.mirror, action.order.lenient) == (ordinary, False)
+    assert action.order.batch.reason == "a run for big files was cut short"
+
+
 def test_a_failed_run_beside_it_is_simply_tried_again() -> None:
     engine = make_engine()
     ordinary, lane = engine.mirrors
@@ -359,10 +396,32 @@ def test_what_a_run_carries_is_not_left_out_because_it_changes_again() -> None:
     assert full.changes == {ISO}
 
 
+def test_what_is_heard_before_a_run_begins_is_left_out_as_well() -> None:
+    engine = settling()
+    change(engine, SMALL)
+    (action,) = begun(engine.due(NOW))
+    assert engine.updated(action) == action
+    change(engine, ISO)
+    later = engine.updated(action)
+    assert later.order.left_out == {ISO.path}
+    assert action.order.alone
+    assert not later.order.alone
+
+
 def test_deletions_and_new_directories_do_not_wait() -> None:
     engine = settling()
     change(engine, Change(b"d", Kind.LEVEL), Change(b"x.iso", Kind.TREE))
     assert starts(engine, NOW) == engine.mirrors
+
+
+def test_a_directory_with_such_a_name_does_not_wait() -> None:
+    engine = settling()
+    mode = Change(b"x.iso", Kind.ATTRIBUTES)
+    (source,) = engine.config.sources
+    engine.changed(source, Changes.of([mode]), NOW, no_files=[mode.path])
+    (action,) = begun(engine.due(NOW))
+    assert action.order.batch.changes == {mode}
+    assert action.order.left_out == frozenset()
 
 
 def test_files_that_were_found_young_wait_for_the_rest_of_their_time() -> None:
@@ -472,3 +531,28 @@ def test_what_a_lane_owes_is_known_to_the_other() -> None:
     alone = make_engine(rbigsize=0)
     change(alone, SMALL)
     assert [a.order.owed for a in begun(alone.due(NOW))] == [frozenset()]
+
+
+@pytest.mark.parametrize(
+    ("to", "restricted", "ended", "tidied"),
+    [
+        ("n0:/", True, RAN, True),
+        ("n0:/", True, Outcome(0), False),
+        ("n0:/sub", True, RAN, False),
+        ("n0:/", False, RAN, False),
+    ],
+)
+def test_what_rrsync_makes_for_the_lane_is_deleted_when_it_has_run(
+    to: str, restricted: bool, ended: Outcome, tidied: bool
+) -> None:
+    pair = make_pair(None, to, restricted=restricted, rscope="changes")
+    engine = Engine(make_config([pair], rbigsize=1_000_000, edelay=0.0), lambda: 0.0)
+    engine.watched(pair.source, NOW, reason="")
+    ordinary, lane = engine.mirrors
+    change(engine, SMALL, BIG)
+    assert starts(engine, NOW) == [ordinary, lane]
+    engine.exited(ordinary, RAN, NOW)
+    engine.exited(lane, ended, NOW + 1)
+    assert ordinary.pending is not None
+    assert ordinary.pending.changes is not None
+    assert (b"" in ordinary.pending.changes.levels) == tidied

@@ -7,7 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from inosync.engine.memory import Facts, Known, Place, decode, doubt, encode, untrusted
+from inosync.engine.memory import (
+    MOST_PARTS,
+    Facts,
+    Known,
+    Place,
+    bounded,
+    decode,
+    doubt,
+    encode,
+    untrusted,
+)
+from inosync.planning.slices import Course, course_of
 
 PLACE = Place(7, "disk", frozenset({"ext4"}))
 KNOWN = Known(moment=1000, inode=7, home="disk", highest=990, made_by="a", boot="b")
@@ -46,8 +57,29 @@ def test_what_is_written_is_read() -> None:
     assert decode(encode(known)) == (known, "")
 
 
+PARTS = (("files", b"a"), ("level", b"a"), ("tree", b"a/\xff"))
+
+
+def test_so_is_the_rest_of_a_pass() -> None:
+    rest = course_of(PARTS, sizes=True, weight=70, directories=3, files=67)
+    known = {"one": replace(KNOWN, rest=rest), "two": replace(KNOWN, rest=Course(todo=None))}
+    found, problem = decode(encode(known))
+    assert (found, problem) == (known, "")
+    assert found["one"].rest is not None
+    assert found["one"].rest.parts(9) == PARTS
+
+
+def test_what_is_left_has_a_bound() -> None:
+    many = [("tree", b"%d" % number) for number in range(MOST_PARTS + 1)]
+    assert not bounded(course_of(many, sizes=False, weight=0, directories=0, files=0))
+    assert bounded(course_of(many[1:], sizes=False, weight=0, directories=0, files=0))
+
+
 def with_one(**more: object) -> bytes:
-    return json.dumps({"version": 1, "mirrors": {"x": vars(KNOWN) | more}}).encode()
+    values = {**vars(KNOWN), **more}
+    if "rest" not in more:
+        del values["rest"]
+    return json.dumps({"version": 1, "mirrors": {"x": values}}).encode()
 
 
 @pytest.mark.parametrize(
@@ -64,6 +96,10 @@ def with_one(**more: object) -> bytes:
         (with_one(moment="1"), "broken"),
         (with_one(home=1), "broken"),
         (with_one(ended=1), "broken"),
+        (with_one(rest=1), "broken"),
+        (with_one(rest={"sizes": True, "done": [0, 0], "left": []}), "broken"),
+        (with_one(rest={"sizes": True, "done": [0, 0, 0], "left": [["x", "a"]]}), "broken"),
+        (with_one(rest={"sizes": True, "done": [0, 0, None], "left": []}), "broken"),
         (with_one()[:-5], "broken"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from support.configs import make_source
 
 from inosync.changes.changes import Change, Changes, Kind
+from inosync.changes.doubts import MOST
 from inosync.engine.debounce import Debounce
 from inosync.engine.source import SourceState, without_unsettled
 from inosync.planning.resting_files import Settling, compile_rules
@@ -102,3 +103,18 @@ def test_what_is_in_store_is_not_owed_yet() -> None:
     assert not there.gathering
     there.short = True  # in some directories nothing is heard
     assert there.gathering
+
+
+def test_what_was_heard_may_have_changed() -> None:
+    it = state()
+    assert not it.heard(b"a")
+    it.batch.add(Changes.of([Change(b"tree", Kind.TREE)]), NOW)
+    it.written.add(Changes.of([Change(b"log", Kind.WRITTEN)]), NOW)
+    assert [it.heard(path) for path in (b"tree/below", b"log", b"log/x", b"a")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    it.batch.add(Changes.of(Change(b"%d" % n, Kind.ENTRY) for n in range(MOST + 1)), NOW)
+    assert it.heard(b"a"), "it is not known any more what has changed"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from support.engines import NOW, ONE, changing, make_engine, starts
+from support.engines import NOW, ONE, changing, make_engine, said, starts
 
 from inosync.changes.changes import Changes
 from inosync.changes.doubts import LOST, Doubts
-from inosync.engine.actions import Outcome, Start
+from inosync.engine.actions import DEBUG, Outcome, Start
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Moment, Order, Prepared, RunKind
@@ -120,11 +120,12 @@ def test_what_vanished_before_the_comparison_is_carried_once_more() -> None:
 def test_what_the_run_before_the_comparison_complained_of_counts() -> None:
     complaint = Complaint(b"g", Cause.UNREADABLE, "oops")
     engine, mirror = flying(b"f")
-    torn = Outcome(23, listed=True, account=Account((complaint,)))
+    torn = Outcome(23, listed=True, account=Account((complaint,)), command="rsync x")
     engine.exited(mirror, torn, NOW)
     assert order(engine).kind is RunKind.CONTENTS
     compared(engine, mirror)
     assert (set(mirror.ailing), mirror.state) == ({b"g"}, State.IDLE)
+    assert "  command: rsync x" in said(engine.due(NOW), DEBUG)  # there was nothing to compare
 
 
 def test_what_only_pretends_leaves_nothing_in_doubt() -> None:

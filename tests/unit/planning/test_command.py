@@ -9,7 +9,7 @@ from inosync.config.model import Source
 from inosync.planning.command import Run, command, patient
 from inosync.planning.file_list import list_options
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Fuzzy, Pave, Relink, Renew
+from inosync.planning.steps import Clear, Fuzzy, Pave, Relink, Renew
 from inosync.rsync import differences as drift
 from inosync.rsync.program import Program
 
@@ -96,6 +96,30 @@ def test_what_is_renewed_is_sent_whatever_is_there() -> None:
     assert "--max-size=100" in argv(step=Pave((b"./a",)), listed=True, config=config)
 
 
+@pytest.mark.parametrize(
+    ("to", "more", "place"),
+    [
+        ("/m", {}, "d/t~"),
+        ("/m", {"extra": ("-b", "--suffix=.old")}, "d/t.old"),
+        ("h::mod/m", {}, "d/t~"),
+        ("h:m", {}, "d/t~"),
+        ("h:/srv/m", {}, "/srv/m/d/t~"),
+        ("h:m", {"restricted": True}, "/m/d/t~"),
+        ("h:/", {"restricted": True}, "/d/t~"),
+    ],
+)
+def test_old_versions_go_beside_the_directory_that_they_were_in(
+    to: str, more: dict[str, object], place: str
+) -> None:
+    words = argv(to, step=Clear(b"d/t", (b"./d/t",)), listed=True, **({"extra": ("-b",)} | more))
+    assert words[-5:-3] == [f"--backup-dir={place}", "--suffix="]
+    assert "--force" in words
+    assert "--delete" not in words
+    below = make_source(argument="/srv/./www", prefix="www")
+    words = argv("/m", source=below, step=Clear(b"t", (b"./www/t",)), listed=True)
+    assert "--backup-dir=www/t~" in words
+
+
 def test_what_must_be_deleted_is_hidden_before_all_rules() -> None:
     source = make_source(argument="/srv/www", prefix="www", excludes=("+ *",))
     words = argv(source=source, hide=[b"a/o?d"], spare=[b"lost"])
@@ -129,20 +153,21 @@ def test_speed_and_timeout_are_the_nodes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "top"),
+    ("source", "top", "there"),
     [
-        (make_source(), "/srv/www/"),
-        (make_source(argument="/srv/www", prefix="www"), "/srv/"),
-        (make_source("/a/b", argument="/a/./b", prefix="b", relative=True), "/a/"),
+        (make_source(), "/srv/www/", "/mirror"),
+        (make_source(argument="/srv/www", prefix="www"), "/srv/", "/mirror/"),
+        (make_source("/a/b", argument="/a/./b", prefix="b", relative=True), "/a/", "/mirror/"),
     ],
 )
-def test_a_run_that_names_what_it_carries(source: Source, top: str) -> None:
+def test_a_run_that_names_what_it_carries(source: Source, top: str, there: str) -> None:
     words = argv(source=source, listed=True)
     assert words[1:7] == [*list_options()][:6]
     assert "--files-from=-" in words
     assert "-ltrp" not in words
     assert "--relative" not in words
-    assert words[-2:] == [top, "/mirror"]
+    assert words[-2:] == [top, there]
+    assert argv(source=source)[-2:] == [source.argument, there]
 
 
 def test_a_rehearsal_changes_nothing_and_tells_what_it_would_delete() -> None:
@@ -217,7 +242,7 @@ def test_the_ordinary_run_carries_what_is_not_big() -> None:
 def test_a_lenient_run_spares_the_files_that_the_lane_is_at() -> None:
     words = argv(config=LANE, lenient=True, source=make_source(excludes=("*.tmp",)))
     at = words.index("--exclude=*.tmp")
-    assert words[at - 2] == "--filter=P .*." + "[0-9A-Za-z]" * 6
+    assert words[at - 2] == "--filter=-rp .*." + "[0-9A-Za-z]" * 6
     assert words[at - 1] == "--filter=-srp .inosync-partial/"
 
 

@@ -13,7 +13,16 @@ from support.trees import HOSTILE_NAMES
 from support.views import Seen
 
 from inosync.changes.changes import Change, Kind
-from inosync.planning.file_list import CROWD, CROWDED, Plan, list_options, longest_list, plan, top
+from inosync.planning.file_list import (
+    CROWD,
+    CROWDED,
+    Plan,
+    homes,
+    list_options,
+    longest_list,
+    plan,
+    top,
+)
 from inosync.rsync.filters import Filters, compile_filters
 
 ENTRY, LEVEL, TREE, WRITTEN = Kind.ENTRY, Kind.LEVEL, Kind.TREE, Kind.WRITTEN
@@ -196,6 +205,16 @@ def test_names_begin_with_the_prefix() -> None:
     assert entries(there, ("a/f", ENTRY), filters=filters) == ["bar/baz/a/f"]
     assert entries(there, ("a", TREE), filters=filters) == ["bar/baz/a/"]
     assert entries(there, ("no", ENTRY), filters=filters) == ["bar/baz/"]
+
+
+@pytest.mark.parametrize("prefix", [b"", b"www", b"#a/b"])
+def test_where_a_list_writes(prefix: bytes) -> None:
+    there = tree("a/", "a/f", "a/l/", "a/l/g", "e")
+    changes = (("a/f", ENTRY), ("a/l", LEVEL), ("e", ENTRY))
+    names = planned(there, *changes, filters=compile_filters((), prefix=prefix)).entries
+    assert homes(names, prefix) == {b"a", b"a/l", b""}
+    names = planned(there, ("", LEVEL), filters=compile_filters((), prefix=prefix)).entries
+    assert homes(names, prefix) == {b""}
 
 
 @pytest.mark.parametrize("name", [*HOSTILE_NAMES, b"#", b"; x", b"-", b"-- ", b".x"])

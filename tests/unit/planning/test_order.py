@@ -10,6 +10,7 @@ from support.configs import make_pair
 from inosync.changes.batch import Batch, full_pass
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.planning.order import Moment, Order, Prepared, RunKind
+from inosync.planning.slices import Course, course_of
 
 NOW = 1000.0
 NAMED = Batch(NOW, 1, changes=Changes.of([Change(b"f", Kind.ENTRY)]))
@@ -81,3 +82,12 @@ def test_a_moment_by_the_times_of_files_whatever_was_done_to_the_clock() -> None
     assert moment.by_files(Moment(1005.0, 15.0)) == 1000 - 0.05
     assert moment.by_files(Moment(4605.0, 15.0)) == 1000 - 0.05  # set on, or it slept
     assert moment.by_files(Moment(905.0, 15.0)) == 900 - 0.05  # set back
+
+
+def test_when_some_of_a_pass_has_been_made() -> None:
+    course = course_of([("tree", b"a")], sizes=False, weight=1, directories=1, files=0)
+    demand = full_pass("start-up", NOW)
+    assert Order(make_pair(), RunKind.SLICE, demand, course=course).begun
+    assert not Order(make_pair(), RunKind.SLICE, demand, course=Course()).begun
+    assert not Order(make_pair(), RunKind.PASS, demand, course=course).begun
+    assert not Order(make_pair(), RunKind.PASS, demand).begun

@@ -12,10 +12,12 @@ from support.views import Seen
 
 from inosync.changes.batch import Batch, full_pass
 from inosync.changes.changes import Change, Changes, Kind, Move
-from inosync.changes.doubts import LOST, Doubts
+from inosync.changes.doubts import LOST, NO_DOUBTS, Doubts
+from inosync.config.model import Source
 from inosync.planning.order import Moment, Order, Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
-from inosync.planning.steps import Pave, Relink, Renew
+from inosync.planning.slices import Course, Slice
+from inosync.planning.steps import Clear, Pave, Relink, Renew
 from inosync.rsync.filters import compile_filters
 from inosync.rsync.program import Program
 
@@ -92,6 +94,77 @@ def test_a_list() -> None:
     assert (what.kind, what.names, what.listed) == (RunKind.LISTED, (b"./a/f",), True)
     assert what.argv == ("/usr/bin/rsync", *LIST, *BASE, *TOLD, *ENDS)
     assert (what.steps, what.hid, what.linked, what.widened) == ((), False, {}, "")
+
+
+def cut_off(course: Course, source: Source | None = None, **more) -> Prepared:
+    pair = make_pair(source, "/mirror", rscope="changes")
+    parts = {"course": course, "budget": more.pop("budget", 3), "piece": more.pop("piece", None)}
+    order = Order(pair, RunKind.SLICE, full_pass("start-up", NOW, lost=True), **parts)
+    return prepare(order, more.pop("seen", sight()), make_config([pair]), PROGRAM)
+
+
+def test_a_pass_in_slices() -> None:
+    first = cut_off(Course())
+    assert (first.kind, first.names, first.widened) == (RunKind.SLICE, (b"./",), "")
+    assert first.argv == ("/usr/bin/rsync", *LIST, *BASE, *ENDS)
+    assert first.listed
+    assert first.course is not None
+    second = cut_off(first.course)
+    assert (second.kind, second.names) == (RunKind.SLICE, None)
+    words = ("--timeout=300", "--relative", "--ignore-missing-args", "--", "/srv/www/./b")
+    assert second.argv == ("/usr/bin/rsync", "-ltrp", "--delete", *BASE, *words, "/mirror")
+    assert second.piece is not None
+    assert second.piece.trees == (b"b",)
+
+
+def test_a_slice_that_is_made_again() -> None:
+    again = cut_off(Course(todo=None), piece=Slice((b"b",)))
+    assert (again.piece, again.course) == (Slice((b"b",)), Course(todo=None))
+    assert "/srv/www/./b" in again.argv
+    assert again.doubts == LOST
+    rest = cut_off(cut_off(Course()).course or Course())
+    assert (rest.doubts, again.listed) == (NO_DOUBTS, True)
+
+
+@pytest.mark.parametrize(
+    ("argument", "prefix", "expected"),
+    [("/srv/www", "www", "/srv/./www/b"), ("/srv/./www/", "www", "/srv/./www/b")],
+)
+def test_where_a_slice_lands(argument: str, prefix: str, expected: str) -> None:
+    relative = "/./" in argument
+    source = make_source(argument=argument, prefix=prefix, relative=relative)
+    first = cut_off(Course(), source)
+    assert first.course is not None
+    assert expected in cut_off(first.course, source).argv
+
+
+def test_a_tree_that_is_none_any_more_is_left_out() -> None:
+    first = cut_off(Course())
+    assert first.course is not None
+    link = sight({**TREE, b"b": Status(stat.S_IFLNK), b"a": Status(stat.S_IFREG)})
+    what = cut_off(first.course, seen=sight({}))
+    assert (what.kind, what.names) == (RunKind.SLICE, ())
+    views = Seen(link.view.look, sight().view.listing)
+    what = cut_off(first.course, seen=dataclasses.replace(sight(), view=views))
+    assert what.names == ()
+
+
+def test_what_cannot_be_sliced_is_a_pass() -> None:
+    for rules in ((": .rules",), ("/*", ".*", "/srv")):
+        hidden = sight(filters=compile_filters(rules, prefix=b"srv"))
+        assert cut_off(Course(), seen=hidden).kind is RunKind.PASS
+
+
+@pytest.mark.parametrize("budget", [1, 3])
+def test_what_is_too_deep_to_be_named_is_a_pass(budget: int) -> None:
+    deep = b"/".join([b"x" * 250] * 17)
+    paths = {deep[:end]: Status(stat.S_IFDIR) for end in range(250, 4300, 251)}
+    what, course = cut_off(Course(), seen=sight(paths), budget=budget), Course()
+    while what.kind is RunKind.SLICE and not course.over:
+        assert what.course is not None
+        course = what.course
+        what = cut_off(course, seen=sight(paths), budget=budget)
+    assert (what.kind, what.widened) == (RunKind.PASS, "a path is too long to be named")
 
 
 def test_in_scope_tree_it_is_a_pass() -> None:
@@ -221,6 +294,17 @@ def test_what_could_not_be_deleted_is_renewed_after_a_failure() -> None:
     excluded = sight(filters=compile_filters(("a", "b")))
     gone = ask(batch(LEVEL), steps=None, stale=frozenset([b"lost"]), retried=True, seen=excluded)
     assert gone.steps == ()
+
+
+def test_what_old_versions_bar_makes_way_for_itself_first() -> None:
+    more = {"steps": None, "barred": frozenset([b"a/f", b"b", b"gone"])}
+    what = ask(batch(Change(b"a/f", Kind.ENTRY)), extra=("-b",), **more)  # type: ignore[arg-type]
+    assert what.kind is RunKind.STEP
+    assert what.steps == (Clear(b"a/f", (b"./a/f",)),)
+    assert "--backup-dir=a/f~" in what.argv
+    for extra in ((), ("-b", "--backup-dir=/old"), ("-b", "-L")):
+        what = ask(batch(LEVEL), extra=extra, **more)  # type: ignore[arg-type]
+        assert what.steps == (), extra
 
 
 def test_nothing_depends_on_what_was_prepared_before() -> None:
@@ -358,3 +442,8 @@ def test_lost_names_are_found_by_what_changed_since() -> None:
     assert ask(lost, RunKind.CONTENTS, equal_at=since, seen=seen).names == ()
     early = Moment(0.0, -99.0)
     assert ask(lost, RunKind.CONTENTS, equal_at=early, seen=seen).names
+
+
+def test_a_pass_of_little_is_one_run() -> None:
+    what = cut_off(Course(), budget=100)
+    assert (what.kind, what.names, what.widened, what.piece) == (RunKind.PASS, None, "", None)

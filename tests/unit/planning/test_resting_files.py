@@ -15,6 +15,7 @@ from inosync.planning.resting_files import (
     compile_rules,
     fresh,
     fresh_below,
+    no_files,
     wait_of,
 )
 from inosync.rsync.filters import compile_filters
@@ -97,6 +98,17 @@ def test_under_other_rules() -> None:
     other = settling.under(compile_rules((("*.iso", 20.0),), prefix=""))
     assert other.due(NOW + 2) == [(b"in/y", NOW + 1, False)]
     assert other.deadline == NOW + 20
+
+
+def test_directories_that_match_are_no_files() -> None:
+    there = {
+        b"d.iso": Status(stat.S_IFDIR, 0, NOW),
+        b"d": Status(stat.S_IFDIR, 0, NOW),
+        b"x.iso": Status(stat.S_IFREG, 0, NOW),
+    }
+    view = Seen(there.get)
+    assert no_files([*there, b"gone.iso"], rules=RULES, view=view) == {b"d.iso"}
+    assert no_files(there, rules=(), view=view) == frozenset()
 
 
 def test_what_has_changed_a_little_while_ago() -> None:

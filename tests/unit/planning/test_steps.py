@@ -9,7 +9,7 @@ from support.configs import make_config, make_pair
 
 from inosync.planning.command import Run, command
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Fuzzy, Pave, Relink, Renew, Step
+from inosync.planning.steps import Clear, Fuzzy, Pave, Relink, Renew, Step
 from inosync.rsync.program import Program
 
 STEPS: list[Step] = [
@@ -18,6 +18,7 @@ STEPS: list[Step] = [
     Relink(b"old", b"new", (), (), frozenset(), (b"./f",)),
     Fuzzy((b"./a",)),
     Renew(frozenset({b"a"}), (b"./a",)),
+    Clear(b"a", (b"./a",)),
 ]
 
 

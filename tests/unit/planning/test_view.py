@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from support.views import Seen
 
-from inosync.planning.view import below, files, outermost
+from inosync.planning.view import below, files, is_real, outermost
 from inosync.rsync.filters import compile_filters
 
 
@@ -59,3 +59,9 @@ def test_outermost_directories() -> None:
     assert outermost([b"a/b", b"a", b"a.b", b"ab/c", b"c/d/e"]) == [b"a", b"a.b", b"ab/c", b"c/d/e"]
     assert outermost([b"a", b""]) == [b""]
     assert outermost([]) == []
+
+
+def test_a_real_directory_has_no_link_on_its_way() -> None:
+    modes = {b"a": stat.S_IFDIR, b"a/b": stat.S_IFDIR, b"l": stat.S_IFLNK, b"l/b": stat.S_IFDIR}
+    view = Seen(lambda path: Status(modes[path]) if path in modes else None)
+    assert [path for path in (*modes, b"gone", b"gone/b") if is_real(path, view)] == [b"a", b"a/b"]

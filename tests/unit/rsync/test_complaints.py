@@ -95,6 +95,14 @@ def test_what_is_not_known_is_not_understood(line: bytes) -> None:
     assert not told(line + b"\n").understood
 
 
+def test_that_ssh_shares_no_connection_is_no_complaint() -> None:
+    for line in (
+        b"ControlSocket /run/x/y already exists, disabling multiplexing\r\n",
+        b"mux_client_request_session: session request failed: Session open refused by peer\r\n",
+    ):
+        assert told(line) == SILENT
+
+
 def test_a_cut_account_is_not_understood() -> None:
     assert account([], b"", HERE) == SILENT
     assert not account([], b"", HERE, cut=True).understood
@@ -116,6 +124,8 @@ def test_lines_that_say_nothing_of_their_own() -> None:
         b'directory has vanished: "/s/x"',
         b'rsync: [sender] link_stat "/s/x" failed: Not a directory (20)',
         b'rsync: [sender] opendir "/s/x" failed: Too many levels of symbolic links (40)',
+        b'rsync: [receiver] stat "/m/d/.x.abcdef" failed: No such file or directory (2)',
+        b'rsync: [receiver] rename "/m/d/.x.abcdef" -> "d/x": No such file or directory (2)',
     ],
 )
 def test_a_lost_race_is_no_complaint(line: bytes) -> None:

@@ -166,6 +166,21 @@ def test_how_a_destination_is_shown(text: str, shown: str) -> None:
     assert parse_destination(text).shown == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "folder"),
+    [
+        ("/m", "/m/"),
+        ("m/", "m/"),
+        ("host:m", "host:m/"),
+        ("host:", "host:"),
+        ("host::mod", "host::mod/"),
+        ("rsync://host/mod/m", "rsync://host/mod/m/"),
+    ],
+)
+def test_how_a_destination_is_taken_for_a_directory(text: str, folder: str) -> None:
+    assert parse_destination(text).folder == folder
+
+
 def test_a_password_is_never_shown() -> None:
     url = Destination("rsync://user:secret@host/mod", DAEMON, "host", "user", 0, "mod")
     assert url.shown == "rsync://user:***@host/mod"

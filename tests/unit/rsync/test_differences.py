@@ -104,3 +104,14 @@ def test_which_files_got_the_content_of_the_source() -> None:
     ]
     expected = [b"a/new", b"sent", b"linked", b"copied", b"behind progress"]
     assert list(carried(lines)) == [*expected, b"new\nline and \\#012"]
+
+
+def test_a_directory_that_stays_is_no_difference() -> None:
+    lines = (
+        b"cannot delete non-empty directory: a/b\\#012\n",
+        b"*deleting   a/b\\#012/\n",
+        b"cannot delete non-empty directory: a\n",
+        b"*deleting   a/\n",
+        b"*deleting   a/c\n",
+    )
+    assert list(differences(lines)) == [Difference(b"a/c", "extra on the mirror")]

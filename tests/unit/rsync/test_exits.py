@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.configs import make_pair
 
-from inosync.rsync.exits import LIMITED, Judgement, Verdict, exit_status, judge
+from inosync.rsync.exits import LIMITED, Judgement, Verdict, cut_short, exit_status, judge
 
 
 def test_a_limit_that_kept_a_directory_from_giving_way_holds_the_mirror() -> None:
@@ -57,3 +57,8 @@ def test_a_judgement_names_the_signal() -> None:
     assert judge(-9, make_pair().destination) == Judgement(
         RETRY, "killed by signal 9", "nothing, unless it repeats"
     )
+
+
+def test_what_may_have_left_temporary_files() -> None:
+    assert [code for code in (0, 1, 23, 24, 25, 126, 127) if cut_short(code)] == []
+    assert all(cut_short(code) for code in (-9, 10, 11, 12, 16, 20, 30, 137, 255))

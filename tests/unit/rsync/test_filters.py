@@ -228,3 +228,31 @@ def test_the_source_itself_may_be_hidden() -> None:
     filters = compile_filters(["/www"], prefix=b"www")
     path, rule, admitted = filters.decision(b"a/b", directory=False)
     assert (path, rule.text if rule else None, admitted) == (b"", "/www", False)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "there", "elsewhere"),
+    [
+        (["*.tmp"], [b"", b"a/b"], []),
+        (["+ *.tmp"], [], [b"", b"a"]),
+        (["/kept"], [b""], [b"a", b"a/b"]),
+        (["/kept/"], [b""], [b"kept"]),
+        (["/a/x*"], [b"a"], [b"", b"b", b"a/b", b"b/a"]),
+        (["/*/x"], [b"a", b"b"], [b"", b"a/b"]),
+        (["a/x"], [b"a", b"b/a"], [b"", b"b", b"a/b"]),
+        (["b/a/x"], [b"b/a", b"c/b/a"], [b"a", b"b"]),
+        (["/a[/x"], [], [b"a"]),  # a class without an end matches nothing
+        (["/a/**"], [b"", b"a/b"], []),  # unsure
+        (["-! /a/x"], [b"", b"b"], []),
+        (["dir-merge,- .rules"], [b"", b"b"], []),
+    ],
+)
+def test_where_something_may_be_hidden(
+    patterns: list[str], there: list[bytes], elsewhere: list[bytes]
+) -> None:
+    filters = compile_filters(patterns)
+    assert all(filters.may_hide_in(path) for path in there)
+    assert not any(filters.may_hide_in(path) for path in elsewhere)
+    below = compile_filters(["/www/a/x", "/www/y"], prefix=b"www")
+    assert [below.may_hide_in(path) for path in (b"", b"a", b"b")] == [True, True, False]
+    assert not compile_filters(["/www"], prefix=b"www").may_hide_in(b"")

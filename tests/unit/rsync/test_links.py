@@ -54,7 +54,7 @@ def test_disarmed_links_are_longer_than_what_they_lead_to() -> None:
     (said,) = findings(lines, LINKS, DAEMON)
     assert said == (
         "2 links are disarmed there, such as a -> b (/rsyncd-munged/c -> d); "
-        "set 'munge symlinks = no' in rsyncd.conf on h"
+        "set 'munge symlinks = no' and 'use chroot = yes' in rsyncd.conf on h"
     )
 
 

@@ -25,6 +25,7 @@ from inosync.rsync.options import (
     prevented,
     rule_files,
     spoken,
+    suffix,
     values,
     whole_files,
     with_rules,
@@ -305,7 +306,9 @@ def test_what_is_written_where_a_link_leads_to() -> None:
 
 
 def test_old_versions_beside_their_files() -> None:
-    assert keeps_in_place(("-ab", "--suffix=~")) == "-b"
-    assert keeps_in_place(("--backup",)) == "--backup"
-    assert keeps_in_place(("-b", "--backup-dir=x")) == ""
-    assert keeps_in_place(("-a",)) == ""
+    assert keeps_in_place(("-ab", "--suffix=~"))
+    assert keeps_in_place(("--backup",))
+    assert not keeps_in_place(("-b", "--backup-dir=x"))
+    assert not keeps_in_place(("-b", "-L"))
+    assert not keeps_in_place(())
+    assert (suffix(("-b",)), suffix(("-b", "--suffix", ".1", "--suffix=.2"))) == ("~", ".2")

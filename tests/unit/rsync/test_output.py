@@ -51,6 +51,7 @@ def test_the_evidence_is_the_last_lines_and_safe_to_log() -> None:
 
 def test_that_a_connection_is_not_shared_is_no_evidence() -> None:
     chatter = b"ControlSocket /run/x/y already exists, disabling multiplexing\r\n"
+    chatter += b"mux_client_request_session: session request failed: Session open refused by peer\n"
     assert evidence(chatter + b"Permission denied (publickey).\n") == (
         "Permission denied (publickey).",
     )

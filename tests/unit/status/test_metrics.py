@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
-from support.scene import AT, DEAD, scene_snapshot
+from support.scene import AT, DEAD, PASS, scene_snapshot
 
 from inosync.status.metrics import METRICS, prometheus
 from inosync.status.model import Snapshot
@@ -45,7 +45,9 @@ def value(now: Snapshot, name: str, /, **labels: str) -> float | None:
 
 
 def test_prometheus_reads_every_metric_with_its_kind_and_help() -> None:
-    read = families(scene_snapshot())
+    now = scene_snapshot()
+    now["mirrors"][0]["full_pass"] = PASS
+    read = families(now)
     for metric in METRICS:
         family = read.pop(f"inosync_{metric.name}".removesuffix("_total"))
         assert (family.type, family.documentation) == (metric.kind, metric.help)
@@ -96,6 +98,13 @@ def test_names_follow_the_conventions() -> None:
 )
 def test_values(name: str, labels: dict[str, str], expected: float | None) -> None:
     assert value(scene_snapshot(), name, **labels) == expected
+
+
+def test_how_far_a_pass_is() -> None:
+    now = scene_snapshot()
+    now["mirrors"][0]["full_pass"] = PASS
+    assert value(now, "mirror_pass_ratio", source="/srv/www") == 0.4
+    assert value(now, "mirror_pass_left_seconds", source="/srv/www") == 90
 
 
 def test_a_daemon_that_was_stopped() -> None:

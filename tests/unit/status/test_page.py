@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from support.scene import AT, DEAD, scene_history, scene_snapshot
+from support.scene import AT, DEAD, PASS, scene_history, scene_snapshot
 
 from inosync.status.history import MINUTES, History
 from inosync.status.model import Snapshot
@@ -90,6 +90,14 @@ def test_what_is_said_rarely() -> None:
     ):
         assert part in shown, part
     assert "config" not in shown
+
+
+def test_how_far_a_pass_is() -> None:
+    now = scene_snapshot()
+    now["mirrors"][0] |= {"full": "rfull", "full_pass": PASS}
+    shown = words(render(now))
+    assert "full pass rfull: 40 %, 90 s left" in shown
+    assert "done of it 400 directories, 5,000 files" in shown
 
 
 def test_well_is_told_from_unwell() -> None:

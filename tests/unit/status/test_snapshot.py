@@ -6,15 +6,20 @@ import json
 import re
 from pathlib import Path
 
+from support.engines import changing
 from support.snapshots import NOW, WALL, facts, make_engine, one_well_and_one_failing, take
 
+from inosync.engine.actions import Outcome
 from inosync.engine.records import Work
+from inosync.planning.order import Prepared, RunKind
+from inosync.planning.slices import Course, Slice, course_of
 from inosync.status.model import (
     SCHEMA,
     DaemonStatus,
     DriftStatus,
     FailureStatus,
     MirrorStatus,
+    PassStatus,
     RunStatus,
     Snapshot,
     SourceStatus,
@@ -86,6 +91,7 @@ def test_everything_there_is_to_know() -> None:
                 "pending": 0,
                 "full": "",
                 "run": None,
+                "full_pass": None,
                 "last_success_at": WALL + 1,
                 "last_failure": None,
                 "next_try_at": None,
@@ -110,6 +116,7 @@ def test_everything_there_is_to_know() -> None:
                 "pending": 0,
                 "full": "start-up",
                 "run": None,
+                "full_pass": None,
                 "last_success_at": None,
                 "last_failure": {
                     "at": WALL + 1,
@@ -136,7 +143,7 @@ def test_every_name_is_documented() -> None:
     text = (Path(__file__).resolve().parents[3] / "docs/status.rst").read_text()
     documented = set(re.findall(r"``([a-z_]+)``", text))
     shapes = (Snapshot, DaemonStatus, SourceStatus, MirrorStatus, RunStatus, FailureStatus)
-    shapes += (DriftStatus,)
+    shapes += (DriftStatus, PassStatus)
     assert {name for shape in shapes for name in shape.__annotations__} <= documented
 
 
@@ -148,3 +155,34 @@ def test_a_comparison_at_work() -> None:
     assert (run["full"], run["seconds"], run["changes"]) == ("rverify", 3, 0)
     engine.mirrors[0].work = Work(started=NOW)
     assert take(engine, NOW + 3)["mirrors"][0]["run"] is None
+
+
+def test_a_pass_in_slices() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    engine.resync(engine.config.sources[0], "start-up", NOW)
+    engine.due(NOW)
+    (mirror,) = engine.mirrors
+    rest = course_of([("tree", b"a")], sizes=False, weight=9, directories=6, files=3)
+    for course in (rest, Course(todo=None)):
+        piece = Slice((b"b",))
+        engine.prepared(
+            mirror, Prepared(RunKind.SLICE, ("rsync",), piece=piece, course=course), NOW
+        )
+        told = take(engine, NOW + 6)["mirrors"][0]
+        if course is rest:
+            engine.exited(mirror, Outcome(0, listed=True), NOW + 3)
+            engine.due(NOW + 3)
+            assert told["full_pass"] == {
+                "reason": "start-up",
+                "started_at": WALL,
+                "seconds": 6.0,
+                "percent": 50,
+                "directories": 6,
+                "files": 3,
+                "left": 6.0,
+            }
+            assert (told["full"], told["run"] and told["run"]["full"]) == ("start-up", "start-up")
+            assert "full pass 50 %, 6.0 s left, 6.0 s behind" in lines(take(engine, NOW + 6))[1]
+    engine.exited(mirror, Outcome(0, listed=True), NOW + 6)
+    told = take(engine, NOW + 6)["mirrors"][0]
+    assert (told["full_pass"], told["full"]) == (None, "")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from support.configs import make_config, make_pair
+from support.scene import PASS, scene_snapshot
 from support.snapshots import NOW, WALL, Watching, make_engine, one_well_and_one_failing, take
 
 from inosync.changes.changes import Change, Changes, Kind
@@ -20,8 +21,9 @@ from inosync.rsync.output import Progress
 from inosync.status.history import History
 from inosync.status.metrics import prometheus
 from inosync.status.page import page
+from inosync.status.passing import span
 from inosync.status.snapshot import lines
-from inosync.status.table import heading, plain, size, span, summary
+from inosync.status.table import heading, plain, size, summary
 
 
 def test_a_held_source_and_directories_without_a_watch() -> None:
@@ -143,6 +145,8 @@ def test_drift() -> None:
         "at": WALL - 60,
         "paths": 0,
         "examples": {},
+        "apart": 0,
+        "apart_examples": {},
     }
     assert not any("drift" in text for text in plain(take(engine, NOW)))
     found = (Difference(b"./", "times"), Difference(b"a\n", "content"))
@@ -192,3 +196,9 @@ def test_paths_that_ail_and_what_stays() -> None:
     assert re.search(r"^inosync_mirror_ailing_paths{.*a:/m.*} 11$", metrics, re.MULTILINE)
     assert re.search(r"^inosync_mirror_in_sync{.*a:/m.*} 0$", metrics, re.MULTILINE)
     assert re.search(r"^inosync_mirror_in_sync{.*b:/m.*} 1$", metrics, re.MULTILINE)
+
+
+def test_how_far_a_pass_is() -> None:
+    now = scene_snapshot()
+    now["mirrors"][0] |= {"full": "rfull", "full_pass": PASS}
+    assert any("full pass 40 %, 90 s left" in line for line in plain(now))

@@ -1,0 +1,212 @@
+"""A pass that goes as a row of slices: how far it is, and how large the next slice is to be.
+
+Pure: a record goes in with what has happened, and the next record comes out. What a slice names is
+cut by planning (planning/slices.py) when it is about to start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from inosync.changes.batch import Batch, merged
+from inosync.changes.changes import Changes
+from inosync.changes.doubts import NO_DOUBTS
+from inosync.config.model import Config, Pair
+from inosync.planning.order import Prepared
+from inosync.planning.slices import Amount, Course, Slice
+from inosync.rsync.options import indivisible
+from inosync.rsync.output import NOTHING, Transferred
+
+#: Seconds that a slice is to take: what changes meanwhile waits so long.
+LENGTH = 1.0
+
+#: What the first slice weighs, and that of a pass which has to send all files: on a slow line.
+FIRST, FIRST_FILL = 4_000, 100
+#: What a slice weighs at the least and at the most. To cut it takes the daemon, which hears nothing
+#: meanwhile, some 2 us for each entry.
+LEAST, MOST = 10, 50_000
+#: One slice may weigh so many times what the one before did.
+_GROWTH = 4
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass under way. ``batch`` demanded it, as the ``number``-th that was offered.
+
+    The ``piece`` is at work, the ``course`` is what comes after it. The pieces to make ``again``
+    come last: they have failed, or have left something out. While it ``rests`` none is made.
+    So many directories had been done ``before`` it, by another daemon. ``turn``: the next slice
+    goes before whatever has changed. It has run for so many ``seconds`` and has ``moved`` so much.
+    What demanded a pass when this one had begun is ``after`` it.
+    """
+
+    batch: Batch
+    number: int
+    course: Course
+    budget: int
+    before: int = 0
+    began: float | None = None
+    piece: Slice | None = None
+    again: tuple[Slice, ...] = ()
+    rests: bool = False
+    turn: bool = False
+    seconds: float = 0.0
+    moved: Transferred = NOTHING
+    after: Pass | None = None
+
+    @property
+    def last(self) -> bool:
+        """Whether nothing is to be made after the piece that is at work."""
+        return self.course.over and not self.again
+
+    @property
+    def next(self) -> Slice | None:
+        """The piece that is to be made again now; None: the next one of the course."""
+        return self.again[0] if self.again and self.course.over else None
+
+    @property
+    def done(self) -> Amount:
+        """How much of the source is on the node."""
+        return self.course.with_pieces(self._open).done
+
+    def left(self, total: int, now: float) -> float | None:
+        """Return how many seconds it takes from now on if the source has `total` directories."""
+        here = self.done.directories - self.before
+        if self.began is None or here <= 0:
+            return None
+        return (now - self.began) * max(0, total - self.done.directories) / here
+
+    @property
+    def _open(self) -> tuple[Slice, ...]:
+        """The pieces that are cut off and not made."""
+        return (*self.again, *((self.piece,) if self.piece is not None else ()))
+
+    @property
+    def rest(self) -> Course | None:
+        """What is left of it; None when it is not to be gone on with by another daemon.
+
+        That would not know what is in doubt, nor which files to read.
+        """
+        doubts = replace(self.batch.doubts, altered=frozenset())
+        if self.began is None or self.after is not None or self.batch.contents or doubts:
+            return None
+        return self.course.with_pieces(self._open)
+
+    @property
+    def first(self) -> int:
+        """The lowest number of this pass and those after it."""
+        return min(self.number, self.after.first) if self.after else self.number
+
+    @property
+    def batches(self) -> tuple[Batch, ...]:
+        """All that demanded this pass and those after it."""
+        return (self.batch, *(self.after.batches if self.after else ()))
+
+    @property
+    def since(self) -> float:
+        """When the oldest of what demanded it was seen."""
+        return min(batch.since for batch in self.batches)
+
+    def flight(self) -> Batch:
+        """Return what the next slice carries, before it is known by name."""
+        repeated = self.next is not None and self.next.repeated
+        return replace(self.batch, repeated=repeated or self.batch.repeated)
+
+    def demanded(self, batch: Batch, number: int, *, fresh: bool) -> Pass:
+        """Return the pass when another one is demanded."""
+        if self.began is None:
+            batch = merged(self.batch, batch) or batch
+            return replace(self, batch=batch, number=min(self.number, number))
+        if self.after is not None:
+            return replace(self, after=self.after.demanded(batch, number, fresh=fresh))
+        return replace(self, after=demand(batch, number, fresh=fresh))
+
+    def begun(self, now: float) -> Pass:
+        """Return the pass when a slice begins."""
+        return replace(self, began=now if self.began is None else self.began, turn=False)
+
+    def cut(self, what: Prepared) -> Pass:
+        """Return the pass when its next piece is known."""
+        if what.piece is None or what.course is None:
+            return self  # it became one whole run
+        again = self.again[1:] if self.next is not None else self.again
+        return replace(self, piece=what.piece, course=what.course, again=again)
+
+    def carries(self, flight: Batch) -> Batch:
+        """Return the batch of the piece that is at work."""
+        if self.piece is None:
+            return flight
+        doubts = self.batch.doubts if self.last else NO_DOUBTS
+        return replace(flight, reason="", changes=self.piece.all, doubts=doubts)
+
+    def landed(self, seconds: float, moved: Transferred) -> Pass | None:
+        """Return the pass when its piece is on the node; the next one, or None, when it is over."""
+        if self.last:
+            return self.after
+        budget = self.budget
+        if self.piece is not None:
+            budget = _budget(budget, self.piece.amount.weight, seconds)
+        return replace(
+            self,
+            piece=None,
+            budget=budget,
+            seconds=self.seconds + seconds,
+            moved=self.moved + moved,
+        )
+
+    def repeat(self) -> Pass:
+        """Return the pass when its piece went well and is to be made once more all the same."""
+        if self.piece is None:
+            return self
+        return replace(self, piece=None, again=(*self.again, replace(self.piece, repeated=True)))
+
+    def failed(self, *, rests: bool = False) -> Pass:
+        """Return the pass when its piece could not be made."""
+        again = self.again if self.piece is None else (*self.again, self.piece)
+        return replace(self, piece=None, again=again, rests=rests)
+
+    def anew(self) -> Pass:
+        """Return the pass that begins at its beginning."""
+        course = Course(sizes=self.course.sizes)
+        return replace(self, course=course, piece=None, again=(), began=None)
+
+
+def demand(batch: Batch, number: int, *, fresh: bool, rest: Course | None = None) -> Pass:
+    """Return the pass that this batch demands, or the `rest` of one.
+
+    `fresh`: all files are to be sent, or read.
+    """
+    course = rest or Course(sizes=fresh)
+    budget = FIRST_FILL if course.sizes else FIRST
+    return Pass(batch, number, course, budget, course.done.directories)
+
+
+def uncut(pair: Pair, config: Config) -> str:
+    """Return why a pass to this mirror is one run, in words; "" when it is a row of slices."""
+    if pair.node.rscope != "changes":
+        return 'rscope is "tree"'
+    if config.rmaxdelete:
+        return "rmaxdelete counts what a whole pass would delete"
+    if config.rbigsize:
+        return "rbigsize has two runs share the node"
+    if why := indivisible(pair.node.extra):
+        return why
+    rules = pair.source.filters
+    if rules.left_to_rsync or not rules.admits(b"", directory=True):
+        return "rsync alone can read its rules"
+    return ""
+
+
+def _budget(budget: int, weight: int, seconds: float) -> int:
+    """Return what the next slice is to weigh, after one of that weight took so many seconds."""
+    wanted = int(weight * LENGTH / max(seconds, 0.001))
+    if seconds < LENGTH:
+        # A short one was mostly the starting of rsync: that says nothing of a longer one.
+        wanted = max(wanted, budget)
+    wanted = max(budget // _GROWTH, min(wanted, budget * _GROWTH))
+    return max(LEAST, min(wanted, MOST))
+
+
+def nothing(since: float) -> Batch:
+    """Return the batch that carries nothing, and waits."""
+    return Batch(since, 0, changes=Changes())

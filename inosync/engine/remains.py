@@ -1,0 +1,101 @@
+"""What a run that has ended leaves: what it could not carry, what stays, what is to be deleted.
+
+Pure: changes the mirror whose run it was, and returns what follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from inosync.changes.batch import Batch, collect, full_pass, merged
+from inosync.changes.changes import Change, Changes, Kind
+from inosync.changes.doubts import homes
+from inosync.engine import messages
+from inosync.engine.actions import Action, Outcome
+from inosync.engine.ailing import Run, after, odd_after
+from inosync.engine.mirror import Mirror
+from inosync.rsync.causes import Cause
+from inosync.rsync.options import keeps_in_place
+
+#: Directories that stay on the node, of which a run tells.
+_KEPT = 100
+
+
+def run_of(mirror: Mirror, outcome: Outcome) -> Run | None:
+    """Return what counts of the run that has ended, if it carried anything."""
+    if mirror.flight is None or outcome.pretended:
+        return None
+    return Run(mirror.flight, outcome.listed, mirror.work.left)
+
+
+def tidy_up(mirror: Mirror, other: Mirror | None, outcome: Outcome, now: float) -> None:
+    """See that what a run has left half written on the node is deleted.
+
+    What it carried is carried again, but a list deletes only where it names a directory. A
+    slice is made again, and the level of each directory is in some slice of its pass. `other`
+    is the mirror's other lane.
+    """
+    flight = mirror.flight
+    if flight is None or mirror.work.slicing:
+        return
+    if mirror.big and other is not None:
+        # The other one deletes, again when this one has no work: until then it spares these.
+        if outcome.homes:
+            other.offer(Batch(now, 0, changes=Changes()).with_levels(outcome.homes))
+        else:
+            again = full_pass("a run for big files was cut short", now)
+            mirror.beside = merged(mirror.beside, again)
+    elif outcome.homes:
+        mirror.flight = flight.with_levels(outcome.homes)
+    elif mirror.pair.node.rscope == "changes":
+        mirror.flight = flight.merge(full_pass("a run was cut short", now))
+
+
+def take_ailing(
+    mirror: Mirror, outcome: Outcome, run: Run, now: float, *, user: str
+) -> list[Action]:
+    """Take note of what a run that went well named as not carried, and of what stays there.
+
+    Return what is to be said of it; `user` is whom runs are made as.
+    """
+    said: list[Action] = []
+    before, stayed = mirror.ailing, mirror.kept
+    if stayed or outcome.kept:
+        kept = {path: inner for path, inner in stayed.items() if not run.carried(path)}
+        mirror.kept = kept | dict(outcome.kept[:_KEPT])
+    if before or outcome.account.complaints:
+        mirror.ailing = after(before, outcome.account, run, now, mirror.backoff.after)
+        said += messages.ailing(mirror, before, outcome.command, user=user)
+    return [*said, *messages.kept(mirror, stayed)]
+
+
+def take_odd(mirror: Mirror, outcome: Outcome, now: float) -> bool:
+    """Return whether another run must delete what a pipe or socket has taken the place of."""
+    run = run_of(mirror, outcome)
+    if run is None or mirror.big or not (mirror.odd or outcome.account.odd):
+        return False
+    known, ousted = odd_after(mirror.odd, mirror.ousted, outcome.account, run)
+    mirror.odd = known
+    if not ousted:
+        return False
+    mirror.ousted |= ousted
+    batch = collect(Changes(levels=dict.fromkeys(homes(ousted))), now)
+    assert batch is not None  # there is one for each
+    mirror.offer(replace(batch, named=True))
+    return True
+
+
+def take_barred(mirror: Mirror, outcome: Outcome, now: float) -> bool:
+    """Return whether another run must make way for what old versions have barred."""
+    if not keeps_in_place(mirror.pair.node.extra):
+        return False
+    fresh = [
+        Change(each.path, Kind.ENTRY)
+        for each in outcome.account.complaints
+        if each.cause is Cause.IN_THE_WAY and each.path not in mirror.ailing
+    ]
+    batch = collect(Changes.of(fresh), now)
+    if batch is None:
+        return False
+    mirror.offer(replace(batch, named=True))
+    return True
