@@ -105,6 +105,12 @@ def parser() -> argparse.ArgumentParser:
         help="compare contents with all mirrors, tell what differs",
     )
     alone.add_argument("--repair", action="store_true", help="with --verify: mend what differs")
+    alone.add_argument(
+        "--new",
+        action="store_true",
+        help="write a config that mirrors SRC to each DEST, asking for what is missing, and check "
+        "it; as a word: init",
+    )
     alone.add_argument("--from-lsyncd", metavar="FILE", help="print lsyncd's config as ours")
     result.add_argument(
         "--node",
@@ -139,7 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    options = _options(sys.argv[1:] if arguments is None else arguments)
+    known = parser()
+    options = verbs.read(sys.argv[1:] if arguments is None else arguments, known, MODES)
+    _check(options, known)
     try:
         return _run(options)
     except ConfigError as error:
@@ -150,28 +158,6 @@ def _main(arguments: Sequence[str] | None) -> int:
         more = _instead(options) if isinstance(error, AlreadyRunningError) else ""
         _complain(f"{error}{more}")
         return error.exit_status
-
-
-def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return what is asked for. End with a usage error when that is not clear."""
-    known = parser()
-    try:
-        spelled_out = verbs.spelled_out(arguments, known, MODES)
-    except ValueError as error:
-        known.error(str(error))
-    options, unknown = known.parse_known_args(spelled_out)
-    if unknown:
-        known.error(verbs.misspelt(unknown, known))
-    meant = verbs.no_verb(options.paths[0], MODES) if options.paths else ""
-    if len(options.paths) == 1 or (options.paths and options.file):
-        known.error(
-            "give either -c FILE, or SRC and at least one DEST"
-            f" (there is {'-c and ' if options.file else 'only '}{' '.join(options.paths)}){meant}"
-        )
-    if meant:
-        known.error(f"{options.paths[0]}: no such directory, and no command{meant}")
-    _check(options, known)
-    return options
 
 
 def _complain(text: str) -> None:
@@ -188,7 +174,7 @@ def _seconds(text: str) -> float:
 
 #: The options that ask for something else than a daemon: of the one that runs, and of nobody.
 _ASKING = ("status", "top", "wait", "sync", "pause", "resume", "reload")
-_ALONE = ("check", "explain", "once", "verify", "from_lsyncd")
+_ALONE = ("check", "explain", "once", "verify", "new", "from_lsyncd")
 MODES = _ASKING + _ALONE
 
 #: Options that go with others only.
@@ -237,6 +223,10 @@ def _alone(options: argparse.Namespace) -> int:
     """Do what needs no daemon."""
     if options.from_lsyncd is not None:
         return _from_lsyncd(options)
+    if options.new:
+        from inosync.commands.init import run
+
+        return run(options.paths, options.file)
     if options.check:
         from inosync.commands.check import check
 
@@ -250,6 +240,11 @@ def _alone(options: argparse.Namespace) -> int:
         from inosync.commands.verify import verify
 
         return verify(_load(options), node=options.node, say=streams.say)
+    return _once(options)
+
+
+def _once(options: argparse.Namespace) -> int:
+    """Make one pass, or, with --repair, one that compares contents."""
     from inosync.commands import once
     from inosync.service import service
 

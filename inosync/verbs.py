@@ -1,7 +1,6 @@
 """Commands as words: ``inosync wait 60`` is ``inosync --wait 60``, and what a slip was meant to be.
 
-Turns arguments into other arguments. Does nothing itself, and loads nothing that a start would
-pay for.
+Turns arguments into options. Does nothing itself, and loads nothing that a start would pay for.
 """
 
 from __future__ import annotations
@@ -10,10 +9,39 @@ import argparse
 import os
 from collections.abc import Collection, Sequence
 
+#: What a verb is called where it is not called like its option.
+_WORDS = {"new": "init"}
+
 
 def verbs(modes: Collection[str]) -> dict[str, str]:
     """Return each verb with the option that it stands for; `modes` are names of options."""
-    return {word: f"--{word}" for word in (*(mode.replace("_", "-") for mode in modes), "help")}
+    options = [mode.replace("_", "-") for mode in (*modes, "help")]
+    return {_WORDS.get(option, option): f"--{option}" for option in options}
+
+
+def read(
+    arguments: Sequence[str], parser: argparse.ArgumentParser, modes: Collection[str]
+) -> argparse.Namespace:
+    """Return what is asked for. End with a usage error when that is not clear."""
+    try:
+        written = spelled_out(arguments, parser, modes)
+    except ValueError as error:
+        parser.error(str(error))
+    options, unknown = parser.parse_known_args(written)
+    if unknown:
+        parser.error(misspelt(unknown, parser))
+    paths = options.paths
+    if not paths or options.new:
+        return options
+    meant = no_verb(paths[0], modes)
+    if len(paths) == 1 or options.file:
+        parser.error(
+            "give either -c FILE, or SRC and at least one DEST"
+            f" (there is {'-c and ' if options.file else 'only '}{' '.join(paths)}){meant}"
+        )
+    if meant:
+        parser.error(f"{paths[0]}: no such directory, and no command{meant}")
+    return options
 
 
 def spelled_out(
@@ -32,7 +60,7 @@ def spelled_out(
     option = known[verb]
     taken = _taken(_options(parser)[option], rest)
     if rest and os.path.isdir(verb):
-        if not taken:
+        if not taken and option != "--new":  # which takes any
             return list(arguments)
         raise ValueError(
             f"{verb} is a command, and a directory here: write ./{verb} for the directory, "

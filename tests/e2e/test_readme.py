@@ -135,6 +135,8 @@ NOT_HERE = {
     "man inosync": "needs what is installed; the same page is one of MANUALS",
     "inosync --top": "needs a terminal; tests/e2e/test_asking.py",
     "inosync --wait 60": "begins the test of each that asks the daemon",
+    "inosync init /var/www/ mirror@web1.example.org:/srv/www": "tests/e2e/test_init.py",
+    "inosync init SRC DEST": "tests/e2e/test_init.py",
     "inosync help": "tests/unit/test_verbs.py",
     "inosync explain PATH": "tests/unit/test_verbs.py",
     "inosync sync DEST": "tests/unit/test_verbs.py",

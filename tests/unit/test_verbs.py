@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
 
@@ -12,18 +13,25 @@ from inosync.config import load
 from inosync.errors import ConfigError
 
 
+def read(*arguments: str) -> argparse.Namespace:
+    """Return what the program makes of a command line."""
+    known = cli.parser()
+    options = verbs.read(arguments, known, cli.MODES)
+    cli._check(options, known)
+    return options
+
+
 def asked(*arguments: str) -> dict[str, object]:
     """Return what is asked for, without what is as ever."""
     usual = vars(cli.parser().parse_args([]))
-    return {
-        name: value for name, value in vars(cli._options(arguments)).items() if value != usual[name]
-    }
+    found = vars(read(*arguments))
+    return {name: value for name, value in found.items() if value != usual[name]}
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """Return the complaint about a wrong command line."""
     with pytest.raises(SystemExit, match="2"):
-        cli._options(arguments)
+        read(*arguments)
     return capsys.readouterr().err.rpartition("error: ")[2].rstrip()
 
 
@@ -50,6 +58,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("verify --repair", "--verify --repair"),
         ("from-lsyncd FILE", "--from-lsyncd FILE"),
         ("status data x:/dest", "--status data x:/dest"),
+        ("init", "--new"),
+        ("-c FILE init data x:/dest", "--new -c FILE data x:/dest"),
         ("-dp", "--daemon --dry-run"),
     ],
 )
@@ -64,10 +74,20 @@ def test_every_mode_is_a_verb_and_old_words_mean_what_they_did() -> None:
     assert asked("--", "explain", "x:/dest") == {"paths": ["explain", "x:/dest"]}
 
 
+def test_init_takes_all_words_and_is_no_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked("init", "data") == {"new": True, "paths": ["data"]}
+    (tmp_path / "init").mkdir()
+    complaint = "write ./init for the directory, or --new for the command"
+    assert refused(capsys, "init", "data", "x:/dest").endswith(complaint)
+    assert asked("init") == {"new": True}
+
+
 @pytest.mark.parametrize("arguments", [["help"], ["help", "status"], ["-v", "help"], ["--help"]])
 def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
-        cli._options(arguments)
+        read(*arguments)
     assert "COMMAND" in capsys.readouterr().out
 
 
