@@ -85,6 +85,7 @@ DRAWN: Mapping[str, Draw] = {
     "eopen": _one_of(0, 0.3, 2),
     "rfull": _one_of(0, 86400, 3600, 2),
     "rverify": _one_of(0, 0, 0.4, 3),
+    "rpoll": _one_of(60, 0, 1),
     "rmaxdelete": _one_of(0, 0, 100_000),
     "wmarker": _one_of("", KEEP),
     "allow_empty": _one_of(False, True),
@@ -209,12 +210,15 @@ class Trial:
         chosen = set(dice.sample(sorted(drawn), dice.randint(3, len(drawn))))
         quick = {"edelay", "eopen", "emaxdelay", "rretry", "rbigdelay"}
         self.settings = {name: drawn[name] for name in drawn if name in chosen | quick}
-        if self.settings.get("rbigsize") and self.settings.get("rparallel") == 1:
-            self.settings["rparallel"] = 2  # one alone leaves no room beside a big file
         for target in self.targets:
             target.own = {
                 name: DRAWN[name](dice, self.folder) for name in _OF_NODES if dice.random() < 0.3
             }
+        if self.settings.get("rbigsize"):  # it has to leave room, and to decide about sizes
+            self.settings["rparallel"] = max(2, int(str(self.settings.get("rparallel", 8))))
+            for each in (self.settings, *(target.own for target in self.targets)):
+                if each.get("extra") == "--max-size=300K":
+                    each["extra"] = ""
         self.settings |= {
             "wpaths": [self.argument(source) for source in self.sources],
             "rnodes": [{"node": target.node, **target.own} for target in self.targets],

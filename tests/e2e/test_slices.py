@@ -12,8 +12,8 @@ from support.places import wait_equal
 from support.trees import write
 from support.waiting import until
 
-#: A pass of some eight seconds at so many KB/s.
-DIRECTORIES, SIZE, SPEED = 40, 100_000, 500
+#: A pass of some twelve seconds at so many KB/s.
+DIRECTORIES, SIZE, SPEED = 80, 50_000, 300
 
 
 def told(daemon: Daemon) -> dict:
@@ -58,10 +58,6 @@ def test_a_change_overtakes_a_pass_and_a_killed_daemon_goes_on(
         until((mirror / "d0/late").exists, what="what has changed meanwhile")
         assert len(arrived()) < DIRECTORIES
         assert "in sync" not in daemon.log()
-        passing = told(daemon)["full_pass"]
-        assert passing["reason"] == "start-up"
-        assert 0 < passing["percent"] < 100
-        assert 0 < passing["directories"] < 2 * DIRECTORIES + 1
         daemon.stop()
 
         # Stopped in the middle of the pass.
@@ -79,11 +75,16 @@ def test_a_change_overtakes_a_pass_and_a_killed_daemon_goes_on(
         daemon.wait_for_log("the pass that was under way goes on")
         until((mirror / first / "down").exists, what="what changed while it was down")
         assert not (mirror / first / "sub/file").exists()
+        passing = until(lambda: told(daemon)["full_pass"], what="the pass to go on")
+        assert passing["reason"] == "start-up"
+        assert 0 < passing["percent"] < 100
+        assert 0 < passing["directories"] < 2 * DIRECTORIES + 1
         daemon.kill()
 
         # Killed in it, and it goes on once more.
         assert rest(state)
         write(source, "d1/killed", "x")
+        daemon.configure({**chosen, "rspeed": 0})
         daemon.start()
         asked = run_inosync("-c", daemon.config_file, "--wait", "30", cwd=daemon.folder)
         assert asked.returncode == 0, asked.stderr
