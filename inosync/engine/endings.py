@@ -69,15 +69,15 @@ class Endings:
                 user = self.roster.config.user
                 self.roster.actions += remains.take_ailing(mirror, outcome, ran, now, user=user)
             self._take_health(mirror, now)
-            moved, full = mirror.totals.last, flight.reason if flight is not None else ""
+            moved, full = mirror.totals.last, ""
             if passing is None:
+                again_whole = mirror.passing or any(batch.reason for batch in mirror.owing)
+                full = flight.reason if flight is not None and not again_whole else ""
                 self._report_success(mirror, flight, moved, took, now)
             elif mirror.passing is passing.after:  # it was the last of its slices
                 took = now - (passing.began if passing.began is not None else now)
                 moved, full = passing.moved + moved, passing.batch.reason
                 self._report_success(mirror, passing.batch, moved, took, now)
-            else:
-                full = ""
             first &= mirror.health.synced
             well = bool(again) or (freed and not mirror.health.ailing)
             told = {"again": well, "first": first}
