@@ -287,7 +287,7 @@ def test_top_shows_the_status_until_q_is_pressed(
     ) as process:
         os.close(secondary)
         shown = b""
-        while shown.count(b"mirrors in sync") < 2:
+        while shown.count(b" in sync") < 2:
             shown += os.read(primary, 65536)
         os.write(primary, b"q")
         assert process.wait(10) == 0

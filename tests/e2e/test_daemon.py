@@ -61,7 +61,7 @@ def test_excluded_paths_cost_no_watch_no_run_and_no_deletion(
     def noticed() -> bool:
         """The daemon has read these events: it watches logs, only not for such names."""
         status = run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder)
-        found = re.search(r"(\d+) events", status.stdout)
+        found = re.search(r"(\d+) event", status.stdout)
         assert status.returncode == 0, status.stdout
         return found is not None and int(found[1]) >= 60
 
