@@ -48,13 +48,17 @@ def local(root: Path, speed: int = 0) -> Node:
 
 @dataclass(frozen=True)
 class Job:
-    """What a daemon is to do. ``parallel`` is how many runs it may have at once."""
+    """What a daemon is to do. ``parallel`` is how many runs it may have at once.
+
+    ``warm``: for so many seconds inosync has the next run stand ready; None: as it does by default.
+    """
 
     source: Path
     nodes: tuple[Node, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     rsync: str = RSYNC
     parallel: int = 1
+    warm: float | None = None
 
 
 Commands = Callable[[Path, Job], list[list[str]]]
@@ -73,6 +77,7 @@ def _inosync(scope: str, delay: float = 0, **more: object) -> Commands:
             "allow_empty": True,
             "socket": str(folder / "socket"),
             "pidfile": str(folder / "pid"),
+            **({} if job.warm is None else {"rwarm": job.warm}),
             **more,
         }
         config = folder / "inosync.conf"
@@ -122,12 +127,22 @@ def _clsync(folder: Path, job: Job) -> list[list[str]]:
 #: Every daemon by the name that tables use.
 DAEMONS: dict[str, Commands] = {
     "inosync": _inosync("changes"),
+    "inosync, cold": _inosync("changes", rwarm=0),
     "inosync, tree": _inosync("tree"),
     "inosync, edelay 0.5": _inosync("changes", 0.5),
     "inosync, init changed": _inosync("changes", init="changed"),
     "lsyncd": _lsyncd,
     "clsync": _clsync,
 }
+
+
+def _waits(pid: int) -> bool:
+    """Return whether a process stands by: a shared ssh connection, or a run without its list.
+
+    One that has just got it computes, which is seen by that.
+    """
+    words = processes.command(pid)
+    return "[mux]" in " ".join(words) or ("--files-from=-" in words and words[-2:-1] == ["/"])
 
 
 class Daemon:
@@ -230,9 +245,9 @@ class Daemon:
         return [process.pid for process in self._running]
 
     def _children(self) -> bool:
-        """Return whether a run is at work; a shared ssh connection is none."""
+        """Return whether a run is at work: not a shared ssh connection, nor what stands ready."""
         others = set(self.pids()) - set(self.own)
-        return any("[mux]" not in " ".join(processes.command(pid)) for pid in others)
+        return any(not _waits(pid) and not _waits(processes.parent(pid) or 0) for pid in others)
 
     def cpu(self) -> float:
         """Return CPU seconds of the daemon and of everything that it has started and waited for."""

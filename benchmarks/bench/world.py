@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.daemon import PROJECT
-from support.servers import RsyncDaemon, SshServer
+from support.servers import RsyncDaemon, SshServer, free_port, greeting
+from support.waiting import until
 
 from bench.peers import Node
 
@@ -78,6 +79,17 @@ class Bench:
         root = server.root / "mirror"
         root.mkdir()
         return Node(root, server.url("mirror/"), server.url("mirror/"))
+
+    def far(self, node: Node, seconds: float) -> Node:
+        """Return a module of an rsync daemon as it is behind a line with this round-trip time."""
+        port, target = free_port(), node.ours.split(":")[2].partition("/")[0]
+        command = [sys.executable, "-m", "bench.relay", str(port), target, str(seconds / 2)]
+        line = subprocess.Popen(command)
+        self.stack.callback(line.wait)
+        self.stack.callback(line.kill)
+        until(lambda: greeting(port).startswith(b"@RSYNCD:"), what="the line")
+        place = node.ours.replace(f":{target}/", f":{port}/", 1)
+        return Node(node.root, place, place)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ class Node:
     and the longest wait before a failed run is tried again, in seconds. ``rscope`` is ``"tree"`` or
     ``"changes"``: whether a run passes over the whole source or names what has changed.
     ``restricted`` says that the key gets no further than into one directory (rrsync), from whose
-    top all paths count.
+    top all paths count. ``rwarm`` is how long after a run the next one stands
+    ready, in seconds, 0 never; None: the usual time.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Node:
     rretry: tuple[float, float]
     rscope: str
     restricted: bool
+    rwarm: float | None
 
 
 @dataclass(frozen=True)

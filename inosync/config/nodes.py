@@ -14,7 +14,7 @@ from typing import Any
 from inosync.config.model import Node, Pair, Source
 from inosync.config.overlaps import mirror_overlaps
 from inosync.config.reader import Reading
-from inosync.config.settings import SETTINGS
+from inosync.config.settings import SETTINGS, Setting
 from inosync.config.sources import absolute
 from inosync.config.values import Fault, Faults, did_you_mean, faults_of, optional, shown
 from inosync.config.values import text as parse_text
@@ -59,7 +59,7 @@ def read_nodes(reading: Reading) -> list[Entry]:
             continue
         # A setting that was refused has no value: its default is good enough to go on with.
         values = {
-            row.name: own.get(row.name, reading.values.get(row.name, row.parse(row.default)))
+            row.name: own.get(row.name, reading.values.get(row.name, _default(row)))
             for row in SETTINGS
             if row.per_node
         }
@@ -85,6 +85,10 @@ def read_nodes(reading: Reading) -> list[Entry]:
             what += "one, what it leads to is written to and emptied, outside of the mirror even"
             reading.warn(setting, text, what)
     return entries
+
+
+def _default(row: Setting) -> object:
+    return row.default if row.default is None else row.parse(row.default)
 
 
 def _read_entry(value: object) -> tuple[str, dict[str, Any], list[Fault]]:

@@ -101,7 +101,7 @@ _PLACES = (
         "remote locations, as rsync writes them: ``/local/dir``, ``host:/path``, "
         "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, or "
         "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
-        "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope`` or "
+        "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm`` or "
         "``restricted`` for itself alone",
         otherwise="required",
         example="""\
@@ -206,6 +206,13 @@ _RUNS = (
         'what a run covers: with ``"changes"`` only what has changed, so that its cost does not '
         'grow with the tree; with ``"tree"`` the whole source, as ever',
         per_node=True, example='rscope = "changes"'),
+    Setting("rwarm", None, "seconds", seconds,
+        "how long after a run the next one stands ready: an rsync that has started, has "
+        "connected and waits for its list, so that the next change is on the node in a few "
+        "milliseconds, or in one and a half round trips; 0: never. Only with ``rscope = "
+        "\"changes\"``; a few wait at most, and no longer than ``rtimeout`` allows. One that waits "
+        "counts for a module's ``max connections``, so none does there unless this is set",
+        per_node=True, otherwise="300; 0 for a module of an rsync daemon", example="#rwarm = 300"),
     Setting("restricted", False, "", flag,
         "whether the key that ssh uses is restricted to one directory there by rrsync, from whose "
         "top all paths count then: ``host:/`` is that directory (``docs/rrsync.rst``)",

@@ -45,6 +45,7 @@ class Row:
     - ``withholds``: it keeps more from a node than the exclude rules do.
     - ``follows``: it sends what a symbolic link points to.
     - ``whole``: files are sent whole, whatever the node has already.
+    - ``timed``: it does something as soon as a run is started, whatever is sent, or when.
     - ``leads_out``: a run writes, and deletes, where a link on the mirror leads to.
     """
 
@@ -60,6 +61,7 @@ class Row:
     withholds: bool = False
     follows: bool = False
     whole: bool = False
+    timed: bool = False
     leads_out: bool = False
 
 
@@ -126,8 +128,8 @@ ROWS = (
     Row("--no-protect-args --no-secluded-args --no-s", no_steps=True),
     Row("--old-args", refused=_OLD_ARGS),
     Row("--address --port --sockopts --password-file --early-input --protocol", value=True),
-    Row("--timeout --contimeout --stop-after --stop-at --time-limit", value=True),
-    Row("--bwlimit --max-alloc --write-batch", value=True),
+    Row("--stop-after --stop-at --time-limit --write-batch", value=True, timed=True),
+    Row("--timeout --contimeout --bwlimit --max-alloc", value=True),
     Row("-B --block-size --checksum-choice --cc --checksum-seed", value=True),
     Row("--compress-choice --zc --compress-level --zl --compress-threads --zt", value=True),
     Row("--skip-compress", value=True),

@@ -270,6 +270,11 @@ def whole_files(words: Sequence[str]) -> bool:
     return any(_row(option).whole for option in options(words))
 
 
+def timed(words: Sequence[str]) -> bool:
+    """Return whether it matters when a run with these options is started."""
+    return any(_row(option).timed for option in options(words))
+
+
 def withholding(words: Sequence[str]) -> list[str]:
     """Return which options keep more from a node than the exclude rules do, sorted."""
     return sorted(option for option in options(words) if _row(option).withholds)

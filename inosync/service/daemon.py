@@ -200,7 +200,8 @@ class Daemon:
         acting = (self.sources, self._targets, scans, self.runs, self.hooks, self.loop, instead)
         parts.append(Acting(self.engine, *acting))
         beat = Beat(self.engine, self.hooks, self.loop)
-        parts += [self.remedies, beat, self.hooks, self.announcer]
+        # What stands ready is started when there is nothing else to do.
+        parts += [self.remedies, beat, self.hooks, self.runs.warm, self.announcer]
         if self.onlooker is not None:
             parts.append(_Looking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:
@@ -235,7 +236,8 @@ class Daemon:
 
     def _stopped(self) -> bool:
         # An onlooker has the engine stopped, and runs no hooks.
-        return self.engine.stopped and (self.hooks.stopped or self.onlooker is not None)
+        ended = self.engine.stopped and self.runs.warm.empty
+        return ended and (self.hooks.stopped or self.onlooker is not None)
 
     # ---- signals --------------------------------------------------------------------------
 
@@ -261,6 +263,7 @@ class Daemon:
                 self.supervisor.tell(STOPPING="1", STATUS="stopping")
                 self.engine.stop(now)
                 self.hooks.stop(now)
+                self.runs.warm.stop(now)
 
     # ---- what people ask for --------------------------------------------------------------
 
@@ -275,6 +278,7 @@ class Daemon:
             loaded=self._loaded,
             now=now,
             wall=self.loop.wall(),
+            warm=self.runs.warm.mirrors,
         )
         return snapshot(self.engine, self.sources.watchers, facts, self.runs.progress)
 
@@ -325,7 +329,7 @@ class Daemon:
                 log.error("%s", problem)
             log.error("reload: the config is wrong, the old one stays in force")
         else:
-            self.runs.configure(config, program)
+            self.runs.configure(config, program, now)
             self.hooks.config = config
             self.engine.configure(config, now)
             if self._publisher is not None:

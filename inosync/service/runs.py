@@ -18,7 +18,7 @@ from inosync.config.rule_files import forgetting
 from inosync.engine.actions import Kill, Look, Outcome, Start, Terminate
 from inosync.engine.apart import NOTHING, Apart, Left
 from inosync.engine.engine import Engine
-from inosync.engine.mirror import Mirror
+from inosync.engine.mirror import Mirror, State
 from inosync.planning.file_list import homes
 from inosync.planning.order import Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
@@ -34,13 +34,16 @@ from inosync.rsync.differences import (
     differences,
     summary,
 )
-from inosync.rsync.exits import PARTIAL, cut_short, exit_status
+from inosync.rsync.exits import PARTIAL, VANISHED, cut_short, exit_status
 from inosync.rsync.output import Progress, deletions, evidence, progress, rehearsed, transferred
 from inosync.rsync.program import Program
+from inosync.service.warm import CROWDED, DEAD, Warm
 from inosync.system.process import TAIL, Child, not_started
 from inosync.text import many, printable
 from inosync.watch.files import Files, changed, first_inside
 
+#: Behind which of them the next one stands ready.
+_WARMING = (RunKind.PASS, RunKind.LISTED, RunKind.CONTENTS)
 #: Paths of a comparison that are looked at: it is done while all else waits.
 MOST_DRIFT = 10_000
 
@@ -51,7 +54,8 @@ log = logging.getLogger("inosync")
 class _Run:
     """A child at work for a mirror, since ``wall``; ``what`` was prepared for it.
 
-    A comparison leaves out what was ``apart`` when it began, and what was mounted and is ``lost``.
+    One that was ``warm`` was started before. A comparison leaves out what was ``apart`` when it
+    began, and what was mounted and is ``lost``.
     """
 
     child: Child
@@ -59,6 +63,7 @@ class _Run:
     shown: str
     what: Prepared
     wall: float
+    warm: bool
     lost: frozenset[bytes] = frozenset()
     apart: Apart = NOTHING
 
@@ -84,16 +89,19 @@ class Runs:
     worth: Worth = field(default_factory=Worth)
     _children: dict[int, _Run] = field(default_factory=dict)
     _environment: dict[bytes, bytes] = field(default_factory=dict)
+    warm: Warm = field(init=False)
 
     def __post_init__(self) -> None:
         # Once for all runs, and not for each.
         self._environment = {
             os.fsencode(name): os.fsencode(value) for name, value in self.environment.items()
         }
+        self.warm = Warm(self.config, self.program, self._environment)
 
-    def configure(self, config: Config, program: Program) -> None:
+    def configure(self, config: Config, program: Program, now: float) -> None:
         """Start runs by another config from now on."""
         self.config, self.program = config, program
+        self.warm.configure(config, program, now)
 
     def start(self, action: Start, sight: Sight, now: float, *, wall: float) -> None:
         """Run rsync for a mirror whose source has just been looked at.
@@ -120,21 +128,17 @@ class Runs:
             self.engine.exited(mirror, outcome, now)
             return
         fault: OSError | None = None
+        ready = self.warm.take(mirror, what, now)
         try:
-            child = Child(
-                what.argv,
-                environment=self._environment,
-                data=b"".join(name + b"\0" for name in what.names or ()),
-                nice=what.kind is RunKind.COMPARISON,
-                brief=what.listed,
-            )
+            child = ready or self._child_of(what)
         except OSError as error:
             fault = error
         # What is only told is told when the run is on its way.
         shown = _shown(what.argv, what.names)
         log.debug("%s: run for %s", mirror.name, _describe(order.batch))
-        log.debug("executing: %s", shown)
+        log.debug("executing: %s%s", shown, f" (stood ready, pid {ready.pid})" if ready else "")
         if fault is not None:
+            self.warm.drop(now)  # there may be no room for both
             status, reason = not_started(what.argv, fault)
             outcome = Outcome(status, evidence=(reason,), command=shown, unstarted=True)
             self.ended(mirror, outcome, ())
@@ -142,15 +146,29 @@ class Runs:
             return
         compares = what.kind is RunKind.COMPARISON
         apart = self.engine.apart(mirror, lost=sight.spare) if compares else NOTHING
-        self._children[child.pid] = _Run(child, mirror, shown, what, wall, sight.spare, apart)
+        self._children[child.pid] = _Run(
+            child, mirror, shown, what, wall, ready is not None, sight.spare, apart
+        )
+
+    def _child_of(self, what: Prepared) -> Child:
+        return Child(
+            what.argv,
+            environment=self._environment,
+            data=b"".join(name + b"\0" for name in what.names or ()),
+            nice=what.kind is RunKind.COMPARISON,
+            brief=what.listed,
+        )
 
     def reap(self, now: float) -> None:
         """Report the runs that have ended. Others' children (a library's) are not ours to take."""
+        self.warm.reap(now)
         for pid, run in list(self._children.items()):
             status = run.child.poll()
             if status is None:
                 continue
             del self._children[pid]
+            if run.warm and self._died_waiting(run, status, now):
+                continue
             output, errors = run.child.output(), run.child.errors()
             rehearsing = run.what.kind is RunKind.REHEARSAL
             cut = len(errors) >= TAIL
@@ -178,6 +196,33 @@ class Runs:
             self.ended(run.mirror, outcome, run.child.lines())
             run.child.close()
             self.engine.exited(run.mirror, outcome, now)
+            if CROWDED in errors and not run.warm:
+                self.warm.crowded(run.mirror, now)
+            self._warm_up(run, status, now)
+
+    def _died_waiting(self, run: _Run, status: int, now: float) -> bool:
+        """Return whether a run was dead before it was told what to carry: then another carries it.
+
+        For certain that is not known. If it is the node that is not well, the other will say so.
+        """
+        dead = status < 0 or status in DEAD
+        if not dead or run.mirror.state is not State.RUNNING:
+            return False
+        log.debug("%s: what stood ready was dead (exit %d)", run.mirror.name, status)
+        run.child.close()
+        self.warm.refused(run.mirror, now)
+        self.warm.failed(run.mirror, now)
+        run.mirror.withdraw()
+        return True
+
+    def _warm_up(self, run: _Run, status: int, now: float) -> None:
+        """Have the next run stand ready behind one that has carried something, and went well."""
+        if status not in (0, PARTIAL, VANISHED):
+            self.warm.failed(run.mirror, now)
+        elif status == 0 and run.what.kind in _WARMING:
+            if run.warm:
+                self.warm.went_well(run.mirror)
+            self.warm.want(run.mirror, now)
 
     def comparing(self) -> Mirror | None:
         """Return the mirror that is being compared, if one is."""
@@ -230,6 +275,7 @@ class Runs:
         """End all for certain: the daemon itself ends."""
         for run in self._children.values():
             run.child.kill()
+        self.warm.kill()
 
 
 def places(pair: Pair) -> Places:

@@ -108,7 +108,8 @@ class MirrorStatus(TypedDict):
 
     With ``rbigsize`` there are two of a pair; the ``lane`` of one is "big", that of the other "".
     ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "";
-    ``full_pass`` is how far that is, where it goes as slices.
+    ``full_pass`` is how far that is, where it goes as slices. ``warm``: a run stands ready for the
+    next ones.
     """
 
     source: str
@@ -122,6 +123,7 @@ class MirrorStatus(TypedDict):
     full: str
     run: RunStatus | None
     full_pass: PassStatus | None
+    warm: bool
     last_success_at: float | None
     last_failure: FailureStatus | None
     next_try_at: float | None

@@ -8,7 +8,7 @@ is added. Times called ``..._at`` are Unix time, all others seconds.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
@@ -58,7 +58,10 @@ class Watching(Protocol):
 
 @dataclass(frozen=True)
 class Facts:
-    """What is to be known of the process; ``rss`` is resident memory in bytes."""
+    """What is to be known of the process; ``rss`` is resident memory in bytes.
+
+    The mirrors that are ``warm`` have a run that stands ready.
+    """
 
     version: str
     pid: int
@@ -67,6 +70,7 @@ class Facts:
     loaded: float  # the same, of the config
     now: float  # the same, of the snapshot
     wall: float  # Unix time of the snapshot
+    warm: Collection[Mirror] = ()
 
 
 #: Directories without a watch that a snapshot names.
@@ -86,8 +90,7 @@ def snapshot(
         _mirror(
             mirror,
             engine.behind_since(mirror),
-            facts.now,
-            wall,
+            facts,
             progress,
             user=user,
             watcher=watching.get(mirror.pair.source.path),
@@ -136,13 +139,13 @@ def _source(state: SourceState, watcher: Watching | None) -> SourceStatus:
 def _mirror(
     mirror: Mirror,
     since: float | None,
-    now: float,
-    wall: float,
+    facts: Facts,
     progress: Callable[[Mirror], Progress | None],
     *,
     user: str,
     watcher: Watching | None,
 ) -> MirrorStatus:
+    now, wall = facts.now, facts.wall - facts.now
     failure = mirror.health.failure
     waiting = [batch for batch in (mirror.aside, mirror.pending) if batch]
     demands = mirror.passing.batches if mirror.passing is not None else ()
@@ -158,6 +161,7 @@ def _mirror(
         full=next((batch.reason for batch in (*demands, *waiting) if batch.reason), ""),
         run=_run(mirror, now, wall, progress),
         full_pass=pass_status(mirror.passing, watcher.watched if watcher else 0, now, wall),
+        warm=mirror in facts.warm,
         last_success_at=_wall(mirror.health.succeeded, wall),
         last_failure=FailureStatus(
             at=_moment(wall + failure.at),
@@ -294,4 +298,5 @@ def _mirror_line(mirror: MirrorStatus, at: float) -> str:
         text += f", next try in {max(0.0, next_try - at):.0f} s"
     if (drift := mirror["drift"]) and drift["paths"]:
         text += f", {many(drift['paths'], 'path')} drifted"
+    text += ", warm" if mirror["warm"] else ""
     return text + f", {many(mirror['runs'], 'run')}, {mirror['failures']} failed"

@@ -156,7 +156,8 @@ def _row(mirror: MirrorStatus, at: float) -> Row:
 def _run(mirror: MirrorStatus, at: float) -> str:
     run, next_try = mirror["run"], mirror["next_try_at"]
     if run is None:
-        return f"next try in {span(next_try - at)}" if next_try is not None else "-"
+        ready = "warm" if mirror["warm"] else "-"
+        return f"next try in {span(next_try - at)}" if next_try is not None else ready
     text = f"for {span(run['seconds'])}"
     if run["bytes"] is not None:
         text += f", {size(run['bytes'])}, {run['percent']} %, {span(run['eta'] or 0)} left"

@@ -10,6 +10,7 @@ file on disk takes a good part of a millisecond. Knows nothing of rsync or mirro
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import select
@@ -35,19 +36,21 @@ class Child:
         argv: Sequence[str],
         *,
         environment: Mapping[str, str] | Mapping[bytes, bytes],
-        data: bytes = b"",
+        data: bytes | None = b"",
         nice: bool = False,
         brief: bool = False,
     ) -> None:
         """Start ``argv`` in ``/`` with `data` as its standard input; `nice`: it yields to others.
 
-        What it writes is kept in memory when it is `brief`. Raise OSError when it cannot be
-        started.
+        Without `data` it waits for what it is told (``tell``). What it writes is kept in memory
+        when it is `brief`. Raise OSError when it cannot be started.
         """
         room = _memory if brief else _unlinked
         with contextlib.ExitStack() as stack, contextlib.ExitStack() as until_started:
             given: IO[bytes] | int = subprocess.DEVNULL
-            if data:
+            if data is None:
+                given = subprocess.PIPE
+            elif data:
                 given = until_started.enter_context(_memory())
                 given.write(data)
                 given.seek(0)
@@ -89,6 +92,22 @@ class Child:
             self._signal(signal.SIGKILL)
         return self._process.wait()
 
+    def tell(self, data: bytes = b"") -> bool:
+        """Give a child that waits all that there is for it to read; by default nothing.
+
+        Return False if that cannot be done at once: it has ended, or its pipe has no room.
+        """
+        pipe = self._process.stdin
+        if pipe is None or pipe.closed or len(data) > fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ):
+            return False
+        try:
+            os.write(pipe.fileno(), data)  # what fits in an empty pipe never blocks, pipe(7)
+        except BrokenPipeError:
+            return False
+        finally:
+            pipe.close()
+        return True
+
     def terminate(self) -> None:
         """Ask the child and all in its group to end."""
         self._told_to_end = True
@@ -113,7 +132,9 @@ class Child:
         return _tail(self._errors)
 
     def close(self) -> None:
-        """Let go of its output."""
+        """Let go of its input and output."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         self._output.close()
         self._errors.close()
 

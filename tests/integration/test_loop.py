@@ -103,6 +103,7 @@ def test_the_parts_of_a_daemon_in_their_order() -> None:
         "Remedies",
         "Beat",
         "Hooks",
+        "Warm",
         "Announcer",
         "Publisher",
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -203,3 +204,36 @@ def test_capture() -> None:
         capture(["/nonexistent"], timeout=10)
     with pytest.raises(TimeoutError, match="no answer"):
         capture(["/bin/sleep", "60"], timeout=0.1)
+
+
+def test_a_child_that_waits_is_told_once() -> None:
+    child = Child(["/bin/cat"], environment=ENVIRONMENT, data=None)
+    assert child.poll() is None
+    assert child.tell(b"x" * 65_536)
+    assert status(child) == 0
+    assert child.output() == b"x" * 65_536
+    assert not child.tell(b"again")
+    child.close()
+
+
+def test_a_child_that_cannot_be_told() -> None:
+    full = Child(["/bin/cat"], environment=ENVIRONMENT, data=None)
+    assert not full.tell(b"x" * 2_000_000)
+    assert full.tell()  # nothing: it ends
+    assert (status(full), full.output()) == (0, b"")
+    gone = Child(["/bin/true"], environment=ENVIRONMENT, data=None)
+    assert status(gone) == 0
+    assert not gone.tell(b"x")
+    for child in (full, gone):
+        child.close()
+
+
+def test_a_child_that_waits_ends_with_us() -> None:
+    script = "from inosync.system.process import Child; import os, signal; " + (
+        "child = Child(['/bin/cat'], environment={}, data=None); print(child.pid, flush=True); "
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    processes.wait_gone([int(done.stdout)])

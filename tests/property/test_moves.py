@@ -399,6 +399,7 @@ class Renamed(World):
                         self.mirror.work.steps, [run.shown for run in self.runs._children.values()]
                     )
                     until(self.ended, seconds=60, what="a run")
+                    self.runs.warm.due(self.now)
                     late = ()
             if self.mirror.state is State.BACKOFF:
                 if self.mirror.totals.failures >= failures + 3:
@@ -454,6 +455,8 @@ def live(world: Renamed, case: Case) -> None:
     finally:
         world.lookout.close()
         world.runs.kill()
+        world.runs.warm.stop(world.now)
+        until(lambda: world.ended() and world.runs.warm.empty, what="the end of what stood ready")
     assert not world.unlike()
 
 

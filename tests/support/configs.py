@@ -31,6 +31,7 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "rtimeout": 300,
         "rretry": (1.0, 300.0),
         "rscope": "tree",
+        "rwarm": None,
         "restricted": False,
     }
     return Node(**{**values, **settings})

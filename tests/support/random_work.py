@@ -17,8 +17,12 @@ from pathlib import Path
 from inosync.changes.changes import Change, Inode, Kind
 from inosync.config.model import Source
 from inosync.planning.file_list import Plan, list_options, plan, top
+from inosync.planning.order import Prepared, RunKind
 from inosync.planning.scan import Question, Scan
+from inosync.planning.warm import standby
 from inosync.rsync.filters import compile_filters, rsync_options
+from inosync.rsync.program import Program
+from support.configs import make_config, make_pair
 from support.servers import RsyncDaemon, Server, SshServer
 from support.trees import HOSTILE_NAMES, Entry, difference, remove, snapshot
 
@@ -159,6 +163,7 @@ class World:
         self.whole: set[Inode] = set()  # files of which all names are owed
         self.racing = False
         self.count = 0
+        self.lists = 0
 
     # ---- runs -----------------------------------------------------------------------------
 
@@ -187,7 +192,18 @@ class World:
         if not planned.entries:
             return 0
         names = b"".join(entry + b"\0" for entry in planned.entries)
-        return self._rsync(list_options(), top(self.source), "mirror", names)
+        start, self.lists = top(self.source), self.lists + 1
+        if self.lists % 2:
+            start, names = "/", self.told(planned)
+        return self._rsync(list_options(), start, "mirror", names)
+
+    def told(self, planned: Plan) -> bytes:
+        """Return what a run is told that stood ready for this: it must come to the same."""
+        pair = make_pair(self.source, "/mirror", rscope="changes")
+        ready = standby(pair, make_config([pair]), Program((3, 2, 7)))
+        assert ready is not None
+        argv = next(iter(ready.stands_for))
+        return ready.told(Prepared(RunKind.LISTED, argv, planned.entries))
 
     def _rsync(self, words: list[str], source: str, mirror: str, names: bytes = b"") -> int:
         argv = [RSYNC, *words, "--protect-args", "--modify-window=-1"]

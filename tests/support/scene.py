@@ -105,6 +105,7 @@ def mirror(path: str, node: str, number: int) -> MirrorStatus:
         if busy
         else None,
         full_pass=None,
+        warm=False,
         last_success_at=AT - SINCE - 31 if dead else AT - 23 - 12 * number,
         last_failure=FailureStatus(
             at=AT - 71 - number,

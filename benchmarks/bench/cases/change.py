@@ -1,4 +1,4 @@
-"""One change in a tree of 100,000 files: local, over ssh, and to an rsync daemon."""
+"""One change in a tree of 100,000 files: local, over ssh, and to an rsync daemon, near and far."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.report import Result, Target
 from bench.waiting import Never, content, until, until_content
 from bench.world import Bench
 
-CONTENDERS = ("inosync", "lsyncd", "clsync", "bare rsync")
+CONTENDERS = ("inosync", "inosync, cold", "lsyncd", "clsync", "bare rsync")
 #: Changes in a row by each contender in each round, so that CPU ticks of 10 ms do.
 _IN_A_ROW = 5
 
@@ -25,15 +25,17 @@ def run(bench: Bench) -> Result:
     source = bench.folder / "source"
     names = trees.files(source, bench.size(100_000, 200))
     (source / "probe").touch()
+    near = bench.rsyncd_node()
     nodes = {
         "local": local(bench.folder / "mirror"),
         "ssh": bench.ssh_node(bench.folder / "mirror-ssh"),
-        "rsync daemon": bench.rsyncd_node(),
+        "rsync daemon": near,
+        "rsync daemon, 40 ms away": bench.far(near, 0.04),
     }
     dice = random.Random(1)
     count = bench.size(_IN_A_ROW, 2)
     for transport, node in nodes.items():
-        job = Job(source, (node,), bench.environment)
+        job = Job(source, (node,), bench.environment, warm=300)
         trees.equalise(source, node.root)
         # clsync takes HOST:PATH for a local directory.
         contenders = [n for n in CONTENDERS if (n, transport) != ("clsync", "ssh")]
@@ -51,9 +53,12 @@ def run(bench: Bench) -> Result:
         Target(cpu.format("local"), 1.0, "lsyncd"),
         Target(equal.format("ssh"), 0.1, "lsyncd"),
         Target(equal.format("rsync daemon"), 0.25, "lsyncd"),
+        *(Target(equal.format(transport), 0.7, "inosync, cold") for transport in nodes),
+        Target(equal.format("rsync daemon, 40 ms away"), 100),
     ]
     result.notes += [
         "bare rsync: `rsync -t FILE DIRECTORY/`, over ssh through a connection that stands",
+        "inosync, cold: with `rwarm = 0`; else 300, also for the module of the rsync daemon",
         "CPU of a remote end is its own affair and not counted",
     ]
     return result
@@ -66,6 +71,8 @@ def _daemon(result: Result, daemon: Daemon, transport: str, names: list[str]) ->
         before = daemon.cpu()
         for name in names:
             daemon.rest()
+            if transport.endswith("away"):
+                time.sleep(1.0)  # what stands ready has to get there
             text, began = _change(daemon.job.source / name)
             end = until_content({mirror / name: text}, limit=20)
             result.add(f"{transport}: equal after", "ms", daemon.name, 1000 * (end - began))
@@ -98,7 +105,7 @@ def _bare(result: Result, bench: Bench, job: Job, transport: str, names: list[st
     for name in names:
         text, began = _change(job.source / name)
         command = [RSYNC, "-t", str(job.source / name), _directory(node, name)]
-        if transport == "rsync daemon":
+        if transport.startswith("rsync daemon"):
             command.insert(1, "--sockopts=TCP_NODELAY")
         run_ = _Running(command, environment)
         end = until(lambda n=name, t=text: content(node.root / n) == t)

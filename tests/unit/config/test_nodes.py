@@ -33,6 +33,17 @@ def test_a_node_that_names_changes(script: Script) -> None:
     assert [pair.node.rscope for pair in config.pairs] == ["changes", "tree"]
 
 
+def test_how_long_a_node_is_kept_warm(script: Script) -> None:
+    nodes = "wpath = www\nrnodes = ['a:/x', {'node': 'b:/x', 'rwarm': 0}]\n"
+    asked = ("", "rwarm = 60", "rwarm = None")
+    found = [script.load(text, base=nodes).pairs for text in asked]
+    assert [[pair.node.rwarm for pair in pairs] for pairs in found] == [
+        [None, 0.0],
+        [60.0, 0.0],
+        [None, 0.0],
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [("extra = '-L'", "-L: what is behind a symbolic link"), ("extra = ['-x']", "-x: ")],

@@ -26,6 +26,7 @@ from inosync.rsync.options import (
     rule_files,
     spoken,
     suffix,
+    timed,
     values,
     whole_files,
     with_rules,
@@ -284,6 +285,11 @@ def test_any_value_is_accepted_or_refused_in_words(value: object) -> None:
 def test_the_files_of_rules() -> None:
     words = ("--exclude-from", "/a", "-f", "merge,- /b", "--filter=: .c", "--include-from=/d", "-a")
     assert list(rule_files(words)) == [("/a", ""), ("/b", "merge,- /b"), ("/d", "")]
+
+
+def test_for_whom_it_matters_when_a_run_starts() -> None:
+    assert timed(("-a", "--stop-after=5"))
+    assert not timed(("-a", "--timeout=5", "--bwlimit=9"))
 
 
 def test_who_takes_no_file_for_equal_by_size_and_date() -> None:

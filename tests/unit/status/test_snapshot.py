@@ -92,6 +92,7 @@ def test_everything_there_is_to_know() -> None:
                 "full": "",
                 "run": None,
                 "full_pass": None,
+                "warm": False,
                 "last_success_at": WALL + 1,
                 "last_failure": None,
                 "next_try_at": None,
@@ -117,6 +118,7 @@ def test_everything_there_is_to_know() -> None:
                 "full": "start-up",
                 "run": None,
                 "full_pass": None,
+                "warm": False,
                 "last_success_at": None,
                 "last_failure": {
                     "at": WALL + 1,

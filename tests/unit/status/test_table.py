@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import replace
 
 import pytest
 from support.configs import make_config, make_pair
 from support.scene import PASS, scene_snapshot
-from support.snapshots import NOW, WALL, Watching, make_engine, one_well_and_one_failing, take
+from support.snapshots import (
+    NOW,
+    WALL,
+    Watching,
+    facts,
+    make_engine,
+    one_well_and_one_failing,
+    take,
+)
 
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.engine.actions import Outcome
@@ -22,8 +31,8 @@ from inosync.status.history import History
 from inosync.status.metrics import prometheus
 from inosync.status.page import page
 from inosync.status.passing import span
-from inosync.status.snapshot import lines
-from inosync.status.table import heading, plain, size, summary
+from inosync.status.snapshot import lines, snapshot
+from inosync.status.table import heading, plain, sections, size, summary
 
 
 def test_a_held_source_and_directories_without_a_watch() -> None:
@@ -135,6 +144,15 @@ def test_lanes_and_files_that_are_not_at_rest() -> None:
     assert not now["synced"]
     assert [mirror["lane"] for mirror in now["mirrors"]] == ["", "big"]
     assert sum("a:/m (big files)" in line for line in plain(now)) == 1
+
+
+def test_a_run_that_stands_ready() -> None:
+    engine = one_well_and_one_failing()
+    facts_with = dataclasses.replace(facts(NOW + 60), warm=engine.mirrors)
+    now = snapshot(engine, {}, facts_with)
+    assert [mirror["warm"] for mirror in now["mirrors"]] == [True, True]
+    assert [row.cells[4] for row in sections(now)[0].rows] == ["warm", "next try in 4 min"]
+    assert lines(now)[1] == lines(take(engine, NOW + 60))[1].replace(", 1 runs", ", warm, 1 runs")
 
 
 def test_drift() -> None:

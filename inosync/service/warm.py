@@ -1,0 +1,247 @@
+"""The runs that stand ready: started when one has ended well, told when there is a change.
+
+Owns the processes that wait for their lists, and how many there are. None is a run: one of them
+counts, fails and is spoken of only when it was told what to carry. What it may be told is decided
+in planning/warm.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from inosync.config.model import Config, Pair
+from inosync.engine.backoff import Backoff
+from inosync.engine.mirror import Mirror, State
+from inosync.planning.order import Prepared
+from inosync.planning.warm import Standby, seconds, standby
+from inosync.rsync.destination import Transport
+from inosync.rsync.program import Program
+from inosync.system.process import Child
+
+#: How many wait at once: a pair of processes takes 2 MB here.
+MOST = 16
+#: How many of them wait for one host: sshd admits ten sessions of a connection (MaxSessions).
+MOST_OF_A_HOST = 4
+#: Seconds for which one that was used keeps its place. Where more mirrors than that are in use at
+#: once, they would else take it from each other, and each start would be in vain.
+TENURE = 30.0
+#: Seconds in which one that is not needed any more may end by itself.
+GRACE = 5.0
+#: Seconds until a node is asked again that has ended one: at first, and at the most.
+PATIENCE = (10.0, 3600.0)
+#: How a run ends whose connection has died while it waited; see rsync/exits.py.
+DEAD = frozenset((10, 12, 30, 35, 255))
+#: What ssh says when it has to make a connection of its own, since sshd admits no more sessions.
+CROWDED = b"session request failed"
+
+_Host = tuple[str, int]
+
+log = logging.getLogger("inosync")
+
+
+@dataclass
+class _Waiting:
+    """A child that waits for its list until it is dropped; its mirror last ran at ``used``."""
+
+    child: Child
+    standby: Standby
+    used: float
+
+    def until(self, mirror: Mirror) -> float:
+        return self.used + seconds(mirror.pair)
+
+
+@dataclass
+class _Node:
+    """What is known of a node that has ended waiting runs."""
+
+    backoff: Backoff = field(default_factory=lambda: Backoff(*PATIENCE, random=lambda: 0.0))
+    asked_from: float = 0.0
+
+
+@dataclass
+class Warm:
+    """All runs that wait; those of the mirrors that ran last. A part of the loop."""
+
+    config: Config
+    program: Program
+    environment: Mapping[bytes, bytes]
+    stopping: bool = False
+    _wanted: dict[Mirror, None] = field(default_factory=dict)
+    _waiting: dict[Mirror, _Waiting] = field(default_factory=dict)  # the last used is the last
+    _leaving: dict[Child, float] = field(default_factory=dict)  # when each is killed
+    _nodes: dict[str, _Node] = field(default_factory=dict)
+    _most: dict[_Host, int] = field(default_factory=dict)  # where it is less than usual
+
+    def due(self, now: float) -> None:
+        """Start those that are wanted, and drop those that are of no use any more."""
+        for mirror, waiting in list(self._waiting.items()):
+            if now >= waiting.until(mirror) or mirror.state in (State.HELD, State.BACKOFF):
+                self._drop(mirror, now)
+        for child, kill_at in self._leaving.items():
+            if now >= kill_at:
+                child.kill()
+                self._leaving[child] = now + GRACE
+        wanted, self._wanted = self._wanted, {}
+        for mirror in wanted:
+            if mirror.state in (State.IDLE, State.RUNNING) and mirror not in self._waiting:
+                self._start(mirror, now)
+
+    def deadline(self) -> float | None:
+        """Return when ``due`` has something to do."""
+        waits = [waiting.until(mirror) for mirror, waiting in self._waiting.items()]
+        waits += self._leaving.values()
+        return 0.0 if self._wanted else min(waits, default=None)
+
+    @property
+    def mirrors(self) -> Collection[Mirror]:
+        """The mirrors for which a run stands ready."""
+        return self._waiting.keys()
+
+    # ---- what happens to mirrors ----------------------------------------------------------
+
+    def want(self, mirror: Mirror, now: float) -> None:
+        """The next run is to stand ready: one has ended well, or has just been told what to carry.
+
+        Where changes follow each other closely, that is while the one before is still at work.
+        """
+        if self.stopping or mirror.big or not seconds(mirror.pair):
+            return
+        if mirror in self._waiting:
+            waiting = self._waiting.pop(mirror)
+            waiting.used = now
+            self._waiting[mirror] = waiting
+        elif now >= self._node(mirror).asked_from:
+            self._wanted[mirror] = None
+
+    def take(self, mirror: Mirror, what: Prepared, now: float) -> Child | None:
+        """Return the run that stood ready for a mirror and is now what was prepared, if any."""
+        waiting = self._waiting.get(mirror)
+        data = waiting.standby.told(what) if waiting is not None else b""
+        if waiting is None or not data:
+            return None
+        if waiting.child.poll() is None and waiting.child.tell(data):
+            del self._waiting[mirror]
+            self.want(mirror, now)
+            return waiting.child
+        self._drop(mirror, now)
+        return None
+
+    def went_well(self, mirror: Mirror) -> None:
+        """A run that stood ready has done its work."""
+        self._nodes.pop(mirror.pair.node.name, None)
+
+    def failed(self, mirror: Mirror, now: float) -> None:
+        """A run has failed: none waits for its host any more."""
+        host = _host(mirror.pair)
+        for other in (*self._waiting, *self._wanted):
+            if other is mirror or (host and host == _host(other.pair)):
+                self._wanted.pop(other, None)
+                self._drop(other, now)
+
+    def crowded(self, mirror: Mirror, now: float) -> None:
+        """A run found the sessions of its host in use: one less waits there from now on."""
+        host = _host(mirror.pair)
+        if host and (beside := self._on(host)):
+            self._most[host] = len(beside) - 1
+            self._drop(beside[0], now)
+
+    def refused(self, mirror: Mirror, now: float) -> None:
+        """A run that stood ready has ended by itself, or was dead when it was told something."""
+        node = self._node(mirror)
+        node.asked_from = now + node.backoff.failed()
+
+    def _node(self, mirror: Mirror) -> _Node:
+        return self._nodes.setdefault(mirror.pair.node.name, _Node())
+
+    # ---- the processes --------------------------------------------------------------------
+
+    def reap(self, now: float) -> None:
+        """Take note of those that have ended."""
+        for mirror, waiting in list(self._waiting.items()):
+            if (status := waiting.child.poll()) is not None:
+                log.debug("%s: what stood ready has ended with %d", mirror.name, status)
+                del self._waiting[mirror]
+                waiting.child.close()
+                self.refused(mirror, now)
+        for child in list(self._leaving):
+            if child.poll() is not None:
+                del self._leaving[child]
+                child.close()
+
+    def configure(self, config: Config, program: Program, now: float) -> None:
+        """Take another config: what waits was started by the old one."""
+        self.config, self.program = config, program
+        self._nodes.clear()
+        self._most.clear()
+        self.drop(now)
+
+    def drop(self, now: float) -> None:
+        """Let none wait any more."""
+        self._wanted.clear()
+        for mirror in list(self._waiting):
+            self._drop(mirror, now)
+
+    @property
+    def empty(self) -> bool:
+        """Whether none waits, or is about to end."""
+        return not (self._waiting or self._leaving)
+
+    def stop(self, now: float) -> None:
+        """Let none wait any more, nor ever again; they end at once, since nothing is at stake."""
+        self.stopping = True
+        self.drop(now)
+        self.kill()
+
+    def kill(self) -> None:
+        """End all for certain."""
+        for child in (*self._leaving, *(waiting.child for waiting in self._waiting.values())):
+            child.kill()
+
+    def _start(self, mirror: Mirror, now: float) -> None:
+        what = standby(mirror.pair, self.config, self.program)
+        if what is None or not self._makes_room(mirror, now):
+            return
+        try:
+            child = Child(what.argv, environment=self.environment, data=None, brief=True)
+        except OSError:
+            self.refused(mirror, now)
+            return
+        log.debug("%s: the next run stands ready (pid %d)", mirror.name, child.pid)
+        self._waiting[mirror] = _Waiting(child, what, now)
+
+    def _makes_room(self, mirror: Mirror, now: float) -> bool:
+        """Return whether one more may wait, after dropping what has not been used for long."""
+        host = _host(mirror.pair)
+        bounds = [(list(self._waiting), MOST)]
+        bounds += [(self._on(host), self._most.get(host, MOST_OF_A_HOST))] if host else []
+        victims = set()
+        for others, most in bounds:
+            if len(others) >= most:
+                if not most or now - self._waiting[others[0]].used < TENURE:
+                    return False
+                victims.add(others[0])
+        for victim in victims:
+            self._drop(victim, now)
+        return True
+
+    def _on(self, host: _Host | None) -> list[Mirror]:
+        """Return the mirrors on another host for which a run waits."""
+        return [mirror for mirror in self._waiting if host and host == _host(mirror.pair)]
+
+    def _drop(self, mirror: Mirror, now: float) -> None:
+        """Tell a waiting child that there is nothing to carry: it ends, and changes nothing."""
+        waiting = self._waiting.pop(mirror, None)
+        if waiting is not None:
+            waiting.child.tell()
+            self._leaving[waiting.child] = now + GRACE
+
+
+def _host(pair: Pair) -> _Host | None:
+    """Return which host a mirror is on; None: this one."""
+    destination = pair.destination
+    if destination.transport is Transport.LOCAL:
+        return None
+    return destination.host, destination.port
