@@ -152,7 +152,7 @@ def test_a_run_that_stands_ready() -> None:
     now = snapshot(engine, {}, facts_with)
     assert [mirror["warm"] for mirror in now["mirrors"]] == [True, True]
     assert [row.cells[4] for row in sections(now)[0].rows] == ["warm", "next try in 4 min"]
-    assert lines(now)[1] == lines(take(engine, NOW + 60))[1].replace(", 1 runs", ", warm, 1 runs")
+    assert lines(now)[1] == lines(take(engine, NOW + 60))[1].replace(", 1 run", ", warm, 1 run")
 
 
 def test_drift() -> None:
