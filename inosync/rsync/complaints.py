@@ -114,6 +114,7 @@ _RECEIVED: tuple[tuple[re.Pattern[bytes], Cause | None, bool], ...] = (
     (re.compile(rb"(?:chown|chgrp) %b failed" % _FULL, re.DOTALL), Cause.OWNER, False),
     (re.compile(rb"symlink %b -> .* failed" % _FULL, re.DOTALL), None, False),
     (re.compile(rb"mknod %b failed" % _FULL, re.DOTALL), None, False),
+    (re.compile(rb'keep_backup failed: %b -> ".*"' % _FULL, re.DOTALL), None, False),
 )
 _MKDIR = re.compile(rb"recv_generator: mkdir %b failed" % _FULL, re.DOTALL)
 #: These name a path as the transfer does.
@@ -126,10 +127,12 @@ _LONG = re.compile(rb"(?:filename overflows max-path len by \d+|skipping overly 
 #: Of a temporary file whose directory another run has deleted meanwhile (receiver.c).
 _TAKEN = (re.compile(rb"stat %b failed" % _FULL, re.DOTALL), _RENAME)
 _GONE = re.compile(rb'(?:file|directory) has vanished: "')
-#: What says nothing of its own.
+#: What says nothing of its own. Where the name of a backup is too long there is nothing to unlink,
+#: and what could not be kept follows (backup.c).
 _EMPTY = re.compile(
     rb"(?:rsync error: |rsync warning: |\*\*\* Skipping any contents from this failed directory"
-    rb"|Warning: Permanently added |\*\* )"
+    rb"|Warning: Permanently added |\*\* "
+    rb"|rsync: (?:\[\w+\] )?unlink \".*\"(?: \(in [^()]+\))?: [^:]+ \(36\)$)"
 )
 
 #: On standard output.

@@ -45,6 +45,7 @@ def only(errors: bytes, places: Places = HERE) -> Complaint:
         ('[receiver] chown "/m/x" failed: X (1)', b"x", Cause.OWNER, 0, 0),
         ('[generator] symlink "/m/l" -> "a" failed: X (36)', b"l", Cause.TOO_LONG, 0, 0),
         ('[generator] mknod "/m/l" failed: X (95)', b"l", Cause.OTHER, 0, 0),
+        ('[receiver] keep_backup failed: "/m/k" -> "k~": X (36)', b"k", Cause.TOO_LONG, 0, 0),
         ('[generator] recv_generator: mkdir "/m/N" failed: X (13)', b"N", Cause.FORBIDDEN, 1, 0),
         ("[generator] delete_file: unlink(d/s/x) failed: X (1)", b"d/s/x", Cause.FORBIDDEN, 0, 0),
         ("[generator] delete_file: rmdir(d) failed: X (13)", b"d", Cause.FORBIDDEN, 0, 0),
@@ -191,3 +192,15 @@ def test_standard_output() -> None:
     assert account(lines, b"", HERE) == Account(kept=(b"D/E",), odd=(b"pipe",), undeleted=True)
     assert not account(lines, b"", HERE).room
     assert told(b'rsync: [receiver] write failed on "/m/f": X (28)\n').room
+
+
+def test_a_backup_whose_name_is_too_long_is_complained_of_once() -> None:
+    name = b"n" * 255
+    lines = (
+        b'rsync: [generator] unlink "/m/%b~": File name too long (36)' % name,
+        b'rsync: [generator] keep_backup failed: "/m/%b" -> "%b~": File name too long (36)'
+        % (name, name),
+        b"rsync: [generator] delete_file: make_backup(%b) failed: File name too long (36)" % name,
+    )
+    assert only(b"\n".join((*lines, b""))).path == name
+    assert not told(lines[0].replace(b"(36)", b"(13)") + b"\n").understood
