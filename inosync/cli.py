@@ -28,8 +28,8 @@ def parser() -> argparse.ArgumentParser:
         description="Mirrors directories within seconds: inotify tells, rsync carries.",
         usage="inosync [-c FILE] [-d] [-p] [-v]\n       inosync [-p] [-v] SRC DEST [DEST ...]\n"
         "       inosync [-c FILE] COMMAND [--node NODE]",
-        epilog="A COMMAND is an option of the two groups above, with or without its dashes: "
-        "inosync status. TERM and INT stop it, HUP is --reload, USR2 --sync, USR1 logs the status. "
+        epilog="COMMAND: any of these two groups, with or without dashes. "
+        "TERM and INT stop it, HUP is --reload, USR2 --sync, USR1 logs the status. "
         "Exit: 0 ok, 1 failed, 2 usage or config, 3 running, 4 not running, 5 behind.",
     )
     result.add_argument(
@@ -37,8 +37,7 @@ def parser() -> argparse.ArgumentParser:
         "--config",
         metavar="FILE",
         dest="file",
-        help="config (else $INOSYNC_CONFIG, ~/.config/inosync.py unless you are root, "
-        "/etc/inosync.py or /etc/inosync/default.py)",
+        help="config (else $INOSYNC_CONFIG, or /etc/inosync.py)",
     )
     result.add_argument(
         "-d", "--daemon", dest="detach", action="store_true", help="daemonize, log to syslog"
@@ -62,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FORMAT",
         choices=("text", "json"),
         default="text",
-        help="what is logged to standard error: text, or a line of json for each message",
+        help="how to log to standard error: text or json",
     )
     result.add_argument(
         "--insecure-config",
@@ -83,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         type=_seconds,
         const=60.0,
-        help="end when all changes until now are on the nodes (or 60 s)",
+        help="end when all changes until now are there (or 60 s)",
     )
     asking.add_argument("--sync", action="store_true", help="full pass now; frees what is held")
     asking.add_argument(
@@ -108,8 +107,7 @@ def parser() -> argparse.ArgumentParser:
     alone.add_argument(
         "--new",
         action="store_true",
-        help="write a config that mirrors SRC to each DEST, asking for what is missing, and check "
-        "it; as a word: init",
+        help="(init) write a config for SRC DEST, and check it",
     )
     alone.add_argument("--from-lsyncd", metavar="FILE", help="print lsyncd's config as ours")
     result.add_argument(
@@ -123,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
         "paths",
         metavar="SRC DEST",
         nargs="*",
-        help="without a config: a directory, and where to mirror it",
+        help=argparse.SUPPRESS,  # the usage has it
     )
     return result
 
