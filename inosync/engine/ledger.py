@@ -115,7 +115,8 @@ class Ledger:
                 self.pending = merged(self.pending, batch)
             self.passing = None
         elif self.passing is not None and anew:
-            self.passing = self.passing.anew()
+            flying = self.flight is not None and self.work.slicing
+            self.passing = self.passing.anew(flying=flying)
 
     def _load(self, now: float) -> Batch:
         """Let what is to go next be the flight; return it. What has changed goes first.

@@ -28,6 +28,8 @@ LEAST, MOST = 10, 50_000
 #: One slice may weigh so many times what the one before did.
 _GROWTH = 4
 
+_OVER = Course(todo=None)
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -165,10 +167,14 @@ class Pass:
         again = self.again if self.piece is None else (*self.again, self.piece)
         return replace(self, piece=None, again=again, rests=rests)
 
-    def anew(self) -> Pass:
-        """Return the pass that begins at its beginning."""
+    def anew(self, *, flying: bool) -> Pass:
+        """Return the pass that begins at its beginning.
+
+        While a run of it is `flying`, it comes after that: that run began before what is new.
+        """
         course = Course(sizes=self.course.sizes)
-        return replace(self, course=course, piece=None, again=(), began=None)
+        fresh = replace(self, course=course, piece=None, again=(), began=None, turn=False)
+        return replace(self, course=_OVER, again=(), after=fresh) if flying else fresh
 
 
 def demand(batch: Batch, number: int, *, fresh: bool, rest: Course | None = None) -> Pass:

@@ -135,7 +135,7 @@ def test_what_is_demanded_later_comes_after_it() -> None:
 
 
 def test_by_other_rules_it_begins_anew() -> None:
-    passing = at_work(OVER).failed().anew()
+    passing = at_work(OVER).failed().anew(flying=False)
     assert (passing.course, passing.again, passing.began) == (Course(), (), None)
 
 

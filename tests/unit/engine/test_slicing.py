@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from support.configs import make_config, make_pair
 from support.engines import NOW, ONE, changing, events, said, steady
 
@@ -412,6 +413,28 @@ def test_other_rules_have_a_pass_begin_anew() -> None:
     assert mirror.passing is not None
     assert (mirror.passing.course, mirror.passing.again) == (Course(), ())
     assert len(mirror.passing.batches) == 1
+
+
+@pytest.mark.parametrize("status", [0, 12])
+def test_a_run_by_the_old_rules_does_not_stand_for_a_pass_by_others(status: int) -> None:
+    engine, mirror = filling()
+    ordered(engine)
+    engine.prepared(mirror, Prepared(RunKind.PASS, ("rsync",)), NOW)  # it came to one run
+    (pair,) = engine.config.pairs
+    pair = replace(pair, node=replace(pair.node, extra=("-z",)))
+    engine.configure(replace(engine.config, pairs=(pair,)), NOW)
+    engine.resync(pair.source, "the config changed", NOW)
+    engine.exited(mirror, Outcome(status), NOW + 1)
+    assert mirror.since is not None
+    order = ordered(engine, NOW + 60)
+    if status:  # nothing is left of that one
+        cut(engine, last=True)
+        engine.exited(mirror, WELL, NOW + 60)
+        order = ordered(engine, NOW + 60)
+    assert (order.kind, order.course) == (RunKind.SLICE, Course(sizes=True))
+    engine.prepared(mirror, Prepared(RunKind.PASS, ("rsync",)), NOW)
+    engine.exited(mirror, Outcome(0), NOW + 61)
+    assert (mirror.since, mirror.passing, mirror.done) == (None, None, mirror.offered)
 
 
 def test_a_pass_that_cannot_be_cut_says_so_once() -> None:
