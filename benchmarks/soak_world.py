@@ -44,8 +44,8 @@ _HELD_BACK = 1.2
 #: The transports of the nodes, in order; of each kind with a server there are two.
 KINDS = ("local", "daemon", "ssh", "local", "daemon", "ssh", "local")
 
-_SOURCE = re.compile(r"source (.*): (.*), \d+ directories, (\d+) events, (\d+) overflows")
-_MIRROR = re.compile(r"mirror (.* -> .*): (idle, in sync)?.*, (\d+) runs, (\d+) failed")
+_SOURCE = re.compile(r"source (.*): (.*), \d+ director(?:y|ies), (\d+) events?, (\d+) overflows?")
+_MIRROR = re.compile(r"mirror (.* -> .*): (idle, in sync)?.*, (\d+) runs?, (\d+) failed")
 
 
 class Trouble(Exception):

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from inosync import __version__
+from inosync import __version__, verbs
 from inosync.errors import AlreadyRunningError, ConfigError, Exit, InosyncError, NotRunningError
 from inosync.system import streams
 from inosync.text import printable
@@ -27,22 +27,41 @@ def parser() -> argparse.ArgumentParser:
         prog="inosync",
         description="Mirrors directories within seconds: inotify tells, rsync carries.",
         usage="inosync [-c FILE] [-d] [-p] [-v]\n       inosync [-p] [-v] SRC DEST [DEST ...]\n"
-        "       inosync [-c FILE] --COMMAND [--node NODE]",
-        epilog="TERM and INT stop it, HUP is --reload, USR2 --sync, USR1 logs the status. "
+        "       inosync [-c FILE] COMMAND [--node NODE]",
+        epilog="COMMAND: any of these two groups, with or without dashes. "
+        "TERM and INT stop it, HUP is --reload, USR2 --sync, USR1 logs the status. "
         "Exit: 0 ok, 1 failed, 2 usage or config, 3 running, 4 not running, 5 behind.",
     )
     result.add_argument(
         "-c",
+        "--config",
         metavar="FILE",
         dest="file",
-        help="config (else /etc/inosync.py or /etc/inosync/default.py)",
-    )
-    result.add_argument("-d", dest="detach", action="store_true", help="daemonize")
-    result.add_argument(
-        "-p", dest="pretend", action="store_true", help="run neither rsync nor hooks, log them"
+        help="config (else $INOSYNC_CONFIG, or /etc/inosync.py)",
     )
     result.add_argument(
-        "-v", dest="verbose", action="store_true", help="log every run and other details"
+        "-d", "--daemon", dest="detach", action="store_true", help="daemonize, log to syslog"
+    )
+    result.add_argument(
+        "-p",
+        "--dry-run",
+        dest="pretend",
+        action="store_true",
+        help="run neither rsync nor hooks, log them",
+    )
+    result.add_argument(
+        "-v",
+        "--verbose",
+        dest="verbose",
+        action="store_true",
+        help="log every run and other details",
+    )
+    result.add_argument(
+        "--log",
+        metavar="FORMAT",
+        choices=("text", "json"),
+        default="text",
+        help="how to log to standard error: text or json",
     )
     result.add_argument(
         "--insecure-config",
@@ -61,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         type=_seconds,
         const=60.0,
-        help="end when all changes until now are on the nodes (or 60 s)",
+        help="end when all changes until now are there (or 60 s)",
     )
     asking.add_argument("--sync", action="store_true", help="full pass now; frees what is held")
     asking.add_argument(
@@ -100,6 +119,11 @@ def parser() -> argparse.ArgumentParser:
     alone.add_argument(
         "--yes", action="store_true", help="with --restore: ask nothing before overwriting"
     )
+    alone.add_argument(
+        "--new",
+        action="store_true",
+        help="(init) write a config for SRC DEST, and check it",
+    )
     alone.add_argument("--from-lsyncd", metavar="FILE", help="print lsyncd's config as ours")
     result.add_argument(
         "--node",
@@ -107,12 +131,12 @@ def parser() -> argparse.ArgumentParser:
         default="",
         help="of --wait, --sync, --once, --verify, --kept, --restore: this node alone",
     )
-    result.add_argument("--version", action="version", version=f"inosync {__version__}")
+    result.add_argument("-V", "--version", action="version", version=f"inosync {__version__}")
     result.add_argument(
         "paths",
         metavar="SRC DEST",
         nargs="*",
-        help="without a config: a directory, and where to mirror it",
+        help=argparse.SUPPRESS,  # the usage has it
     )
     return result
 
@@ -134,13 +158,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    options = parser().parse_args(arguments)
-    if len(options.paths) == 1 or (options.paths and options.file):
-        parser().error(
-            "give either -c FILE, or SRC and at least one DEST"
-            f" (there is {'-c and ' if options.file else 'only '}{' '.join(options.paths)})"
-        )
-    _check(options)
+    known = parser()
+    options = verbs.read(sys.argv[1:] if arguments is None else arguments, known, MODES)
+    _check(options, known)
     try:
         return _run(options)
     except ConfigError as error:
@@ -168,7 +188,8 @@ def _seconds(text: str) -> float:
 #: The options that ask for something else than a daemon: of the one that runs, and of nobody.
 _ASKING = ("status", "top", "wait", "sync", "pause", "resume", "reload")
 _UNDOING = ("kept", "restore")
-_ALONE = ("check", "explain", "once", "verify", *_UNDOING, "from_lsyncd")
+_ALONE = ("check", "explain", "once", "verify", *_UNDOING, "new", "from_lsyncd")
+MODES = _ASKING + _ALONE
 
 #: Options that go with others only.
 _COMPANIONS = {
@@ -182,20 +203,22 @@ _COMPANIONS = {
 
 
 def _modes(options: argparse.Namespace) -> list[str]:
-    return [name for name in _ASKING + _ALONE if getattr(options, name) not in (None, False)]
+    return [name for name in MODES if getattr(options, name) not in (None, False)]
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check(options: argparse.Namespace, known: argparse.ArgumentParser) -> None:
     """End with a usage error when options do not go together."""
     modes = _modes(options)
     if len(modes) > 1:
         one, other = (mode.replace("_", "-") for mode in modes[:2])
-        parser().error(f"--{one} and --{other} do not go together")
+        known.error(f"--{one} and --{other} do not go together")
     if modes and options.detach:
-        parser().error(f"--{modes[0].replace('_', '-')} and -d do not go together")
+        known.error(f"--{modes[0].replace('_', '-')} and -d do not go together")
+    if options.log == "json" and options.detach:
+        known.error("--log and -d do not go together: a daemon that detaches logs to syslog")
     for name, others in _COMPANIONS.items():
         if getattr(options, name) and not any(mode in others for mode in modes):
-            parser().error(f"--{name} goes with --{' or --'.join(others)}")
+            known.error(f"--{name} goes with --{' or --'.join(others)}")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -211,6 +234,7 @@ def _run(options: argparse.Namespace) -> int:
         detach=options.detach,
         pretend=options.pretend,
         verbose=options.verbose,
+        as_json=options.log == "json",
     )
 
 
@@ -218,6 +242,10 @@ def _alone(options: argparse.Namespace) -> int:
     """Do what needs no daemon."""
     if options.from_lsyncd is not None:
         return _from_lsyncd(options)
+    if options.new:
+        from inosync.commands.init import run
+
+        return run(options.paths, options.file)
     if options.check:
         from inosync.commands.check import check
 
@@ -231,6 +259,11 @@ def _alone(options: argparse.Namespace) -> int:
         from inosync.commands.verify import verify
 
         return verify(_load(options), node=options.node, say=streams.say)
+    return _once(options)
+
+
+def _once(options: argparse.Namespace) -> int:
+    """Make one pass, or, with --repair, one that compares contents."""
     from inosync.commands import once
     from inosync.service import service
 
@@ -241,6 +274,7 @@ def _alone(options: argparse.Namespace) -> int:
             detach=False,
             pretend=options.pretend,
             verbose=options.verbose,
+            as_json=options.log == "json",
             once=once.Once(streams.mention, show, mend=options.verify),
         )
     except AlreadyRunningError:
@@ -304,6 +338,7 @@ def _show(line: str) -> None:
 def _ask(options: argparse.Namespace) -> int:
     """Put a question to the running daemon and print its answer."""
     from inosync.commands import ask as client
+    from inosync.config.load import found
     from inosync.system import lock
 
     problems = None
@@ -314,7 +349,7 @@ def _ask(options: argparse.Namespace) -> int:
         if options.paths:
             raise
         # The daemon may run all the same, with what the config said before.
-        problems, where = error, lock.addresses(_file(options), None)
+        problems, where = error, lock.addresses(found(options.file), None)
     commands = {
         "status": lambda: client.status(where, as_json=options.json),
         "top": lambda: client.top(where),
@@ -348,17 +383,4 @@ def _load(options: argparse.Namespace) -> Config:
 
     if options.paths:
         return config.from_arguments(options.paths[0], options.paths[1:])
-    return config.load(_file(options), insecure=options.insecure_config)
-
-
-def _file(options: argparse.Namespace) -> str:
-    """Return the config file that is meant. Raise ConfigError when there is none."""
-    from inosync.config import load as config
-
-    found = options.file or next(
-        (name for name in config.DEFAULT_FILES if os.path.exists(name)), ""
-    )
-    if not found:
-        wanted = " or ".join(config.DEFAULT_FILES)
-        raise ConfigError([f"no config: write {wanted}, or give -c FILE, or SRC and DEST"])
-    return str(found)
+    return config.load(config.found(options.file), insecure=options.insecure_config)

@@ -1,8 +1,17 @@
-"""Text that is safe to show: file names and program output hold whatever their makers liked."""
+"""Text for people, safe to show: names and program output hold whatever their makers liked."""
 
 from __future__ import annotations
 
 import os
+
+
+def many(count: int, noun: str, spec: str = "d") -> str:
+    """Return so many of what the noun, a singular, names: "1 source", "2 directories"."""
+    if count == 1:
+        return f"1 {noun}"
+    if noun.endswith("y"):
+        return f"{count:{spec}} {noun[:-1]}ies"
+    return f"{count:{spec}} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def printable(text: str | bytes) -> str:

@@ -24,6 +24,7 @@ BASH = "examples/completion/bash/inosync"
 ZSH = "examples/completion/zsh/_inosync"
 
 _FILES = ("FILE", "PATH")  # what stands for a path in the usage
+_NODES = """sed -n 's/^ *"node": "\\(.*\\)",*$/\\1/p'"""  # of --status --json
 
 
 def options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
@@ -54,41 +55,67 @@ def page(name: str) -> str:
     return made.replace("\n.SH Name\n", "\n.SH NAME\n")
 
 
+def verbs() -> list[tuple[str, argparse.Action]]:
+    """Return each verb with the option that it stands for."""
+    by_name = {name: action for action in cli.parser()._actions for name in action.option_strings}
+    return [(word, by_name[option]) for word, option in cli.verbs.verbs(cli.MODES).items()]
+
+
 def bash() -> str:
     """Return the completion for bash."""
     actions = options(cli.parser())
     names = " ".join(name for action in actions for name in action.option_strings)
+    words = [word for word, _ in verbs()]
     return f"""\
 # bash completion for inosync. Made by scripts/make_man.py.
 _inosync() {{
     local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}}
+    local at name first=yes config=()
     COMPREPLY=()
+    for ((at = 1; at < COMP_CWORD; at++)); do
+        case ${{COMP_WORDS[at]}} in
+            -c | --config) config=(-c "${{COMP_WORDS[++at]}}") ;;
+            --node) ((at++)) ;;
+            -*) ;;
+            *) first= ;;
+        esac
+    done
     case $before in
-        {_alternatives(actions, _FILES)})
-            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        --node)
+            while IFS= read -r name; do
+                [[ $name != "$word"* ]] || COMPREPLY+=("$name")
+            done < <(inosync "${{config[@]}}" --status --json 2> /dev/null | {_NODES} | sort -u)
             return ;;
-        {_alternatives(actions, ())})
+        {_with_choices(actions)}
+            return ;;
+        {_with_files(actions)})
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return ;;
     esac
     if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "{names}" -- "$word")
     else
-        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        mapfile -t COMPREPLY < <(
+            [[ -z $first ]] || compgen -W "{" ".join(words)}" -- "$word"
+            compgen -f -- "$word")
     fi
 }}
 complete -o filenames -F _inosync inosync
 """
 
 
-def _alternatives(actions: list[argparse.Action], metavars: tuple[str, ...]) -> str:
-    """Return the options that need a value: a path, or, without `metavars`, something else."""
-    names = [
-        name
-        for action in actions
-        if action.nargs is None and (action.metavar in (metavars or _FILES)) is bool(metavars)
-        for name in action.option_strings
-    ]
-    return " | ".join(names)
+def _with_files(actions: list[argparse.Action]) -> str:
+    """Return the options that need a path."""
+    wanted = [each for each in actions if each.nargs is None and each.metavar in _FILES]
+    return " | ".join(name for action in wanted for name in action.option_strings)
+
+
+def _with_choices(actions: list[argparse.Action]) -> str:
+    """Return the case of the option that takes one of a few words."""
+    (action,) = (each for each in actions if each.choices is not None)
+    words = " ".join(action.choices or ())
+    return f"""{" | ".join(action.option_strings)})
+            mapfile -t COMPREPLY < <(compgen -W "{words}" -- "$word")"""
 
 
 def zsh() -> str:
@@ -99,13 +126,39 @@ def zsh() -> str:
         value = ""
         if action.nargs != 0:
             what = "_files" if action.metavar in _FILES else ""
+            if action.choices is not None:
+                what = f"({' '.join(action.choices)})"
+            if action.metavar == "NODE":
+                what = "_inosync_nodes"
             optional = ":" if action.nargs == "?" else ""
             value = f"{optional}:{action.metavar or action.dest}:{what}"
         for name in action.option_strings:
             quoted = f"{name}[{text}]{value}".replace("'", "'\\''")
             lines.append(f"    '{quoted}' \\\n")
-    head = "#compdef inosync\n# zsh completion for inosync. Made by scripts/make_man.py.\n"
-    return f"{head}_arguments \\\n{''.join(lines)}    '*:directory:_files -/'\n"
+    words = []
+    for word, action in verbs():
+        text = " ".join(str(action.help).split()).replace("'", "'\\''")
+        words.append(f"    '{word}:{text}'\n")
+    return f"""\
+#compdef inosync
+# zsh completion for inosync. Made by scripts/make_man.py.
+_inosync_nodes() {{
+    local -a config nodes
+    local at=${{words[(I)(-c|--config)]}}
+    (( at )) && config=(-c ${{(Q)words[at + 1]}})
+    nodes=(${{(f)"$(inosync $config --status --json 2> /dev/null | {_NODES} | sort -u)"}})
+    compadd -a nodes
+}}
+_inosync_words() {{
+    local -a verbs=(
+{"".join(words)}    )
+    _describe command verbs
+    _files -/
+}}
+_arguments \\
+{"".join(lines)}    '1:command or directory:_inosync_words' \\
+    '*:path:_files'
+"""
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from inosync.errors import Exit, InosyncError, NotRunningError
 from inosync.status import table
 from inosync.status.model import Snapshot
 from inosync.system import control
-from inosync.text import printable
+from inosync.text import many, printable
 
 #: Seconds that --wait waits when it is not told.
 WAIT = 60.0
@@ -94,14 +94,15 @@ def wait(where: Where, *, seconds: float, node: str, impatient: bool = False) ->
 def sync(where: Where, *, node: str) -> int:
     """Ask for a full pass."""
     answer = _ask(where, "sync", node=node)
-    _say(f"full pass of {answer['mirrors']} mirrors begins{_later(answer)}")
+    _say(f"full pass of {many(answer['mirrors'], 'mirror')} begins{_later(answer)}")
     return Exit.OK
 
 
 def repair(where: Where, config: Config, *, node: str) -> int:
     """Have the daemon compare contents and mend what differs; return OK when all is well."""
     answer = _ask(where, "repair", node=node)
-    _say(f"the daemon mends it: {answer['mirrors']} full passes by contents begin{_later(answer)}")
+    passes = many(answer["mirrors"], "full pass")
+    _say(f"the daemon mends it by {passes} by contents{_later(answer)}")
     if answer["paused"]:
         return Exit.NOT_IN_SYNC
     result = wait(where, seconds=_REPAIR, node=node, impatient=True)
@@ -121,7 +122,8 @@ def repair(where: Where, config: Config, *, node: str) -> int:
 def pause(where: Where) -> int:
     """Let nothing start until --resume."""
     answer = _ask(where, "pause")
-    _say(f"paused: changes are collected, nothing is started; {answer['running']} runs go on")
+    runs = many(answer["running"], "run")
+    _say(f"paused: changes are collected, nothing is started; at work still: {runs}")
     return Exit.OK
 
 
@@ -217,7 +219,10 @@ def _first(lines: list[str], size: os.terminal_size) -> list[str]:
     rows = max(1, size.lines - 1)
     if len(lines) <= rows:
         return lines
-    return [*lines[: rows - 1], _cut(f"and {len(lines) - rows + 1} more lines", size.columns)]
+    return [
+        *lines[: rows - 1],
+        _cut(f"and {many(len(lines) - rows + 1, 'more line')}", size.columns),
+    ]
 
 
 def _cut(line: str, columns: int) -> str:

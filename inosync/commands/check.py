@@ -22,7 +22,7 @@ from inosync.service.exposure import losing_races
 from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory
 from inosync.system.process import capture
-from inosync.text import printable
+from inosync.text import many, printable
 from inosync.watch.blind import heard, unheard
 from inosync.watch.lookout import Lookout
 from inosync.watch.way import exposed
@@ -46,13 +46,14 @@ def check(load: Callable[[], Config], *, say: Callable[[str], None]) -> int:
         for problem in error.problems:
             report(Finding(PROBLEM, problem))
     problems, warnings = levels.count(PROBLEM), levels.count(WARNING)
-    say(f"{problems} problem{'s' * (problems != 1)}, {warnings} warning{'s' * (warnings != 1)}")
+    say(f"{many(problems, 'problem')}, {many(warnings, 'warning')}")
     return Exit.USAGE if problems else Exit.OK
 
 
 def _findings(config: Config) -> Iterator[Finding]:
     counts = (
-        f"{len(config.sources)} sources, {len(config.nodes)} nodes, {len(config.pairs)} mirrors"
+        f"{many(len(config.sources), 'source')}, {many(len(config.nodes), 'node')}, "
+        f"{many(len(config.pairs), 'mirror')}"
     )
     yield Finding(OK, f"{config.file or 'the command line'}: {counts}")
     for warning in config.warnings:
@@ -80,7 +81,7 @@ def _findings(config: Config) -> Iterator[Finding]:
         values = _limits()
         short = probe.limits(count, config.sources, values)
         allowed = values.get("max_user_watches", "?")
-        text = f"inotify: {count} directories to watch of {allowed} that a user may"
+        text = f"inotify: {many(count, 'directory')} to watch of {allowed} that a user may"
         yield from short or [Finding(OK, text)]
         yield from Interview(config, version, control, seen).ask()
 
@@ -119,7 +120,7 @@ def _source(source: Source, config: Config, seen: Survey) -> Iterator[Finding]:
         who = pwd.getpwuid(os.geteuid()).pw_name
         yield Finding(
             PROBLEM,
-            f"{name}: {seen.closed} paths cannot be read by {who}, such as {examples}; "
+            f"{name}: {many(seen.closed, 'path')} cannot be read by {who}, such as {examples}; "
             "give read permission, or exclude them",
         )
     if seen.future:
@@ -128,7 +129,9 @@ def _source(source: Source, config: Config, seen: Survey) -> Iterator[Finding]:
             WARNING, f"{name}: times in the future: {examples}; set the clock, and touch the files"
         )
     yield Finding(
-        OK, f"{name}: {seen.directories} directories to watch, {seen.hidden} paths excluded"
+        OK,
+        f"{name}: {many(seen.directories, 'directory')} to watch, "
+        f"{many(seen.hidden, 'path')} excluded",
     )
 
 

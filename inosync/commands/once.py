@@ -24,7 +24,7 @@ from inosync.rsync.exits import VANISHED
 from inosync.rsync.output import Progress
 from inosync.service.runs import Runs
 from inosync.system.runtime import lock_path, runtime_directory, socket_path
-from inosync.text import printable
+from inosync.text import many, printable
 
 #: Seconds between two looks at how far the runs are: on a terminal, and elsewhere.
 _SCREEN, _PLAIN = 0.5, 30.0
@@ -148,7 +148,7 @@ class Once:
         else:
             moved, took = outcome.transferred, now - self._began.get(mirror.name, now)
             self._line(
-                f"{name}: equal: {moved.files} files sent ({moved.size} bytes), "
+                f"{name}: equal: {many(moved.files, 'file')} sent ({many(moved.size, 'byte')}), "
                 f"{moved.deleted} deleted, {took:.1f} s"
             )
 
@@ -163,7 +163,7 @@ class Once:
 
     def _summary(self, engine: Engine, runs: Runs) -> str:
         """Return how far all is, on one line."""
-        parts = [f"{len(self._told)} of {len(engine.mirrors)} mirrors done"]
+        parts = [f"{len(self._told)} of {many(len(engine.mirrors), 'mirror')} done"]
         for mirror in engine.mirrors:
             if mirror.state is State.RUNNING:
                 parts.append(f"{mirror.pair.destination.shown}: {_how_far(runs.progress(mirror))}")
@@ -173,7 +173,7 @@ class Once:
 def _how_far(progress: Progress | None) -> str:
     if progress is None:
         return "comparing"
-    return f"{progress.percent}%, {progress.files} files, {progress.eta} s left"
+    return f"{progress.percent}%, {many(progress.files, 'file')}, {progress.eta} s left"
 
 
 def _done(mirror: Mirror, held: str) -> bool:

@@ -23,7 +23,7 @@ from inosync.rsync.output import evidence
 from inosync.rsync.program import EXACT, OLDEST, chooses_shell, parse_version, ssh_command
 from inosync.rsync.refusals import only_rsync, refusal
 from inosync.rsync.rules import Sort, read_entry
-from inosync.text import printable
+from inosync.text import many, printable
 
 #: Seconds by which clocks may differ; the question itself takes some time.
 CLOCK = 5
@@ -298,21 +298,23 @@ def limits(directories: int, sources: Sequence[Source], values: Mapping[str, int
     wanted = max(2 * directories, 65536)
     cure = f"sysctl fs.inotify.max_user_watches={wanted}, and put it into /etc/sysctl.d/"
     if watches is not None and directories > watches:
-        text = f"{directories} directories need a watch each, and max_user_watches is {watches}; "
+        text = f"{many(directories, 'directory')} need a watch each, "
+        text += f"and max_user_watches is {watches}; "
         found.append(Finding(PROBLEM, text + cure))
     elif watches is not None and directories > 0.8 * watches:
-        text = f"{directories} directories take most of the {watches} watches that a user has; "
+        text = f"{many(directories, 'directory')} take most of the {watches} watches "
+        text += "that a user has; "
         found.append(Finding(WARNING, text + cure))
     instances = values.get("max_user_instances")
     if instances is not None and len(sources) > instances:
-        text = f"{len(sources)} sources need an inotify instance each, and a user has {instances}; "
-        text += "sysctl fs.inotify.max_user_instances=1024"
+        text = f"{many(len(sources), 'source')} need an inotify instance each, "
+        text += f"and a user has {instances}; sysctl fs.inotify.max_user_instances=1024"
         found.append(Finding(PROBLEM, text))
     queue = values.get("max_queued_events")
     if queue is not None and queue < min(16384, 2 * directories):
-        text = f"the kernel's queue holds {queue} events, fewer than one change of the whole tree "
-        text += "makes, and each overflow costs a full pass; sysctl fs.inotify.max_queued_events="
-        found.append(Finding(WARNING, text + "16384"))
+        text = f"the kernel's queue holds {many(queue, 'event')}, fewer than one change of the "
+        text += "whole tree makes, and each overflow costs a full pass; "
+        found.append(Finding(WARNING, f"{text}sysctl fs.inotify.max_queued_events=16384"))
     return found
 
 

@@ -27,6 +27,29 @@ from inosync.text import printable
 DEFAULT_FILES = ("/etc/inosync.py", "/etc/inosync/default.py")
 
 
+def default_files() -> tuple[str, ...]:
+    """Return where a config is looked for when none is named: a user's own comes first.
+
+    Root has none: what sudo leaves in HOME is somebody else's.
+    """
+    if os.geteuid() == 0:
+        return DEFAULT_FILES
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return (os.path.join(home, "inosync.py"), *DEFAULT_FILES)
+
+
+def found(named: str | None) -> str:
+    """Return the config file that is meant. Raise ConfigError when there is none."""
+    if chosen := named or os.environ.get("INOSYNC_CONFIG"):
+        return chosen
+    places = default_files()
+    for place in places:
+        if os.path.exists(place):
+            return place
+    wanted = " or ".join(places)
+    raise ConfigError([f"no config: write {printable(wanted)}, or give -c FILE, or SRC and DEST"])
+
+
 def load(path: str, *, insecure: bool = False) -> Config:
     """Run the config script at `path` and return what it says.
 
@@ -166,6 +189,11 @@ def _check_together(reading: Reading, sources: Sequence[Source]) -> None:
             "without IN_CREATE and IN_MOVED_TO a new directory and what is in it only travel with "
             "some other change",
         )
+    beat, on_beat = reading.values.get("beat"), reading.values.get("on_beat")
+    if beat and "on_beat" not in reading.given:
+        reading.refuse("beat", beat, "is for on_beat, which is not set; write both")
+    if on_beat and "beat" not in reading.given:
+        reading.refuse("on_beat", list(on_beat), "needs beat, the seconds between two of its runs")
     if reading.values.get("rbigsize") and reading.values.get("rparallel") == 1:
         what = "leaves no room beside a big file (rbigsize); write 2 or more"
         reading.refuse("rparallel", 1, what)

@@ -117,6 +117,8 @@ class Config:
     on_success: tuple[str, ...]
     on_failure: tuple[str, ...]
     on_recover: tuple[str, ...]
+    on_beat: tuple[str, ...]
+    beat: int
     hooktimeout: int
     metricsfile: str
     htmlfile: str

@@ -30,7 +30,7 @@ from inosync.rsync.destination import (
 )
 from inosync.rsync.options import backs_up, half_written, hindrance, leads_out, options
 from inosync.rsync.program import chooses_shell
-from inosync.text import printable
+from inosync.text import many, printable
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,9 @@ def _rpaths(reading: Reading, entries: Sequence[Entry], count: int) -> Sequence[
     if "rpaths" in reading.given:
         rpaths: tuple[str, ...] | None = reading.values.get("rpaths")
         if rpaths is not None and len(rpaths) != count:
-            what = f"has {len(rpaths)} paths for {count} watched; write one for each, in order"
+            what = (
+                f"has {many(len(rpaths), 'path')} for {count} watched; write one for each, in order"
+            )
             reading.refuse("rpaths", list(rpaths), what)
             return ()
         return rpaths or ()

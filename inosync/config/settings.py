@@ -265,6 +265,12 @@ _HOOKS = (
         "when a mirror or a source is not well any more; once, not at each try"),
     Setting("on_recover", [], "", arguments,
         "when a mirror or a source is well again"),
+    Setting("beat", 0, "seconds", whole(0, YEAR, " of seconds (0: no beat)", 60),
+        "time between two runs of ``on_beat``"),
+    Setting("on_beat", [], "", arguments,
+        "every ``beat`` seconds, but only while everything is in sync, so that its absence is an "
+        "alarm: while no source or mirror is held, no path ails, and no change waits longer than "
+        "that"),
     Setting("hooktimeout", 60, "seconds", whole(1, YEAR, " of seconds", 60),
         "time after which such a program is ended"),
 )

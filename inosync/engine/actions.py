@@ -5,7 +5,8 @@ Plain values; nothing here does anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import enum
+from dataclasses import dataclass, field
 
 from inosync.config.model import Source
 from inosync.engine.apart import NOTHING as WHOLE
@@ -68,12 +69,45 @@ class Seek:
     question: Question
 
 
+class Event(enum.StrEnum):
+    """What a program may look for in the log; docs/logging.rst says the same."""
+
+    FAILURE = "failure"
+    RECOVERY = "recovery"
+    HOLD = "hold"
+    PASSED = "pass"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a line is about, for programs: a mirror, or with ``node`` "" a source."""
+
+    source: str
+    node: str = ""
+    state: str = ""
+    exit: int | None = None  # rsync's exit status, or the signal that ended it, negative
+    event: Event | None = None
+
+    def fields(self) -> dict[str, str | int]:
+        """Return what is known, by name."""
+        known = {"source": self.source, "node": self.node, "state": self.state, "exit": self.exit}
+        named = known | {"event": self.event.value if self.event else ""}
+        return {name: value for name, value in named.items() if value not in ("", None)}
+
+
+def about(mirror: Mirror, event: Event | None = None, *, status: int | None = None) -> About:
+    """Return what a line says of this mirror, to programs."""
+    pair = mirror.pair
+    return About(pair.source.path, pair.node.name, mirror.state.value, status, event)
+
+
 @dataclass(frozen=True)
 class Say:
     """Log this line; ``level`` is one of the above."""
 
     level: int
     text: str
+    about: About | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

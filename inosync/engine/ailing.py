@@ -18,7 +18,7 @@ from inosync.rsync.causes import Cause, cure
 from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.exits import PARTIAL
 from inosync.rsync.options import keeps_in_place, suffix
-from inosync.text import printable
+from inosync.text import many, printable
 
 #: How many paths of a mirror may ail; with more it fails as a whole.
 MOST = 100
@@ -190,7 +190,7 @@ def odd_after(
 
 def paths(count: int) -> str:
     """Return so many paths, for people."""
-    return "1 path" if count == 1 else f"{count} paths"
+    return many(count, "path")
 
 
 def described(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, merged
 from inosync.engine import ailing, comparison, messages, remains, suspects
-from inosync.engine.actions import DEBUG, ERROR, WARNING, Kill, Look, Outcome
+from inosync.engine.actions import DEBUG, ERROR, WARNING, Event, Kill, Look, Outcome, about
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.records import Failure
 from inosync.engine.reports import Failed, failed, recovered, succeeded
@@ -21,6 +21,7 @@ from inosync.planning.order import RunKind
 from inosync.planning.steps import Clear, Renew
 from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict
 from inosync.rsync.output import NOTHING, Transferred
+from inosync.text import many
 
 #: Lines of what a failed run said that are remembered.
 _LINES = 5
@@ -48,6 +49,7 @@ class Endings:
     def _ran(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         took = now - (mirror.work.started if mirror.work.started is not None else now)
         again, first = mirror.reason, not mirror.health.synced
+        freed = bool(mirror.health.ailing) and not mirror.ailing  # a person has let go of a hold
         stopped = mirror.state is State.STOPPING
         judgement = _judged(mirror, outcome)
         if outcome.cut:
@@ -67,14 +69,19 @@ class Endings:
                 user = self.roster.config.user
                 self.roster.actions += remains.take_ailing(mirror, outcome, ran, now, user=user)
             self._take_health(mirror, now)
+            moved, full = mirror.totals.last, ""
             if passing is None:
-                self._report_success(mirror, flight, mirror.totals.last, took, now)
+                again_whole = mirror.passing or any(batch.reason for batch in mirror.owing)
+                full = flight.reason if flight is not None and not again_whole else ""
+                self._report_success(mirror, flight, moved, took, now)
             elif mirror.passing is passing.after:  # it was the last of its slices
                 took = now - (passing.began if passing.began is not None else now)
-                moved = passing.moved + mirror.totals.last
+                moved, full = passing.moved + moved, passing.batch.reason
                 self._report_success(mirror, passing.batch, moved, took, now)
             first &= mirror.health.synced
-            said = messages.success(mirror, took, again=bool(again), first=first)
+            well = bool(again) or (freed and not mirror.health.ailing)
+            told = {"again": well, "first": first}
+            said = messages.success(mirror, took, **told, full=full, moved=moved)
             self.roster.actions += said
         else:
             self._report_failure(mirror, outcome, judgement, now, again=again, wait=wait)
@@ -150,12 +157,13 @@ class Endings:
             self.scheduler.go_on(mirror, now)
             return
         names = ", ".join(outcome.deletions)
-        reason = f"would delete {count} files (rmaxdelete is {limit})"
+        reason = f"would delete {many(count, 'file')} (rmaxdelete is {limit})"
         mirror.hold(reason)
         self.roster.say(
             ERROR,
             f"{mirror.name}: {reason}, such as {names}: held, nothing was deleted; "
             "inosync --sync goes on",
+            about(mirror, Event.HOLD),
         )
         cure = "look at the source; inosync --sync lets it happen once"
         self._ails(mirror, failed(mirror, reason, cure=cure, held=True), now)
@@ -208,7 +216,7 @@ class Endings:
         # In sync it is no more, whatever it owes.
         mirror.offer(self.roster.full(reason, now, lost=True))
         mirror.bar(reason)
-        self.roster.say(ERROR, f"{mirror.name}: {reason}: held")
+        self.roster.say(ERROR, f"{mirror.name}: {reason}: held", about(mirror, Event.HOLD))
         self._ails(mirror, failed(mirror, reason, held=True), now)
         return True
 

@@ -13,7 +13,7 @@ from inosync.changes.batch import Batch, collect, merged
 from inosync.changes.changes import Change, Changes, Move
 from inosync.changes.doubts import homes
 from inosync.config.model import Source
-from inosync.engine.actions import ERROR, INFO, Rewatch, Seek
+from inosync.engine.actions import ERROR, INFO, About, Event, Rewatch, Seek
 from inosync.engine.memory import ROLLED_BACK, Recalled
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import changed, held, recovered
@@ -171,7 +171,8 @@ class Feeder:
         if (state.held, state.free) != (reason, free):
             but = f" but those on {', '.join(sorted(free))}" if free else ""
             text = f"{source.path} {reason}: held, its mirrors are left as they are{but}"
-            self.roster.say(ERROR, text)
+            about = About(source.path, state="held", event=Event.HOLD)
+            self.roster.say(ERROR, text, about)
         if state.held != reason:
             self.roster.hook(held(source, reason))
         freed = state.hold(reason, free, now)
@@ -185,7 +186,8 @@ class Feeder:
     def resume(self, source: Source, now: float, known: Known, *, contents: bool) -> None:
         """A held `source` is well again: see ``Engine.resume``."""
         what = "what has changed is looked for" if known else "full pass"
-        self.roster.say(INFO, f"{source.path} is back: {what}")
+        about = About(source.path, state="watched", event=Event.RECOVERY)
+        self.roster.say(INFO, f"{source.path} is back: {what}", about)
         state = self.roster.sources[source.path]
         self.roster.hook(recovered(source, state.held, now - state.held_since))
         state.resume()

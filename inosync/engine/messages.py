@@ -8,32 +8,59 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from inosync.engine.actions import DEBUG, ERROR, INFO, WARNING, Outcome, Say
+from inosync.engine.actions import DEBUG, ERROR, INFO, WARNING, Event, Outcome, Say, about
 from inosync.engine.ailing import Table, described, paths
 from inosync.engine.mirror import Mirror
 from inosync.rsync.causes import staying
 from inosync.rsync.differences import Drift, counted, line
 from inosync.rsync.exits import Verdict
-from inosync.text import printable
+from inosync.rsync.output import Transferred
+from inosync.text import many, printable
 
 #: How many paths that are well again one line names.
 _SOME = 3
 
 
-def success(mirror: Mirror, took: float, *, again: bool, first: bool) -> list[Say]:
+def success(
+    mirror: Mirror,
+    took: float,
+    *,
+    again: bool,
+    first: bool,
+    full: str = "",
+    moved: Transferred | None = None,
+) -> list[Say]:
     """Return what is said of a run that ended well after `took` seconds.
 
-    ``again``: the one before had failed; ``first``: the mirror has not been in sync before.
+    ``again``: the one before had failed; ``first``: the mirror has not been in sync before;
+    ``full``: why a full pass has ended with it, or ""; ``moved``: what that has moved, when it is
+    more than the run.
     """
     said = []
     but = f" but for {paths(len(mirror.ailing))}" if mirror.ailing else ""
     if again and not mirror.reason:
-        said.append(Say(INFO, f"{mirror.name}: well again{but}"))
+        said.append(_say(INFO, mirror, f"well again{but}", Event.RECOVERY))
     elif first and mirror.aside is None:
-        said.append(Say(INFO, f"{mirror.name}: in sync{but} (first pass, {took:.1f} s)"))
-    moved = mirror.totals.last
-    text = f"{moved.files} files, {moved.size} bytes, {moved.deleted} deleted, {took:.2f} s"
-    return [*said, Say(DEBUG, f"{mirror.name}: {text}")]
+        text = f"in sync{but} (first pass, {took:.1f} s)"
+        said.append(_say(INFO, mirror, text, Event.PASSED))
+        full = ""
+    moved = moved if moved is not None else mirror.totals.last
+    text = f"{many(moved.files, 'file')}, {many(moved.size, 'byte')}, {moved.deleted} deleted"
+    text += f", {took:.2f} s"
+    if full:
+        return [*said, _say(INFO, mirror, f"full pass done ({full}): {text}", Event.PASSED)]
+    return [*said, _say(DEBUG, mirror, text)]
+
+
+def _say(
+    level: int,
+    mirror: Mirror,
+    text: str,
+    event: Event | None = None,
+    *,
+    status: int | None = None,
+) -> Say:
+    return Say(level, f"{mirror.name}: {text}", about(mirror, event, status=status))
 
 
 def failure(mirror: Mirror, outcome: Outcome, *, again: str, wait: float) -> list[Say]:
@@ -47,13 +74,15 @@ def failure(mirror: Mirror, outcome: Outcome, *, again: str, wait: float) -> lis
     if again == mirror.reason:
         # Tries grow rare; at each doubling of their number one line says that it still lasts.
         level = WARNING if tries >= 8 and tries & (tries - 1) == 0 else DEBUG
-        text = f"{mirror.name}: still {judgement.meaning} after {tries} tries; {ending}"
-        return [Say(level, text)]
+        text = f"still {judgement.meaning} after {many(tries, 'try')}; {ending}"
+        return [_say(level, mirror, text, status=outcome.returncode)]
     level = WARNING if judgement.verdict is Verdict.RETRY else ERROR
     status = f"exit {outcome.returncode}: " if outcome.returncode >= 0 else ""
-    text = f"{mirror.name}: {status}{judgement.meaning}; {judgement.cure}; {ending}"
+    text = f"{status}{judgement.meaning}; {judgement.cure}; {ending}"
+    event = Event.FAILURE if wait else Event.HOLD
     details = [f"  command: {outcome.command}", *(f"  {line}" for line in outcome.evidence)]
-    return [Say(level, text), *(Say(level, detail) for detail in details)]
+    first = _say(level, mirror, text, event, status=outcome.returncode)
+    return [first, *(Say(level, detail, about(mirror)) for detail in details)]
 
 
 def hung(mirror: Mirror, reason: str, lines: tuple[str, ...]) -> list[Say]:
@@ -63,8 +92,9 @@ def hung(mirror: Mirror, reason: str, lines: tuple[str, ...]) -> list[Say]:
     """
     level = DEBUG if mirror.reason == reason else WARNING
     last = f"; its last words were: {lines[-1]}" if lines else ""
-    said = Say(level, f"{mirror.name}: {reason}: ended, to be tried again{last}")
-    return [said, *(Say(level, f"  {line}") for line in lines[:-1])]
+    event = Event.FAILURE if level == WARNING else None
+    said = _say(level, mirror, f"{reason}: ended, to be tried again{last}", event)
+    return [said, *(Say(level, f"  {line}", about(mirror)) for line in lines[:-1])]
 
 
 def ailing(mirror: Mirror, before: Table, command: str, *, user: str) -> list[Say]:
@@ -73,25 +103,27 @@ def ailing(mirror: Mirror, before: Table, command: str, *, user: str) -> list[Sa
     said = []
     if new:
         count = paths(len(mirror.ailing))
-        said.append(Say(WARNING, f"{mirror.name}: all is sent but {count}; all else goes on"))
-        said.append(Say(DEBUG, f"  command: {command}"))
+        text = f"all is sent but {count}; all else goes on"
+        said.append(_say(WARNING, mirror, text, Event.FAILURE))
+        said.append(Say(DEBUG, f"  command: {command}", about(mirror)))
     for known in new:
         path, what, cured = described(known, mirror.pair, mirror.kept, user=user)
-        said.append(Say(WARNING, f"  {path} {what}; {cured}"))
-        said.append(Say(WARNING, f"    {known.complaint.text}"))
+        said.append(Say(WARNING, f"  {path} {what}; {cured}", about(mirror)))
+        said.append(Say(WARNING, f"    {known.complaint.text}", about(mirror)))
     well = [path for path in before if path not in mirror.ailing]
     if well:
         rest = f", {paths(len(mirror.ailing))} left" if mirror.ailing else ""
         shown = ", ".join(printable(path) or "." for path in well[:_SOME])
         more = ", …" if len(well) > _SOME else ""
-        said.append(Say(INFO, f"{mirror.name}: well again: {shown}{more}{rest}"))
+        event = None if mirror.ailing else Event.RECOVERY
+        said.append(_say(INFO, mirror, f"well again: {shown}{more}{rest}", event))
     return said
 
 
 def kept(mirror: Mirror, before: Mapping[bytes, bytes]) -> list[Say]:
     """Return what is said of directories that stay on the node, unless it was said `before`."""
     new = [text for path, text in notes(mirror).items() if path not in before]
-    return [Say(INFO, f"{mirror.name}: {text}") for text in new]
+    return [_say(INFO, mirror, text) for text in new]
 
 
 def notes(mirror: Mirror) -> dict[bytes, str]:
@@ -110,11 +142,11 @@ def drift(mirror: Mirror, before: Drift) -> list[Say]:
     if count and mirror.comparison.drift != before:
         prefix = os.fsencode(mirror.pair.source.prefix)
         examples = "; ".join(line(prefix, each) for each in mirror.comparison.drift.sample)
-        text = f"{mirror.name}: {counted(count)} from the source: {examples}"
+        text = f"{counted(count)} from the source: {examples}"
         text += "; inosync --verify lists all, and with --repair mends them"
-        return [Say(WARNING, text)]
+        return [_say(WARNING, mirror, text)]
     if before.count and not count:
         apart = mirror.comparison.apart
         but = f" but for what was not compared, {apart.told()}" if apart else ""
-        return [Say(INFO, f"{mirror.name}: equal to the source again{but}")]
+        return [_say(INFO, mirror, f"equal to the source again{but}")]
     return []

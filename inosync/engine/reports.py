@@ -32,6 +32,8 @@ MOST_PATHS = 1000
 class Report:
     """What happened to a mirror, or to a source: then ``node`` and ``destination`` are None.
 
+    ``source`` is "" in a report of everything.
+
     ``event`` is the setting that names the program. ``merged`` counts older reports of the same
     event that this one stands for, too: they waited for an earlier program to end.
     """
@@ -121,6 +123,16 @@ class Recovered(Report):
     event = "on_recover"
     meaning: str
     seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beaten(Report):
+    """Everything is in sync: all mirrors of all sources. ``lag``: the oldest change on its way."""
+
+    event = "on_beat"
+    sources: int
+    mirrors: int
+    lag: float
 
 
 def changed(source: Source, batch: Batch) -> Changed:

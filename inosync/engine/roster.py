@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch, full_pass
 from inosync.config.model import Config, Pair, Source
-from inosync.engine.actions import Action, Hook, Say, Terminate
+from inosync.engine.actions import About, Action, Hook, Say, Terminate
 from inosync.engine.backoff import Backoff
 from inosync.engine.debounce import Debounce
 from inosync.engine.lanes import Lanes
@@ -115,9 +115,9 @@ class Roster:
 
     # ---- what is to be done ---------------------------------------------------------------
 
-    def say(self, level: int, text: str) -> None:
-        """Log this line."""
-        self.actions.append(Say(level, text))
+    def say(self, level: int, text: str, about: About | None = None) -> None:
+        """Log this line, which is ``about`` that."""
+        self.actions.append(Say(level, text, about))
 
     def hook(self, report: Report) -> None:
         """Let the program have the report that the config names for its event, if it names one."""

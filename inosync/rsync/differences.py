@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from inosync.text import printable
+from inosync.text import many, printable
 
 #: Makes rsync tell what it does in lines of eleven characters, a blank and the name, of which only
 #: control characters are escaped; and compare contents, so that ``differences`` reads them.
@@ -119,7 +119,7 @@ def below(prefix: bytes, path: bytes) -> bytes | None:
 
 def counted(count: int) -> str:
     """Return how many paths differ, for people."""
-    return "1 path differs" if count == 1 else f"{count} paths differ"
+    return f"{many(count, 'path')} differ{'s' * (count == 1)}"
 
 
 def line(prefix: bytes, difference: Difference) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import State
 from inosync.service.sources import Sources
+from inosync.text import many
 
 log = logging.getLogger("inosync")
 
@@ -49,22 +50,22 @@ class Announcer:
         if not self._ready and all(state.watched or state.held for state in states):
             self._ready = True
             log.info(
-                "ready after %.2f s: %d sources, %d directories, %d mirrors",
+                "ready after %.2f s: %s, %s, %s",
                 now - self.began,
-                len(self.engine.sources),
-                total,
-                len(self.engine.mirrors),
+                many(len(self.engine.sources), "source"),
+                many(total, "directory"),
+                many(len(self.engine.mirrors), "mirror"),
             )
             self.supervisor.tell(READY="1")
         if self._ready:
             mirrors = self.engine.mirrors
             synced = sum(mirror.health.synced for mirror in mirrors)
             failing = sum(mirror.state in (State.BACKOFF, State.HELD) for mirror in mirrors)
-            text = f"{len(mirrors) - failing} of {len(mirrors)} mirrors well"
+            text = f"{len(mirrors) - failing} of {many(len(mirrors), 'mirror')} well"
             if synced < len(mirrors) and self.engine.config.init:
-                text = f"first pass {synced}/{len(mirrors)} mirrors"
+                text = f"first pass {synced}/{many(len(mirrors), 'mirror')}"
         else:
-            text = f"watching {total} directories…"
+            text = f"watching {many(total, 'directory')}…"
         if text != self._told:
             self._told = text
             # A walk of a huge tree may take longer than a start is given.

@@ -23,6 +23,7 @@ from inosync.planning.order import Moment
 from inosync.planning.scan import Question
 from inosync.rsync.program import Program
 from inosync.service.announcer import Announcer, Supervisor
+from inosync.service.beat import Beat
 from inosync.service.hooks import Hooks
 from inosync.service.keeper import Keeper
 from inosync.service.loop import Loop, Part
@@ -115,7 +116,8 @@ class Acting:
 
     def _perform(self, action: Action, now: float) -> None:
         if isinstance(action, Say):
-            log.log(action.level, "%s", action.text)
+            fields = action.about.fields() if action.about is not None else {}
+            log.log(action.level, "%s", action.text, extra={"fields": fields})
         elif isinstance(action, Start):
             self._start(action, now)
         elif isinstance(action, Hook):
@@ -200,8 +202,9 @@ class Daemon:
         instead = self._keeper.instead if self._keeper is not None else lambda _: None
         acting = (self.sources, self._targets, scans, self.runs, self.hooks, self.loop, instead)
         parts.append(Acting(self.engine, *acting))
+        beat = Beat(self.engine, self.hooks, self.loop)
         # What stands ready is started when there is nothing else to do.
-        parts += [self.remedies, self.hooks, self.runs.warm, self.announcer]
+        parts += [self.remedies, beat, self.hooks, self.runs.warm, self.announcer]
         if self.onlooker is not None:
             parts.append(_Looking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:

@@ -18,7 +18,7 @@ from inosync.engine.reports import Report, encode
 from inosync.engine.roster import GRACE
 from inosync.rsync.output import evidence
 from inosync.system.process import Child
-from inosync.text import printable
+from inosync.text import many, printable
 
 log = logging.getLogger("inosync")
 
@@ -113,7 +113,7 @@ class Hooks:
     def stop(self, now: float) -> None:
         """Start no more and end what runs. A second call kills it."""
         if self._waiting:
-            log.info("%d hooks that waited for others are not run", len(self._waiting))
+            log.info("not run, since they waited for others: %s", many(len(self._waiting), "hook"))
             self._waiting.clear()
         for hook in self._running.values():
             if self._stopping:
@@ -180,6 +180,8 @@ def _place(report: Report) -> _Place:
 
 def _name(report: Report) -> str:
     """How messages call a hook."""
+    if not report.source:
+        return f"{report.event} hook"
     where = printable(report.source)
     if report.destination is not None:
         where += f" -> {report.destination}"

@@ -19,7 +19,7 @@ from inosync.engine.mirror import Mirror, State
 from inosync.service.loop import Selecting
 from inosync.status.model import Snapshot
 from inosync.system.control import Client, Server
-from inosync.text import printable
+from inosync.text import many, printable
 
 #: Seconds that a client has to send its request, and to take its answer.
 PATIENCE = 10.0
@@ -302,7 +302,7 @@ class Requests:
         if conversation.owed is None:
             if settling := engine.settling(conversation.known):
                 return [
-                    f"{count} files in {printable(path)} are not at rest (rsettle)"
+                    f"{printable(path)}: {many(count, 'file')} not at rest (rsettle)"
                     for path, count in settling.items()
                 ]
             return [

@@ -40,7 +40,7 @@ from inosync.rsync.output import Progress, deletions, evidence, progress, rehear
 from inosync.rsync.program import Program
 from inosync.service.warm import CROWDED, DEAD, Warm
 from inosync.system.process import TAIL, Child, not_started
-from inosync.text import printable
+from inosync.text import many, printable
 from inosync.watch.files import Files, changed, first_inside
 
 #: Behind which of them the next one stands ready.
@@ -338,7 +338,7 @@ def _cut(run: _Run, code: int, written: Collection[bytes]) -> bool:
 
 def _shown(argv: Sequence[str], names: Sequence[bytes] | None) -> str:
     """Return the command line as people read it."""
-    return shlex.join(argv) + (f" # {len(names)} names on standard input" if names else "")
+    return shlex.join(argv) + (f" # {many(len(names), 'name')} on standard input" if names else "")
 
 
 def _printf(names: Sequence[bytes]) -> str:
@@ -352,4 +352,6 @@ def _describe(batch: Batch) -> str:
     if batch.reason:
         return f"a full pass ({batch.reason})"
     names = ", ".join(printable(path) or "." for path in batch.sample)
-    return f"{batch.count} changes ({names}{', …' if batch.count > len(batch.sample) else ''})"
+    return (
+        f"{many(batch.count, 'change')} ({names}{', …' if batch.count > len(batch.sample) else ''})"
+    )

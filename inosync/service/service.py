@@ -67,10 +67,12 @@ def run(
     detach: bool,
     pretend: bool,
     verbose: bool,
+    as_json: bool = False,
     once: Onlooker | None = None,
 ) -> int:
     """Run the daemon until it is told to stop; return its exit status.
 
+    ``as_json``: what it logs to standard error is JSON.
     ``load`` reads the config and is called again on SIGHUP. With ``once`` it ends by itself after
     one pass of each mirror, and is silent but for what that says. Raise ConfigError or
     AlreadyRunningError, with nothing started and nothing detached.
@@ -78,15 +80,16 @@ def run(
     directory = Path.cwd()  # where relative paths belong, also after detaching and at reload
     config = load()
     program = preflight(config, writes=not pretend)
+    name = log.ident(config.file)
     with contextlib.ExitStack() as stack:
         lock = None
         mark = ""
         if not pretend:
             refuse_a_second(config)
             runtime = runtime_directory()
-            name = own_name(identity(config))
-            mark = f"INOSYNC_LOCK={os.getuid()}/{name}"
-            lock = stack.enter_context(Lock(lock_path(runtime, config), name))
+            own = own_name(identity(config))
+            mark = f"INOSYNC_LOCK={os.getuid()}/{own}"
+            lock = stack.enter_context(Lock(lock_path(runtime, config), own))
             # Runs that outlived a daemon that was killed know less than ours and would undo them.
             end_leftovers(mark, grace=GRACE)
         if detach:
@@ -99,10 +102,10 @@ def run(
                     files_preserve=preserved,
                 )
             )
-            log.to_syslog(verbose=verbose)
+            log.to_syslog(name, verbose=verbose)
         else:
             os.umask(config.umask)
-            log.to_stderr(verbose=verbose)
+            log.to_stderr(name, verbose=verbose, as_json=as_json)
             if once and not verbose and not pretend:
                 logger.setLevel(logging.CRITICAL)
         control = ""
@@ -160,6 +163,8 @@ def _serve(
             on_success=(),
             on_failure=(),
             on_recover=(),
+            on_beat=(),
+            beat=0,
         )
     environment = run_environment()
     hooks = Hooks(config, dict(environment), pretend)

@@ -14,7 +14,7 @@ from inosync.status.model import MirrorStatus, Snapshot, SourceStatus
 from inosync.status.passing import pass_line, span
 from inosync.status.snapshot import ailing_lines, but_for
 from inosync.status.table import size, summary
-from inosync.text import printable
+from inosync.text import many, printable
 
 #: Seconds after which a browser loads the page again.
 _REFRESH = 30
@@ -130,11 +130,12 @@ def _source(source: SourceStatus) -> Iterator[str]:
     yield f"<h2>{_text(source['path'])}</h2>"
     if source["reason"]:
         yield f'<p class="bad why">Held: it {_text(source["reason"])}</p>'
-    text = f"{source['state']}, {source['watched']:,} directories, {source['events']:,} events"
+    text = f"{source['state']}, {many(source['watched'], 'directory', ',')}"
+    text += f", {many(source['events'], 'event', ',')}"
     if source["unwatched"]:
-        text += f", {source['unwatched']:,} directories cannot be watched"
+        text += f", {many(source['unwatched'], 'directory', ',')} cannot be watched"
     if source["overflows"]:
-        text += f", {source['overflows']:,} overflows of the kernel's queue"
+        text += f", {many(source['overflows'], 'overflow', ',')} of the kernel's queue"
     yield f'<p class="dim">{text}</p>'
     for path, why in source["unwatched_examples"].items():
         yield f'<p class="dim">{_text(path)}: {_text(why)}</p>'
@@ -179,11 +180,11 @@ def _facts(mirror: MirrorStatus, local: Callable[[float], str]) -> Iterator[tupl
     passing = mirror["full_pass"]
     if passing is not None:
         yield "full pass", f"{_text(passing['reason'])}: {pass_line(passing)}"
-        done = f"{passing['directories']:,} directories, {passing['files']:,} files"
-        yield "done of it", done
+        done = many(passing["directories"], "directory", ",")
+        yield "done of it", f"{done}, {many(passing['files'], 'file', ',')}"
     elif mirror["pending"] or mirror["full"]:
         full = mirror["full"] and f"full pass ({mirror['full']})"
-        yield "waiting", _text(full) or f"{mirror['pending']:,} changes"
+        yield "waiting", _text(full) or many(mirror["pending"], "change", ",")
     if run is not None:
         text = f"for {span(run['seconds'])}"
         if run["percent"] is not None:
@@ -196,7 +197,7 @@ def _facts(mirror: MirrorStatus, local: Callable[[float], str]) -> Iterator[tupl
     if mirror["next_try_at"] is not None:
         yield "next try", _time(mirror["next_try_at"], local)
     yield "runs", f"{mirror['runs']:,}, {mirror['failures']:,} failed"
-    yield "sent", f"{mirror['files_sent']:,} files, {size(mirror['bytes_sent'])}"
+    yield "sent", f"{many(mirror['files_sent'], 'file', ',')}, {size(mirror['bytes_sent'])}"
 
 
 def _plot(

@@ -33,7 +33,7 @@ from inosync.status.model import (
     SourceStatus,
 )
 from inosync.status.passing import pass_line, pass_status
-from inosync.text import printable
+from inosync.text import many, printable
 
 
 class Watching(Protocol):
@@ -265,12 +265,12 @@ def source_line(source: SourceStatus) -> str:
     text = f"source {printable(source['path'])}: {source['state']}"
     if source["reason"]:
         text += f": {source['reason']}"
-    text += f", {source['watched']} directories, {source['events']} events"
-    text += f", {source['overflows']} overflows"
+    text += f", {many(source['watched'], 'directory')}, {many(source['events'], 'event')}"
+    text += f", {many(source['overflows'], 'overflow')}"
     if source["unwatched"]:
-        text += f", {source['unwatched']} directories unwatched"
+        text += f", {many(source['unwatched'], 'directory')} unwatched"
     if source["settling"]:
-        text += f", {source['settling']} files not at rest"
+        text += f", {many(source['settling'], 'file')} not at rest"
     return text
 
 
@@ -298,6 +298,6 @@ def _mirror_line(mirror: MirrorStatus, at: float) -> str:
     if next_try is not None:
         text += f", next try in {max(0.0, next_try - at):.0f} s"
     if (drift := mirror["drift"]) and drift["paths"]:
-        text += f", {drift['paths']} paths drifted"
+        text += f", {many(drift['paths'], 'path')} drifted"
     text += ", warm" if mirror["warm"] else ""
-    return text + f", {mirror['runs']} runs, {mirror['failures']} failed"
+    return text + f", {many(mirror['runs'], 'run')}, {mirror['failures']} failed"

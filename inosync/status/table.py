@@ -13,7 +13,7 @@ from inosync.engine.ailing import paths
 from inosync.status.model import MirrorStatus, Snapshot
 from inosync.status.passing import pass_line, span
 from inosync.status.snapshot import ailing_lines, but_for, source_line
-from inosync.text import printable
+from inosync.text import many, printable
 
 HEADER = ("node", "state", "lag", "pending", "run", "last success")
 
@@ -80,13 +80,14 @@ def summary(status: Snapshot) -> str:
     """Return one line that says whether all is well, as monitoring programs show it."""
     behind = [mirror for mirror in status["mirrors"] if mirror["lag"] is not None]
     held = [source for source in status["sources"] if source["state"] == "held"]
-    text = f"{len(status['mirrors']) - len(behind)} of {len(status['mirrors'])} mirrors in sync"
+    count = len(status["mirrors"])
+    text = f"{count - len(behind)} of {many(count, 'mirror')} in sync"
     if ailing := sum(len(mirror["ailing"]) for mirror in status["mirrors"]):
         text += f" but for {paths(ailing)}"
     if behind:
         text += f", the longest behind for {span(max(mirror['lag'] or 0.0 for mirror in behind))}"
     if held:
-        text += f", {len(held)} of {len(status['sources'])} sources held"
+        text += f", {len(held)} of {many(len(status['sources']), 'source')} held"
     return text
 
 
@@ -130,7 +131,7 @@ def _row(mirror: MirrorStatus, at: float) -> Row:
             notes += [f"| {line}" for line in failure["lines"][-2:]]
     if (drift := mirror["drift"]) and drift["paths"]:
         examples = "; ".join(f"{path}: {what}" for path, what in drift["examples"].items())
-        paths = f"{drift['paths']} path{'s' * (drift['paths'] != 1)}"
+        paths = many(drift["paths"], "path")
         notes.append(f"drift: {paths} ({examples}), found {span(at - drift['at'])} ago")
     told = ailing_lines(mirror)
     notes += told[:_LINES] + ([f"and {len(told) - _LINES} more (--json)"] * (len(told) > _LINES))

@@ -1,14 +1,20 @@
-"""Where messages go: syslog when daemonised, standard error otherwise.
+"""Where messages go: syslog when daemonised, standard error otherwise; there also to the journal.
 
-Owns the handlers of the root logger. Knows nothing of what is said.
+Owns the handlers of the root logger. Knows nothing of what is said: a record may have ``fields``,
+which say to programs what it is about.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
 import syslog
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from inosync.system import journal
 
 _PRIORITIES = {
     logging.DEBUG: syslog.LOG_DEBUG,
@@ -19,11 +25,28 @@ _PRIORITIES = {
 }
 
 
-def to_stderr(*, verbose: bool) -> None:
-    """Log to standard error; with journald's priorities when that is the journal."""
-    handler = logging.StreamHandler(sys.stderr)
-    if _is_journal(sys.stderr.fileno()):
-        handler.setFormatter(_JournalFormatter("%(message)s"))
+def ident(file: str) -> str:
+    """Return what the daemon of the config `file` is called in logs, which tells several apart.
+
+    /etc/inosync.py and a config from the command line are ``inosync``, /etc/inosync/web.py is
+    ``inosync-web``.
+    """
+    name = os.path.splitext(os.path.basename(file))[0]
+    if name in ("", "default"):
+        return "inosync"
+    return name if name.startswith("inosync") else f"inosync-{name}"
+
+
+def to_stderr(name: str, *, verbose: bool, as_json: bool = False) -> None:
+    """Log to standard error, or, when that is the journal, to it under this name.
+
+    With `as_json` each message is a line of JSON, which has the name.
+    """
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if as_json:
+        handler.setFormatter(_JsonFormatter(name))
+    elif journal.is_stream(sys.stderr.fileno()):
+        handler = _JournalHandler(name)
     else:
         handler.setFormatter(
             logging.Formatter("%(asctime)s inosync: %(message)s", "%Y-%m-%d %H:%M:%S")
@@ -31,10 +54,10 @@ def to_stderr(*, verbose: bool) -> None:
     _install(handler, verbose=verbose)
 
 
-def to_syslog(*, verbose: bool) -> None:
-    """Log to syslog, facility daemon, as ``inosync[PID]``. Call it after the last fork."""
+def to_syslog(name: str, *, verbose: bool) -> None:
+    """Log to syslog, facility daemon, as ``NAME[PID]``. Call it after the last fork."""
     # syslog(3) finds its way back when the system's logger is restarted.
-    syslog.openlog("inosync", syslog.LOG_PID | syslog.LOG_NDELAY, syslog.LOG_DAEMON)
+    syslog.openlog(name, syslog.LOG_PID | syslog.LOG_NDELAY, syslog.LOG_DAEMON)
     handler = _SyslogHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     _install(handler, verbose=verbose)
@@ -48,21 +71,58 @@ def _install(handler: logging.Handler, *, verbose: bool) -> None:
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
-def _is_journal(descriptor: int) -> bool:
-    """Return whether the descriptor is the stream that JOURNAL_STREAM names (systemd.exec(5))."""
-    try:
-        stat = os.fstat(descriptor)
-    except OSError:
-        return False
-    return os.environ.get("JOURNAL_STREAM") == f"{stat.st_dev}:{stat.st_ino}"
-
-
 def _priority(record: logging.LogRecord) -> int:
     return _PRIORITIES.get(record.levelno, syslog.LOG_INFO)
 
 
-class _JournalFormatter(logging.Formatter):
-    """Puts ``<N>`` before each line, sd-daemon(3)."""
+def _fields(record: logging.LogRecord) -> Mapping[str, str | int]:
+    fields: Mapping[str, str | int] = getattr(record, "fields", {})
+    return fields
+
+
+class _JsonFormatter(logging.Formatter):
+    """Makes a line of JSON of each record; its names are those of docs/logging.rst."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("%(message)s")
+        self._name = name
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {
+            "time": at,
+            "level": record.levelname.lower(),
+            "daemon": self._name,
+            "message": super().format(record),
+        }
+        return json.dumps(line | dict(_fields(record)))
+
+
+class _JournalHandler(logging.StreamHandler):  # type: ignore[type-arg]
+    """Sends records to the journal with their fields.
+
+    What it does not take goes to standard error, which it reads as well, with ``<N>`` before each
+    line, sd-daemon(3).
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(sys.stderr)
+        self._name = name
+
+    def emit(self, record: logging.LogRecord) -> None:
+        known = dict(_fields(record))
+        sent: dict[str, str | int] = {
+            "MESSAGE": super().format(record),
+            "PRIORITY": _priority(record),
+            "SYSLOG_IDENTIFIER": self._name,
+            "SYSLOG_FACILITY": syslog.LOG_DAEMON >> 3,
+            "SYSLOG_PID": os.getpid(),
+        }
+        if event := known.pop("event", ""):
+            sent["MESSAGE_ID"] = journal.IDS[str(event)]
+        sent |= {f"INOSYNC_{name.upper()}": value for name, value in known.items()}
+        if not journal.send(sent):
+            super().emit(record)
 
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"<{_priority(record)}>"

@@ -19,7 +19,7 @@ from inosync.changes.inotify_bits import (
 )
 from inosync.errors import WatchError
 from inosync.rsync.filters import Filters
-from inosync.text import printable
+from inosync.text import many, printable
 from inosync.watch.inotify import APPEARED, MOVED, VANISHED, Notifier, open_instance
 from inosync.watch.sift import Touched
 from inosync.watch.tree import WatchTree
@@ -227,8 +227,9 @@ class Watcher:
         problems = self._tree.unwatched.take_problems()
         more = len(problems) - _MOST_PROBLEMS
         if more > 0:
+            rest = many(more, "more directory")
             problems[_MOST_PROBLEMS:] = [
-                f"... and {more} more directories below {printable(self._root)} cannot be watched"
+                f"... and {rest} below {printable(self._root)} cannot be watched"
             ]
         return tuple(problems)
 

@@ -165,7 +165,7 @@ def test_once_says_which_mirror_is_not_equal(
     gone = f"rsync://127.0.0.1:{free_port()}/m/"
     result = ask(settings(source, local.node, gone), "--once")
     assert result.returncode == 1
-    assert lines_with(result.stdout, local.node, ": equal: 1 files sent")
+    assert lines_with(result.stdout, local.node, ": equal: 1 file sent")
     assert lines_with(result.stdout, gone, "NOT EQUAL: exit 10")
     assert lines_with(result.stdout, "Connection refused")
     assert not compare(source, local.root)
@@ -255,7 +255,7 @@ def test_a_running_daemon_mends_what_verify_finds(
     mended = run_inosync(*repair, "--node", local.node, cwd=daemon.folder)
     assert mended.returncode == 0
     assert f"{local.node}: first: content" in mended.stdout
-    assert mended.stdout.endswith("the daemon mends it: 1 full passes by contents begin\nmended\n")
+    assert mended.stdout.endswith("the daemon mends it by 1 full pass by contents\nmended\n")
     assert (local.root / "first").read_bytes() == (source / "first").read_bytes()
     assert (other / "first").read_bytes() != (source / "first").read_bytes()
     # It is no --sync: what is held back stays so.
@@ -349,7 +349,7 @@ def test_once_shows_on_a_terminal_how_far_it_is(
     )
     os.close(theirs)
     shown = b""
-    while f"0 of 1 mirrors done; {local.node}: comparing".encode() not in shown:
+    while f"0 of 1 mirror done; {local.node}: comparing".encode() not in shown:
         shown += os.read(ours, 4096)  # ends with an error when the program does
     fakersync.release()
     output, _ = process.communicate(timeout=20)
@@ -481,7 +481,7 @@ def test_it_looks_as_the_daemons_user(ask: Callable, open_path: Path, tmp_path: 
     (source / "secret").chmod(0o600)
     result = ask(settings(source, f"{mirror}/", user="nobody"), "--check")
     assert result.returncode == 2
-    assert lines_with(result.stdout, "problem", "1 paths cannot be read by nobody, such as secret")
+    assert lines_with(result.stdout, "problem", "1 path cannot be read by nobody, such as secret")
     assert lines_with(result.stdout, "problem", "the directory cannot be written to by the user")
 
 

@@ -71,7 +71,7 @@ def test_the_status_tells_what_is_well_and_what_is_not(
     shown = ask(daemon, "--status")
     assert shown.returncode == 5
     assert shown.stdout.startswith("1 of 2 mirrors in sync, the longest behind for ")
-    assert f"source {source}: watched, 1 directories" in shown.stdout
+    assert f"source {source}: watched, 1 directory" in shown.stdout
 
 
 def test_a_run_at_work_tells_how_far_it_is(inosync: Callable, source: Path, local: Place) -> None:
@@ -177,7 +177,10 @@ def test_a_pause_collects_changes_until_it_is_over(
     daemon = inosync(settings(source, local.node))
     assert ask(daemon, "--wait").returncode == 0
     paused = ask(daemon, "--pause")
-    assert paused.stdout == "paused: changes are collected, nothing is started; 0 runs go on\n"
+    assert (
+        paused.stdout
+        == "paused: changes are collected, nothing is started; at work still: 0 runs\n"
+    )
     write(source, "new", "x")
     assert "when --resume ends the pause" in ask(daemon, "--sync").stdout
     until(lambda: status(daemon)["mirrors"][0]["pending"], what="the change to be known")
@@ -284,7 +287,7 @@ def test_top_shows_the_status_until_q_is_pressed(
     ) as process:
         os.close(secondary)
         shown = b""
-        while shown.count(b"mirrors in sync") < 2:
+        while shown.count(b" in sync") < 2:
             shown += os.read(primary, 65536)
         os.write(primary, b"q")
         assert process.wait(10) == 0

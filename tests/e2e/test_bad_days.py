@@ -233,7 +233,7 @@ def test_links_that_lead_out_of_the_source_are_copied_and_never_followed(
     daemon = inosync(settings(source, local.node))
     wait_equal(source, local.root)
     daemon.signal(signal.SIGUSR1)
-    daemon.wait_for_log("watched, 1 directories")
+    daemon.wait_for_log("watched, 1 directory")
     assert (local.root / "out").is_symlink()
 
 

@@ -61,7 +61,7 @@ def test_excluded_paths_cost_no_watch_no_run_and_no_deletion(
     def noticed() -> bool:
         """The daemon has read these events: it watches logs, only not for such names."""
         status = run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder)
-        found = re.search(r"(\d+) events", status.stdout)
+        found = re.search(r"(\d+) event", status.stdout)
         assert status.returncode == 0, status.stdout
         return found is not None and int(found[1]) >= 60
 
@@ -345,8 +345,8 @@ def test_usr1_logs_the_status(inosync: Callable, source: Path, local: Place) -> 
     wait_equal(source, local.root)
     daemon.wait_for_log("in sync (first pass")
     daemon.signal(signal.SIGUSR1)
-    daemon.wait_for_log(f"mirror {source} -> {local.node}: idle, in sync, 1 runs, 0 failed")
-    daemon.wait_for_log(f"source {source}: watched, 1 directories")
+    daemon.wait_for_log(f"mirror {source} -> {local.node}: idle, in sync, 1 run, 0 failed")
+    daemon.wait_for_log(f"source {source}: watched, 1 directory")
 
 
 def test_usr2_repairs_what_was_changed_on_the_mirror(
@@ -483,7 +483,7 @@ def test_syslog_gets_what_a_detached_daemon_says(
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as logger:
         logger.bind(str(path))
         logger.settimeout(20)
-        config = tmp_path / "inosync.conf"
+        config = tmp_path / "web.py"
         pidfile = tmp_path / "pid"
         config.write_text(f"wpath = 'source/'\nrnodes = ['mirror/']\npidfile = {str(pidfile)!r}\n")
         config.chmod(0o644)
@@ -505,7 +505,7 @@ def test_syslog_gets_what_a_detached_daemon_says(
             os.kill(pid, signal.SIGTERM)
             processes.wait_gone([pid])
     # <30> is facility daemon, priority info; syslog(3) adds the time.
-    assert re.fullmatch(rf"<30>.*inosync\[{pid}\]: watching {source}\0?", received[0])
+    assert re.fullmatch(rf"<30>.*inosync-web\[{pid}\]: watching {source}\0?", received[0])
     if Path("/dev/log").exists() and stat.S_ISREG(Path("/dev/log").stat().st_mode):
         Path("/dev/log").unlink()
 
@@ -534,10 +534,10 @@ def test_systemd_hears_all_it_is_told(
             while not any(text in message for message in heard):
                 heard.append(manager.recv(4096).decode())
 
-        hear("STATUS=1 of 1 mirrors well")
+        hear("STATUS=1 of 1 mirror well")
         # A slice of the walk, then ready, then the first pass.
         assert heard[0].startswith("STATUS=watching 512 directories…\nEXTEND_TIMEOUT_USEC=")
-        assert heard.index("READY=1") < heard.index("STATUS=first pass 0/1 mirrors")
+        assert heard.index("READY=1") < heard.index("STATUS=first pass 0/1 mirror")
         heard.clear()
         hear("WATCHDOG=1")
         heard.clear()
@@ -549,25 +549,54 @@ def test_systemd_hears_all_it_is_told(
         hear("STOPPING=1")
 
 
-def test_the_journal_gets_priorities(source: Path, local: Place, tmp_path: Path) -> None:
-    config = tmp_path / "inosync.conf"
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root for a private /run/systemd/journal")
+def test_the_journal_gets_fields(source: Path, local: Place, tmp_path: Path) -> None:
+    """A datagram for each message; what is not taken goes to its stream, with priorities."""
+    config = tmp_path / "web.py"
     config.write_text(f"wpath = 'source/'\nrnodes = [{str(local.node)!r}]\n")
     tmp_path.chmod(0o755)
+    place = tmp_path / "journal"
+    place.mkdir()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     reader, writer = socket.socketpair()
-    with reader, writer:
-        journal = os.fstat(writer.fileno())
+    script = (
+        "mount -t tmpfs none /run && mkdir -p /run/systemd/journal &&"
+        ' mount --bind "$0" /run/systemd/journal && exec "$@"'
+    )
+    with listener, reader, writer:
+        listener.bind(str(place / "socket"))
+        listener.settimeout(20)
+        stream = os.fstat(writer.fileno())
         daemon = subprocess.Popen(
-            inosync_command("-c", config),
+            ["unshare", "-m", "sh", "-c", script, place, *inosync_command("-c", config)],
             cwd=tmp_path,
-            env=inosync_environment({"JOURNAL_STREAM": f"{journal.st_dev}:{journal.st_ino}"}),
+            env=inosync_environment({"JOURNAL_STREAM": f"{stream.st_dev}:{stream.st_ino}"}),
             stderr=writer,
         )
         reader.settimeout(20)
         try:
-            assert reader.recv(4096).startswith(b"<6>watching ")
+            told: list[dict[str, str]] = []
+            while "first pass" not in (told[-1]["MESSAGE"] if told else ""):
+                lines = listener.recv(4096).decode().splitlines()
+                told.append(dict(line.split("=", 1) for line in lines))
+            (place / "socket").unlink()
+            daemon.send_signal(signal.SIGUSR1)
+            assert reader.recv(4096).startswith(b"<6>source ")
         finally:
             daemon.terminate()
             assert daemon.wait(timeout=20) == 0
+    assert told[0]["MESSAGE"] == f"watching {source}"
+    assert {line["SYSLOG_IDENTIFIER"] for line in told} == {"inosync-web"}
+    assert (
+        told[-1].items()
+        >= {
+            "PRIORITY": "6",
+            "INOSYNC_SOURCE": str(source),
+            "INOSYNC_NODE": str(local.node),
+            "INOSYNC_STATE": "idle",
+            "MESSAGE_ID": "fe318942bad74070a711fd5506add103",
+        }.items()
+    )
 
 
 # ---- cost --------------------------------------------------------------------------------------
@@ -581,7 +610,7 @@ def test_idle_costs_nothing(inosync: Callable, source: Path, local: Place, tmp_p
     daemon.wait_for_log("in sync (first pass")
     write(source, "one more", "x")
     wait_equal(source, local.root)
-    daemon.wait_for_log("1 files", times=2)
+    daemon.wait_for_log("1 file", times=2)
     # Written a last time, some seconds later.
     last = re.compile(
         r"^inosync_in_sync\{.*\} 1$.*^inosync_mirror_runs_total\{.*\} 2$", re.M | re.S

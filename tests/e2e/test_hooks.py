@@ -174,10 +174,10 @@ def test_stopping_leaves_no_hook_behind(
     until((recorder.folder / "started").exists, what="the hook")
     write(source, "f", "1")
     until((local.root / "f").exists, what="the change on the mirror")
-    daemon.wait_for_log("1 files, 1 bytes")
+    daemon.wait_for_log("1 file, 1 byte")
     assert daemon.leftovers()
     daemon.signal(signal.SIGTERM)
-    daemon.wait_for_log("1 hooks that waited for others are not run")
+    daemon.wait_for_log("not run, since they waited for others: 1 hook")
     assert daemon.stop(seconds=4) == 0  # the second signal does not wait for the grace's end
     until(lambda: not daemon.leftovers(), seconds=3, what="the end of all it started")
 
@@ -268,6 +268,10 @@ def cache() -> Iterator[tuple[str, list[str]]]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_PURGE()
+
         def log_message(self, *_: object) -> None:
             pass
 
@@ -292,6 +296,29 @@ def test_the_example_that_purges_a_cdn(
     until(lambda: "/directory/*" in purged, what="the directory purged", state=lambda: purged)
     until(lambda: "/missing" in purged, what="the other file purged", state=lambda: purged)
     assert "no mirror is affected" not in daemon.log()
+
+
+def test_the_examples_that_beat(
+    inosync: Callable,
+    source: Path,
+    local: Place,
+    cache: tuple[str, list[str]],
+    programs: Path,
+    recorder: Recorder,
+) -> None:
+    """Run again and again while all is in sync; examples/hooks has what Healthchecks gets."""
+    site, heard = cache
+    beat = example("beat-healthchecks", f"{site}/ping")
+    daemon = inosync(settings(source, local.node, on_beat=beat, beat=1))
+    until(lambda: len(heard) >= 2, what="two beats", state=daemon.log)
+    assert set(heard) == {"/ping"}
+    daemon.stop()
+    Path(recorder.program("zabbix_sender", "cat >zabbix; echo $* >>zabbix")[0]).rename(
+        programs / "zabbix_sender"
+    )
+    subprocess.run(example("beat-zabbix", "www"), input=b'{"lag": 1.5}', check=True)
+    sent = (recorder.folder / "zabbix").read_text().splitlines()
+    assert sent == ["www inosync.lag 1.5", "-c /etc/zabbix/zabbix_agentd.conf -i -"]
 
 
 def test_the_example_that_mails(

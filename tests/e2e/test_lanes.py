@@ -122,7 +122,7 @@ def test_a_giant_that_is_deleted_on_its_way_does_not_come_back(
         until((local.root / "e").is_file, what="the file in the place of a directory")
         shutil.rmtree(source / "d")
         until(lambda: not (local.root / "d").exists(), what="the deletion")
-    daemon.wait_for_log(f"(big files): 1 files, {GIANT} bytes")
+    daemon.wait_for_log(f"(big files): 1 file, {GIANT} bytes")
     wait_equal(source, local.root, seconds=5)
     assert FAILURE not in daemon.log()
     assert "in sync but for" not in daemon.log()
@@ -294,7 +294,7 @@ def test_who_waits_for_all_waits_for_files_that_settle(
     ask = ("-c", daemon.config_file, "--wait")
     asked = run_inosync(*ask, "0.1", cwd=daemon.folder)
     assert asked.returncode == 5
-    assert "1 files in" in asked.stdout + asked.stderr
+    assert ": 1 file not at rest" in asked.stdout + asked.stderr
     # A directory is no file that has to rest, whatever its name is.
     (source / "b.iso").mkdir()
     until((local.root / "b.iso").exists, what="the directory")

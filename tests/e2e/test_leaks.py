@@ -228,7 +228,7 @@ def test_thousands_of_directories_that_came_and_went(
                 shutil.rmtree(tmp_path / "out")
             else:
                 shutil.rmtree(source / f"{number}")
-        until(lambda: "watched, 1 directories" in status(daemon), seconds=60, what="all to be gone")
+        until(lambda: "watched, 1 directory" in status(daemon), seconds=60, what="all to be gone")
 
     come_and_go(1000)
     before = rest(daemon)

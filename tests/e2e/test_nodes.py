@@ -262,7 +262,7 @@ def test_a_status_is_to_be_had_while_everything_is_down(
     began = time.monotonic()
     asked = run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder)
     assert asked.returncode == 5
-    assert "0 of 1 mirrors in sync, the longest behind for" in asked.stdout
+    assert "0 of 1 mirror in sync, the longest behind for" in asked.stdout
     assert time.monotonic() - began < 5
     unknown = daemon.folder / "other.conf"
     unknown.write_text(f"wpath = {str(source)!r}\nrnodes = ['a:/b']\n")

@@ -105,6 +105,8 @@ ASKING = (
     "inosync --reload",
     "inosync --wait",
     "inosync --wait 120",
+    "inosync status",
+    "inosync wait 60",
     "inosync --sync",
     "inosync --sync --node NODE",
     "rsync -a build/ /var/www/ && inosync --wait 120 && curl -X PURGE https://cdn.example.org/",
@@ -132,6 +134,13 @@ NOT_HERE = {
     "chgrp nagios /etc/inosync.py": "needs that group; tests/e2e/test_finding.py",
     "man inosync": "needs what is installed; the same page is one of MANUALS",
     "inosync --top": "needs a terminal; tests/e2e/test_asking.py",
+    "inosync --wait 60": "begins the test of each that asks the daemon",
+    "inosync init /var/www/ mirror@web1.example.org:/srv/www": "tests/e2e/test_init.py",
+    "inosync init SRC DEST": "tests/e2e/test_init.py",
+    "inosync help": "tests/unit/test_verbs.py",
+    "inosync explain PATH": "tests/unit/test_verbs.py",
+    "inosync sync DEST": "tests/unit/test_verbs.py",
+    "./status": "says how to name a directory",
     "inosync SRC DEST...": "is one of tests/e2e/test_moving_here.py",
     "inosync SRC DEST [DEST ...]": "is one of tests/e2e/test_moving_here.py",
     "inosync -c /etc/inosync.py -p": "stays; tests/e2e/test_daemon.py",
@@ -275,7 +284,7 @@ class Machine:
         places = "|".join(map(re.escape, PLACES))
         command = re.sub(places, lambda found: PLACES[found[0]].format(self.folder), command)
         # The config that inosync looks for by itself.
-        return re.sub(r"\binosync (?=-)", f"inosync -c {self.config} ", command)
+        return re.sub(r"\binosync (?=-|status|wait)", f"inosync -c {self.config} ", command)
 
     def run(self, command: str) -> str:
         """Run a command to its end and return what it printed."""

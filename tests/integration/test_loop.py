@@ -101,6 +101,7 @@ def test_the_parts_of_a_daemon_in_their_order() -> None:
         "Targets",
         "Acting",
         "Remedies",
+        "Beat",
         "Hooks",
         "Warm",
         "Announcer",

@@ -83,6 +83,8 @@ def make_config(pairs: Sequence[Pair] = (), **settings: Any) -> Config:
         "on_success": (),
         "on_failure": (),
         "on_recover": (),
+        "on_beat": (),
+        "beat": 0,
         "hooktimeout": 60,
         "metricsfile": "",
         "htmlfile": "",

@@ -47,6 +47,12 @@ def said(actions: Sequence[Action], least: int = INFO) -> list[str]:
     return [a.text for a in actions if isinstance(a, Say) and a.level >= least]
 
 
+def events(actions: Sequence[Action]) -> list[tuple[str, str, str]]:
+    """Return what programs are told to have happened: event, node and state."""
+    told = [a.about for a in actions if isinstance(a, Say) and a.about and a.about.event]
+    return [(str(about.event), about.node, about.state) for about in told]
+
+
 def started(engine: Engine, now: float = NOW) -> list[Mirror]:
     """Change something and return what runs for it at `now`."""
     engine.changed(engine.config.sources[0], ONE, now - engine.config.edelay)

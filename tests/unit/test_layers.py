@@ -23,7 +23,7 @@ ROWS = (
     {"engine"},
     {"status"},
     {"service"},
-    {"commands"},
+    {"commands", "verbs"},
     {"cli"},
     {"__main__"},
 )
@@ -58,7 +58,13 @@ DOORS = {
     # The client's end of the control socket blocks, for as long as it was told.
     "time": {"service.loop", "system.control", *(f"commands.{name}" for name in TIMED)},
     "rich": {"commands.ask"},
-    "socket": {"system.beacon", "system.control", "system.signals", "system.systemd", "system.log"},
+    "socket": {
+        "system.beacon",
+        "system.control",
+        "system.signals",
+        "system.systemd",
+        "system.journal",
+    },
     "threading": set(),
     "asyncio": set(),
     "multiprocessing": set(),

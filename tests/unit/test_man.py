@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -79,14 +81,15 @@ def test_the_completions_are_up_to_date(path: str) -> None:
     assert (ROOT / path).read_text() == made, f"{path} is old{AGAIN}"
 
 
-def completed(*words: str, cwd: Path = ROOT) -> set[str]:
+def completed(*words: str, cwd: Path = ROOT, path: Path = ROOT / "docs") -> set[str]:
     """Return what bash offers for the last of the words."""
     script = (
         '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _inosync;'
         ' [ ${#COMPREPLY[@]} = 0 ] || printf "%s\\n" "${COMPREPLY[@]}"'
     )
     command = ["bash", "-c", script, str(ROOT / make_man.BASH), "inosync", *words]
-    ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    where = os.environ | {"PATH": f"{path}:{os.environ['PATH']}"}
+    ran = subprocess.run(command, cwd=cwd, env=where, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     return set(ran.stdout.splitlines())
 
@@ -96,9 +99,25 @@ def test_bash_completes_every_option(tmp_path: Path) -> None:
     assert completed("-") == option_names()
     for name in option_names():
         assert name in completed(name[:-1] if len(name) > 2 else name)
-    assert completed("", cwd=tmp_path) == {"a file"}
+    verbs = {word for word, _ in make_man.verbs()}
+    assert {"status", "help"} < verbs
+    assert completed("", cwd=tmp_path) == {"a file"} | verbs
+    assert completed("sta", cwd=tmp_path) == {"status"}
+    assert completed("explain", "", cwd=tmp_path) == {"a file"}
+    assert completed("--log", "", cwd=tmp_path) == {"text", "json"}
     assert completed("-c", "a", cwd=tmp_path) == {"a file"}
-    assert completed("--node", "", cwd=tmp_path) == set()
+    assert completed("-c", "none", "--node", "", cwd=tmp_path) == set()
+
+
+def test_bash_completes_the_nodes_that_the_daemon_has(tmp_path: Path) -> None:
+    status = {"mirrors": [{"node": "web1", "lag": 1}, {"node": "we $(b)", "lag": 1}] * 2}
+    program = tmp_path / "inosync"
+    answer = json.dumps(status, indent=2)
+    program.write_text(f"#!/bin/sh\n[ \"$*\" = '-c a file --status --json' ] && echo '{answer}'")
+    program.chmod(0o755)
+    given = ("-c", "a file", "sync", "--node")
+    assert completed(*given, "we", cwd=tmp_path, path=tmp_path) == {"web1", "we $(b)"}
+    assert completed(*given, "web", cwd=tmp_path, path=tmp_path) == {"web1"}
 
 
 @pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")

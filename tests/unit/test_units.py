@@ -13,6 +13,7 @@ import pytest
 from support.daemon import run_inosync
 
 from inosync.errors import Exit
+from inosync.system import log
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 HARDENED = ("inosync.service", "inosync@.service")
@@ -74,6 +75,8 @@ def test_both_units_differ_in_the_config_alone() -> None:
     plain, instance = read("inosync.service"), read("inosync@.service")
     assert plain["Service"].pop("ExecStart") == ["/usr/local/bin/inosync -c /etc/inosync.py"]
     assert instance["Service"].pop("ExecStart") == ["/usr/local/bin/inosync -c /etc/inosync/%i.py"]
+    (ident,) = instance["Service"].pop("SyslogIdentifier")
+    assert ident.replace("%i", "web") == log.ident("/etc/inosync/web.py")
     for unit in (plain, instance):
         assert unit["Service"].pop("ExecReload")
     assert plain["Service"] == instance["Service"]

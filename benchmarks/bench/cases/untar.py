@@ -52,7 +52,9 @@ def run(bench: Bench) -> Result:
             if "inosync" in contender:
                 with open(daemon.log_file, errors="replace") as file:
                     file.seek(log)
-                    sent = sum(int(n) for n in re.findall(r": (\d+) files, \d+ bytes", file.read()))
+                    sent = sum(
+                        int(n) for n in re.findall(r": (\d+) files?, \d+ bytes?", file.read())
+                    )
                 result.add("times that each file was sent", "x", contender, sent / count)
     result.targets += [
         Target("equal after", 1.3),

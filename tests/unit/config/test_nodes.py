@@ -119,7 +119,7 @@ def test_where_mirrors_go(script: Script, base: str, text: str, destinations: li
         (ONE, "rpaths = '/w'\nrnodes = ['a:']", "rpaths = '/w': must be a list, not a string"),
         (ONE, "rpaths = ['/w', 5]\nrnodes = ['a:']", "rpaths[1] = 5: must be a string"),
         (ONE, "rpaths = []\nrnodes = ['a:']", "rpaths = []: has 0 paths for 1 watched"),
-        (TWO, "rpaths = ['/w']\nrnodes = ['a:']", "rpaths = ['/w']: has 1 paths for 2 watched"),
+        (TWO, "rpaths = ['/w']\nrnodes = ['a:']", "rpaths = ['/w']: has 1 path for 2 watched"),
         (ONE, "rpaths = ['/w', '/x']\nrnodes = ['a:']", "has 2 paths for 1 watched; write one for"),
         (
             TWO,

@@ -11,6 +11,7 @@ from support.engines import (
     PAVE,
     RELINK,
     changing,
+    events,
     make_engine,
     rehearsed,
     said,
@@ -298,12 +299,14 @@ def test_one_that_would_delete_more_is_held_until_a_person_approves() -> None:
         "/srv/www -> n0:/m: would delete 6 files (rmaxdelete is 5), such as a, b: held, "
         "nothing was deleted; inosync --sync goes on"
     ]
+    assert events(actions) == [("hold", "n0:/m", "held")]
     assert engine.mirrors[0].state is State.HELD
     assert engine.release("asked for", NOW, node="other") == []
     assert engine.release("asked for", NOW, node="n0:/m") == engine.mirrors
     (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
     assert ((action.order.kind is RunKind.REHEARSAL), action.order.limit) == (False, 0)
     engine.exited(action.mirror, Outcome(0), NOW)
+    assert events(engine.due(NOW)) == [("recovery", "n0:/m", "idle"), ("pass", "n0:/m", "idle")]
     engine.resync(engine.config.sources[0], "x", NOW)
     assert rehearsed(engine, 0) != []
 
@@ -317,6 +320,7 @@ def test_a_mirror_whose_target_is_away_is_held_and_is_not_in_sync() -> None:
     actions = engine.due(NOW)
     assert (mirror.state, mirror.reason, mirror.since) == (State.HELD, "its target is away", NOW)
     assert said(actions, ERROR) == ["/srv/www -> n0:/m: its target is away: held"]
+    assert events(actions) == [("hold", "n0:/m", "held")]
     assert [a.report.state for a in actions if isinstance(a, Hook)] == ["held"]
     assert not engine.bar(mirror, "its target is away", NOW + 1)
     assert engine.due(NOW + 1) == []

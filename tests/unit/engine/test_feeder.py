@@ -12,6 +12,7 @@ from support.engines import (
     NOW,
     ONE,
     changing,
+    events,
     held_source,
     make_engine,
     said,
@@ -74,6 +75,7 @@ def test_a_held_source_ends_its_runs_and_starts_none_until_it_is_back() -> None:
     engine.hold(sources[0], "is gone", NOW)
     actions = engine.due(NOW)
     assert said(actions) == ["/a is gone: held, its mirrors are left as they are"]
+    assert events(actions) == [("hold", "", "held")]
     assert [a for a in actions if isinstance(a, Terminate)] == [Terminate(mirrors[0])]
     engine.exited(mirrors[0], Outcome(20), NOW)
     engine.exited(mirrors[1], Outcome(0), NOW)
@@ -82,6 +84,7 @@ def test_a_held_source_ends_its_runs_and_starts_none_until_it_is_back() -> None:
     engine.resume(sources[0], NOW + 1000)
     actions = engine.due(NOW + 1000)
     assert said(actions) == ["/a is back: full pass"]
+    assert events(actions) == [("recovery", "", "watched")]
     assert starts(actions) == [mirrors[0]]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.configs import make_pair
 
-from inosync.engine.actions import DEBUG, ERROR, INFO, WARNING, Outcome, Say
+from inosync.engine.actions import DEBUG, ERROR, INFO, WARNING, Event, Outcome, Say
 from inosync.engine.backoff import Backoff
 from inosync.engine.messages import drift, failure, hung, success
 from inosync.engine.mirror import Mirror
@@ -36,6 +36,22 @@ def test_a_run_that_ended_well() -> None:
     assert success(it, 1.5, again=False, first=True) == [first, numbers]
     again = Say(INFO, "/srv/www -> n:/m: well again")
     assert success(it, 1.5, again=True, first=True) == [again, numbers]
+    (whole,) = success(it, 1.5, again=False, first=False, full="daily")
+    done = "full pass done (daily): 2 files, 300 bytes, 1 deleted, 1.50 s"
+    assert whole == Say(INFO, f"/srv/www -> n:/m: {done}")
+    passed = success(it, 1.5, again=False, first=True, full="start")
+    assert passed == [first, numbers]
+    assert [line.about and line.about.event for line in passed] == [Event.PASSED, None]
+    assert whole.about is not None
+    assert whole.about.fields() == {
+        "source": "/srv/www",
+        "node": it.pair.node.name,
+        "state": "idle",
+        "event": "pass",
+    }
+    (recovery, _) = success(it, 1.5, again=True, first=False)
+    assert recovery.about is not None
+    assert recovery.about.event is Event.RECOVERY
 
 
 def test_a_failure_that_is_new_is_told_whole() -> None:
@@ -45,12 +61,18 @@ def test_a_failure_that_is_new_is_told_whole() -> None:
     assert said[0].text.startswith("/srv/www -> n:/m: exit 255: ssh failed; try 'ssh n true'")
     assert said[0].text.endswith("next try in 2.0 s")
     assert [line.text for line in said[1:]] == ["  command: rsync x", "  no route"]
+    assert said[0].about is not None
+    assert (said[0].about.event, said[0].about.exit) == (Event.FAILURE, 255)
+    assert said[1].about is not None
+    assert said[1].about.event is None
 
 
 def test_what_a_person_has_to_mend_is_an_error() -> None:
     (first, *_) = failure(ailing("limit"), Outcome(25), again="", wait=0.0)
     assert first.level == ERROR
     assert first.text.endswith("held: inosync --sync goes on")
+    assert first.about is not None
+    assert first.about.event is Event.HOLD
     (killed, *_) = failure(ailing("killed"), Outcome(-9), again="", wait=1.0)
     assert killed.text.startswith("/srv/www -> n:/m: killed by signal 9")
 

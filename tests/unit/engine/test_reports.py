@@ -15,7 +15,16 @@ from inosync.changes.changes import Change, Changes, Kind
 from inosync.config.model import Config
 from inosync.engine.actions import Action, Hook, Outcome, Start
 from inosync.engine.engine import Engine
-from inosync.engine.reports import MOST_PATHS, changed, encode, failed, held, recovered, succeeded
+from inosync.engine.reports import (
+    MOST_PATHS,
+    Beaten,
+    changed,
+    encode,
+    failed,
+    held,
+    recovered,
+    succeeded,
+)
 from inosync.rsync.output import Transferred
 
 NOW = 10_000.0
@@ -53,6 +62,22 @@ def run(engine: Engine, outcome: Outcome, now: float) -> list[dict[str, Any]]:
     assert any(isinstance(action, Start) for action in actions)
     engine.exited(engine.mirrors[0], outcome, now)
     return told(engine.due(now))
+
+
+def test_a_beat_is_of_everything_and_the_newer_one_counts() -> None:
+    old, new = (Beaten(source="", sources=2, mirrors=6, lag=lag) for lag in (1.0, 0.5))
+    assert json.loads(encode(new.after(old), 5.0)) == {
+        "schema": 1,
+        "event": "on_beat",
+        "at": 5.0,
+        "source": "",
+        "node": None,
+        "destination": None,
+        "merged": 1,
+        "sources": 2,
+        "mirrors": 6,
+        "lag": 0.5,
+    }
 
 
 def test_a_batch_is_reported_once_when_it_travels() -> None:

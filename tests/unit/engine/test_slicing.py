@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from support.configs import make_config, make_pair
-from support.engines import NOW, ONE, changing, said, steady
+from support.engines import NOW, ONE, changing, events, said, steady
 
 from inosync.changes.batch import Batch, full_pass
 from inosync.changes.changes import Change, Changes, Kind
@@ -488,6 +488,28 @@ def test_the_hook_hears_of_the_pass_and_of_no_slice() -> None:
     (report,) = reports
     assert isinstance(report, Succeeded)
     assert (report.full, report.files, report.bytes, report.seconds) == ("start-up", 4, 20, 2.0)
+
+
+def test_the_log_has_the_end_of_a_pass_and_of_no_slice() -> None:
+    engine, mirror = filling()
+    ordered(engine)
+    engine.prepared(mirror, Prepared(RunKind.PASS, ("rsync",)), NOW)
+    engine.exited(mirror, Outcome(0), NOW)
+    assert events(engine.due(NOW)) == [("pass", "n0:/m", "idle")]
+    engine.resync(engine.config.sources[0], "the node is back", NOW)
+    ordered(engine, NOW + 1)
+    engine.prepared(mirror, Prepared(RunKind.PASS, ("rsync",)), NOW)
+    engine.exited(mirror, Outcome(23, account=Account(raced=True)), NOW + 1)
+    assert events(engine.due(NOW + 1)) == []  # it is made again
+    told = []
+    for last in (False, True):
+        cut(engine, b"a", last=last)
+        moved = Transferred(files=2, size=10)
+        engine.exited(mirror, replace(WELL, transferred=moved), NOW + 2)
+        told.append(engine.due(NOW + 2))
+    assert [events(actions) for actions in told] == [[], [("pass", "n0:/m", "idle")]]
+    done = "full pass done (the node is back): 4 files, 20 bytes, 0 deleted, "
+    assert said(told[1])[0].startswith(f"/srv/www -> n0:/m: {done}")
 
 
 def test_so_are_those_of_a_pass_that_came_to_one_run() -> None:

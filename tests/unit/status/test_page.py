@@ -81,7 +81,7 @@ def test_what_is_said_rarely() -> None:
         "Stopped: this is how things were at the end.",
         "Paused: nothing is started until inosync --resume.",
         "Held: it is gone",
-        "1 directories cannot be watched, 2 overflows",
+        "1 directory cannot be watched, 2 overflows",
         "deep: no inotify watch is left",
         "waiting full pass (start-up)",
         "last success never",

@@ -42,10 +42,10 @@ def test_before_the_watches_stand() -> None:
 def test_one_well_and_one_failing_line_by_line() -> None:
     now = take(one_well_and_one_failing(), NOW + 2.5)
     assert lines(now) == [
-        "source /srv/www: watched, 12 directories, 34 events, 1 overflows",
-        "mirror /srv/www -> a:/m: idle, in sync, 1 runs, 0 failed",
+        "source /srv/www: watched, 12 directories, 34 events, 1 overflow",
+        "mirror /srv/www -> a:/m: idle, in sync, 1 run, 0 failed",
         "mirror /srv/www -> b:/m: backoff (rsync was not found), 2.5 s behind, "
-        "next try in 298 s, 1 runs, 1 failed",
+        "next try in 298 s, 1 run, 1 failed",
     ]
     assert not now["synced"]
 

@@ -42,12 +42,12 @@ def test_a_held_source_and_directories_without_a_watch() -> None:
     watching = Watching(unwatched={b"a": "permission denied", b"b\xff": "no watch left"})
     now = take(engine, NOW, watching)
     assert lines(now)[0] == (
-        "source /srv/www: held: is gone, 12 directories, 34 events, 1 overflows, "
+        "source /srv/www: held: is gone, 12 directories, 34 events, 1 overflow, "
         "2 directories unwatched"
     )
     assert len(now["sources"][0]["unwatched_examples"]) == 2
     assert not now["synced"]  # although no mirror owes anything that is known
-    assert summary(now) == "2 of 2 mirrors in sync, 1 of 1 sources held"
+    assert summary(now) == "2 of 2 mirrors in sync, 1 of 1 source held"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_the_table() -> None:
         "1 of 2 mirrors in sync, the longest behind for 2.5 s",
         "inosync 1.2.3, pid 4711, up 102 s, 30 MiB, /etc/inosync.py loaded 52 s ago",
         "",
-        "source /srv/www: watched, 12 directories, 34 events, 1 overflows",
+        "source /srv/www: watched, 12 directories, 34 events, 1 overflow",
         "    node  state    lag      pending    run                last success",
         "    a:/m  idle     in sync  -          -                  1.5 s ago",
         "    b:/m  backoff  2.5 s    full pass  next try in 5 min  never",
@@ -137,7 +137,7 @@ def test_lanes_and_files_that_are_not_at_rest() -> None:
     engine.changed(engine.config.sources[0], Changes.of([Change(b"a.iso", Kind.ENTRY)]), NOW)
     now = take(engine, NOW)
     assert lines(now) == [
-        "source /srv/www: watched, 12 directories, 34 events, 1 overflows, 1 files not at rest",
+        "source /srv/www: watched, 12 directories, 34 events, 1 overflow, 1 file not at rest",
         "mirror /srv/www -> a:/m: idle, 0.0 s behind, 0 runs, 0 failed",
         "mirror /srv/www -> a:/m (big files): idle, 0.0 s behind, 0 runs, 0 failed",
     ]
@@ -152,7 +152,7 @@ def test_a_run_that_stands_ready() -> None:
     now = snapshot(engine, {}, facts_with)
     assert [mirror["warm"] for mirror in now["mirrors"]] == [True, True]
     assert [row.cells[4] for row in sections(now)[0].rows] == ["warm", "next try in 4 min"]
-    assert lines(now)[1] == lines(take(engine, NOW + 60))[1].replace(", 1 runs", ", warm, 1 runs")
+    assert lines(now)[1] == lines(take(engine, NOW + 60))[1].replace(", 1 run", ", warm, 1 run")
 
 
 def test_drift() -> None:
@@ -189,7 +189,7 @@ def test_paths_that_ail_and_what_stays() -> None:
     now = take(engine, NOW)
     assert not now["synced"]
     assert summary(now) == "2 of 2 mirrors in sync but for 11 paths"
-    assert "idle, in sync but for 11 paths, 1 runs, 0 failed" in lines(now)[1]
+    assert "idle, in sync but for 11 paths, 1 run, 0 failed" in lines(now)[1]
     assert lines(now)[2] == (
         "  00 cannot be read; let the user of inosync read it (chmod, setfacl), or exclude it"
     )
