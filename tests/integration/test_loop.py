@@ -106,6 +106,7 @@ def test_the_parts_of_a_daemon_in_their_order() -> None:
         "Warm",
         "Announcer",
         "Publisher",
+        "Pruning",
     ]
     daemon.sources.close()
     daemon.loop.close()
