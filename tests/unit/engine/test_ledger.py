@@ -48,3 +48,9 @@ def test_what_is_looked_for_is_owed_until_it_was_found() -> None:
     books.pending, books.carried = None, 3
     books._end_search()
     assert (books.sought, books.since, books.done) == (None, None, 3)
+
+
+def test_nothing_waits_and_nothing_is_left_to_a_pass() -> None:
+    books = Ledger()
+    books.widen()
+    assert (books.passing, books.since) == (None, None)
