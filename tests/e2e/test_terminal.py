@@ -186,7 +186,7 @@ def test_top_shows_no_more_than_the_screen_holds(
         ("--status", [EVIL], "is no inosync"),
         ("--status", {"ok": EVIL}, "is no inosync"),
         ("--sync", {"ok": False, "error": f"it is {EVIL}"}, r"it is \x1b]0;evil"),
-        ("--sync", {"ok": True, "mirrors": EVIL, "paused": False}, r"of \x1b]0;evil"),
+        ("--sync", {"ok": True, "mirrors": EVIL, "paused": False}, "is no daemon of this version"),
         (
             "--wait",
             {"ok": True, "synced": False, "lagging": [EVIL], "ailing": [EVIL], "seconds": 1.0},
