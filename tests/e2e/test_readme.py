@@ -113,7 +113,16 @@ ASKING = (
 )
 STOPPING = r"kill $(inosync --status | grep -m1 -oP ', pid \K\d+')"
 CLONING = "git clone REPOSITORY inosync && cd inosync"
+_UNDO = "the story of docs/undo.rst, which tests/e2e/test_undo.py lives through"
 NOT_HERE = {
+    "  2026-11-28 11:40:02  deleted             8120  /var/www/site/index.html": _UNDO,
+    "  2026-11-28 11:40:02  deleted           310442  /var/www/site/logo.png": _UNDO,
+    "# inosync --kept /var/www/site | head -3": _UNDO,
+    '# inosync --restore /var/www/site --at "2026-11-28 11:40"': _UNDO,
+    "/var/www -> backup:/www: 1204 kept:": _UNDO,
+    "rm -rf /var/www/site": _UNDO,
+    "inosync --restore": _UNDO,
+    "cp -a": "named in a sentence of docs/undo.rst",
     "apt install rsync openssh-client python3-venv": "changes the machine that runs the tests",
     "apt install pipx": "changes the machine that runs the tests",
     "sysctl --system": "changes the machine that runs the tests",
