@@ -42,7 +42,7 @@ def test_a_change_overtakes_a_pass_and_a_killed_daemon_goes_on(
         (source / f"d{number}/sub/file").write_bytes(os.urandom(SIZE))
         os.utime(source / f"d{number}/sub/file", (10**9, 10**9 + number))
     chosen = settings(source, str(mirror), rscope="changes", edelay=0.1, rspeed=SPEED)
-    # What stands ready takes the rest of a pass of this size along now and then: not looked into yet.
+    # What stands ready takes the rest of such a pass along now and then: not looked into yet.
     chosen["rwarm"] = 0.0
     seen: set[Path] = set()
 
