@@ -10,6 +10,7 @@ import os
 import signal
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 
 from inosync.config.model import Source
 
@@ -66,24 +67,22 @@ class Files:
 
     def entries(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
         """Give each name in a directory and lstat(2)'s answer; what has gone meanwhile is not."""
-        try:
-            with os.scandir(b"%b/%b" % (self._root, path)) as entries:
-                for entry in entries:
-                    try:
-                        status = entry.stat(follow_symlinks=False)
-                    except OSError:
-                        continue
-                    yield entry.name, status
-        except OSError:
-            return
+        with suppress(OSError):
+            yield from self._statuses(path, OSError)
 
     def statuses(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
         """Give the same; OSError when anything that is there cannot be looked at."""
+        return self._statuses(path, FileNotFoundError)
+
+    def _statuses(
+        self, path: bytes, passed_over: type[OSError]
+    ) -> Iterator[tuple[bytes, os.stat_result]]:
+        """Give each name and lstat's answer, without those of which it is such an error."""
         with os.scandir(b"%b/%b" % (self._root, path)) as entries:
             for entry in entries:
                 try:
                     status = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
+                except passed_over:
                     continue
                 yield entry.name, status
 
