@@ -170,6 +170,11 @@ class Prepared:
     course: Course | None = None
 
     @property
+    def step(self) -> Step | None:
+        """The step that it makes, if it makes one."""
+        return self.steps[0] if self.kind is RunKind.STEP and self.steps else None
+
+    @property
     def listed(self) -> bool:
         """Whether it carries named changes, and no step before them."""
         if self.kind is RunKind.SLICE:

@@ -305,7 +305,7 @@ def staying(pair: Pair, directories: Iterable[bytes]) -> tuple[tuple[bytes, byte
 def _sent(run: _Run) -> frozenset[bytes]:
     """Return the files, relative to the source, that a run has said it sent."""
     prefix, found = os.fsencode(run.mirror.pair.source.prefix), carried(run.child.lines())
-    step = run.what.steps[0] if run.what.kind is RunKind.STEP and run.what.steps else None
+    step = run.what.step
     if isinstance(step, Relink):  # whose top is the directory itself
         return frozenset(os.path.join(step.new, name) for name in found)
     return frozenset(path for name in found if (path := below(prefix, name)) is not None)
@@ -322,7 +322,7 @@ def unclosed(source: Source, difference: Difference) -> bool:
 
 def _homes(run: _Run) -> frozenset[bytes]:
     """Return the directories, relative to the source, that a run wrote into; none: any of them."""
-    step = run.what.steps[0] if run.what.kind is RunKind.STEP and run.what.steps else None
+    step = run.what.step
     if isinstance(step, Relink):  # all that is below is carried once more
         return frozenset((step.new,))
     return homes(run.what.names or (), os.fsencode(run.mirror.pair.source.prefix))
