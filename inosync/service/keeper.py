@@ -127,7 +127,7 @@ class Keeper:
         """Return what is known of a mirror of a source at this place; None when it is in doubt."""
         now = int(self.loop.wall() * 1e9)
         known = self._known.get(mirror.name)
-        made_by = _made_by(mirror, self.engine.config) + _lying(mirror)
+        made_by = self._made_now(mirror)
         reason = doubt(known, Facts(now, place, made_by, self._boot))
         if known is not None and reason:
             del self._known[mirror.name]  # to be known again when the pass has ended
@@ -144,18 +144,21 @@ class Keeper:
             if mark is not None and mirror.done >= mark.number and _whole(mirror):
                 del self._marks[mirror]
                 self._note(mirror, mark)
-                if self._at is None:
-                    self._at = max(now + SETTLE, self._written_at + EVERY)
+                self._write_soon(now)
             course = mirror.passing.course if mirror.passing is not None else None
             if course is not self._courses.get(mirror):
                 self._courses[mirror] = course
-                if self._at is None and course is not None:
-                    self._at = max(now + SETTLE, self._written_at + EVERY)
+                if course is not None:
+                    self._write_soon(now)
         if self._at is not None and now >= self._at:
             self._at, self._written_at = None, now
             for mirror in self._kept():
                 self._note_rest(mirror)
             self._write()
+
+    def _write_soon(self, now: float) -> None:
+        if self._at is None:
+            self._at = max(now + SETTLE, self._written_at + EVERY)
 
     def deadline(self) -> float | None:
         """Return when something is to be written."""
@@ -218,7 +221,7 @@ class Keeper:
         if rest is None or place is None or untrusted(place):
             return
         known = self._known.get(mirror.name)
-        made_by = _made_by(mirror, self.engine.config) + _lying(mirror)
+        made_by = self._made_now(mirror)
         if known is None or known.made_by != made_by:
             assert mirror.passing is not None
             assert mirror.passing.began is not None  # or there would be no rest
@@ -236,6 +239,9 @@ class Keeper:
             self._known[mirror.name] = replace(known, rest=rest, boot=self._boot, ended=False)
         elif known.rest is not None:
             self._known.pop(mirror.name, None)
+
+    def _made_now(self, mirror: Mirror) -> str:
+        return _made_by(mirror, self.engine.config) + _lying(mirror)
 
     def _write(self) -> None:
         names = {mirror.name for mirror in self._kept()}
