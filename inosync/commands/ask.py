@@ -21,7 +21,6 @@ from typing import Any
 from inosync.commands import told
 from inosync.config.model import Config
 from inosync.config.nodes import pairs_on
-from inosync.engine.ailing import paths
 from inosync.errors import Exit, InosyncError, NotRunningError
 from inosync.status import table
 from inosync.status.model import Snapshot
@@ -84,7 +83,7 @@ def wait(where: Where, *, seconds: float, node: str, impatient: bool = False) ->
         after = answer["seconds"] if impatient else seconds
         _complain(f"not in sync after {after:g} s: {line}")
     if answer["ailing"] and not answer["lagging"]:
-        count = paths(len(answer["ailing"]))
+        count = many(len(answer["ailing"]), "path")
         _complain(f"in sync but for {count}:")
     for line in answer["ailing"]:
         _complain(line)

@@ -15,7 +15,7 @@ from inosync.config.model import Config
 from inosync.config.nodes import pairs_on
 from inosync.config.values import YEAR
 from inosync.engine.actions import Outcome
-from inosync.engine.ailing import described, paths
+from inosync.engine.ailing import described
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
 from inosync.errors import Exit
@@ -140,7 +140,7 @@ class Once:
             for line in (f"command: {outcome.command}", *outcome.evidence):
                 self._line(f"  {line}")
         elif mirror.ailing:
-            self._fail(f"{name}: NOT EQUAL: equal but for {paths(len(mirror.ailing))}")
+            self._fail(f"{name}: NOT EQUAL: equal but for {many(len(mirror.ailing), 'path')}")
             for each in mirror.ailing.values():
                 user = engine.config.user
                 path, what, cure = described(each, mirror.pair, mirror.kept, user=user)

@@ -18,7 +18,7 @@ from inosync.rsync.causes import Cause, cure
 from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.exits import PARTIAL
 from inosync.rsync.options import keeps_in_place, suffix
-from inosync.text import many, printable
+from inosync.text import printable
 
 #: How many paths of a mirror may ail; with more it fails as a whole.
 MOST = 100
@@ -186,11 +186,6 @@ def odd_after(
         fresh |= {path for path in said - hidden if path in changes.entries}
     known = (odd - gone) | said
     return (known, fresh - hidden) if len(known) <= MOST_ODD else (odd, frozenset())
-
-
-def paths(count: int) -> str:
-    """Return so many paths, for people."""
-    return many(count, "path")
 
 
 def described(

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 
 from inosync.engine.actions import DEBUG, ERROR, INFO, WARNING, Event, Outcome, Say, about
-from inosync.engine.ailing import Table, described, paths
+from inosync.engine.ailing import Table, described
 from inosync.engine.mirror import Mirror
 from inosync.rsync.causes import staying
 from inosync.rsync.differences import Drift, counted, line
@@ -37,7 +37,7 @@ def success(
     more than the run.
     """
     said = []
-    but = f" but for {paths(len(mirror.ailing))}" if mirror.ailing else ""
+    but = f" but for {many(len(mirror.ailing), 'path')}" if mirror.ailing else ""
     if again and not mirror.reason:
         said.append(_say(INFO, mirror, f"well again{but}", Event.RECOVERY))
     elif first and mirror.aside is None:
@@ -102,7 +102,7 @@ def ailing(mirror: Mirror, before: Table, command: str, *, user: str) -> list[Sa
     new = [known for path, known in mirror.ailing.items() if path not in before]
     said = []
     if new:
-        count = paths(len(mirror.ailing))
+        count = many(len(mirror.ailing), "path")
         text = f"all is sent but {count}; all else goes on"
         said.append(_say(WARNING, mirror, text, Event.FAILURE))
         said.append(Say(DEBUG, f"  command: {command}", about(mirror)))
@@ -112,7 +112,7 @@ def ailing(mirror: Mirror, before: Table, command: str, *, user: str) -> list[Sa
         said.append(Say(WARNING, f"    {known.complaint.text}", about(mirror)))
     well = [path for path in before if path not in mirror.ailing]
     if well:
-        rest = f", {paths(len(mirror.ailing))} left" if mirror.ailing else ""
+        rest = f", {many(len(mirror.ailing), 'path')} left" if mirror.ailing else ""
         shown = ", ".join(printable(path) or "." for path in well[:_SOME])
         more = ", …" if len(well) > _SOME else ""
         event = None if mirror.ailing else Event.RECOVERY

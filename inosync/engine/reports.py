@@ -16,10 +16,11 @@ from typing import ClassVar, Self
 from inosync.changes.batch import Batch
 from inosync.changes.changes import Change, Kind
 from inosync.config.model import Source
-from inosync.engine.ailing import described, paths
+from inosync.engine.ailing import described
 from inosync.engine.mirror import Mirror
 from inosync.rsync.exits import PARTIAL
 from inosync.rsync.output import Transferred
+from inosync.text import many
 
 #: The version of the reports' shape: raised when a name goes or changes its meaning.
 SCHEMA = 1
@@ -201,7 +202,7 @@ def ailing(mirror: Mirror, user: str) -> Failed:
         node=mirror.pair.node.name,
         destination=mirror.pair.destination.shown,
         state="ailing",
-        meaning=f"in sync but for {paths(len(told))}",
+        meaning=f"in sync but for {many(len(told), 'path')}",
         cure="see the lines",
         exit=PARTIAL,
         lines=tuple(f"{path} {what}; {cured}" for path, what, cured in told),

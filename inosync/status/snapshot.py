@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Protocol
 
 from inosync.changes.batch import full_pass
-from inosync.engine.ailing import described, paths
+from inosync.engine.ailing import described
 from inosync.engine.engine import Engine
 from inosync.engine.messages import notes
 from inosync.engine.mirror import Mirror
@@ -276,7 +276,7 @@ def source_line(source: SourceStatus) -> str:
 
 def but_for(mirror: MirrorStatus) -> str:
     """Return what is to be added to "in sync", or to how far a mirror is behind."""
-    return f" but for {paths(len(mirror['ailing']))}" if mirror["ailing"] else ""
+    return f" but for {many(len(mirror['ailing']), 'path')}" if mirror["ailing"] else ""
 
 
 def ailing_lines(mirror: MirrorStatus) -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inosync.engine.ailing import paths
 from inosync.status.model import MirrorStatus, Snapshot
 from inosync.status.passing import pass_line, span
 from inosync.status.snapshot import ailing_lines, but_for, source_line
@@ -83,7 +82,7 @@ def summary(status: Snapshot) -> str:
     count = len(status["mirrors"])
     text = f"{count - len(behind)} of {many(count, 'mirror')} in sync"
     if ailing := sum(len(mirror["ailing"]) for mirror in status["mirrors"]):
-        text += f" but for {paths(ailing)}"
+        text += f" but for {many(ailing, 'path')}"
     if behind:
         text += f", the longest behind for {span(max(mirror['lag'] or 0.0 for mirror in behind))}"
     if held:
