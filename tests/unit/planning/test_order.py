@@ -11,6 +11,7 @@ from inosync.changes.batch import Batch, full_pass
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.planning.order import Moment, Order, Prepared, RunKind
 from inosync.planning.slices import Course, course_of
+from inosync.planning.steps import Fuzzy
 
 NOW = 1000.0
 NAMED = Batch(NOW, 1, changes=Changes.of([Change(b"f", Kind.ENTRY)]))
@@ -68,6 +69,7 @@ def test_which_runs_compare_contents() -> None:
         (RunKind.LISTED, (b"f",), True),
         (RunKind.REHEARSAL, (), True),
         (RunKind.PASS, None, False),
+        (RunKind.SLICE, None, True),
         (RunKind.STEP, (b"f",), False),
     ],
 )
@@ -75,6 +77,13 @@ def test_a_step_is_no_list_of_changes(
     kind: RunKind, names: tuple[bytes, ...] | None, *, listed: bool
 ) -> None:
     assert Prepared(kind, ("rsync",), names).listed is listed
+
+
+def test_the_step_that_is_made() -> None:
+    step = Fuzzy((b"./f",))
+    assert Prepared(RunKind.STEP, ("rsync",), (b"f",), steps=(step,)).step is step
+    assert Prepared(RunKind.LISTED, ("rsync",), (b"f",), steps=(step,)).step is None
+    assert Prepared(RunKind.STEP, ("rsync",), (b"f",), steps=()).step is None
 
 
 def test_a_moment_by_the_times_of_files_whatever_was_done_to_the_clock() -> None:
