@@ -50,7 +50,9 @@ class Node:
     ``restricted`` says that the key gets no further than into one directory (rrsync), from whose
     top all paths count. ``rwarm`` is how long after a run the next one stands
     ready, in seconds, 0 never; None: the usual time. ``rkeep`` is for how many days the node keeps
-    what runs overwrite and delete, 0 not at all.
+    what runs overwrite and delete, 0 not at all. ``rdelete`` is what is deleted there because the
+    source does not have it: ``"all"``, ``"seen"`` to vanish, all at the ``"start"`` of a pass
+    alone, or ``"never"`` anything.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Node:
     restricted: bool
     rwarm: float | None
     rkeep: float
+    rdelete: str
 
 
 @dataclass(frozen=True)

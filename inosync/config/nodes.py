@@ -19,6 +19,7 @@ from inosync.config.sources import absolute
 from inosync.config.values import Fault, Faults, did_you_mean, faults_of, optional, shown
 from inosync.config.values import text as parse_text
 from inosync.errors import ConfigError
+from inosync.rsync.deletions import deleting, untold
 from inosync.rsync.destination import (
     Destination,
     Transport,
@@ -77,6 +78,8 @@ def read_nodes(reading: Reading) -> list[Entry]:
                 f"has {option} in extra, and rkeep decides about old versions; remove one of them"
             )
             reading.refuse(setting, text, what)
+        if what := _undeletable(node):
+            reading.refuse(setting, text, what)
         if option := half_written(node.extra):
             reading.warn(
                 setting,
@@ -90,6 +93,15 @@ def read_nodes(reading: Reading) -> list[Entry]:
             what += "one, what it leads to is written to and emptied, outside of the mirror even"
             reading.warn(setting, text, what)
     return entries
+
+
+def _undeletable(node: Node) -> str:
+    """Return why what a node is to keep or lose (``rdelete``) cannot be told, or ""."""
+    if node.rdelete != "all" and (option := deleting(node.extra)):
+        return f'has {option} in extra, and rdelete is "{node.rdelete}"; remove one of them'
+    if node.rdelete == "seen" and (why := untold(node.extra)):
+        return f'cannot tell what others have put there (rdelete = "seen"), because of {why}'
+    return ""
 
 
 def _default(row: Setting) -> object:
@@ -217,6 +229,9 @@ def _destination(reading: Reading, node: str, rpath: str | None) -> Destination:
 def _node(reading: Reading, entry: Entry, source: Source) -> Node:
     """Return the node as it is for this source: some rules only work in passes over the tree."""
     node = entry.node
+    if node.rdelete == "seen" and (left := source.filters.left_to_rsync):
+        what = f'is "seen" for {node.name}, and only rsync reads what {left[0]!r} hides; '
+        reading.refuse("rdelete", node.rdelete, what + "write these patterns as rexcludes")
     if node.rscope == "changes" and (why := hindrance(node.extra)):
         reading.warn("rscope", node.rscope, f'is "tree" for {node.name}, because of {why}')
         return dataclasses.replace(node, rscope="tree")

@@ -103,7 +103,7 @@ _PLACES = (
         "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, or "
         "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
         "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, "
-        "``restricted`` or ``rkeep`` for itself alone",
+        "``restricted``, ``rdelete`` or ``rkeep`` for itself alone",
         otherwise="required",
         example="""\
 rnodes = [
@@ -175,6 +175,12 @@ _GUARDS = (
         "hold a mirror, before anything is deleted, when a run would delete more files there than "
         "this; 0: never. Each run is rehearsed for that (``rsync -n``), so it takes twice as long "
         "to begin"),
+    Setting("rdelete", "all", "", one_of("all", "seen", "start", "never"),
+        "what is deleted on a node because the source does not have it. ``\"all\"``: everything; "
+        "``\"seen\"``: only what was seen to vanish from the source, so that what others have put "
+        "onto the mirror stays; ``\"start\"``: everything, and by full passes alone; "
+        "``\"never\"``: nothing (``docs/deleting.rst``)",
+        per_node=True, example='rdelete = "seen"'),
     Setting("rkeep", 0, "days", days,
         "how long a node keeps what a run overwrites or deletes there, in ``.inosync-kept`` at the "
         "top of the mirror, so that ``inosync --restore`` brings it back (``docs/undo.rst``); 0: "

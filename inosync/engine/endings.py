@@ -100,7 +100,7 @@ class Endings:
         lane = lanes.beside(mirror)
         ousted = remains.take_odd(mirror, outcome, now) if well else False
         barred = remains.take_barred(mirror, outcome, now) if well else False
-        left = suspects.rest(mirror) if well else None
+        left = merged(suspects.rest(mirror), remains.vanished(mirror)) if well else None
         wait = mirror.ended(
             judgement,
             now,
@@ -152,7 +152,8 @@ class Endings:
 
     def _rehearsed(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The run may follow its rehearsal, or would delete too much."""
-        limit, count = self.roster.config.rmaxdelete, outcome.transferred.deleted
+        limit = self.roster.config.rmaxdelete
+        count = outcome.transferred.deleted + len(mirror.work.remaining)
         if not limit or count <= limit:  # a reload may have taken the limit away
             self.scheduler.go_on(mirror, now)
             return

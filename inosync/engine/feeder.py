@@ -55,6 +55,7 @@ class Feeder:
         *,
         big: Iterable[Change],
         moves: Sequence[Move],
+        gone: frozenset[bytes],
         no_files: Collection[bytes],
     ) -> None:
         """These paths of `source` may differ: see ``Engine.changed``."""
@@ -62,8 +63,8 @@ class Feeder:
         changes, large = without_unsettled(state.settling, changes, Changes.of(big), now, no_files)
         state.big.add(large, now)
         closed = dataclasses.replace(changes, written={}) if changes.written else changes
-        if closed:
-            state.batch.add(closed, now, moves=moves)
+        if closed or gone:
+            state.batch.add(closed, now, moves=moves, gone=gone)
             state.debounce.touch(now)
         if self.roster.config.eopen and changes.written:
             state.written.add(Changes(written=changes.written), now)
@@ -258,8 +259,13 @@ class Feeder:
 
     def _offer(self, source: Source, batch: Batch, big: Batch | None = None) -> None:
         """Add `batch` to what the mirrors of `source` owe, and `big` to what their lanes do."""
+        seen, batch = batch, dataclasses.replace(batch, gone=frozenset()) if batch.gone else batch
         for mirror in self.roster.of(source):
-            if not mirror.big or batch.reason:
+            if not mirror.big and mirror.pair.node.rdelete == "seen":
+                mirror.offer(seen)
+            elif batch.empty:
+                continue
+            elif not mirror.big or batch.reason:
                 mirror.offer(batch)
             elif hindrance(mirror.pair.node.extra):
                 # What is big there cannot be told from here: what a link points to, for one.

@@ -276,10 +276,13 @@ class Mirror(Ledger):
             self._take_back()
             self.state = State.PENDING if self.waits else State.IDLE
             self.retry_at = None
-        if self.state is State.IDLE and (trial := due(self.ailing, now)) is not None:
+        if self.state is State.IDLE and (trial := self._trial(now)) is not None:
             self.offer(trial)
         if self.rests_until is not None and now >= self.rests_until:
             self.rests_until = None
+
+    def _trial(self, now: float) -> Batch | None:
+        return due(self.ailing, now, seen=self.pair.node.rdelete == "seen")
 
     def hurry(self) -> None:
         """No wait any more. What is held stays so."""

@@ -112,7 +112,8 @@ class Order:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to carry: only contents are in doubt."""
-        return self._known and not (self.batch.changes or self.stale or self.odd)
+        owed = self.batch.changes or self.batch.gone or self.stale or self.odd
+        return self._known and not owed
 
     @property
     def contents(self) -> bool:
@@ -151,6 +152,7 @@ class Prepared:
     files that may hold other content, unless the run says that it has sent them: it ``tells``. What
     else is in doubt are ``doubts``; of CONTENTS, what is left for the next one. ``moment``: see
     Sight. Of a pass in slices this is the ``piece``, and ``course`` is what is left.
+    ``remaining`` is what has vanished and is deleted by another run.
     """
 
     kind: RunKind
@@ -168,6 +170,7 @@ class Prepared:
     moment: Moment | None = None
     piece: Slice | None = None
     course: Course | None = None
+    remaining: frozenset[bytes] = frozenset()
 
     @property
     def step(self) -> Step | None:

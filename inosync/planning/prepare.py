@@ -24,6 +24,7 @@ from inosync.planning.renames import LEAST, holds, steps
 from inosync.planning.slices import Course, cut, small
 from inosync.planning.steps import Clear, Relink, Renew, Step
 from inosync.planning.suspects import FILES, candidates, take
+from inosync.planning.vanished import MOST, Vanished, vanished
 from inosync.planning.view import Status, files, is_real
 from inosync.rsync.kept import folder
 from inosync.rsync.options import (
@@ -82,7 +83,12 @@ def prepare(
 
 
 def _odd(order: Order, sight: Sight) -> frozenset[bytes]:
-    """Return which paths still have no file, directory or link to send."""
+    """Return which paths still have no file, directory or link to send.
+
+    Where only what has vanished is deleted, that says so itself.
+    """
+    if order.pair.node.rdelete != "all":
+        return frozenset()
     found = {path: sight.view.look(path) for path in order.odd}
     sent = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
     return frozenset(
@@ -169,15 +175,22 @@ def _prepare_run(
     found, stale = Plan(), hide
     if order.kind in _CARRIES:
         hide = hide | _odd(order, sight)
+    gone = _vanished(order, sight, config)
+    hide = hide | gone.hide
     if order.by_name and not order.idle:
-        changes = _changes(order, sight, config, hide)
+        changes = itertools.chain(
+            _changes(order, sight, config, hide), (Change(home, Kind.LEVEL) for home in gone.homes)
+        )
         found = _plan(changes, sight, hide=hide, named=order.batch.whole)
     names = found.entries if order.by_name and not found.full else None
     kind, doubtful, doubts = order.kind, frozenset[bytes](), NO_DOUBTS
     if kind in _CARRIES:
         kind = RunKind.PASS if names is None else RunKind.LISTED
         doubtful, doubts = _in_doubt(order, sight, None if names is None else found.inside)
-    run = _run(order, sight, kind, listed=names is not None, hide=hide, tells=bool(doubtful))
+    run = dataclasses.replace(
+        _run(order, sight, kind, listed=names is not None, hide=hide, tells=bool(doubtful)),
+        gone=gone.paths,
+    )
     return Prepared(
         kind,
         tuple(command(run, config, program)),
@@ -192,7 +205,16 @@ def _prepare_run(
         candidates=doubtful,
         doubts=doubts,
         moment=sight.moment,
+        remaining=gone.rest,
     )
+
+
+def _vanished(order: Order, sight: Sight, config: Config) -> Vanished:
+    """Return what the run deletes of what has vanished: enough to be too much (rmaxdelete)."""
+    comparison = order.kind is RunKind.COMPARISON
+    if order.big or comparison or order.pair.node.rdelete != "seen" or not order.batch.gone:
+        return Vanished()
+    return vanished(order.batch.gone, sight.view, most=max(MOST, config.rmaxdelete + 1))
 
 
 def _in_doubt(
@@ -312,6 +334,7 @@ def _run(
         tells=tells,
         trees=trees,
         keep=folder(sight.now.wall) if order.pair.node.rkeep else "",
+        demanded=bool(order.batch.reason) or order.kind is RunKind.SLICE,
     )
 
 
@@ -325,7 +348,7 @@ def _steps(
 
 def _clearances(order: Order, sight: Sight) -> Iterable[Step]:
     """Give the steps for what has taken the place of directories in which old versions are kept."""
-    if not keeps_in_place(order.pair.node.extra):
+    if not keeps_in_place(order.pair.node.extra) or order.pair.node.rdelete != "all":
         return
     for path in sorted(order.barred)[:CLEARED]:
         names = _plan((Change(path, Kind.ENTRY),), sight).entries
@@ -352,6 +375,9 @@ def _relinks(
 ) -> tuple[Step, ...]:
     extra = order.pair.node.extra
     if not order.batch.moves or order.owed is None or not order.alone or prevented(extra):
+        return ()
+    # The old place has to go, whatever else is in it.
+    if order.pair.node.rdelete != "all":
         return ()
     # What the node has may not be what it should be.
     if order.batch.doubts:

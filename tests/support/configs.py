@@ -34,6 +34,7 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "rwarm": None,
         "restricted": False,
         "rkeep": 0.0,
+        "rdelete": "all",
     }
     return Node(**{**values, **settings})
 

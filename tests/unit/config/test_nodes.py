@@ -153,12 +153,32 @@ def test_where_mirrors_go(script: Script, base: str, text: str, destinations: li
         (
             ONE,
             "rnodes = [{'node': 'a:/x', 'edelay': 5}]",
-            "known are rkeep, rspeed, extra, rtimeout, rretry",
+            "known are rdelete, rkeep, rspeed, extra, rtimeout, rretry",
         ),
         (
             ONE,
             "rnodes = [{'node': 'a:/x', 'rkeep': 5, 'extra': '-b'}]",
             "has -b in extra, and rkeep decides about old versions; remove one of them",
+        ),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'rdelete': 'some'}]",
+            "rnodes[0]['rdelete'] = 'some': must be 'all' or 'seen' or 'start' or 'never'",
+        ),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'rdelete': 'never', 'extra': '--force'}]",
+            'has --force in extra, and rdelete is "never"; remove one of them',
+        ),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'rdelete': 'seen', 'extra': '-L'}]",
+            'cannot tell what others have put there (rdelete = "seen"), because of -L: what is be',
+        ),
+        (
+            ONE,
+            "rdelete = 'seen'\nrexcludes = ['dir-merge /.rules']\nrnodes = ['a:/x']",
+            "is \"seen\" for a:/x, and only rsync reads what 'dir-merge /.rules' hides; write",
         ),
         (ONE, "rnodes = [{'node': 'a:/x', 5: 5}]", "rnodes[0][5] = 5: is no setting of a node"),
         (
