@@ -25,6 +25,7 @@ class Exit(enum.IntEnum):
     ALREADY_RUNNING = 3
     NOT_RUNNING = 4
     NOT_IN_SYNC = 5
+    UNANSWERED = 6  # a relay does not answer
 
 
 class InosyncError(Exception):

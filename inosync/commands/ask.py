@@ -14,7 +14,7 @@ import termios
 import time
 import tty
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,11 +42,17 @@ Where = Sequence[control.Address]
 _CLEAR, _HIDE, _SHOW = "\x1b[H\x1b[2J", "\x1b[?25l", "\x1b[?25h"
 
 
-def status(where: Where, *, as_json: bool) -> int:
-    """Print the state of everything; return NOT_IN_SYNC unless all mirrors have everything."""
+def status(
+    where: Where, *, as_json: bool, relays: Callable[[], list[dict[str, Any]]] | None = None
+) -> int:
+    """Print the state of everything; return NOT_IN_SYNC unless all mirrors have everything.
+
+    What `relays` have to say is asked for when the daemon has answered, and is part of the JSON.
+    """
     now = _status(where)
+    more = {"relays": relays()} if relays is not None else {}
     if as_json:
-        print(json.dumps(now, indent=2))
+        print(json.dumps({**now, **more}, indent=2))
     else:
         print("\n".join(_picture(now, colours=sys.stdout.isatty())))
     return Exit.OK if now["synced"] else Exit.NOT_IN_SYNC
@@ -81,12 +87,12 @@ def wait(where: Where, *, seconds: float, node: str, impatient: bool = False) ->
         return Exit.OK
     for line in answer["lagging"]:
         after = answer["seconds"] if impatient else seconds
-        _complain(f"not in sync after {after:g} s: {line}")
+        complain(f"not in sync after {after:g} s: {line}")
     if answer["ailing"] and not answer["lagging"]:
         count = many(len(answer["ailing"]), "path")
-        _complain(f"in sync but for {count}:")
+        complain(f"in sync but for {count}:")
     for line in answer["ailing"]:
-        _complain(line)
+        complain(line)
     return Exit.NOT_IN_SYNC
 
 
@@ -137,7 +143,7 @@ def reload(where: Where) -> int:
     """Have the config read again."""
     problems = _ask(where, "reload")["problems"]
     for problem in problems:
-        _complain(problem)
+        complain(problem)
     print("the old config stays in force" if problems else "config loaded again")
     return Exit.USAGE if problems else Exit.OK
 
@@ -186,7 +192,8 @@ def _say(text: str) -> None:
     print(printable(text))
 
 
-def _complain(text: str) -> None:
+def complain(text: str) -> None:
+    """Say what is wrong."""
     print(f"inosync: {printable(text)}", file=sys.stderr)
 
 

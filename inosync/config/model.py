@@ -52,7 +52,8 @@ class Node:
     ready, in seconds, 0 never; None: the usual time. ``rkeep`` is for how many days the node keeps
     what runs overwrite and delete, 0 not at all. ``rdelete`` is what is deleted there because the
     source does not have it: ``"all"``, ``"seen"`` to vanish, all at the ``"start"`` of a pass
-    alone, or ``"never"`` anything.
+    alone, or ``"never"`` anything. ``rrelay`` is the command that asks the daemon there, which
+    feeds others, or as a tuple one that is run here; ``""``: it is no relay.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Node:
     rwarm: float | None
     rkeep: float
     rdelete: str
+    rrelay: str | tuple[str, ...] = field(compare=False)  # nothing that is sent depends on it
 
 
 @dataclass(frozen=True)

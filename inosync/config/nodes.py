@@ -135,11 +135,11 @@ def _read_entry(value: object) -> tuple[str, dict[str, Any], list[Fault]]:
 
 def _of_node(key: object, value: object) -> object:
     known = {setting.name: setting for setting in SETTINGS if setting.per_node}
-    if not isinstance(key, str):
-        raise ValueError(f"is no setting of a node; known are {', '.join(known)}")
-    if key not in known:
+    if isinstance(key, str) and key in known:
+        return known[key].parse(value)
+    if isinstance(key, str) and all(key not in setting.names for setting in SETTINGS):
         raise ValueError(f"is no setting of a node; {did_you_mean(key, known)}")
-    return known[key].parse(value)
+    raise ValueError(f"is no setting of a node; known are {', '.join(known)}")
 
 
 def read_pairs(
@@ -241,6 +241,10 @@ def _node(reading: Reading, entry: Entry, source: Source) -> Node:
 def _check_ssh(reading: Reading, entry: Entry, pair: Pair) -> None:
     destination = pair.destination
     if destination.transport is not Transport.SSH:
+        if isinstance(pair.node.rrelay, str) and pair.node.rrelay:
+            what = "is a relay that is not reached over ssh; write the command that asks it as a "
+            what += 'list, such as rrelay = ["ssh", "host", "inosync"]'
+            reading.refuse(entry.setting, entry.text, what)
         return
     if destination.port and chooses_shell(pair.node.extra):
         reading.refuse(

@@ -25,6 +25,7 @@ from inosync.config.values import (
     optional,
     path_inside,
     program,
+    relay,
     retry,
     seconds,
     seconds_or_auto,
@@ -103,7 +104,7 @@ _PLACES = (
         "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, or "
         "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
         "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, "
-        "``restricted``, ``rdelete`` or ``rkeep`` for itself alone",
+        "``restricted``, ``rrelay``, ``rdelete`` or ``rkeep`` for itself alone",
         otherwise="required",
         example="""\
 rnodes = [
@@ -228,6 +229,13 @@ _RUNS = (
     Setting("restricted", False, "", flag,
         "whether the key that ssh uses is restricted to one directory there by rrsync, from whose "
         "top all paths count then: ``host:/`` is that directory (``docs/rrsync.rst``)",
+        per_node=True),
+    Setting("rrelay", False, "", relay,
+        "whether a node is a relay: inosync runs there, too, and feeds others. ``inosync --status "
+        "--all`` and ``--wait --all`` ask it as well, over the ssh of the node, as ``\"inosync\"`` "
+        "or with another command: ``\"inosync -c /etc/other.py\"``. A list is a command "
+        "that is run here instead, for a node without ssh or with a key that may only send: "
+        "``[\"ssh\", \"-i\", \"/etc/key\", \"host\", \"inosync\"]`` (``docs/nodes.rst``)",
         per_node=True),
     Setting("rparallel", 8, "", whole(1, 10_000, "", 8),
         "how many runs are at work at once, over all sources and nodes"),

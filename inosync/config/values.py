@@ -14,6 +14,7 @@ import os
 import pwd
 import re
 import reprlib
+import shlex
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -194,6 +195,23 @@ def flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be True or False")
     return value
+
+
+def relay(value: object) -> str | tuple[str, ...]:
+    """A parser for ``rrelay``: what is run on the node, or, as a tuple, here; ``""``: no relay."""
+    if isinstance(value, bool):
+        return "inosync" if value else ""
+    wanted = 'must be True, a command such as "inosync -c /etc/other.py", or a list of words'
+    if isinstance(value, str):
+        try:
+            words = shlex.split(value)
+        except ValueError as error:
+            raise ValueError(f"{wanted}: {error}") from None
+    else:
+        words = list(value) if isinstance(value, list | tuple) else []
+    if not words or not all(isinstance(word, str) and word and "\0" not in word for word in words):
+        raise ValueError(wanted)
+    return value if isinstance(value, str) else tuple(words)
 
 
 def beginning(value: object) -> bool | str:

@@ -272,7 +272,9 @@ def _made_by(mirror: Mirror, config: Config) -> str:
     """Return a sum of all that says what is on a node, but the files themselves."""
     pair = mirror.pair
     said = (pair.source.argument, pair.source.excludes, pair.destination.text, pair.node.extra)
-    return sum_of(repr((said, config.emask)))
+    # What was left there by one is not by another.
+    kept = (pair.node.rdelete,) if pair.node.rdelete != "all" else ()
+    return sum_of(repr((said, config.emask, *kept)))
 
 
 def _lying(mirror: Mirror) -> str:

@@ -35,6 +35,7 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "restricted": False,
         "rkeep": 0.0,
         "rdelete": "all",
+        "rrelay": "",
     }
     return Node(**{**values, **settings})
 

@@ -46,7 +46,7 @@ READERS_LIBRARY = LIBRARY | {"difflib", "grp", "pathlib", "posixpath", "pwd", "r
 READERS_LIBRARY |= {"ast", "traceback", "types"}
 
 #: Commands that wait, or say how old something is.
-TIMED = ("ask", "interview", "restore", "side_by_side", "survey", "verify")
+TIMED = ("ask", "interview", "relays", "restore", "side_by_side", "survey", "verify")
 
 #: The only modules that may import these; nobody may import what has no module.
 DOORS = {
