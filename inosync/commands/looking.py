@@ -41,6 +41,8 @@ from inosync.watch.files import Files, changed
 
 #: How many of the paths that were not compared are named.
 _NAMED = 100
+#: And of those that only the mirror has.
+_SOME = 3
 
 
 @dataclass
@@ -53,7 +55,8 @@ class Seen:
     moving: dict[bytes, Difference] = field(default_factory=dict)
     count: int = 0  # of those that were said already
     unowed: list[bytes] = field(default_factory=list)
-    extra: dict[bytes, None] = field(default_factory=dict)  # the mirror may keep it (rdelete)
+    extra: list[bytes] = field(default_factory=list)  # some of what the mirror may keep (rdelete)
+    extras: int = 0  # how much that is
     notes: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
 
@@ -138,7 +141,8 @@ class Looking:
         if what is Finding.UNOWED:
             seen.unowed += [path] if path is not None else []
         elif what is Finding.EXTRA:
-            seen.extra[difference.path] = None
+            seen.extras += 1
+            seen.extra += [difference.path] if seen.extras <= _SOME else []
         elif what is Finding.DRIFT and not self.config.eopen and unclosed(source, difference):
             seen.notes.append(f"{printable(path or b'')} {OPEN}: not counted")
         elif what is Finding.DRIFT and changed(source, path, since):
@@ -172,10 +176,10 @@ class Looking:
             self.say(f"{seen.name}: note: other times, by what is not sent: {paths}{more}")
         if seen.extra:
             prefix = os.fsencode(seen.pair.source.prefix)
-            paths = ", ".join(shown(prefix, path) for path in list(seen.extra)[:3])
-            more = ", …" if len(seen.extra) > 3 else ""
+            paths = ", ".join(shown(prefix, path) for path in seen.extra)
+            more = ", …" if seen.extras > _SOME else ""
             why = f'may stay (rdelete is "{seen.pair.node.rdelete}")'
-            text = f"{many(len(seen.extra), 'path')} on the mirror alone: {paths}{more}; {why}"
+            text = f"{many(seen.extras, 'path')} on the mirror alone: {paths}{more}; {why}"
             self.say(f"{seen.name}: note: {text}")
         for number, text in enumerate(seen.apart.lines()):
             if number == _NAMED:

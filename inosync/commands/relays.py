@@ -125,7 +125,7 @@ def _answer(ended: Ended[str], limit: float, *, as_status: bool) -> Answer:
     try:
         status = json.loads(output)
         list(_table(status))
-    except (LookupError, TypeError, ValueError, AttributeError):
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
         return _silent(ended, "as a daemon of this version: update the older one")
     return Answer(ended.key, known[ended.status], status)
 

@@ -9,11 +9,11 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from inosync.changes.batch import Batch, collect, merged
+from inosync.changes.batch import MOST_GONE, Batch, collect, merged
 from inosync.changes.changes import Change, Changes, Move
 from inosync.changes.doubts import homes
 from inosync.config.model import Source
-from inosync.engine.actions import ERROR, INFO, About, Event, Rewatch, Seek
+from inosync.engine.actions import ERROR, INFO, WARNING, About, Event, Rewatch, Seek
 from inosync.engine.memory import ROLLED_BACK, Recalled
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import changed, held, recovered
@@ -37,6 +37,7 @@ class Feeder:
     """Feeds the mirrors of a roster."""
 
     roster: Roster
+    _full: set[Mirror] = dataclasses.field(default_factory=set)
 
     def watched(
         self, source: Source, reason: str, now: float, known: Known, *, contents: bool
@@ -263,6 +264,7 @@ class Feeder:
         for mirror in self.roster.of(source):
             if not mirror.big and mirror.pair.node.rdelete == "seen":
                 mirror.offer(seen)
+                self._say_full(mirror)
             elif batch.empty:
                 continue
             elif not mirror.big or batch.reason:
@@ -272,6 +274,14 @@ class Feeder:
                 mirror.offer(batch.nameless())
             elif big is not None:
                 mirror.offer(big)
+
+    def _say_full(self, mirror: Mirror) -> None:
+        """Say once that more has vanished than is remembered."""
+        full = mirror.pending is not None and len(mirror.pending.gone) >= MOST_GONE
+        if full and mirror not in self._full:
+            text = f"more than {MOST_GONE} paths have vanished: some of them stay on the node"
+            self.roster.say(WARNING, f"{mirror.name}: {text} (rdelete); --verify counts them")
+        (self._full.add if full else self._full.discard)(mirror)
 
 
 def _doubt(answer: Answer) -> str:

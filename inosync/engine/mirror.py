@@ -190,7 +190,7 @@ class Mirror(Ledger):
         self.wary |= stopped and bool(self.work.steps)
         if judgement.verdict is Verdict.OK and not stopped:
             self.wary = False
-            self.brake = Brake()
+            self.brake = Brake(approved=self.brake.approved and bool(self.work.remaining))
             if sure and (whole or not self.work.slicing):
                 self.stale = self.ousted = frozenset()
             if whole:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from inosync.config.model import Config, Pair
 from inosync.planning.file_list import list_options, top
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Clear, Fuzzy, Relink, Renew, Step
+from inosync.planning.steps import Clear, Fuzzy, Pave, Relink, Renew, Step
 from inosync.rsync import differences
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import rsync_options
@@ -110,7 +110,8 @@ class Run:
     @property
     def deletes(self) -> bool:
         """Whether it deletes anything; a comparison finds out what is too much."""
-        if self.big or self.step is not None or self.kind is RunKind.CONTENTS:
+        spares = self.step is not None and not isinstance(self.step, Pave)
+        if self.big or spares or self.kind is RunKind.CONTENTS:
             return False
         rdelete = self.pair.node.rdelete
         if rdelete == "all" or self.kind is RunKind.COMPARISON:

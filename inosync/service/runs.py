@@ -27,6 +27,7 @@ from inosync.rsync.complaints import Account, Places, account
 from inosync.rsync.destination import Transport
 from inosync.rsync.differences import (
     EQUAL,
+    EXTRA,
     Difference,
     Drift,
     below,
@@ -240,9 +241,12 @@ class Runs:
         """Return what a comparison has found; what changed since it began is no drift."""
         source = run.mirror.pair.source
         prefix = os.fsencode(source.prefix)
+        keeps = run.mirror.pair.node.rdelete != "all"
+        told = differences(run.child.lines())
+        counted = (each for each in told if not (keeps and each.what == EXTRA))
         found = (
             each
-            for each in itertools.islice(differences(run.child.lines()), MOST_DRIFT)
+            for each in itertools.islice(counted, MOST_DRIFT)
             if not changed(source, below(prefix, each.path), run.wall)
         )
         drifted = self.engine.drifted(run.mirror, found, apart)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from support.configs import make_config, make_pair
 from support.engines import NOW, ONE, said, starts, steady
 
-from inosync.changes.batch import full_pass
+from inosync.changes.batch import MOST_GONE, full_pass
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.changes.doubts import MOST
-from inosync.engine.actions import ERROR, Outcome, Start
+from inosync.engine.actions import ERROR, WARNING, Outcome, Start
 from inosync.engine.ailing import described, due
 from inosync.engine.engine import Engine
 from inosync.engine.ledger import MOST_BESIDE
@@ -140,10 +140,19 @@ def test_a_limit_counts_what_is_for_the_next_run_as_well() -> None:
     engine.exited(mirror, outcome, NOW)
     (text,) = said(engine.due(NOW), ERROR)
     assert "would delete 6 files (rmaxdelete is 5), such as d/y: held" in text
+    # What a person lets happen once are all of its runs.
     engine.release("asked for", NOW)
-    orders = ordered(engine)
-    assert [order.kind for order in orders] != []
-    assert any(order.batch.gone == GONE for order in orders)
+    (order,) = ordered(engine)
+    assert (order.kind, order.batch.gone) == (RunKind.PASS, GONE)
+    prepared(engine, mirror, frozenset({b"d/"}))
+    engine.exited(mirror, WELL, NOW)
+    (order,) = ordered(engine)
+    assert (order.kind, order.batch.gone) == (RunKind.PASS, {b"d/"})
+    prepared(engine, mirror, frozenset())
+    engine.exited(mirror, WELL, NOW)
+    vanish(engine)
+    (order,) = ordered(engine)
+    assert order.kind is RunKind.REHEARSAL
 
 
 def ailing(engine: Engine, complaint: Complaint) -> Mirror:
@@ -193,3 +202,16 @@ def test_a_pass_that_is_one_run_takes_all_along() -> None:
     assert starts(engine.due(NOW)) == []
     assert order.course is None or order.course == Course()
     assert Change(b"", Kind.LEVEL) not in (order.batch.changes or ())
+
+
+def test_more_than_is_remembered_is_said_once() -> None:
+    engine = keeping("seen", edelay=0.0, rfull=0.0)
+    (mirror,) = engine.mirrors
+    engine.unwatched(engine.config.sources[0], "is away", NOW)  # so that nothing runs
+    many = frozenset(b"%d" % number for number in range(MOST_GONE))
+    for gone in (many, frozenset({b"x"})):
+        vanish(engine, gone=gone)
+        told = said(engine.due(NOW), WARNING)
+        assert [mirror.name in text for text in told] == [True] * (gone is many)
+    assert mirror.pending is not None
+    assert len(mirror.pending.gone) == MOST_GONE
