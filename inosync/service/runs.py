@@ -246,7 +246,8 @@ class Runs:
             if not changed(source, below(prefix, each.path), run.wall)
         )
         drifted = self.engine.drifted(run.mirror, found, apart)
-        return summary(each for each in drifted if self.config.eopen or not unclosed(source, each))
+        eopen = self.config.of(source).eopen
+        return summary(each for each in drifted if eopen or not unclosed(source, each))
 
     def progress(self, mirror: Mirror) -> Progress | None:
         """Return how far the mirror's run said it was; ask it to say so again."""

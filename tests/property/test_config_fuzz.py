@@ -110,7 +110,7 @@ def check(config: Config | ConfigError, file: str) -> None:
     assert config.sources
     assert config.nodes
     assert len(config.pairs) == len(config.sources) * len(config.nodes)
-    assert 0 <= config.edelay <= config.emaxdelay
+    assert all(0 <= own.edelay <= own.emaxdelay for own in config.settings)
     for source in config.sources:
         assert os.path.isdir(source.path)
         assert source.path.startswith("/")

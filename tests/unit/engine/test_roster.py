@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from support.configs import make_config, make_pair
 from support.engines import NOW, ONE, make_engine, started, starts, steady, written
 
@@ -68,7 +66,7 @@ def test_a_new_config_frees_nothing_that_is_held() -> None:
     (mirror,) = started(engine)
     engine.exited(mirror, Outcome(25), NOW)
     engine.configure(engine.config, NOW)
-    engine.configure(dataclasses.replace(engine.config, rmaxdelete=7), NOW)
+    engine.configure(engine.config.for_all(rmaxdelete=7), NOW)
     assert starts(engine.due(NOW)) == []
     engine.release("asked for", NOW)
     assert starts(engine.due(NOW)) == [mirror]
@@ -78,8 +76,8 @@ def test_another_limit_has_what_a_rehearsal_held_rehearsed_anew() -> None:
     engine = make_engine(rmaxdelete=5)
     (mirror,) = started(engine)
     engine.exited(mirror, Outcome(0, transferred=Transferred(deleted=6)), NOW)
-    engine.configure(dataclasses.replace(engine.config, edelay=3.0), NOW)
+    engine.configure(engine.config.for_all(edelay=3.0), NOW)
     assert starts(engine.due(NOW)) == []
-    engine.configure(dataclasses.replace(engine.config, rmaxdelete=6), NOW)
+    engine.configure(engine.config.for_all(rmaxdelete=6), NOW)
     (start,) = [action for action in engine.due(NOW) if isinstance(action, Start)]
     assert (start.mirror, (start.order.kind is RunKind.REHEARSAL)) == (mirror, True)

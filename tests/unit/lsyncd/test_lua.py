@@ -150,13 +150,17 @@ def test_archive(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
     assert mirrors(configs, tmp_path) == [("src/", "root@mirror.example.org:/opt/www/")]
     assert configs[0].nodes[0].extra == ("--delete", "--archive", "--compress")
     assert configs[0].nodes[0].rscope == "changes"
-    assert (configs[0].edelay, configs[0].init) == (15, True)
+    assert (configs[0].settings[0].edelay, configs[0].settings[0].init) == (15, True)
 
 
 def test_a_module_of_an_rsync_daemon(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
     (config,) = loaded(MODULE)
     assert mirrors([config], tmp_path) == [("src/", "backup@192.0.2.41::store/")]
-    assert (config.sources[0].excludes, config.edelay, config.rparallel) == ((".*",), 1, 8)
+    assert (config.sources[0].excludes, config.settings[0].edelay, config.rparallel) == (
+        (".*",),
+        1,
+        8,
+    )
     passwords = "--password-file=/etc/rsync.passwd"
     assert config.nodes[0].extra == ("--bwlimit=200", "--archive", passwords)
 
@@ -212,7 +216,7 @@ def test_several_syncs(loaded: Callable[[str], list[Config]], tmp_path: Path) ->
         [("src/a/", "/mnt/a/"), ("src/b/", "/mnt/b/")],
         [("src/c/", "far:c/")],
     ]
-    assert [config.init for config in configs] == [True, False]
+    assert [config.settings[0].init for config in configs] == [True, False]
 
 
 def test_excludes_from_a_file(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
@@ -229,7 +233,7 @@ def test_excludes_from_a_file(loaded: Callable[[str], list[Config]], tmp_path: P
     (config,) = loaded(EXCLUDE_FROM)
     patterns = ("*.log", "cache", "/tmp ", "P a", "\udcff")
     assert config.sources[0].excludes == tuple(f"- {pattern}" for pattern in patterns)
-    assert (config.edelay, config.nodes[0].extra) == (0, ("--omit-dir-times",))
+    assert (config.settings[0].edelay, config.nodes[0].extra) == (0, ("--omit-dir-times",))
 
 
 def test_filters_in_order(loaded: Callable[[str], list[Config]]) -> None:
@@ -260,7 +264,7 @@ def test_a_config_of_lsyncd_2_0(loaded: Callable[[str], list[Config]], tmp_path:
 def test_direct(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
     (config,) = loaded(DIRECT)
     assert mirrors([config], tmp_path) == [("src/", f"{tmp_path}/to/")]
-    assert config.edelay == 1
+    assert config.settings[0].edelay == 1
 
 
 # Corners
@@ -280,7 +284,8 @@ def test_settings(
     loaded: Callable[[str], list[Config]], text: str, expected: dict[str, object]
 ) -> None:
     (config,) = loaded(text + '\nsync{default.rsync, source="{t}/src", target="host:x"}')
-    assert {name: getattr(config, name) for name in expected} == expected
+    held = vars(config) | vars(config.settings[0])
+    assert {name: held[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize(
@@ -342,7 +347,7 @@ def test_numbers_that_do_not_go_together(loaded: Callable[[str], list[Config]]) 
         'settings {maxProcesses = "1"}\n'
         'sync{default.rsync, source="{t}/src", target="host:x", batchSizeLimit=5, delay="3"}'
     )
-    assert (config.rparallel, config.rbigsize, config.edelay) == (2, 5, 3)
+    assert (config.rparallel, config.settings[0].rbigsize, config.settings[0].edelay) == (2, 5, 3)
 
 
 @pytest.mark.parametrize(
@@ -421,7 +426,7 @@ def test_a_base_of_ones_own(loaded: Callable[[str], list[Config]], tmp_path: Pat
         " action = function(inlet) return default.rsync.action(inlet) end}\n"
         'sync{base, source="{t}/src", target="h:/x", rsync = {compress = true}}:addExclude("x")'
     )
-    assert config.edelay == 3
+    assert config.settings[0].edelay == 3
     assert config.nodes[0].extra == ("--archive", "--compress")
 
 
