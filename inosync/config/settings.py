@@ -89,7 +89,7 @@ _PLACES = (
         "the node, so that ``/srv/./www/site`` goes to ``www/site`` there",
         otherwise="required, or ``wpaths``", example='wpath = "/var/www/"'),
     Setting("wpaths", None, "", some('["/var/www/"]'),
-        "several directories to watch, instead of ``wpath``; none may contain another",
+        "several directories to watch, instead of ``wpath``",
         family="wpath", example='#wpaths = ["/var/www/", "/etc/nginx/"]'),
     # rpath is often a helper of the script, so only a node that needs it looks at it.
     Setting("rpath", None, "", lambda value: value,
