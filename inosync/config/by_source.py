@@ -14,6 +14,7 @@ from typing import Any
 from inosync.config.reader import BySource, Reading, part_of
 from inosync.config.settings import SETTINGS, Setting
 from inosync.config.values import did_you_mean
+from inosync.rsync.destination import mask
 
 #: Stands for all sources that a dict does not name.
 REST = "*"
@@ -73,7 +74,7 @@ def _keys(
     for key in [each for each in value if each != REST and wpaths]:
         place, matching = part_of(label, key), _matching(key, paths)
         if not matching:
-            hint = did_you_mean(key, list(paths.values()))
+            hint = did_you_mean(key, [mask(path) for path in paths.values()])
             reading.complain(place, f"is for no watched directory; {hint}")
         elif matching in found:
             reading.complain(place, "is the second for one directory; keep one of them")

@@ -13,12 +13,13 @@ from typing import Any
 from inosync.lsyncd.translate import Sync
 from inosync.lsyncd.values import lua
 from inosync.rsync.filters import rsync_options
-from inosync.rsync.options import hindrance
 
 #: Settings of the daemon: one for all sources.
 _OF_ALL = {"rparallel", "rsync"}
 #: Settings of a source that a node may have for itself.
 _OF_NODES = {"rscope"}
+
+_WHOLE = "with these each run passes over the whole tree"
 
 
 @dataclass(frozen=True)
@@ -147,10 +148,9 @@ def _divide(
         target.files = Rules((), each.filter_files, each.exclude_files)
         if words:
             target.own["extra"] = [*target.own.get("extra", ()), *words]
-        if (words or target.files != Rules()) and settings.get("rscope") == "changes":
-            why = hindrance(words or ["--filter=- *"])
-            target.own["rscope"] = "tree"
-            notes.append(
-                f"{target.node}{target.path}: each run passes over the whole tree, because of {why}"
-            )
+        if words or target.files != Rules():
+            place = f"{target.node}{target.path}"
+            notes.append(f"{place}: its own excludes are among its options; {_WHOLE}")
+            if settings.get("rscope") == "changes":
+                target.own["rscope"] = "tree"
     return Rules(rules[0].patterns[:count])

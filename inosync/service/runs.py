@@ -175,7 +175,8 @@ class Runs:
             cut = len(errors) >= TAIL
             said = account(run.child.lines(), errors, places(run.mirror.pair), cut=cut)
             count = rehearsed if rehearsing else transferred
-            compared = run.what.kind is RunKind.COMPARISON
+            # Of one that is no longer configured nobody wants to know how it differs.
+            compared = run.what.kind is RunKind.COMPARISON and run.mirror in self.engine.mirrors
             apart = self._apart(run, said) if compared else None
             code = exit_status(status, errors)
             written = _homes(run)

@@ -85,6 +85,13 @@ def test_a_value_that_is_refused_is_named_with_its_source(script: Script) -> Non
     )
 
 
+def test_no_password_is_told(script: Script) -> None:
+    base = "wpath = 'rsync://u:secret@a/m'\nrnodes = ['a:/x']\n"
+    problems = script.problems("edelay = {'rsync://v:secret@a/m': 1, 'www': 2}", base=base)
+    assert len(problems) == 3
+    assert "secret" not in "\n".join(problems)
+
+
 def test_settings_that_are_one_for_all(script: Script) -> None:
     assert script.problem("rfull = {www: 5}", base=TWO).endswith(
         ": must be a number of seconds, such as 10 or 0.5"
