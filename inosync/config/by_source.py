@@ -33,7 +33,7 @@ class Share:
 
     def value(self, row: Setting) -> Any:
         """Return a value, or for one that was refused the default, which is good enough then."""
-        return self.values.get(row.name, default_of(row))
+        return self.values[row.name] if row.name in self.values else default_of(row)
 
 
 def default_of(row: Setting) -> Any:
@@ -70,9 +70,12 @@ def _keys(
 ) -> dict[str, str]:
     """Return the key of `value` that is for a source, by the setting that names the source."""
     paths = {setting: path for setting, path in wpaths.items() if isinstance(path, str)}
+    by_path: dict[str, str] = {}
+    for setting, path in paths.items():
+        by_path.setdefault(os.path.normpath(path), setting)
     found: dict[str, str] = {}
     for key in [each for each in value if each != REST and wpaths]:
-        place, matching = part_of(label, key), _matching(key, paths)
+        place, matching = part_of(label, key), by_path.get(os.path.normpath(key), "")
         if not matching:
             hint = did_you_mean(key, [mask(path) for path in paths.values()])
             reading.complain(place, f"is for no watched directory; {hint}")
@@ -81,9 +84,3 @@ def _keys(
         else:
             found[matching] = key
     return found
-
-
-def _matching(key: str, paths: Mapping[str, str]) -> str:
-    wanted = os.path.normpath(key)
-    found = (setting for setting, path in paths.items() if os.path.normpath(path) == wanted)
-    return next(found, "")

@@ -33,6 +33,8 @@ from inosync.rsync.options import backs_up, half_written, hindrance, leads_out, 
 from inosync.rsync.program import chooses_shell
 from inosync.text import many, printable
 
+_OF_NODES = [row for row in SETTINGS if row.per_node]
+
 
 @dataclass(frozen=True)
 class _Written:
@@ -68,7 +70,7 @@ def read_nodes(
             if share.places["rnodes"] not in written:
                 what = f"has none for {shown(wpath)}; write some, or some for all others: "
                 reading.complain(label, f'{what}"*": [...]')
-    known: dict[tuple[str, Node, bool], Entry] = {}
+    known: dict[tuple[object, ...], Entry] = {}
     return [
         [_entry(reading, each, share, known) for each in written.get(share.places["rnodes"], ())]
         for share in by_source
@@ -97,24 +99,24 @@ def _entry(
     reading: Reading,
     written: _Written,
     share: Share,
-    known: dict[tuple[str, Node, bool], Entry],
+    known: dict[tuple[object, ...], Entry],
 ) -> Entry:
     """Return an entry for the source with this share: what its own dict says goes before that.
 
     Sources for which it is the same get the same one, out of `known`.
     """
     values = {
-        row.name: written.own.get(row.name, share.value(row)) for row in SETTINGS if row.per_node
+        row.name: written.own[row.name] if row.name in written.own else share.value(row)
+        for row in _OF_NODES
     }
-    node = Node(name=printable(mask(written.text)) or "(local)", **values)
     by_size = bool(share.values.get("rbigsize"))
-    key = written.setting, node, by_size
+    key = written.setting, *values.values(), by_size
     if key not in known:
+        node = Node(name=printable(mask(written.text)) or "(local)", **values)
         _check_extra(reading, written, node, by_size=by_size)
         if node.rscope == "changes" and (why := hindrance(node.extra)):
-            reading.warn(
-                share.places["rscope"], node.rscope, f'is "tree" for {node.name}, because of {why}'
-            )
+            what = f'is "tree" for {node.name}, because of {why}'
+            reading.warn(share.places["rscope"], node.rscope, what)
             node = dataclasses.replace(node, rscope="tree")  # some rules only work in passes
         known[key] = Entry(written.setting, written.text, node)
     return known[key]
@@ -164,7 +166,7 @@ def _read_entry(value: object) -> tuple[str, dict[str, Any], list[Fault]]:
 
 
 def _of_node(key: object, value: object) -> object:
-    known = {setting.name: setting for setting in SETTINGS if setting.per_node}
+    known = {setting.name: setting for setting in _OF_NODES}
     if not isinstance(key, str):
         raise ValueError(f"is no setting of a node; known are {', '.join(known)}")
     if key not in known:

@@ -106,9 +106,14 @@ def test_what_is_watched(script: Script) -> None:
         ("wpath = '/\\0'", "NUL"),
         ("wpaths = [www, '']", "is empty"),
         ("wpaths = [www, www]", "is watched already; list it once"),
-        ("import os; os.mkdir(www + 'x'); wpaths = [www, www + 'x/']", "lies in "),
     ):
         assert problem in script.problem(text, base=base)
+    # One may lie in another, where they do not land in one another.
+    (script.www / "x").mkdir()
+    base = "wpaths = [www, www + 'x/']\nrnodes = ['a:']\n"
+    config = script.load("rpaths = ['/w', '/x']", base=base)
+    assert [source.path for source in config.sources] == [str(script.www), f"{script.www}/x"]
+    assert "which would delete it" in script.problem("rpaths = ['/w', '/w/x']", base=base)
 
 
 def test_relative_sources_and_mirrors(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
