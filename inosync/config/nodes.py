@@ -47,8 +47,7 @@ class _Written:
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of ``rnodes`` for a source: the setting that holds it, its destination as written,
-    its node as it is for this source."""
+    """The same for a source: with the node as it is for this source."""
 
     setting: str
     text: str

@@ -13,6 +13,7 @@ from typing import Any
 
 from inosync.config.settings import SETTINGS, Setting
 from inosync.config.values import Fault, Faults, faults_of, nearest, shown, text
+from inosync.rsync.destination import mask
 from inosync.text import printable
 
 
@@ -21,8 +22,8 @@ class BySource(dict[str, Any]):
 
 
 def part_of(setting: str, key: object) -> str:
-    """Return what a message calls the value for `key` in a setting that is a dict."""
-    return f"{setting}[{shown(key)}]"
+    """Return what a message calls the value for `key` in a setting that is a dict: paths whole."""
+    return f"{setting}[{printable(repr(mask(key))) if isinstance(key, str) else shown(key)}]"
 
 
 class Reading:

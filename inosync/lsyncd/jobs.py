@@ -19,8 +19,6 @@ _OF_ALL = {"rparallel", "rsync"}
 #: Settings of a source that a node may have for itself.
 _OF_NODES = {"rscope"}
 
-_WHOLE = "with these each run passes over the whole tree"
-
 
 @dataclass(frozen=True)
 class Rules:
@@ -150,7 +148,8 @@ def _divide(
             target.own["extra"] = [*target.own.get("extra", ()), *words]
         if words or target.files != Rules():
             place = f"{target.node}{target.path}"
-            notes.append(f"{place}: its own excludes are among its options; {_WHOLE}")
+            own = "its own excludes are among its options; with these each run passes over the tree"
+            notes.append(f"{place}: {own}")
             if settings.get("rscope") == "changes":
                 target.own["rscope"] = "tree"
     return Rules(rules[0].patterns[:count])

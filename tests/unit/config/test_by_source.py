@@ -85,6 +85,12 @@ def test_a_value_that_is_refused_is_named_with_its_source(script: Script) -> Non
     )
 
 
+def test_a_long_path_is_named_whole(script: Script) -> None:
+    long = f"{script.www}/{'x' * 99}"
+    (problem,) = script.problems(f"edelay = {{'{long}': -1}}", base=TWO)
+    assert problem.startswith(f"edelay['{long}'] = -1: ")
+
+
 def test_no_password_is_told(script: Script) -> None:
     base = "wpath = 'rsync://u:secret@a/m'\nrnodes = ['a:/x']\n"
     problems = script.problems("edelay = {'rsync://v:secret@a/m': 1, 'www': 2}", base=base)

@@ -488,7 +488,7 @@ SHAPES = {
         sync("a", "h:/a", 'exclude={"*.x", "*.y"}') + sync("a", "g:/a", 'exclude={"*.x", "/z"}'),
         (("a", "h:/a/", ("*.x",), 15, "tree"), ("a", "g:/a/", ("*.x",), 15, "tree")),
         extra={"h:/a/": ("--exclude=*.y",), "g:/a/": ("--exclude=/z",)},
-        said="h:/a/: its own excludes are among its options; with these each run passes over",
+        said="h:/a/: its own excludes are among its options; with these each run",
     ),
     "one source, a file of excludes for one target": Shape(
         sync("a", "h:/a", 'exclude="*.z", excludeFrom="{t}/x", rsync={compress=true}')
