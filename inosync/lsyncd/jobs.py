@@ -15,9 +15,9 @@ from inosync.lsyncd.values import lua
 from inosync.rsync.filters import rsync_options
 
 #: Settings of the daemon: one for all sources.
-_OF_ALL = {"rparallel", "rsync"}
+_OF_ALL = ("rparallel", "rsync")
 #: Settings of a source that a node may have for itself.
-_OF_NODES = {"rscope"}
+_OF_NODES = ("rscope",)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def of_all(syncs: Sequence[Sync]) -> tuple[dict[str, Any], list[str]]:
     values: dict[str, Any] = {}
     notes = []
     for sync in syncs:
-        for key in _OF_ALL & sync.settings.keys():
+        for key in [each for each in _OF_ALL if each in sync.settings]:
             value, known = sync.settings[key], values.setdefault(key, sync.settings[key])
             if key == "rparallel":
                 values[key] = max(value, known)
@@ -83,9 +83,9 @@ def _job(source: str, syncs: Sequence[Sync]) -> Job:
     settings, apart = _settings(chosen, notes)
     targets = [Target(s.node, s.path, s.own | own) for s, own in zip(chosen, apart, strict=True)]
     rules = [_rules(sync) for sync in chosen]
-    if any(each != rules[0] for each in rules):
-        rules[0] = _divide(rules, targets, settings, notes)
-    return Job(source, rules[0], settings, targets, notes)
+    alike = all(each == rules[0] for each in rules)
+    shared = rules[0] if alike else _divide(rules, targets, settings, notes)
+    return Job(source, shared, settings, targets, notes)
 
 
 def _said(sync: Sync) -> tuple[object, ...]:
