@@ -143,7 +143,11 @@ class Looking:
         elif what is Finding.EXTRA:
             seen.extras += 1
             seen.extra += [difference.path] if seen.extras <= _SOME else []
-        elif what is Finding.DRIFT and not self.config.eopen and unclosed(source, difference):
+        elif (
+            what is Finding.DRIFT
+            and not self.config.of(source).eopen
+            and unclosed(source, difference)
+        ):
             seen.notes.append(f"{printable(path or b'')} {OPEN}: not counted")
         elif what is Finding.DRIFT and changed(source, path, since):
             if len(seen.moving) < MOST_DRIFT:  # more need not be counted

@@ -152,7 +152,7 @@ class Endings:
 
     def _rehearsed(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The run may follow its rehearsal, or would delete too much."""
-        limit = self.roster.config.rmaxdelete
+        limit = self.roster.config.of(mirror.pair.source).rmaxdelete
         count = outcome.transferred.deleted + len(mirror.work.remaining)
         if not limit or count <= limit:  # a reload may have taken the limit away
             self.scheduler.go_on(mirror, now)

@@ -178,7 +178,7 @@ def test_where_mirrors_go(script: Script, base: str, text: str, destinations: li
         (
             ONE,
             "rdelete = 'seen'\nrexcludes = ['dir-merge /.rules']\nrnodes = ['a:/x']",
-            "is \"seen\" for a:/x, and only rsync reads what 'dir-merge /.rules' hides; write",
+            "(rdelete = \"seen\"): only rsync reads what 'dir-merge /.rules' hides; write these",
         ),
         (
             ONE,
