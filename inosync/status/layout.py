@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from inosync.status.model import Snapshot, SourceStatus
 from inosync.status.snapshot import source_line
-from inosync.status.table import HEADER, LOOKS, cells, details, facts, heading, look, summary
+from inosync.status.table import HEADER, cells, details, facts, heading, look, summary, tone
 from inosync.status.troubles import listed, short_names, title, troubles
 from inosync.text import printable
 
@@ -57,12 +57,12 @@ def body(status: Snapshot, columns: int | None = None) -> list[Line]:
         lines.append(())
         first, *more = fold(f"{trouble.state}  {facts(trouble, status['at'])}", columns, _INDENT)
         state, rest = first[: len(trouble.state)], first[len(trouble.state) :]
-        lines.append(((state, LOOKS[trouble.state]), (rest, "title")))
+        lines.append(((state, tone(trouble)), (rest, "title")))
         lines += [((line, "title"),) for line in more]
         for detail in details(trouble):
-            indent = _INDENT + ("| " if detail.startswith("| ") else "")
-            folded = fold(_INDENT + detail, columns, indent)
-            lines += [((line, "dim"),) for line in folded]
+            said = detail.startswith("| ")
+            folded = fold(_INDENT + detail, columns, _INDENT + ("| " if said else ""))
+            lines += [((line, "dim" if said else ""),) for line in folded]
     names = short_names(status)
     for source in status["sources"]:
         lines.append(())

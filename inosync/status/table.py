@@ -5,7 +5,7 @@ from __future__ import annotations
 from inosync.status.model import MirrorStatus, Snapshot
 from inosync.status.passing import pass_line, span
 from inosync.status.snapshot import but_for
-from inosync.status.troubles import Trouble, fails
+from inosync.status.troubles import Trouble
 from inosync.text import many, printable
 
 HEADER = ("node", "state", "lag", "pending", "run", "last success", "sent")
@@ -86,17 +86,23 @@ def cells(mirror: MirrorStatus, at: float) -> tuple[str, ...]:
     )
 
 
+def tone(trouble: Trouble) -> str:
+    """Return what a trouble is to the eye: who is tried again at this moment still fails."""
+    known = LOOKS[trouble.state]
+    return "bad" if trouble.failing and known != "wait" else known
+
+
 def facts(trouble: Trouble, at: float) -> str:
-    """Return what is to be known of a trouble besides its cause, on one line."""
+    """Return whom a trouble befalls, and what else is to be known besides its cause."""
     found = [trouble.who]
-    if trouble.lag is not None:
-        found.append(f"{span(trouble.lag)} behind")
     if trouble.found_at is not None:
         found.append(f"found {span(at - trouble.found_at)} ago")
-    if any(map(fails, trouble.mirrors)):
-        success, next_try = trouble.last_success_at, trouble.next_try_at
+    if trouble.failing:
+        lag, success, next_try = trouble.lag, trouble.last_success_at, trouble.next_try_at
+        found += [f"{span(lag)} behind"] if lag is not None else []
         found += [f"{trouble.waiting} waiting"] if trouble.waiting else []
-        found.append(f"last success {span(at - success)} ago" if success else "never a success")
+        ago = "never" if success is None else f"{span(at - success)} ago"
+        found.append(f"last success {ago}")
         found += [f"next try in {span(next_try - at)}"] if next_try is not None else []
     return ", ".join(found)
 

@@ -7,6 +7,7 @@ alone; one that has all but some paths also has its place among the others.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -30,14 +31,15 @@ _OWN = re.compile(r'"[^"]*"|[0-9A-Fa-f]*(?::[0-9A-Fa-f]*){2,}[\d.]*|\d+')
 class Trouble:
     """One trouble, and all `mirrors` that have it; none, where it is a whole source's.
 
-    ``state`` is a word for it; ``lines`` say what is wrong and what to do. ``failure`` is how the
-    last run of the first mirror ended.
+    ``state`` is a word for it; ``lines`` say what is wrong and what to do. ``failing``: nothing
+    travels; ``failure`` is how the last run of the first mirror ended.
     """
 
     state: str
     who: str
     mirrors: tuple[MirrorStatus, ...]
     lines: tuple[str, ...]
+    failing: bool = False
     failure: FailureStatus | None = None
 
     @property
@@ -95,11 +97,14 @@ def listed(status: Snapshot, source: SourceStatus) -> list[MirrorStatus]:
 
 
 def short_names(status: Snapshot) -> dict[str, str]:
-    """Return for each node its host, if that says which node is meant, or else all of its name."""
+    """Return for each node the shortest of these that no other has: "web1", its host, its name."""
     names = dict.fromkeys(mirror["node"] for mirror in status["mirrors"])
-    hosts = {name: _host(name) or name for name in names}
-    taken = list(hosts.values())
-    return {name: host if taken.count(host) == 1 else name for name, host in hosts.items()}
+    known = {name: (_label(_host(name)), _host(name), name) for name in names}
+    counts = Counter(each for of_node in known.values() for each in dict.fromkeys(of_node))
+    return {
+        name: next((each for each in of_node if each and counts[each] == 1), name)
+        for name, of_node in known.items()
+    }
 
 
 def title(mirror: MirrorStatus, names: dict[str, str] | None = None) -> str:
@@ -133,6 +138,7 @@ def _failing(status: Snapshot) -> Iterator[Trouble]:
             who=_who(alike, status),
             mirrors=alike,
             lines=(f"{reason} (failures: {failures})",) if reason else (),
+            failing=True,
             failure=failure if reason else None,
         )
 
@@ -187,6 +193,12 @@ def _gist(line: str, own: Iterable[str]) -> str:
 def _host(node: str) -> str:
     found = _HOST.match(node)
     return found[1] if found else ""
+
+
+def _label(host: str) -> str:
+    """Return the first part of a host's name; of an address there is none."""
+    label = host.split(".", maxsplit=1)[0]
+    return "" if label.isdecimal() or host.startswith("[") else label
 
 
 def _order(state: str) -> int:

@@ -80,7 +80,7 @@ def test_the_table() -> None:
         "1 of 2 mirrors in sync, the longest behind for 2.5 s",
         "inosync 1.2.3, pid 4711, up 102 s, 30 MiB, /etc/inosync.py loaded 52 s ago",
         "",
-        "backoff  b:/m, 2.5 s behind, a full pass waiting, never a success, next try in 5 min",
+        "backoff  b:/m, 2.5 s behind, a full pass waiting, last success never, next try in 5 min",
         "    rsync was not found (failures: 1)",
         "    | sh: rsync: not found",
         "",
@@ -220,6 +220,7 @@ def test_paths_that_ail_and_what_stays() -> None:
     page_ = page(now, History(), host="h", local=str)
     assert "in sync but for 11 paths" in page_
     assert 'class="why">00 cannot be read' in page_
+    assert 'behind">idle</b> in sync but for 11 paths</span>' in page_
     metrics = prometheus(now)
     assert re.search(r"^inosync_mirror_ailing_paths{.*a:/m.*} 11$", metrics, re.MULTILINE)
     assert re.search(r"^inosync_mirror_in_sync{.*a:/m.*} 0$", metrics, re.MULTILINE)
