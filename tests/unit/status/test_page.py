@@ -83,6 +83,7 @@ def test_what_is_said_rarely() -> None:
     source["unwatched_examples"] = {"deep": "no inotify watch is left"}
     mirror = now["mirrors"][0]
     mirror |= {"full": "start-up", "last_success_at": None, "reason": "would delete 7 files"}
+    now["mirrors"][5] |= {"reason": "would delete 9 files"}
     now["mirrors"][1] |= {"full": "rfull", "last_success_at": AT - 86400 * 3}
     now["mirrors"][2]["last_success_at"] = None
     now["mirrors"][3]["last_success_at"] = now["mirrors"][7]["last_success_at"] = AT - 86400 * 3
@@ -101,6 +102,7 @@ def test_what_is_said_rarely() -> None:
         "unwatched source /srv /www 1 directory cannot be watched deep: no inotify watch is left",
         "idle web1.example.org: /srv / (/srv /www) would delete 7 files (failures: 0)",
         "a full pass waiting, last success never",
+        "would delete 9 files (failures: 0) last success 15:08:51",
         "last success never sent",
         "2026-03-11 sent 7.0 GiB idle full pass (rfull) waiting",
         "drift web1.example.org: /srv / (/srv /mail) 1 path f: content found 14:09:26",
