@@ -112,8 +112,10 @@ def details(trouble: Trouble) -> list[str]:
     lines = list(trouble.lines[:_LINES])
     if len(trouble.lines) > _LINES:
         lines.append(f"and {len(trouble.lines) - _LINES} more (--json)")
-    if trouble.failure is not None:
-        lines += [f"| {line}" for line in trouble.failure["lines"][-2:]]
+    said = trouble.failure["lines"] if trouble.failure is not None else []
+    # rsync's last line tells no more than its exit status; ssh's comes before it.
+    telling = [line for line in said if not line.startswith("rsync error: ")]
+    lines += [f"| {line}" for line in (telling or said)[-2:]]
     return lines
 
 

@@ -33,7 +33,8 @@ from inosync.status.metrics import prometheus
 from inosync.status.page import page
 from inosync.status.passing import span
 from inosync.status.snapshot import lines, snapshot
-from inosync.status.table import cells, heading, size, summary
+from inosync.status.table import cells, details, heading, size, summary
+from inosync.status.troubles import troubles
 
 
 def test_a_held_source_and_directories_without_a_watch() -> None:
@@ -231,3 +232,20 @@ def test_how_far_a_pass_is() -> None:
     now = scene_snapshot()
     now["mirrors"][0] |= {"full": "rfull", "full_pass": PASS}
     assert any("full pass 40 %, 90 s left" in line for line in texts(now))
+
+
+def test_what_tells_most_of_what_rsync_said() -> None:
+    now = scene_snapshot()
+    failing = now["mirrors"][3]
+    now["mirrors"] = [failing]
+    assert failing["last_failure"]
+    last = "rsync error: unexplained error (code 255)"
+    for said, shown in (
+        (["ssh: no such name", "rsync: closed", last], ["| ssh: no such name", "| rsync: closed"]),
+        (["one", "two", "three"], ["| two", "| three"]),
+        ([last], [f"| {last}"]),
+        ([], []),
+    ):
+        failing["last_failure"]["lines"] = said
+        (trouble,) = troubles(now)
+        assert details(trouble)[1:] == shown
