@@ -15,7 +15,7 @@ from inosync.status.history import MINUTES, History, Sample, together
 from inosync.status.model import MirrorStatus, Snapshot, SourceStatus
 from inosync.status.passing import pass_line, span
 from inosync.status.snapshot import but_for
-from inosync.status.table import look, size, summary, tone
+from inosync.status.table import drifts, look, size, summary, tone
 from inosync.status.troubles import Trouble, listed, short_names, title, troubles
 from inosync.text import many, printable
 
@@ -44,7 +44,7 @@ _STYLE = """
 body { margin: 0 auto; padding: 1rem; max-width: 96rem; background: var(--back);
  color: var(--text); font: 16px/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { margin: 0; font-size: 1.35rem; } h2 { margin: 0; font-size: 1.05rem; }
-h3 { display: inline; margin: 0; font-size: 1rem; } p { margin: .2rem 0; }
+.trouble h2 { display: inline; font-size: 1rem; } p { margin: .2rem 0; }
 footer { margin-top: 1rem; }
 .dim { color: var(--dim); font-size: .875rem; }
 .good { --mark: var(--good); } .busy { --mark: var(--busy); } .wait { --mark: var(--wait); }
@@ -135,7 +135,7 @@ def _troubles(now: Snapshot, local: Callable[[float], str]) -> Iterator[str]:
     yield '<div class="troubles">'
     for trouble in found:
         yield f'<section class="trouble {tone(trouble)}">'
-        yield f'<span class="state">{trouble.state}</span><h3>{_name(trouble.who)}</h3>'
+        yield f'<span class="state">{trouble.state}</span><h2>{_name(trouble.who)}</h2>'
         for line in trouble.lines:
             yield f'<p class="why">{_text(line)}</p>'
         if facts := ", ".join(_facts(trouble, now["at"], local)):
@@ -180,8 +180,8 @@ def _source(
         ).hour(now["at"])
         for mirror in mirrors
     }
-    look = "bad" if source["state"] == "held" else ""
-    yield f'<section class="source {look}"><h2>{_name(source["path"])}</h2>'
+    tint = "bad" if source["state"] == "held" else ""
+    yield f'<section class="source {tint}"><h2>{_name(source["path"])}</h2>'
     if source["reason"]:
         yield f'<p class="why">Held: it {_text(source["reason"])}</p>'
     well = sum(mirror["lag"] is None for mirror in mirrors)
@@ -204,7 +204,7 @@ def _source(
     if shown := listed(now, source):
         lines = [(mirror, hours[mirror["node"], mirror["lane"]]) for mirror in shown]
         top = max(_LEAST_LAG, *(sample.lag for _, each in lines for sample in each))
-        yield f'<ul aria-label="mirrors of {_text(source["path"])} that do not fail">'
+        yield f'<ul role="list" aria-label="mirrors of {_text(source["path"])} that do not fail">'
         yield '<li class="dim" aria-hidden="true"><span>node</span><span>lag, 1 h</span>'
         yield "<span>success</span><span>sent</span></li>"
         for mirror, each in lines:
@@ -241,6 +241,8 @@ def _more(mirror: MirrorStatus) -> Iterator[str]:
     run, passing, lag = mirror["run"], mirror["full_pass"], mirror["lag"]
     if lag is not None or mirror["ailing"]:
         yield (f"{span(lag)} behind" if lag is not None else "in sync") + but_for(mirror)
+    if drifts(mirror):
+        yield "drift"
     if passing is not None:
         done = many(passing["directories"], "directory", ",")
         yield f"full pass {_text(passing['reason'])}: {pass_line(passing)}"

@@ -64,10 +64,14 @@ def size(count: int) -> str:
 
 def look(mirror: MirrorStatus) -> str:
     """Return what a mirror is to the eye: good, busy, wait or bad."""
-    drifted = mirror["drift"] is not None and mirror["drift"]["paths"]
-    if mirror["state"] == "idle" and (mirror["ailing"] or drifted):
+    if mirror["state"] == "idle" and (mirror["ailing"] or drifts(mirror)):
         return "wait"
-    return LOOKS[mirror["state"]]
+    return LOOKS.get(mirror["state"], "busy")
+
+
+def drifts(mirror: MirrorStatus) -> bool:
+    """Return whether the last comparison of contents found something."""
+    return mirror["drift"] is not None and mirror["drift"]["paths"] > 0
 
 
 def cells(mirror: MirrorStatus, at: float) -> tuple[str, ...]:
@@ -88,7 +92,7 @@ def cells(mirror: MirrorStatus, at: float) -> tuple[str, ...]:
 
 def tone(trouble: Trouble) -> str:
     """Return what a trouble is to the eye: who is tried again at this moment still fails."""
-    known = LOOKS[trouble.state]
+    known = LOOKS.get(trouble.state, "busy")
     return "bad" if trouble.failing and known != "wait" else known
 
 

@@ -229,5 +229,5 @@ def _where(sources: Sequence[str], status: Snapshot) -> str:
     if count == 1:
         return ""
     if len(sources) == count:
-        return f" (all {count} sources)" if count > 2 else " (both sources)"
+        return f" (all {many(count, 'source')})" if count > 2 else " (both sources)"
     return f" ({', '.join(map(printable, sources))})"

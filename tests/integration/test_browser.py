@@ -35,7 +35,7 @@ onload = () => {{
     first: Math.max(...seen(".trouble").map((each) => each.getBoundingClientRect().bottom)),
     plots: seen("svg").filter((each) => each.getBoundingClientRect().height > 20).length,
     bars: seen("svg path").filter((each) => each.getBBox().height > 0).length,
-    narrow: Math.min(...seen("h1, h2, h3, li > span:first-child").map((each) => each.offsetWidth)),
+    narrow: Math.min(...seen("h1, h2, li > span:first-child").map((each) => each.offsetWidth)),
     over: seen("*").filter((each) => each.getBoundingClientRect().right > {width} + 1).length,
     back: colour("body", "backgroundColor"), text: colour("body", "color"),
     bad: colour(".bad .state", "color"),

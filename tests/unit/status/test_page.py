@@ -107,6 +107,7 @@ def test_what_is_said_rarely() -> None:
         "2026-03-11 sent 7.0 GiB idle full pass (rfull) waiting",
         "drift web1.example.org: /srv / (/srv /mail) 1 path f: content found 14:09:26",
         "last success 2026-03-11 15:09:26",
+        "sent 23.0 GiB idle drift inosync",
         "3 changes waiting, run for 4.2 s web1",
     ):
         assert part in shown, part

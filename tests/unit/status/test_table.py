@@ -234,6 +234,12 @@ def test_how_far_a_pass_is() -> None:
     assert any("full pass 40 %, 90 s left" in line for line in texts(now))
 
 
+def test_a_state_of_a_later_version_is_shown() -> None:
+    now = scene_snapshot()
+    now["mirrors"][0]["state"] = "dozing"
+    assert any("dozing" in text for text in texts(now))
+
+
 def test_what_tells_most_of_what_rsync_said() -> None:
     now = scene_snapshot()
     failing = now["mirrors"][3]
