@@ -20,6 +20,7 @@ from inosync.rsync.destination import Destination, Transport
 from inosync.rsync.links import findings, in_transfer, question
 from inosync.rsync.options import options
 from inosync.rsync.program import EXACT, Program
+from inosync.rsync.tls import tls_words
 from inosync.service.service import run_environment
 from inosync.text import printable
 
@@ -195,7 +196,13 @@ class Interview:
         if self._exact(pair):
             argv = probe.rehearsal(self._argv(pair), modify_window(pair, 0))
             yield Job(("seconds", index), argv, self._names(pair))
-        asked = question(self._config.rsync, pair.destination, pair.node.extra, self._links(pair))
+        asked = question(
+            self._config.rsync,
+            pair.destination,
+            pair.node.extra,
+            self._links(pair),
+            reach=_reach(pair),
+        )
         if asked is not None:
             yield Job(("links", index), asked.argv, asked.names)
 
@@ -207,8 +214,8 @@ class Interview:
         return self._version >= EXACT and options(pair.node.extra).isdisjoint(WINDOW)
 
     def _listing(self, pair: Pair, above: Destination) -> list[str]:
-        argv = [self._config.rsync, "--list-only", "--dirs", "--no-motd", "--contimeout=10"]
-        return [*argv, *pair.node.extra, "--", above.text]
+        argv = [self._config.rsync, "--list-only", "--dirs", "--no-motd"]
+        return [*argv, *_reach(pair), *pair.node.extra, "--", above.text]
 
     def _followed_up(self, ended: Ended[tuple[str, int]]) -> None:
         kind, index = ended.key
@@ -237,6 +244,13 @@ class Interview:
         for index, what in mirror_overlaps(pairs):
             if index in self._here:
                 self._add(index, Finding(PROBLEM, f"is this machine, and {what}"))
+
+
+def _reach(pair: Pair) -> list[str]:
+    """Return the words by which a question gets to an rsync daemon."""
+    if pair.destination.tls:
+        return tls_words(pair.destination, pair.node.rtls)
+    return ["--contimeout=10"]
 
 
 def _local(pair: Pair) -> dict[str, str]:

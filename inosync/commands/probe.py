@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inosync.config.model import Pair, Source
 from inosync.rsync.destination import Destination, Transport
@@ -122,7 +122,7 @@ def refused(pair: Pair, status: int | None, errors: bytes, seconds: float) -> Fi
 def taken(pair: Pair, errors: bytes) -> Finding | None:
     """Return what is to be known when another run kept this one out; None when none did."""
     found = refusal(pair.destination, evidence(errors))
-    if found is None or not found.passes:
+    if found is None or not found.busy:
         return None
     return Finding(WARNING, f"{found.meaning}, so that they disturb each other; {found.cure}")
 
@@ -187,7 +187,7 @@ def parent(pair: Pair) -> Destination | None:
     above = f"{module}/{path.rpartition('/')[0]}"
     text = destination.text.rstrip("/")
     text = text[: text.rindex("/")]
-    return Destination(text, Transport.DAEMON, destination.host, destination.user, 0, above)
+    return replace(destination, text=text, path=above)
 
 
 def imprecise(before: Iterable[bytes], after: Iterable[bytes], names: int) -> bool:

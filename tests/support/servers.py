@@ -55,6 +55,10 @@ class Server:
         """Return what to start."""
         raise NotImplementedError
 
+    def answers(self) -> bool:
+        """Tell whether the server answers; raise OSError when nobody does."""
+        return greeting(self.port).startswith(self.greets_with)
+
     def start(self) -> None:
         """Start the server and return when it answers on its port."""
         assert self._process is None, "the server runs already"
@@ -71,7 +75,7 @@ class Server:
         def answers() -> bool:
             if process.poll() is not None:
                 raise RuntimeError(f"{self.command()[0]} ended at once:\n{self.log()}")
-            return greeting(self.port).startswith(self.greets_with)
+            return self.answers()
 
         until(answers, what=f"{self.command()[0]} to answer", state=self.log)
 

@@ -286,6 +286,13 @@ def test_the_parent_in_a_module(destination: str, above: str | None) -> None:
     assert parent(make_pair(None, destination, extra=("--mkpath",))) is None
 
 
+def test_the_parent_in_a_module_behind_tls_is_behind_it_as_well() -> None:
+    found = parent(make_pair(None, "rsyncs://h:99/m/a/b/c/"))
+    assert found is not None
+    assert found.shown == "rsyncs://h:99/m/a/b"
+    assert (found.path, found.port) == ("m/a/b", 99)
+
+
 TIME = b"<f..t...... %s\n"
 
 
