@@ -111,7 +111,7 @@ class Interview:
         pair = self._pairs[index]
         if pair.destination.transport is Transport.LOCAL:
             told = _local(pair)
-            self._found[index] += probe.directory(pair, told)
+            self._found[index] += probe.directory(pair, told) + probe.owners(pair, told)
             self._sure.add(index)
         yield self._rehearsal(index)
         if rules := probe.rules(pair, self._config.rsync):
@@ -160,7 +160,7 @@ class Interview:
         if "there" not in told:
             return  # rsync's own failure says why, or the shell is restricted to rsync
         self._sure.add(index)
-        self._found[index] += probe.directory(pair, told)
+        self._found[index] += probe.directory(pair, told) + probe.owners(pair, told)
         self._found[index] += probe.rsync_and_clock(
             pair, told, time.time(), exact=self._exact(pair)
         )
@@ -264,6 +264,7 @@ def _local(pair: Pair) -> dict[str, str]:
     return {
         "there": there,
         "writable": "yes" if os.access(near, os.W_OK | os.X_OK) else "no",
+        "user": str(os.geteuid()),
         # Some file systems do not count what they have.
         "room": "0" if space.f_blocks and not space.f_bavail else "",
     }

@@ -23,6 +23,7 @@ from inosync.commands.probe import (
     local_mirror,
     missing,
     names_us,
+    owners,
     parent,
     refused,
     rehearsal,
@@ -91,6 +92,26 @@ def test_it_reads_a_directory_whatever_its_name(tmp_path: Path, name: str) -> No
     directory.write_text("x")
     assert run()["there"] == "file"
     assert shlex.split(command)[:2] == ["sh", "-c"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "user", "said"),
+    [
+        (("-aH",), "1000 web", "-a asks for owners, which only root gives: all belongs to web"),
+        (
+            ("--chown=a:b",),
+            "1000 ",
+            "--chown asks for owners, which only root gives: all belongs to 1000 ",
+        ),
+        (("-aH",), "0 root", ""),
+        (("-aH",), "", ""),
+        ((), "1000 web", ""),
+    ],
+)
+def test_owners_that_only_root_gives(extra: tuple[str, ...], user: str, said: str) -> None:
+    found = owners(make_pair(None, "h:/m", extra=extra), {"user": user} if user else {})
+    assert [each.level for each in found] == ([WARNING] if said else [])
+    assert all(each.text.startswith(said) for each in found)
 
 
 def test_a_directory_whose_parent_is_missing(tmp_path: Path) -> None:
