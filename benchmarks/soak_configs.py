@@ -98,6 +98,7 @@ DRAWN: Mapping[str, Draw] = {
     "rparallel": _one_of(1, 2, 8),
     "rbigsize": _one_of(0, 0, 100, 5_000),
     "rbigdelay": _one_of(0, 0.5, 2),
+    "rwarm": _one_of(300, 300, 0, 0.3),
     "rsettle": _one_of({}, {}, {"*": 0.3}, {"slow *": 1, "*1": 0.2}, {"/tree/**": 0.5}),
     "emask": _one_of(
         ["IN_CLOSE_WRITE", "IN_CREATE", "IN_DELETE", "IN_MOVED_FROM", "IN_MOVED_TO", "IN_ATTRIB"]
@@ -107,6 +108,8 @@ DRAWN: Mapping[str, Draw] = {
     "on_failure": _hook,
     "on_recover": _hook,
     "hooktimeout": _one_of(1, 60),
+    "beat": _one_of(0, 1),
+    "on_beat": _hook,
     "metricsfile": _file("inosync.prom"),
     "htmlfile": _file("inosync.html"),
     "umask": _one_of(0o022, 0o077),
@@ -209,6 +212,8 @@ class Trial:
         dice = self.dice
         drawn = {name: draw(dice, self.folder) for name, draw in DRAWN.items()}
         chosen = set(dice.sample(sorted(drawn), dice.randint(3, len(drawn))))
+        if not chosen >= {"beat", "on_beat"}:  # neither goes without the other
+            chosen -= {"beat", "on_beat"}
         quick = {"edelay", "eopen", "emaxdelay", "rretry", "rbigdelay"}
         self.settings = {name: drawn[name] for name in drawn if name in chosen | quick}
         for target in self.targets:
