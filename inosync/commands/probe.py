@@ -236,11 +236,9 @@ def owners(pair: Pair, told: Mapping[str, str]) -> list[Finding]:
     option = asking_for_owners(pair.node.extra)
     if not option or number in ("", "0"):
         return []
-    text = (
-        f"{option} asks for owners, which only root gives: all belongs to {name or number} there; "
-    )
-    cure = " there; let root write there, or add --no-owner (docs/ownership.rst)"
-    return [Finding(WARNING, printable(text) + cure)]
+    text = f"{option} asks for owners, which only root gives: all belongs to {name or number}"
+    cure = "there; let root write there, or add --no-owner (docs/ownership.rst)"
+    return [Finding(WARNING, f"{printable(text)} {cure}")]
 
 
 def key(pair: Pair, told: Mapping[str, str], errors: bytes) -> list[Finding]:

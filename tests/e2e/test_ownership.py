@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,3 +94,10 @@ def test_what_the_page_says_is_so(ordinary: SshServer, source: Path, open_path: 
     assert owners == wanted
     kept = os.getxattr(mirrors / "fake" / "theirs", "user.rsync.%stat")
     assert kept.split()[-1] == f"{ORDINARY}:{ORDINARY}".encode()
+
+    # And they come back.
+    shell = ["rsync", "-a", "-M--fake-super", "-e", f"ssh -F {ordinary.config} -p {ordinary.port}"]
+    there = f"{NAME}@127.0.0.1:{mirrors / 'fake'}/"
+    subprocess.run([*shell, there, f"{open_path / 'back'}/"], check=True)
+    back = [(open_path / "back" / each).stat().st_uid for each in ("ours", "theirs")]
+    assert back == [0, ORDINARY]

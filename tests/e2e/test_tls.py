@@ -69,6 +69,8 @@ def test_a_daemon_mirrors_through_tls(
     told = run_inosync("-c", daemon.config_file, "--wait", "20", cwd=daemon.folder)
     assert told.returncode == 0, told.stdout + daemon.log()
     assert kept.is_dir()
+    told = run_inosync("-c", daemon.config_file, "--kept", cwd=daemon.folder)
+    assert (told.returncode, "file" in told.stdout) == (0, True), told.stdout + told.stderr
 
     # What was cut off is tried again.
     first.stop()
