@@ -22,7 +22,7 @@ from inosync.errors import Exit
 from inosync.rsync.options import values
 from inosync.rsync.program import ssh_command
 from inosync.service.service import become, run_environment
-from inosync.status import table
+from inosync.status import layout
 from inosync.text import printable
 
 #: Seconds that a relay has for each level of relays below it, beside what it is to wait.
@@ -158,4 +158,4 @@ def _table(status: Any) -> list[str]:
     """Return the lines of a status, and find out that all is in it."""
     for each in status.get("relays", ()):
         list(picture(each))
-    return list(table.plain(status))
+    return ask.painted(layout.picture(status), colours=False)

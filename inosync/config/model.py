@@ -13,6 +13,7 @@ from typing import Any
 from inosync.rsync.destination import Destination
 from inosync.rsync.filters import Filters, compile_filters
 from inosync.rsync.kept import KEPT
+from inosync.rsync.tls import Tls
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Node:
     what runs overwrite and delete, 0 not at all. ``rdelete`` is what is deleted there because the
     source does not have it: ``"all"``, ``"seen"`` to vanish, all at the ``"start"`` of a pass
     alone, or ``"never"`` anything. ``rrelay`` is the command that asks the daemon there, which
-    feeds others, or as a tuple one that is run here; ``""``: it is no relay.
+    feeds others, or as a tuple one that is run here; ``""``: it is no relay. ``rtls`` is what a
+    connection to an rsync daemon behind TLS has to prove.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Node:
     rkeep: float
     rdelete: str
     rrelay: str | tuple[str, ...] = field(compare=False)  # nothing that is sent depends on it
+    rtls: Tls
 
 
 @dataclass(frozen=True)
