@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 from support.daemon import Daemon, run_inosync, settings
 from support.places import wait_equal
 from support.trees import write
 from support.waiting import until
+
+from inosync.service.keeper import MARGIN
 
 #: A pass of some twelve seconds at so many KB/s.
 DIRECTORIES, SIZE, SPEED = 80, 50_000, 300
@@ -41,9 +44,10 @@ def test_a_change_overtakes_a_pass_and_a_killed_daemon_goes_on(
         write(source, f"d{number}/sub/file", "")
         (source / f"d{number}/sub/file").write_bytes(os.urandom(SIZE))
         os.utime(source / f"d{number}/sub/file", (10**9, 10**9 + number))
+    # What may have changed since a pass began is not left to what is left of it.
+    youngest = max(path.stat().st_ctime for path in source.rglob("*"))
+    until(lambda: time.time() > youngest + MARGIN, what="the source to be older than a pass")
     chosen = settings(source, str(mirror), rscope="changes", edelay=0.1, rspeed=SPEED)
-    # What stands ready takes the rest of such a pass along now and then: not looked into yet.
-    chosen["rwarm"] = 0.0
     seen: set[Path] = set()
 
     def arrived() -> set[Path]:
