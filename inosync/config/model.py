@@ -50,7 +50,8 @@ class Node:
     ``restricted`` says that the key gets no further than into one directory (rrsync), from whose
     top all paths count. ``rwarm`` is how long after a run the next one stands
     ready, in seconds, 0 never; None: the usual time. ``rkeep`` is for how many days the node keeps
-    what runs overwrite and delete, 0 not at all.
+    what runs overwrite and delete, 0 not at all. ``rstreams`` is how many slices of a pass may be
+    made at once.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Node:
     restricted: bool
     rwarm: float | None
     rkeep: float
+    rstreams: int
 
 
 @dataclass(frozen=True)

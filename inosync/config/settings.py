@@ -103,7 +103,7 @@ _PLACES = (
         "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, or "
         "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
         "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, "
-        "``restricted`` or ``rkeep`` for itself alone",
+        "``restricted``, ``rkeep`` or ``rstreams`` for itself alone",
         otherwise="required",
         example="""\
 rnodes = [
@@ -222,6 +222,11 @@ _RUNS = (
     Setting("restricted", False, "", flag,
         "whether the key that ssh uses is restricted to one directory there by rrsync, from whose "
         "top all paths count then: ``host:/`` is that directory (``docs/rrsync.rst``)",
+        per_node=True),
+    Setting("rstreams", 1, "", whole(1, 64, "", 4),
+        "how many slices of a full pass to one node are made at once, as far as ``rparallel`` "
+        "allows and nobody else waits for it: for many small files over a long line. With ssh each "
+        "has a connection of its own; they share ``rspeed``. Only with ``rscope = \"changes\"``",
         per_node=True),
     Setting("rparallel", 8, "", whole(1, 10_000, "", 8),
         "how many runs are at work at once, over all sources and nodes"),

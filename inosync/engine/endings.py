@@ -95,6 +95,8 @@ class Endings:
         fine = judgement.verdict is Verdict.OK
         repeat = fine and flight is not None and _to_repeat(mirror, outcome, flight)
         slicing = mirror.work.slicing and outcome.listed
+        if mirror.passing is not None and slicing and (repeat or not well):
+            mirror.passing = mirror.passing.without(outcome.made)
         if repeat and slicing and mirror.passing is not None:
             mirror.passing = mirror.passing.repeat()
         lane = lanes.beside(mirror)

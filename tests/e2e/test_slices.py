@@ -47,7 +47,8 @@ def test_a_change_overtakes_a_pass_and_a_killed_daemon_goes_on(
     # What may have changed since a pass began is not left to what is left of it.
     youngest = max(path.stat().st_ctime for path in source.rglob("*"))
     until(lambda: time.time() > youngest + MARGIN, what="the source to be older than a pass")
-    chosen = settings(source, str(mirror), rscope="changes", edelay=0.1, rspeed=SPEED)
+    node = {"node": str(mirror), "rspeed": SPEED, "rstreams": 2}
+    chosen = settings(source, node, rscope="changes", edelay=0.1)
     seen: set[Path] = set()
 
     def arrived() -> set[Path]:
@@ -90,7 +91,7 @@ def test_a_change_overtakes_a_pass_and_a_killed_daemon_goes_on(
         # Killed in it, and it goes on once more.
         assert rest(state)
         write(source, "d1/killed", "x")
-        daemon.configure({**chosen, "rspeed": 0})
+        daemon.configure({**chosen, "rnodes": [{**node, "rspeed": 0}]})
         daemon.start()
         asked = run_inosync("-c", daemon.config_file, "--wait", "30", cwd=daemon.folder)
         assert asked.returncode == 0, asked.stderr

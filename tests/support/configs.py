@@ -34,6 +34,7 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "rwarm": None,
         "restricted": False,
         "rkeep": 0.0,
+        "rstreams": 1,
     }
     return Node(**{**values, **settings})
 
