@@ -30,10 +30,9 @@ from inosync.planning.scan import Question
 from inosync.planning.slices import Course
 from inosync.service.loop import Loop
 from inosync.service.sources import Sources
-from inosync.service.targets import lies_at
+from inosync.service.targets import Targets, lies_at
 from inosync.system.state import StateFile, boot, sum_of
 from inosync.text import printable
-from inosync.watch.target import at_home, target
 
 log = logging.getLogger("inosync")
 
@@ -66,6 +65,7 @@ class Keeper:
     sources: Sources
     loop: Loop
     file: StateFile
+    targets: Targets
     _known: dict[str, Known] = field(default_factory=dict)  # by the names of mirrors
     _marks: dict[Mirror, _Mark] = field(default_factory=dict)
     _noted: dict[Mirror, int] = field(default_factory=dict)  # the number of the mark before
@@ -236,7 +236,7 @@ class Keeper:
             inode=place.inode,
             home=place.home,
             highest=max(mark.highest, before.highest if before else 0),
-            made_by=mark.made_by + _lying(mirror),
+            made_by=mark.made_by + self._lying(mirror),
             boot=self._boot,
         )
 
@@ -270,7 +270,15 @@ class Keeper:
             self._known.pop(mirror.name, None)
 
     def _made_now(self, mirror: Mirror) -> str:
-        return _made_by(mirror, self.engine.config) + _lying(mirror)
+        return _made_by(mirror, self.engine.config) + self._lying(mirror)
+
+    def _lying(self, mirror: Mirror) -> str:
+        """Return what tells the directory of a mirror on this machine from others; "" elsewhere."""
+        path = lies_at(mirror)
+        if not path:
+            return ""
+        found = self.targets.lying(path)
+        return f" {sum_of(repr((found.place, found.inode, found.home)))}"
 
     def _write(self) -> None:
         names = {mirror.name for mirror in self._kept()}
@@ -302,12 +310,3 @@ def _made_by(mirror: Mirror, config: Config) -> str:
     pair = mirror.pair
     said = (pair.source.argument, pair.source.excludes, pair.destination.text, pair.node.extra)
     return sum_of(repr((said, config.emask)))
-
-
-def _lying(mirror: Mirror) -> str:
-    """Return what tells the directory of a mirror on this machine from others; "" elsewhere."""
-    path = lies_at(mirror)
-    if not path:
-        return ""
-    found = at_home(path, target(path))
-    return f" {sum_of(repr((found.place, found.inode, found.home)))}"

@@ -19,6 +19,7 @@ from inosync.planning.slices import Slice, course_of
 from inosync.service.keeper import MARGIN, Keeper
 from inosync.service.loop import Loop
 from inosync.service.sources import Sources
+from inosync.service.targets import Targets
 from inosync.system.state import StateFile
 
 
@@ -32,9 +33,9 @@ class Scene:
         self.engine = Engine(self.config, lambda: 0.0)
         self.loop = Loop()
         self.sources = Sources(self.engine, self.config, self.loop)
-        self.keeper = Keeper(
-            self.engine, self.sources, self.loop, StateFile(str(folder.parent / "state"))
-        )
+        targets = Targets(self.engine, self.loop)
+        state = StateFile(str(folder.parent / "state"))
+        self.keeper = Keeper(self.engine, self.sources, self.loop, state, targets)
         self.sources.recall = self.keeper.recall
         self.sources.open()
         while not self.engine.sources[source.path].watched:
