@@ -38,8 +38,9 @@ class Pass:
     The ``pieces`` are at work, the ``course`` is what comes after it. The pieces to make ``again``
     come last: they have failed, or have left something out. While it ``rests`` none is made.
     So many directories had been done ``before`` it, by another daemon. ``turn``: the next slice
-    goes before whatever has changed. It has run for so many ``seconds`` and has ``moved`` so much.
-    What demanded a pass when this one had begun is ``after`` it.
+    goes before whatever has changed. It has run for so many ``seconds``, the ``shortest`` of its
+    slices for so many, and has ``moved`` so much. What demanded a pass when this one had begun is
+    ``after`` it.
     """
 
     batch: Batch
@@ -53,6 +54,7 @@ class Pass:
     rests: bool = False
     turn: bool = False
     seconds: float = 0.0
+    shortest: float | None = None
     moved: Transferred = NOTHING
     after: Pass | None = None
 
@@ -152,12 +154,13 @@ class Pass:
         budget = self.budget
         if self.pieces:
             weight = max(piece.amount.weight for piece in self.pieces)
-            budget = _budget(budget, weight, seconds)
+            budget = _budget(budget, weight, seconds, self.shortest or 0.0)
         return replace(
             self,
             pieces=(),
             budget=budget,
             seconds=self.seconds + seconds,
+            shortest=seconds if self.shortest is None else min(seconds, self.shortest),
             moved=self.moved + moved,
         )
 
@@ -216,9 +219,13 @@ def uncut(pair: Pair, config: Config) -> str:
     return ""
 
 
-def _budget(budget: int, weight: int, seconds: float) -> int:
-    """Return what the next slice is to weigh, after one of that weight took so many seconds."""
-    wanted = int(weight * LENGTH / max(seconds, 0.001))
+def _budget(budget: int, weight: int, seconds: float, shortest: float) -> int:
+    """Return what the next slice is to weigh, after one of that weight took so many seconds.
+
+    The `shortest` before it says what any takes, whatever it weighs: over a long line most of it.
+    """
+    idle = min(shortest, LENGTH / 2)
+    wanted = int(weight * (LENGTH - idle) / max(seconds - idle, 0.001))
     if seconds < LENGTH:
         # A short one was mostly the starting of rsync: that says nothing of a longer one.
         wanted = max(wanted, budget)

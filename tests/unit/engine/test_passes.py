@@ -67,6 +67,21 @@ def test_a_slice_is_to_take_a_second(weight: int, seconds: float, budget: int) -
     assert passing.budget == budget
 
 
+def test_what_a_slice_takes_whatever_it_weighs_does_not_count() -> None:
+    passing = at_work(weight=10).landed(0.4, Transferred())  # most of it round trips
+    assert passing is not None
+    heavier = passing.cut(prepared(piece(weight=100), MORE)).landed(0.5, Transferred())
+    assert heavier is not None
+    assert (heavier.budget, heavier.shortest) == (FIRST, 0.4)
+    passing = replace(passing, budget=300).cut(prepared(piece(weight=300), MORE))
+    heavier = passing.landed(0.6, Transferred())
+    assert heavier is not None
+    assert heavier.budget == 900
+    slow = replace(passing, shortest=9.0).landed(10.0, Transferred())
+    assert slow is not None
+    assert slow.budget == 75
+
+
 @pytest.mark.parametrize(("budget", "seconds", "then"), [(MOST, 0.1, MOST), (LEAST, 9.0, LEAST)])
 def test_slices_have_bounds(budget: int, seconds: float, then: int) -> None:
     passing = replace(at_work(weight=budget), budget=budget).landed(seconds, Transferred())
