@@ -168,7 +168,7 @@ class Runs:
     ) -> None:
         """Start the process for what was prepared."""
         if what.names == ():  # of slices that are made at once, one has nothing to carry
-            self._ended(mirror, Outcome(0, listed=what.listed), group, number, now)
+            self._tell(mirror, Outcome(0, listed=what.listed), group, number, now)
             return
         fault: OSError | None = None
         ready = self.warm.take(mirror, what, now)
@@ -184,7 +184,7 @@ class Runs:
             status, reason = not_started(what.argv, fault)
             outcome = Outcome(status, evidence=(reason,), command=shown, unstarted=True)
             self.ended(mirror, outcome, ())
-            self._ended(mirror, outcome, group, number, now)
+            self._tell(mirror, outcome, group, number, now)
             return
         compares = what.kind is RunKind.COMPARISON
         apart = self.engine.apart(mirror, lost=sight.spare) if compares else NOTHING
@@ -192,7 +192,7 @@ class Runs:
             child, mirror, shown, what, wall, ready is not None, sight.spare, apart, group, number
         )
 
-    def _ended(
+    def _tell(
         self, mirror: Mirror, outcome: Outcome, group: _Group | None, number: int, now: float
     ) -> None:
         """Tell the engine how a run has ended; of slices that are made at once, with the last."""
@@ -249,7 +249,7 @@ class Runs:
             )
             self.ended(run.mirror, outcome, run.child.lines())
             run.child.close()
-            self._ended(run.mirror, outcome, run.group, run.number, now)
+            self._tell(run.mirror, outcome, run.group, run.number, now)
             if CROWDED in errors and not run.warm:
                 self.warm.crowded(run.mirror, now)
             self._warm_up(run, status, now)

@@ -217,6 +217,17 @@ def test_slices_that_are_made_at_once_are_one_run() -> None:
     assert (mirror.state, mirror.done) == (State.IDLE, mirror.offered)
 
 
+def test_of_slices_that_were_told_to_end_none_is_sure() -> None:
+    engine, mirror = streaming(2)
+    ordered(engine)
+    engine.prepared(mirror, several(b"a", b"b"), NOW)
+    engine.interrupt(engine.config.sources[0], "is another one", NOW)
+    engine.exited(mirror, together({0: WELL, 1: Outcome(20, listed=True)}), NOW)
+    assert mirror.passing is not None
+    # As if it had never begun.
+    assert (mirror.passing.course, mirror.passing.again) == (Course(), ())
+
+
 def test_what_changes_does_not_wait_for_a_slice_that_failed_in_part() -> None:
     engine, mirror = filling()
     ordered(engine)
@@ -511,7 +522,7 @@ def test_other_rules_have_a_pass_begin_anew() -> None:
     pair = replace(pair, node=replace(pair.node, extra=("-z",)))
     engine.configure(replace(engine.config, pairs=(pair,)), NOW)
     assert mirror.passing is not None
-    assert (mirror.passing.course, mirror.passing.again) == (Course(sizes=True), ())
+    assert (mirror.passing.course, mirror.passing.again) == (Course(), ())
     assert len(mirror.passing.batches) == 1
 
 
