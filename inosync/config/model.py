@@ -13,6 +13,7 @@ from typing import Any
 from inosync.rsync.destination import Destination
 from inosync.rsync.filters import Filters, compile_filters
 from inosync.rsync.kept import KEPT
+from inosync.rsync.tls import Tls
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Node:
     top all paths count. ``rwarm`` is how long after a run the next one stands
     ready, in seconds, 0 never; None: the usual time. ``rkeep`` is for how many days the node keeps
     what runs overwrite and delete, 0 not at all. ``rstreams`` is how many slices of a pass may be
-    made at once.
+    made at once. ``rtls`` is what a connection to an rsync daemon behind TLS has to prove.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Node:
     rwarm: float | None
     rkeep: float
     rstreams: int
+    rtls: Tls
 
 
 @dataclass(frozen=True)
