@@ -151,16 +151,17 @@ class Pass:
         """Return the pass when its pieces are on the node; the next one, or None: it is over."""
         if self.last:
             return self.after
-        budget = self.budget
+        budget, shortest = self.budget, self.shortest
         if self.pieces:
             weight = max(piece.amount.weight for piece in self.pieces)
-            budget = _budget(budget, weight, seconds, self.shortest or 0.0)
+            budget = _budget(budget, weight, seconds, shortest or 0.0)
+            shortest = seconds if shortest is None else min(seconds, shortest)
         return replace(
             self,
             pieces=(),
             budget=budget,
             seconds=self.seconds + seconds,
-            shortest=seconds if self.shortest is None else min(seconds, self.shortest),
+            shortest=shortest,
             moved=self.moved + moved,
         )
 

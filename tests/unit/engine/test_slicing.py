@@ -522,7 +522,7 @@ def test_other_rules_have_a_pass_begin_anew() -> None:
     pair = replace(pair, node=replace(pair.node, extra=("-z",)))
     engine.configure(replace(engine.config, pairs=(pair,)), NOW)
     assert mirror.passing is not None
-    assert (mirror.passing.course, mirror.passing.again) == (Course(), ())
+    assert (mirror.passing.course, mirror.passing.again) == (Course(sizes=True), ())
     assert len(mirror.passing.batches) == 1
 
 
