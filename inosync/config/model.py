@@ -55,8 +55,9 @@ class Node:
     what runs overwrite and delete, 0 not at all. ``rdelete`` is what is deleted there because the
     source does not have it: ``"all"``, ``"seen"`` to vanish, all at the ``"start"`` of a pass
     alone, or ``"never"`` anything. ``rrelay`` is the command that asks the daemon there, which
-    feeds others, or as a tuple one that is run here; ``""``: it is no relay. ``rtls`` is what a
-    connection to an rsync daemon behind TLS has to prove.
+    feeds others, or as a tuple one that is run here; ``""``: it is no relay. ``rstreams`` is how
+    many slices of a pass may be made at once. ``rtls`` is what a connection to an rsync daemon
+    behind TLS has to prove.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Node:
     rkeep: float
     rdelete: str
     rrelay: str | tuple[str, ...] = field(compare=False)  # nothing that is sent depends on it
+    rstreams: int
     rtls: Tls
 
 

@@ -115,7 +115,7 @@ _PLACES = (
         "``rsyncs://host:port/module/path`` (through TLS), or ``ssh://user@host:port/path``. A "
         "node may also be a dict ``{\"node\": location, setting: value}`` with ``rspeed``, "
         "``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, ``restricted``, ``rrelay``, "
-        "``rtls``, ``rdelete`` or ``rkeep`` for itself alone",
+        "``rtls``, ``rdelete``, ``rkeep`` or ``rstreams`` for itself alone",
         per_source=True, otherwise="required",
         example="""\
 rnodes = [
@@ -251,6 +251,11 @@ _RUNS = (
         "or with another command: ``\"inosync -c /etc/other.py\"``. A list is a command "
         "that is run here instead, for a node without ssh or with a key that may only send: "
         "``[\"ssh\", \"-i\", \"/etc/key\", \"host\", \"inosync\"]`` (``docs/nodes.rst``)",
+        per_node=True),
+    Setting("rstreams", 1, "", whole(1, 64, "", 4),
+        "how many slices of a full pass to one node are made at once, as far as ``rparallel`` "
+        "allows and nobody else waits for it: for many small files over a long line. With ssh each "
+        "has a connection of its own; they share ``rspeed``. Only with ``rscope = \"changes\"``",
         per_node=True),
     Setting("rtls", {}, "", tls,
         "what a connection to a ``rsyncs://`` node has to prove, a dict: ``\"ca\"`` is the file "

@@ -95,6 +95,10 @@ class Endings:
         fine = judgement.verdict is Verdict.OK
         repeat = fine and flight is not None and _to_repeat(mirror, outcome, flight)
         slicing = mirror.work.slicing and outcome.listed
+        # Of those that were told to end none is sure: what they read may have been wrong.
+        told = mirror.state is State.STOPPING
+        if mirror.passing is not None and slicing and not told and (repeat or not fine):
+            mirror.passing = mirror.passing.without(outcome.made)
         if repeat and slicing and mirror.passing is not None:
             mirror.passing = mirror.passing.repeat()
         lane = lanes.beside(mirror)

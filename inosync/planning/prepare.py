@@ -21,7 +21,7 @@ from inosync.planning.file_list import LONGEST_ENTRY, TOO_LONG, Plan, longest_li
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, holds, steps
-from inosync.planning.slices import Course, cut, small
+from inosync.planning.slices import Course, Slice, cut_beside, small
 from inosync.planning.steps import Clear, Relink, Renew, Step
 from inosync.planning.suspects import FILES, candidates, take
 from inosync.planning.vanished import MOST, Vanished, vanished
@@ -112,18 +112,47 @@ def sliceable(sight: Sight) -> bool:
 def _prepare_slice(
     order: Order, course: Course, sight: Sight, config: Config, program: Program
 ) -> Prepared:
-    """Return the next slice. What has vanished on the way to it raises an event of its own."""
-    piece, rest = order.piece, course
+    """Return the next slice, with those that are made beside it.
+
+    What has vanished on the way to it raises an event of its own.
+    """
     if small(course, order.budget, view=sight.view, filters=sight.filters):
         return _prepare_run(order, sight, config, program, hide=order.stale)
-    if piece is None:
-        piece, rest = cut(course, order.budget, view=sight.view, filters=sight.filters)
+    pieces: tuple[Slice, ...]
+    if order.piece is not None:
+        pieces, rest = (order.piece,), course
+    else:
+        pieces, rest = cut_beside(
+            course, order.budget, order.streams, view=sight.view, filters=sight.filters
+        )
+    order = _sharing(order, len(pieces))
+    first, *beside = (
+        _prepare_piece(order, piece, sight, config, program if not number else program.apart)
+        for number, piece in enumerate(pieces)
+    )
+    if full := next((part.widened for part in (first, *beside) if part.widened), ""):
+        whole = _prepare_run(order, sight, config, program, hide=order.stale)
+        return dataclasses.replace(whole, widened=full)
+    doubts = order.batch.doubts if rest.over and not order.contents else NO_DOUBTS
+    return dataclasses.replace(first, doubts=doubts, course=rest, beside=tuple(beside))
+
+
+def _sharing(order: Order, count: int) -> Order:
+    """Return the order of which so many runs are made at once: they share its speed."""
+    node = order.pair.node
+    if count == 1 or not node.rspeed:
+        return order
+    node = dataclasses.replace(node, rspeed=max(1, node.rspeed // count))
+    return dataclasses.replace(order, pair=dataclasses.replace(order.pair, node=node))
+
+
+def _prepare_piece(
+    order: Order, piece: Slice, sight: Sight, config: Config, program: Program
+) -> Prepared:
+    """Return the run of one slice; it is ``widened`` if there can be none."""
     trees = tuple(path for path in piece.trees if is_real(path, sight.view))
     found = _plan(piece.changes, sight, hide=order.stale)
     full = TOO_LONG if any(len(path) > LONGEST_ENTRY - _SPARE for path in trees) else found.full
-    if full:
-        whole = _prepare_run(order, sight, config, program, hide=order.stale)
-        return dataclasses.replace(whole, widened=full)
     names = None if trees else found.entries
     hide = order.stale
     run = _run(order, sight, RunKind.SLICE, listed=not trees, trees=trees, hide=hide)
@@ -132,10 +161,9 @@ def _prepare_slice(
         tuple(command(run, config, program)),
         names=names,
         left=order.left_out | _left(order, sight),
-        doubts=order.batch.doubts if rest.over and not order.contents else NO_DOUBTS,
+        widened=full,
         moment=sight.moment,
         piece=piece,
-        course=rest,
     )
 
 

@@ -181,10 +181,10 @@ class Daemon:
         # While pretending, a daemon that runs beside may write the same files.
         if not self.runs.pretend and not alone:
             self._publisher = Publisher(self, self.config)
-            self._targets = Targets(self.engine, self.loop)
+            self._targets = targets = Targets(self.engine, self.loop)
             self._pruning = Pruning(self.engine, self.runs, self.loop)
             if self.state is not None:
-                self._keeper = Keeper(self.engine, self.sources, self.loop, self.state)
+                self._keeper = Keeper(self.engine, self.sources, self.loop, self.state, targets)
                 self.sources.recall = self._keeper.recall
 
     def parts(self) -> list[Part]:

@@ -38,6 +38,7 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "rkeep": 0.0,
         "rdelete": "all",
         "rrelay": "",
+        "rstreams": 1,
         "rtls": Tls(),
     }
     return Node(**{**values, **settings})

@@ -16,7 +16,7 @@ from inosync.changes.doubts import LOST, NO_DOUBTS, Doubts
 from inosync.config.model import Source
 from inosync.planning.order import Moment, Order, Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
-from inosync.planning.slices import Course, Slice
+from inosync.planning.slices import Course, Slice, course_of
 from inosync.planning.steps import Clear, Pave, Relink, Renew
 from inosync.rsync.filters import compile_filters
 from inosync.rsync.program import Program
@@ -125,6 +125,28 @@ def test_a_pass_in_slices() -> None:
     assert second.argv == ("/usr/bin/rsync", "-ltrp", "--delete", *BASE, *words, "/mirror")
     assert second.piece is not None
     assert second.piece.trees == (b"b",)
+
+
+def test_slices_that_are_made_at_once_share_the_speed_and_no_connection() -> None:
+    course = course_of(
+        [("tree", b"a"), ("tree", b"b")], sizes=False, weight=9, directories=1, files=0
+    )
+    pair = make_pair(None, "host:/mirror", rscope="changes", rspeed=500, rstreams=2)
+    order = Order(pair, RunKind.SLICE, full_pass("start-up", NOW, lost=True), course=course)
+    order = dataclasses.replace(order, budget=3, streams=2)
+    program = Program((3, 2, 7), control="/run/x")
+    what = prepare(order, sight(), make_config([pair]), program)
+    (other,) = what.beside
+    assert [piece.trees for piece in what.pieces] == [(b"a",), (b"b",)]
+    assert (what.course is not None and what.course.over, other.course) == (True, None)
+    assert (what.doubts, other.doubts) == (LOST, NO_DOUBTS)
+    assert "--bwlimit=250" in what.argv
+    assert "--bwlimit=250" in other.argv
+    assert any("ControlPath=/run/x/%C" in word for word in what.argv)
+    assert any(word.endswith("ControlPath=none") for word in other.argv)
+    alone = prepare(dataclasses.replace(order, streams=1), sight(), make_config([pair]), program)
+    assert alone.beside == ()
+    assert "--bwlimit=500" in alone.argv
 
 
 def test_a_slice_that_is_made_again() -> None:
