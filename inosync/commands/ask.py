@@ -43,13 +43,16 @@ _CLEAR, _HIDE, _SHOW = "\x1b[H\x1b[2J", "\x1b[?25l", "\x1b[?25h"
 
 
 def status(where: Where, *, as_json: bool) -> int:
-    """Print the state of everything; return NOT_IN_SYNC unless all mirrors have everything."""
+    """Print the state of everything; return NOT_IN_SYNC unless all mirrors have everything.
+
+    On standby there is nothing that they should have from here.
+    """
     now = _status(where)
     if as_json:
         print(json.dumps(now, indent=2))
     else:
         print("\n".join(_picture(now, colours=sys.stdout.isatty())))
-    return Exit.OK if now["synced"] else Exit.NOT_IN_SYNC
+    return Exit.OK if now["synced"] or now["standby"] else Exit.NOT_IN_SYNC
 
 
 def top(where: Where) -> int:
@@ -79,6 +82,8 @@ def wait(where: Where, *, seconds: float, node: str, impatient: bool = False) ->
     )
     if answer["synced"]:
         return Exit.OK
+    if why := answer.get("standby"):
+        _complain(f"the daemon is on standby: {why}")
     for line in answer["lagging"]:
         after = answer["seconds"] if impatient else seconds
         _complain(f"not in sync after {after:g} s: {line}")
@@ -249,11 +254,14 @@ def _rich(now: Snapshot, size: os.terminal_size | None) -> list[str]:
         console.print(text, soft_wrap=size is not None)
 
     with console.capture() as captured:
-        show((table.summary(now), "bold green" if now["synced"] else "bold red"))
+        mood = "cyan" if now["standby"] else "red"
+        show((table.summary(now), f"bold {'green' if now['synced'] else mood}"))
         show((table.heading(now), "dim"))
         for section in table.sections(now):
             console.print()
             show((section.title, "bold red" if section.held else "bold"))
+            if not section.rows:
+                continue
             header, *cells = table.aligned(section)
             show(("    " + "  ".join(header).rstrip(), "dim"))
             for row, (node, state, *more) in zip(section.rows, cells, strict=True):

@@ -197,6 +197,8 @@ def _check_together(reading: Reading, sources: Sequence[Source]) -> None:
     if reading.values.get("rbigsize") and reading.values.get("rparallel") == 1:
         what = "leaves no room beside a big file (rbigsize); write 2 or more"
         reading.refuse("rparallel", 1, what)
+    if reading.values.get("wactive"):
+        _check_active(reading, sources)
     logfile = reading.values.get("logfile")
     if logfile and (source := source_holding(sources, logfile)):
         reading.refuse(
@@ -205,6 +207,21 @@ def _check_together(reading: Reading, sources: Sequence[Source]) -> None:
             f"lies in the source {printable(source.path)}, so that each run would start the next; "
             "write a place outside, or exclude it",
         )
+
+
+def _check_active(reading: Reading, sources: Sequence[Source]) -> None:
+    """Check a config that another host has, too."""
+    active = reading.values["wactive"]
+    if active.startswith("/") and (source := source_holding(sources, active)):
+        reading.refuse(
+            "wactive",
+            active,
+            f"lies in the source {printable(source.path)}, so that the mirrors would have it, too; "
+            "write a place outside, such as /run/inosync-active",
+        )
+    if reading.values.get("init") is False:
+        what = "leaves on the mirrors what the other host has not sent (wactive); write True"
+        reading.refuse("init", False, what)
 
 
 def _check_published(reading: Reading, sources: Sequence[Source], pairs: Sequence[Pair]) -> None:

@@ -101,6 +101,7 @@ class Config:
     rpoll: float | str
     rmaxdelete: int
     wmarker: str
+    wactive: str
     allow_empty: bool
     rbigsize: int
     rbigdelay: float

@@ -14,6 +14,7 @@ from typing import Any
 from inosync.config.value_lists import event_mask, excludes, extra, paths, seconds_by_pattern, some
 from inosync.config.values import (
     YEAR,
+    active,
     arguments,
     beginning,
     days,
@@ -183,6 +184,10 @@ _GUARDS = (
     Setting("wmarker", "", "", optional(path_inside),
         "file that must exist in every source, such as ``\".mounted\"``, as a proof that its file "
         "system is mounted; without it the source is held"),
+    Setting("wactive", "", "", optional(active),
+        "what makes this host the active one of a pair that fails over: the path of a file, such "
+        'as ``"/run/inosync-active"``, or an address of this host, such as ``"192.0.2.10"``; '
+        "without it the daemon is on standby and sends nothing (``docs/failover.rst``)"),
     Setting("allow_empty", False, "", flag,
         "mirror a source even if it is empty at the start; ``False``: wait until something is in "
         "it"),

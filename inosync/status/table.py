@@ -77,6 +77,8 @@ def sections(status: Snapshot) -> list[Section]:
 
 def summary(status: Snapshot) -> str:
     """Return one line that says whether all is well, as monitoring programs show it."""
+    if status["standby"]:
+        return f"on standby: {status['standby']}"
     behind = [mirror for mirror in status["mirrors"] if mirror["lag"] is not None]
     held = [source for source in status["sources"] if source["state"] == "held"]
     count = len(status["mirrors"])
@@ -97,6 +99,8 @@ def plain(status: Snapshot) -> Iterator[str]:
     for section in sections(status):
         yield ""
         yield section.title
+        if not section.rows:
+            continue
         header, *cells = aligned(section)
         yield "    " + "  ".join(header).rstrip()
         for row, padded in zip(section.rows, cells, strict=True):

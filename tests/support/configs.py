@@ -62,6 +62,7 @@ def make_config(pairs: Sequence[Pair] = (), **settings: Any) -> Config:
         "emaxdelay": 10.0,
         "eopen": 60.0,
         "init": True,
+        "wactive": "",
         "rfull": 0.0,
         "rverify": 0.0,
         "rpoll": 0.0,
