@@ -72,6 +72,7 @@ def _run(options: argparse.Namespace) -> int:
         pretend=options.pretend,
         verbose=options.verbose,
         as_json=options.log == "json",
+        insecure=options.insecure_config,
     )
 
 

@@ -102,6 +102,7 @@ class Config:
     rmaxdelete: int
     wmarker: str
     wactive: str
+    rrefresh: float
     allow_empty: bool
     rbigsize: int
     rbigdelay: float

@@ -119,6 +119,10 @@ rnodes = [
     # a node with settings of its own
     {"node": "f.mirror.com:" + rpath, "rspeed": 500, "extra": "--compress"},
 ]"""),
+    Setting("rrefresh", 0, "seconds", seconds,
+        "time after which this script is run again for the list of ``rnodes``, which it may have "
+        "from a file or from DNS; 0: never. New nodes get a full pass, and those that are gone "
+        "are dropped after two equal answers (``docs/nodes.rst``)"),
     Setting("rexcludes", [], "", excludes,
         'rsync exclude patterns, in order: the first that matches decides, and ``"+ pattern"`` '
         "includes. What is excluded is not watched either. Rules as for ``--filter`` are taken as "

@@ -31,6 +31,7 @@ from inosync.service.mandate import Mandate
 from inosync.service.polls import Polls
 from inosync.service.pruning import Pruning
 from inosync.service.publisher import Publisher
+from inosync.service.refresh import Refresh, Script
 from inosync.service.remedies import Remedies
 from inosync.service.requests import Requests
 from inosync.service.runs import Runs
@@ -200,6 +201,7 @@ class Daemon:
     hooks: Hooks
     load: Callable[[], tuple[Config, Program]]
     mandate: Mandate
+    script: Script | None = None
     began: float | None = None
     control: Server | None = None
     onlooker: Onlooker | None = None  # with one, nothing is mirrored but full passes
@@ -209,6 +211,7 @@ class Daemon:
     _keeper: Keeper | None = None
     _targets: Targets | None = None
     _pruning: Pruning | None = None
+    _refresh: Refresh | None = None
 
     def __post_init__(self) -> None:
         self._loaded = self.loop.clock()
@@ -227,6 +230,8 @@ class Daemon:
             self._publisher = Publisher(self, self.config)
             self._targets = Targets(self.engine, self.loop)
             self._pruning = Pruning(self.engine, self.runs, self.loop)
+            if self.script is not None:
+                self._refresh = Refresh(self.script, lambda: self.engine.config, self._take)
             if self.state is not None:
                 self._keeper = Keeper(self.engine, self.sources, self.loop, self.state)
                 self.sources.recall = self._keeper.recall
@@ -254,7 +259,8 @@ class Daemon:
             parts.append(_Looking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:
             parts.append(self._publisher)
-        parts += [part for part in (self._keeper, self._pruning) if part is not None]
+        more = (self._keeper, self._pruning, self._refresh)
+        parts += [part for part in more if part is not None]
         return parts
 
     def run(self) -> bool:
@@ -284,6 +290,8 @@ class Daemon:
                 self._requests.end()
             if self._pruning is not None:
                 self._pruning.kill()
+            if self._refresh is not None:
+                self._refresh.kill()
             self.remedies.close()
             self.sources.close()
             if self._targets is not None:
@@ -313,6 +321,8 @@ class Daemon:
                 self.hooks.reap(now)
                 if self._pruning is not None:
                     self._pruning.reap(now)
+                if self._refresh is not None and not self.engine.stopping:
+                    self._refresh.reap(now)
             elif signal is Signal.SIGHUP and self.onlooker is None:
                 log.info("SIGHUP: reading the config again")
                 self.reload(now)
@@ -387,6 +397,15 @@ class Daemon:
             self._targets.accept(node)
         return len(self.engine.release("asked for", now, node=node))
 
+    def _take(self, config: Config, now: float) -> None:
+        """Go by another config from now on."""
+        self.runs.configure(config, self.runs.program, now)
+        self.hooks.config = config
+        self.engine.configure(config, now)
+        if self._publisher is not None:
+            self._publisher.configure(config, now)
+        self.sources.configure(config)
+
     def reload(self, now: float) -> tuple[str, ...]:
         """Take the config anew; keep the old one when the new one is wrong; return what is."""
         self.supervisor.tell(RELOADING="1", MONOTONIC_USEC=str(int(self.loop.clock() * 1e6)))
@@ -399,12 +418,8 @@ class Daemon:
                 log.error("%s", problem)
             log.error("reload: the config is wrong, the old one stays in force")
         else:
-            self.runs.configure(config, program, now)
-            self.hooks.config = config
-            self.engine.configure(config, now)
-            if self._publisher is not None:
-                self._publisher.configure(config, now)
-            self.sources.configure(config)
+            self.runs.program = program
+            self._take(config, now)
             self._loaded = now
             self.mandate.configure(config.wactive)
             log.info("reload: config loaded again")

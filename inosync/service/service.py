@@ -34,6 +34,7 @@ from inosync.service.exposure import losing_races
 from inosync.service.hooks import Hooks
 from inosync.service.mandate import Mandate, missing
 from inosync.service.preflight import preflight, read_only
+from inosync.service.refresh import Script
 from inosync.service.runs import Runs
 from inosync.service.standby import Standby
 from inosync.system import log
@@ -70,11 +71,12 @@ def run(
     pretend: bool,
     verbose: bool,
     as_json: bool = False,
+    insecure: bool = False,
     once: Onlooker | None = None,
 ) -> int:
     """Run the daemon until it is told to stop; return its exit status.
 
-    ``as_json``: what it logs to standard error is JSON.
+    ``as_json``: what it logs to standard error is JSON. ``insecure``: others may write the config.
     ``load`` reads the config and is called again on SIGHUP. With ``once`` it ends by itself after
     one pass of each mirror, and is silent but for what that says. Raise ConfigError,
     AlreadyRunningError or StandbyError, with nothing started and nothing detached.
@@ -137,6 +139,7 @@ def run(
                 control=control,
                 server=server,
                 pretend=pretend,
+                insecure=insecure,
                 once=once,
             )
         except Exception:
@@ -155,6 +158,7 @@ def _serve(
     control: str,
     server: Server | None,
     pretend: bool,
+    insecure: bool,
     once: Onlooker | None,
 ) -> int:
     if once:
@@ -231,6 +235,7 @@ def _serve(
                 hooks=hooks,
                 load=reload,
                 mandate=mandate,
+                script=Script(str(directory), environment, insecure) if config.file else None,
                 began=began,
                 control=server,
                 onlooker=once,

@@ -63,6 +63,7 @@ def make_config(pairs: Sequence[Pair] = (), **settings: Any) -> Config:
         "eopen": 60.0,
         "init": True,
         "wactive": "",
+        "rrefresh": 0.0,
         "rfull": 0.0,
         "rverify": 0.0,
         "rpoll": 0.0,
