@@ -108,6 +108,12 @@ def frozen(pair: Pair, active: Host) -> Callable[[], None]:
     return active.thaw
 
 
+def unplugged(pair: Pair, active: Host) -> Callable[[], None]:
+    """The active host has no network any more, and knows it."""
+    active.unplug()
+    return active.join
+
+
 def cut_off(pair: Pair, active: Host) -> Callable[[], None]:
     """The active host is alone on its network, and believes that it is the active one."""
     active.cut()
@@ -120,7 +126,7 @@ def cut_off(pair: Pair, active: Host) -> Callable[[], None]:
     [
         pytest.param((killed,), id="quick"),
         pytest.param(
-            (killed, frozen, cut_off, killed, frozen, cut_off),
+            (killed, frozen, unplugged, cut_off, killed, frozen, unplugged, cut_off),
             id="whole",
             marks=pytest.mark.skipif(not DEEP, reason="takes two minutes: INOSYNC_PROFILE=deep"),
         ),
@@ -146,3 +152,23 @@ def test_no_acknowledged_file_is_lost(
         print(f"{accident.__name__}: {seconds:.1f} s, {count} files, {kept} kept, {lost} lost")
         assert lost == 0, pair.story()
         assert seconds < 10
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not DEEP, reason="takes half a minute: INOSYNC_PROFILE=deep")
+def test_what_a_standby_wrote_while_it_was_alone_is_kept(pair: Pair) -> None:
+    """It believed to be active; the other one was, all the time, and makes a full pass."""
+    alpha, beta = pair.hosts["alpha"], pair.hosts["beta"]  # alpha has the higher priority
+    pair.until(alpha.is_active, "alpha as the active one")
+    pair.switch.begin()
+    pair.takes(alpha, 50)
+    beta.cut()
+    pair.until(beta.is_active, "beta, which hears of nobody")
+    (beta.data / "900000").write_text("900000")
+    pair.until(lambda: "exit" in beta.log(), "beta's first try")
+    beta.join()
+    pair.until(lambda: not beta.is_active(), "beta on standby")
+    assert pair.settle() == 0
+    assert alpha.is_active()
+    assert "900000" in beta.kept()
+    assert "900000" not in alpha.files()

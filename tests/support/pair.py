@@ -163,13 +163,17 @@ class Host:
             except ProcessLookupError:
                 continue
 
-    def cut(self) -> None:
-        """Pull the plug of its network, and put it in again with ``join``."""
+    def unplug(self) -> None:
+        """Pull its plug, which it notices."""
         self._switch.set(self.name, "down")
+
+    def cut(self) -> None:
+        """Let nothing through to it or from it, which it cannot notice."""
+        self._switch.set(self.name, "nomaster")
 
     def join(self) -> None:
         """Let it be on the network again."""
-        self._switch.set(self.name, "up")
+        self._switch.set(self.name, "master", "br0", "up")
 
     def log(self) -> str:
         """Return what inosync has logged there."""
@@ -221,9 +225,9 @@ class Switch:
         self._run("ip", "link", "add", name, "type", "veth", *ends)
         self._run("ip", "link", "set", name, "master", "br0", "up")
 
-    def set(self, name: str, state: str) -> None:
-        """Set the plug of a host up or down."""
-        self._run("ip", "link", "set", name, state)
+    def set(self, name: str, *how: str) -> None:
+        """Set the plug of a host up or down, or take it from the others."""
+        self._run("ip", "link", "set", name, *how)
 
     def begin(self) -> None:
         """Let the client write one file after another."""
