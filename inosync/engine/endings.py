@@ -152,7 +152,8 @@ class Endings:
 
     def _rehearsed(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The run may follow its rehearsal, or would delete too much."""
-        limit, count = self.roster.config.rmaxdelete, outcome.transferred.deleted
+        limit = self.roster.config.of(mirror.pair.source).rmaxdelete
+        count = outcome.transferred.deleted
         if not limit or count <= limit:  # a reload may have taken the limit away
             self.scheduler.go_on(mirror, now)
             return

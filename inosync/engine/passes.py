@@ -198,9 +198,9 @@ def uncut(pair: Pair, config: Config) -> str:
     """Return why a pass to this mirror is one run, in words; "" when it is a row of slices."""
     if pair.node.rscope != "changes":
         return 'rscope is "tree"'
-    if config.rmaxdelete:
+    if config.of(pair.source).rmaxdelete:
         return "rmaxdelete counts what a whole pass would delete"
-    if config.rbigsize:
+    if config.of(pair.source).rbigsize:
         return "rbigsize has two runs share the node"
     if why := indivisible(pair.node.extra):
         return why

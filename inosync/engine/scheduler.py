@@ -81,7 +81,8 @@ class Scheduler:
 
     def _begin(self, mirror: Mirror, now: float) -> None:
         lenient = self.roster.lanes.lenient(mirror)
-        rehearse = self.roster.config.rmaxdelete > 0 and not mirror.brake.approved
+        limit = self.roster.config.of(mirror.pair.source).rmaxdelete
+        rehearse = limit > 0 and not mirror.brake.approved
         batch = mirror.start(now, check_after=_look(mirror), rehearse=rehearse, lenient=lenient)
         kind = RunKind.SLICE if mirror.work.slicing else RunKind.PASS
         if batch.reason and kind is RunKind.PASS:
@@ -150,7 +151,7 @@ class Scheduler:
             mirror.pair,
             kind,
             batch,
-            limit=self.roster.config.rmaxdelete if limited else 0,
+            limit=self.roster.config.of(mirror.pair.source).rmaxdelete if limited else 0,
             big=mirror.big,
             lenient=mirror.work.lenient,
             left_out=waiting,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from inosync.config import load
-from inosync.config.model import Config, Node
+from inosync.config.model import Config, Pair
 from inosync.config.refreshed import refreshed
 from inosync.errors import ConfigError
 from inosync.rsync.output import evidence
@@ -71,7 +71,7 @@ class Refresh:
     _child: Child | None = None
     _end_at: float | None = None  # of a child; None: it was killed
     _began: float | None = None
-    _last: tuple[Node, ...] = ()
+    _last: tuple[Pair, ...] = ()
     _fault: str = field(default="", init=False)
 
     def due(self, now: float) -> None:
@@ -128,7 +128,7 @@ class Refresh:
         except ValueError as error:
             self._fail(str(error))
             return
-        self._last = found.nodes
+        self._last = found.pairs
         if self._fault:
             log.info("rrefresh: the list of nodes is read again")
         self._fault = ""
