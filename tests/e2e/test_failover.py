@@ -159,7 +159,11 @@ def test_no_acknowledged_file_is_lost(
 def test_what_a_standby_wrote_while_it_was_alone_is_kept(pair: Pair) -> None:
     """It believed to be active; the other one was, all the time, and makes a full pass."""
     alpha, beta = pair.hosts["alpha"], pair.hosts["beta"]  # alpha has the higher priority
-    pair.until(alpha.is_active, "alpha as the active one")
+    pair.until(lambda: pair.active() is not None, "the first active host")
+    if beta.is_active():
+        beta.unplug()
+        pair.until(alpha.is_active, "alpha as the active one")
+        beta.join()
     pair.switch.begin()
     pair.takes(alpha, 50)
     beta.cut()
