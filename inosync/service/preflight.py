@@ -49,6 +49,15 @@ def preflight(config: Config, *, writes: bool = True) -> Program:
             )
     problems += unwritable(config, writes=writes)
     problems += deaf(config)
+    problems += _lacking(config, where)
+    if version is None or problems:
+        raise ConfigError(problems)
+    return Program(version, parse_checksum(told))
+
+
+def _lacking(config: Config, where: str) -> list[str]:
+    """Return what keeps other hosts out of reach: what leads to them is not here."""
+    problems = []
     if "RSYNC_RSH" in os.environ:
         problems += [
             f"{where}: {pair.destination.shown}: has a port, but RSYNC_RSH in the environment "
@@ -63,9 +72,13 @@ def preflight(config: Config, *, writes: bool = True) -> Program:
             for pair in config.pairs
             if pair.destination.transport is Transport.SSH and not chooses_shell(pair.node.extra)
         ]
-    if version is None or problems:
-        raise ConfigError(problems)
-    return Program(version, parse_checksum(told))
+    if not shutil.which("openssl"):
+        problems += [
+            f"{where}: {pair.destination.shown}: needs openssl, which is not installed; install it"
+            for pair in config.pairs
+            if pair.destination.tls
+        ]
+    return problems
 
 
 def unwritable(config: Config, *, writes: bool = True) -> list[str]:

@@ -168,11 +168,13 @@ def test_what_a_standby_wrote_while_it_was_alone_is_kept(pair: Pair) -> None:
     pair.takes(alpha, 50)
     beta.cut()
     pair.until(beta.is_active, "beta, which hears of nobody")
-    (beta.data / "900000").write_text("900000")
+    # In a directory of its own, which no change of alpha's names.
+    (beta.data / "alone").mkdir()
+    (beta.data / "alone" / "900000").write_text("900000")
     pair.until(lambda: "exit" in beta.log(), "beta's first try")
     beta.join()
     pair.until(lambda: not beta.is_active(), "beta on standby")
     assert pair.settle() == 0
     assert alpha.is_active()
-    assert "900000" in beta.kept()
-    assert "900000" not in alpha.files()
+    pair.until(lambda: "900000" in beta.kept(), "what beta had alone in its kept folder")
+    assert not (beta.data / "alone").exists()
