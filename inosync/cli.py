@@ -73,6 +73,7 @@ def _run(options: argparse.Namespace) -> int:
         pretend=options.pretend,
         verbose=options.verbose,
         as_json=options.log == "json",
+        insecure=options.insecure_config,
     )
 
 

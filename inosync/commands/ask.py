@@ -38,6 +38,7 @@ def status(
 ) -> int:
     """Print the state of everything; return NOT_IN_SYNC unless all mirrors have everything.
 
+    On standby there is nothing that they should have from here.
     What `relays` have to say is asked for when the daemon has answered, and is part of the JSON.
     """
     now = state(where)
@@ -49,7 +50,7 @@ def status(
         columns = os.get_terminal_size(sys.stdout.fileno()).columns if terminal else 0
         lines = layout.picture(now, columns or None)
         print("\n".join(painted(lines, colours=terminal)))
-    return Exit.OK if now["synced"] else Exit.NOT_IN_SYNC
+    return Exit.OK if now["synced"] or now["standby"] else Exit.NOT_IN_SYNC
 
 
 def wait(where: Where, *, seconds: float, node: str, impatient: bool = False) -> int:
@@ -62,6 +63,8 @@ def wait(where: Where, *, seconds: float, node: str, impatient: bool = False) ->
     )
     if answer["synced"]:
         return Exit.OK
+    if why := answer.get("standby"):
+        complain(f"the daemon is on standby: {why}")
     for line in answer["lagging"]:
         after = answer["seconds"] if impatient else seconds
         complain(f"not in sync after {after:g} s: {line}")

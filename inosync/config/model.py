@@ -124,6 +124,8 @@ class Config:
     rfull: float
     rverify: float
     rpoll: float | str
+    wactive: str
+    rrefresh: float
     allow_empty: bool
     rbigdelay: float
     rparallel: int

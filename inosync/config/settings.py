@@ -23,6 +23,7 @@ from inosync.config.value_lists import (
 )
 from inosync.config.values import (
     YEAR,
+    active,
     arguments,
     beginning,
     days,
@@ -130,6 +131,10 @@ rnodes = [
     # a node with settings of its own
     {"node": "f.mirror.com:" + rpath, "rspeed": 500, "extra": "--compress"},
 ]"""),
+    Setting("rrefresh", 0, "seconds", seconds,
+        "time after which this script is run again for the list of ``rnodes``, which it may have "
+        "from a file or from DNS; 0: never. New nodes get a full pass, and those that are gone "
+        "are dropped after two equal answers (``docs/nodes.rst``)"),
     Setting("rexcludes", [], "", excludes,
         'rsync exclude patterns, in order: the first that matches decides, and ``"+ pattern"`` '
         "includes. What is excluded is not watched either. Rules as for ``--filter`` are taken as "
@@ -205,6 +210,10 @@ _GUARDS = (
         "file that must exist in every source, such as ``\".mounted\"``, as a proof that its file "
         "system is mounted; without it the source is held",
         per_source=True),
+    Setting("wactive", "", "", optional(active),
+        "what makes this host the active one of a pair that fails over: the path of a file, such "
+        'as ``"/run/inosync-active"``, or an address of this host, such as ``"192.0.2.10"``; '
+        "without it the daemon is on standby and sends nothing (``docs/failover.rst``)"),
     Setting("allow_empty", False, "", flag,
         "mirror a source even if it is empty at the start; ``False``: wait until something is in "
         "it"),

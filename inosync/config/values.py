@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import grp
+import ipaddress
 import os
 import pwd
 import re
@@ -231,6 +232,25 @@ def absolute_path(value: object) -> str:
     if not os.path.isabs(path):
         raise ValueError("must be an absolute path, beginning with /")
     return path
+
+
+def active(value: object) -> str:
+    """Return the path of a file, or an address as the kernel has it."""
+    given = text(value)
+    if given.startswith("/"):
+        if given.endswith("/") or os.path.isdir(given):
+            raise ValueError("is a directory; write the path of a file")
+        return os.path.normpath(given)
+    try:
+        address = ipaddress.ip_address(given)
+    except ValueError:
+        raise ValueError(
+            "must be the absolute path of a file, or an address without the length of its prefix, "
+            'such as "192.0.2.10"'
+        ) from None
+    if address.is_unspecified or address.is_multicast or "%" in given:
+        raise ValueError("is no address that a host can hold")
+    return str(address)
 
 
 def path_inside(value: object) -> str:

@@ -82,6 +82,8 @@ def make_config(pairs: Sequence[Pair] = (), **settings: Any) -> Config:
         "settings": (own,) * len(sources),
         "pairs": pairs,
         "emask": DEFAULT_EMASK,
+        "wactive": "",
+        "rrefresh": 0.0,
         "rfull": 0.0,
         "rverify": 0.0,
         "rpoll": 0.0,

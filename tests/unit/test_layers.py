@@ -60,6 +60,7 @@ DOORS = {
     "time": {"service.loop", "system.control", *(f"commands.{name}" for name in TIMED)},
     "rich": {"commands.ask"},
     "socket": {
+        "system.addresses",
         "system.beacon",
         "system.control",
         "system.signals",
