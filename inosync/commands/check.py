@@ -24,7 +24,7 @@ from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory
 from inosync.system.process import capture
 from inosync.text import many, printable
-from inosync.watch.blind import heard, unheard
+from inosync.watch.blind import heard, unheard, without_marks
 from inosync.watch.lookout import Lookout
 from inosync.watch.way import exposed
 
@@ -80,9 +80,10 @@ def _findings(config: Config) -> Iterator[Finding]:
         for source in config.sources:
             seen[source] = look_through(source)
             yield from _source(source, config, seen[source])
-        count = sum(each.directories for each in seen.values())
+        by_watches = [source for source in config.sources if not seen[source].marked]
+        count = sum(seen[source].directories for source in by_watches)
         values = _limits()
-        short = probe.limits(count, config.sources, values)
+        short = probe.limits(count, by_watches, values)
         allowed = values.get("max_user_watches", "?")
         text = f"inotify: {many(count, 'directory')} to watch of {allowed} that a user may"
         yield from short or [Finding(OK, text)]
@@ -119,7 +120,12 @@ def _source(source: Source, config: Config, seen: Survey) -> Iterator[Finding]:
     fault = lookout.open()
     if not fault and lookout.guard.empty():
         fault = "is empty: it would be held; fill it, or set allow_empty = True"
+    seen.marked = lookout.marked
     lookout.close()
+    if seen.marked:
+        yield Finding(OK, f"{name}: watched by its file systems (fanotify)")
+    elif lookout.fallback:
+        yield Finding(WARNING, f"{name}: {without_marks(lookout.fallback)}")
     if fault:
         yield Finding(PROBLEM, f"{name}: {fault}")
     if kinds := lookout.blind:

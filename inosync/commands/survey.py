@@ -16,9 +16,10 @@ _SAMPLE, EXAMPLES = 20, 3
 
 @dataclass
 class Survey:
-    """What a look through a source has found."""
+    """What a look through a source has found. ``marked``: none of the directories needs a watch."""
 
     directories: int = 0
+    marked: bool = False
     hidden: int = 0
     unreadable: list[bytes] = field(default_factory=list)
     closed: int = 0  # how many are unreadable

@@ -82,6 +82,7 @@ class SourceSettings:
     Times are in seconds. What is not set is ``""``.
     """
 
+    watch: str
     edelay: float
     emaxdelay: float
     eopen: float

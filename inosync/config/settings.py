@@ -155,6 +155,12 @@ _EVENTS = (
 )
 
 _TIMES = (
+    Setting("watch", "inotify", "", one_of("inotify", "fanotify"),
+        "how a source is watched. ``\"inotify\"``: a watch for each directory; ``\"fanotify\"``: a "
+        "mark for each file system, at once and in no memory, however many directories there are; "
+        "for root alone, on ext4, xfs and tmpfs, and where that is not to be had inotify is taken "
+        "(``docs/watching.rst``)",
+        per_source=True, example='watch = "fanotify"'),
     Setting("emask", [*_EVENTS], "", event_mask,
         "events that start a run, by their names in inotify(7)"),
     Setting("edelay", 10, "seconds", seconds,

@@ -16,6 +16,7 @@ from inosync.engine.memory import Recalled
 from inosync.service.listener import ALL, Listener
 from inosync.service.loop import Loop
 from inosync.text import printable
+from inosync.watch.blind import without_marks
 from inosync.watch.lookout import Lookout
 from inosync.watch.mounts import Mounts, remote
 from inosync.watch.ways import Ways
@@ -77,6 +78,9 @@ class Admission:
         reason = lookout.open(accept=accept)
         if lookout.standing:
             self.listener.listen(lookout)
+            if lookout.fallback:
+                name = printable(lookout.source.path)
+                log.warning("%s: %s", name, without_marks(lookout.fallback))
         else:
             self.engine.hold(lookout.source, reason, self.loop.clock())
             self._await(lookout)
@@ -214,8 +218,9 @@ class Admission:
                 printable(lookout.source.path),
                 printable(path),
             )
-        if fresh := lookout.guard.remounted():
-            names = ", ".join(printable(path) for path in sorted(fresh))
+        fresh = lookout.guard.remounted()
+        if fresh or lookout.mounts_changed():
+            names = ", ".join(printable(path) for path in sorted(fresh)) or "something anew"
             log.info("%s: mounted: %s: full pass", printable(lookout.source.path), names)
             lookout.reconcile()
             lookout.look_anew()

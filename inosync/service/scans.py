@@ -13,7 +13,7 @@ from inosync.engine.engine import Engine
 from inosync.planning.scan import Scan
 from inosync.service.loop import Loop
 from inosync.service.sources import Sources
-from inosync.watch.watcher import Watcher
+from inosync.watch.lookout import AnyWatcher
 
 #: Seconds of a turn that a walk may take.
 SLICE = 0.004
@@ -30,7 +30,7 @@ class _Walk:
     asked: list[Seek]
     scan: Scan
     steps: Iterator[None]
-    watcher: Watcher
+    watcher: AnyWatcher
     took: float = 0.0
 
 

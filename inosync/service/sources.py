@@ -21,9 +21,8 @@ from inosync.service.listener import Listener
 from inosync.service.loop import Loop
 from inosync.text import printable
 from inosync.watch.guard import Memory
-from inosync.watch.lookout import Lookout
+from inosync.watch.lookout import AnyWatcher, Lookout
 from inosync.watch.mounts import file_systems
-from inosync.watch.watcher import Watcher
 
 log = logging.getLogger("inosync")
 
@@ -197,7 +196,7 @@ class Sources:
         return self._lookouts.values()
 
     @property
-    def watchers(self) -> dict[str, Watcher | None]:
+    def watchers(self) -> dict[str, AnyWatcher | None]:
         """What watches each source, by its path; None: nothing can at the moment."""
         return {path: lookout.watcher for path, lookout in self._lookouts.items()}
 

@@ -273,7 +273,9 @@ def source_line(source: SourceStatus) -> str:
     text = f"source {printable(source['path'])}: {source['state']}"
     if source["reason"]:
         text += f": {source['reason']}"
-    text += f", {many(source['watched'], 'directory')}, {many(source['events'], 'event')}"
+    if source["watched"] or source["state"] != "watched":  # by fanotify, none is by itself
+        text += f", {many(source['watched'], 'directory')}"
+    text += f", {many(source['events'], 'event')}"
     text += f", {many(source['overflows'], 'overflow')}"
     if source["unwatched"]:
         text += f", {many(source['unwatched'], 'directory')} unwatched"

@@ -18,6 +18,11 @@ def blind(path: str) -> tuple[str, ...]:
     return tuple(sorted(filter(shared, kinds)))
 
 
+def without_marks(reason: str) -> str:
+    """Return what to know of a source that should be watched by fanotify and is not."""
+    return f"inotify watches it, since fanotify cannot: {reason}"
+
+
 def interval(rpoll: float | str, kinds: tuple[str, ...]) -> float:
     """Return the seconds between two looks through a source of these `kinds`; 0: none is made."""
     if rpoll == "auto":

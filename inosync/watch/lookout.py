@@ -17,9 +17,13 @@ from inosync.watch.blind import blind, interval
 from inosync.watch.census import Census
 from inosync.watch.files import Files
 from inosync.watch.guard import Guard, Memory
+from inosync.watch.marked import MarkedSource
 from inosync.watch.poll import Poll
 from inosync.watch.sift import sift
 from inosync.watch.watcher import Seen, Watcher
+
+#: What watches a source: each directory, or each file system.
+AnyWatcher = Watcher | MarkedSource
 
 #: Directories that are watched before the queue is read again: a few milliseconds' worth.
 SLICE = 512
@@ -30,7 +34,7 @@ _LOTS = 64
 def _asked(source: Source, config: Config) -> tuple[object, ...]:
     """Return what a config says that a source has to be watched and looked through by."""
     own = config.of(source)
-    watched_for = (config.emask, bool(own.eopen))
+    watched_for = (own.watch, config.emask, bool(own.eopen))
     more = (own.wmarker, config.allow_empty, own.rbigsize, own.rsettle, config.rpoll)
     return (*watched_for, *more, _counts(source, config))
 
@@ -44,7 +48,8 @@ def _counts(source: Source, config: Config) -> bool:
 class Lookout:
     """Watches one source.
 
-    ``watcher`` is None while the source cannot be watched. ``walked`` says that every directory has
+    ``watcher`` is None while the source cannot be watched; where it should be one by file systems
+    and is not, ``fallback`` says why. ``walked`` says that every directory has
     been watched once. With ``root_only`` no directory below the source is watched: that is enough
     to vouch for it. ``blind`` are the file systems in it that change without an event. With a
     ``poll``, which looks for such changes, it has also been looked through when it is walked; and
@@ -63,7 +68,8 @@ class Lookout:
         self.guard = Guard(source, config, memory=memory)
         self.files = Files(source)
         self.filters = source.filters
-        self.watcher: Watcher | None = None
+        self.watcher: AnyWatcher | None = None
+        self.fallback = ""  # why it is not watched by its file systems, as it should be
         self.walked = False
         self.blind: tuple[str, ...] = ()
         self.poll: Poll | None = None
@@ -76,6 +82,7 @@ class Lookout:
         self._emask = config.emask
         # What is not at rest shows by being written to, and truncate(2) by nothing else.
         own, closed = config.of(source), config.emask & IN_CLOSE_WRITE
+        self._how = own.watch
         listens = own.eopen or own.rsettle or closed
         self._mask = config.emask | (IN_MODIFY if listens else 0)
         self._only_closed = bool(closed) and not own.eopen
@@ -104,7 +111,7 @@ class Lookout:
         try:
             if objection := self.guard.objection():
                 return objection
-            self.watcher = Watcher(self.source.path, filters=self.filters, emask=self._mask)
+            self.watcher = self._watch()
         except FileNotFoundError:
             return "is gone"  # as the watcher calls it
         except OSError as error:
@@ -118,6 +125,16 @@ class Lookout:
         self.look_anew()
         self._first_look = self.poll.steps() if self.poll is not None else None
         return ""
+
+    def _watch(self) -> AnyWatcher:
+        """Return what watches the source: as the config has it, or else by inotify."""
+        self.fallback = ""
+        if self._how == "fanotify":
+            try:
+                return MarkedSource(self.source.path, filters=self.filters, emask=self._mask)
+            except WatchError as error:
+                self.fallback = str(error)
+        return Watcher(self.source.path, filters=self.filters, emask=self._mask)
 
     def look_anew(self) -> None:
         """Other file systems are in the source: begin anew to look for what no event tells.
@@ -140,6 +157,11 @@ class Lookout:
     def standing(self) -> bool:
         """Whether the source is watched."""
         return self.watcher is not None
+
+    @property
+    def marked(self) -> bool:
+        """Whether it is watched by its file systems, and no directory by itself."""
+        return isinstance(self.watcher, MarkedSource)
 
     @property
     def directories(self) -> int:
@@ -244,7 +266,11 @@ class Lookout:
         if self.watcher is not None:
             self.watcher.retry_unwatched()
 
-    def _watching(self) -> Watcher:
+    def mounts_changed(self) -> bool:
+        """Return whether something is mounted in it of which no event is told yet."""
+        return isinstance(self.watcher, MarkedSource) and self.watcher.mounts_changed()
+
+    def _watching(self) -> AnyWatcher:
         if self.watcher is None:
             raise AssertionError(f"{self.source.path}: not watched")
         return self.watcher

@@ -141,21 +141,7 @@ class Watcher:
 
     def root_state(self) -> str:
         """Return "" while the root's path leads to the directory that is watched, else a reason."""
-        try:
-            status = os.stat(self._root)
-        except FileNotFoundError:
-            return "is gone"
-        except OSError as error:
-            return f"cannot be reached: {error.strerror}"
-        if not stat.S_ISDIR(status.st_mode):
-            return "is not a directory any more"
-        if status.st_dev != self._tree.identity[0]:
-            return "is on another file system now: something was mounted or unmounted"
-        # One that was made anew may have the inode number of the old one, but not its watch.
-        code = self._tree.root_error()
-        if code == errno.ESTALE:
-            return "is another directory now"
-        return f"cannot be reached: {reason(code)}" if code else ""
+        return state_of_root(self._root, self._tree.identity[0], self._tree.root_error)
 
     def waiting(self) -> bool:
         """Return whether events wait to be read."""
@@ -232,6 +218,28 @@ class Watcher:
                 f"... and {rest} below {printable(self._root)} cannot be watched"
             ]
         return tuple(problems)
+
+
+def state_of_root(root: bytes, device: int, error: Callable[[], int]) -> str:
+    """Return "" while `root` leads to the directory that is watched, on `device`, else a reason.
+
+    ``error()`` is 0 when it leads to that very directory, else an errno.
+    """
+    try:
+        status = os.stat(root)
+    except FileNotFoundError:
+        return "is gone"
+    except OSError as problem:
+        return f"cannot be reached: {problem.strerror}"
+    if not stat.S_ISDIR(status.st_mode):
+        return "is not a directory any more"
+    if status.st_dev != device:
+        return "is on another file system now: something was mounted or unmounted"
+    # One that was made anew may have the inode number of the old one, but not its watch.
+    code = error()
+    if code == errno.ESTALE:
+        return "is another directory now"
+    return f"cannot be reached: {reason(code)}" if code else ""
 
 
 def _join(directory: bytes, padded: bytes) -> bytes:

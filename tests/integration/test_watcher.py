@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from support import namespaces
-from support.watching import Event, Observed, events
+from support.watching import Event, Observed, events, refused
 
 from inosync.changes.changes import Change, Kind, Move
 from inosync.changes.inotify_bits import (
@@ -45,13 +45,25 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(params=["inotify", "fanotify"])
+def how(request: pytest.FixtureRequest, source: Path) -> str:
+    """What the source is watched with; only what is permitted here."""
+    if reason := refused(request.param, source):
+        pytest.skip(reason)
+    return str(request.param)
+
+
+#: For what only those have who watch each directory by itself.
+by_watches = pytest.mark.parametrize("how", ["inotify"], indirect=True)
+
+
 @pytest.fixture
-def observe(source: Path) -> Iterator[Callable[..., Observed]]:
+def observe(source: Path, how: str) -> Iterator[Callable[..., Observed]]:
     """Start to watch the source."""
     watching = []
 
     def start(**options: object) -> Observed:
-        watching.append(Observed(source, **options))  # type: ignore[arg-type]
+        watching.append(Observed(source, how=how, **options))  # type: ignore[arg-type]
         return watching[-1]
 
     yield start
@@ -297,7 +309,7 @@ def test_an_unpacked_tree_is_watched(source: Path, observed: Observed) -> None:
         if number % 100 == 0:
             observed.read()
     sound(observed)
-    assert observed.watcher.watched == 1 + 30 + 1200
+    assert observed.has_watches(1 + 30 + 1200)
 
 
 def test_what_moves_out_is_not_watched(tmp_path: Path, source: Path, observed: Observed) -> None:
@@ -305,7 +317,7 @@ def test_what_moves_out_is_not_watched(tmp_path: Path, source: Path, observed: O
     sound(observed)
     (source / "a").rename(tmp_path / "a")
     assert sound(observed) == {Change(b"", LEVEL)}
-    assert observed.watcher.watched == 3
+    assert observed.has_watches(3)
     (tmp_path / "a/inner/new").write_text("x")
     (tmp_path / "a/dir").mkdir()
     assert observed.drain() == []
@@ -337,9 +349,10 @@ def test_what_arrives_and_leaves_at_once_leaves_no_watch(
     while os.waitpid(child, os.WNOHANG) == (0, 0):
         observed.watcher.read()
     sound(observed)
-    assert observed.watcher.watched == 1
+    assert observed.has_watches(1)
 
 
+@by_watches
 def test_a_renamed_tree_keeps_its_watches(source: Path, observed: Observed) -> None:
     for number in range(100):
         (source / f"a/{number % 10}/{number}").mkdir(parents=True)
@@ -364,6 +377,7 @@ def test_a_path_that_led_astray_is_tried_again(
     sound(observed)
 
 
+@by_watches
 def test_a_big_tree_is_walked_in_slices_and_told_again(
     tmp_path: Path, source: Path, observed: Observed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,6 +396,7 @@ def test_a_big_tree_is_walked_in_slices_and_told_again(
     assert Change(b"made", TREE) in sound(observed)
 
 
+@by_watches
 def test_walking_is_done_in_slices(source: Path, observe: Callable[..., Observed]) -> None:
     for number in range(50):
         (source / str(number)).mkdir()
@@ -412,7 +427,7 @@ def test_what_is_excluded_is_not_watched(source: Path, observe: Callable[..., Ob
     (source / "a/cache").mkdir()
     (source / "a/cache/file").write_text("x")
     assert sound(observed) == set()
-    assert {path for _, path in observed.watcher.paths()} == {b"", b"a", b"a/b"}
+    assert observed.has_watches(3)
 
 
 @pytest.mark.parametrize("rule", ["/a/inner", "a/inner", "inner", "/a"])
@@ -429,6 +444,7 @@ def test_a_rename_may_include_and_exclude(
     sound(observed)
 
 
+@by_watches
 def test_a_renamed_tree_is_judged_anew_to_its_bottom(
     source: Path, observe: Callable[..., Observed]
 ) -> None:
@@ -453,6 +469,7 @@ def let_others_in(path: Path) -> None:
             folder.chmod(0o755)
 
 
+@by_watches
 @as_root
 def test_an_unreadable_directory_is_told_once_and_tried_when_it_opens(
     source: Path, observe: Callable[..., Observed]
@@ -474,6 +491,7 @@ def test_an_unreadable_directory_is_told_once_and_tried_when_it_opens(
     assert observed.watcher.unwatched == {}
 
 
+@by_watches
 @as_root
 def test_a_closed_parent_is_told_and_tried_when_it_opens(
     source: Path, observe: Callable[..., Observed]
@@ -491,6 +509,7 @@ def test_a_closed_parent_is_told_and_tried_when_it_opens(
     assert observed.watcher.unwatched == {}
 
 
+@by_watches
 def test_what_no_program_can_name_is_told(source: Path, observe: Callable[..., Observed]) -> None:
     name = "n" * 250
     descriptor = os.open(source, os.O_RDONLY)
@@ -531,6 +550,7 @@ def test_to_ask_for_a_watch_loses_no_event(source: Path, observed: Observed) -> 
     assert len(seen) == 15_000
 
 
+@by_watches
 @as_root
 def test_many_problems_are_summed_up(source: Path, observe: Callable[..., Observed]) -> None:
     let_others_in(source)
@@ -588,21 +608,33 @@ def test_the_working_directory_is_given_back(
 # ---- the kernel's limits ----------------------------------------
 
 
+def overflow(source: Path, how: str) -> None:
+    """Let more happen than the kernel keeps, in which no event is like one that waits."""
+    queue = Path(f"/proc/sys/fs/{how}/max_queued_events").read_text(encoding="ascii")
+    for number in range(int(queue) + 1):
+        os.mknod(source / f"{number}")
+        os.unlink(source / f"{number}")
+
+
+def resync(observed: Observed) -> str:
+    """Read until all must be compared, and return why."""
+    while not (why := observed.read().resync):
+        pass
+    return why
+
+
 def test_an_overflow_is_told_and_everything_is_compared(
-    tmp_path: Path, source: Path, observed: Observed
+    tmp_path: Path, source: Path, observed: Observed, how: str
 ) -> None:
     build(source)
     sound(observed)
-    queue = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text(encoding="ascii"))
     file = source / "b/file"
-    for _ in range(queue // 2 + 1):
-        file.chmod(0o600)
-        (source / "b").chmod(0o755)
+    overflow(source, how)
     (source / "a").rename(tmp_path / "a")
     (source / "new/tree").mkdir(parents=True)
     (source / "b/inner").rename(source / "b/renamed")
     file.write_text("changed while nobody listened")
-    assert "queue overflowed: raise fs.inotify.max_queued_events (now" in observed.read().resync
+    assert f"queue overflowed: raise fs.{how}.max_queued_events (now" in resync(observed)
     sound(observed)
     assert observed.watcher.overflows == 1
     (source / "new/tree/file").write_text("x")
@@ -610,15 +642,12 @@ def test_an_overflow_is_told_and_everything_is_compared(
 
 
 def test_an_overflow_may_hide_that_the_root_is_gone(
-    tmp_path: Path, source: Path, observed: Observed
+    tmp_path: Path, source: Path, observed: Observed, how: str
 ) -> None:
-    queue = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text(encoding="ascii"))
-    for _ in range(queue // 2 + 1):
-        (source / "one").touch()
-        (source / "one").unlink()
+    overflow(source, how)
     source.rename(tmp_path / "elsewhere")
     while not (seen := observed.watcher.read()).resync:
-        assert not seen.root_lost
+        assert seen.root_lost == (how == "fanotify")  # which looks where the root is
     assert seen.root_lost
 
 
@@ -902,6 +931,7 @@ def moves(observed: Observed) -> list[Move]:
     return [move for seen in observed.seen[begin:] for move in seen.moves]
 
 
+@by_watches
 def test_renames_are_told_with_both_paths(source: Path, observe: Callable[..., Observed]) -> None:
     (source / "a" / "old" / "deep").mkdir(parents=True)
     (source / "b").mkdir()
@@ -916,6 +946,7 @@ def test_renames_are_told_with_both_paths(source: Path, observe: Callable[..., O
     assert moves(observed) == [Move(b"c", b"e")]
 
 
+@by_watches
 def test_what_leaves_or_comes_from_outside_is_no_rename(
     source: Path, tmp_path: Path, observe: Callable[..., Observed]
 ) -> None:
@@ -930,6 +961,7 @@ def test_what_leaves_or_comes_from_outside_is_no_rename(
     assert moves(observed) in ([], [Move(b"b", b"c")])
 
 
+@by_watches
 def test_renames_of_files_are_told_when_both_halves_are(
     source: Path, tmp_path: Path, observe: Callable[..., Observed]
 ) -> None:
@@ -954,6 +986,7 @@ def test_renames_of_files_are_told_when_both_halves_are(
     assert moves(observed) == [Move(b"a", b"c"), Move(b"z", b"c/z", file=True)]
 
 
+@by_watches
 def test_a_renamed_file_to_which_more_happened_is_not_sure(
     source: Path, observe: Callable[..., Observed]
 ) -> None:
@@ -975,6 +1008,7 @@ def test_a_renamed_file_to_which_more_happened_is_not_sure(
     assert moves(observed) == []
 
 
+@by_watches
 def test_a_rename_of_a_file_may_take_two_reads(
     source: Path, observe: Callable[..., Observed]
 ) -> None:

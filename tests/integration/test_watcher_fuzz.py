@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.watching import Observed
+from support.watching import Observed, refused
 
 from inosync.watch import watcher as watcher_module
 
@@ -240,10 +240,18 @@ def check(observed: Observed, told: str) -> None:
     assert not wrong, f"{told}: " + "\n".join(wrong)
 
 
+@pytest.fixture(params=["inotify", "fanotify"])
+def how(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """What the tree is watched with; only what is permitted here."""
+    if reason := refused(request.param, tmp_path):
+        pytest.skip(reason)
+    return str(request.param)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
-def test_with_a_fast_reader(tmp_path: Path, seed: int) -> None:
+def test_with_a_fast_reader(tmp_path: Path, seed: int, how: str) -> None:
     worker, excludes = prepare(tmp_path, seed)
-    observed = Observed(tmp_path / "inside", excludes=excludes)
+    observed = Observed(tmp_path / "inside", excludes=excludes, how=how)
     for burst in range(BURSTS * 5):
         worker.work(worker.dice.randrange(1, 4))
         observed.drain()
@@ -252,14 +260,15 @@ def test_with_a_fast_reader(tmp_path: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_with_a_slow_reader(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_slow_reader(
+    tmp_path: Path, seed: int, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It reads an event or two at a time, now and then, and walks a few directories at most."""
     worker, excludes = prepare(tmp_path, seed)
     dice = random.Random(seed)
     monkeypatch.setattr(watcher_module, "_SLICE", dice.choice((1, 2, 5, 500)))
-    observed = Observed(
-        tmp_path / "inside", excludes=excludes, read_limit=dice.choice((0, 0, 600, 100_000))
-    )
+    limit = dice.choice((0, 0, 600, 100_000))
+    observed = Observed(tmp_path / "inside", excludes=excludes, read_limit=limit, how=how)
     for burst in range(BURSTS):
         for _ in range(dice.randrange(1, 40)):
             worker.work(dice.choice((1, 1, 2, 10)))
@@ -274,14 +283,13 @@ def test_with_a_slow_reader(tmp_path: Path, seed: int, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_with_a_writer_at_the_same_time(
-    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, seed: int, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker, excludes = prepare(tmp_path, seed)
     dice = random.Random(seed)
     monkeypatch.setattr(watcher_module, "_SLICE", dice.choice((1, 5, 500)))
-    observed = Observed(
-        tmp_path / "inside", excludes=excludes, read_limit=dice.choice((0, 600, 100_000))
-    )
+    limit = dice.choice((0, 600, 100_000))
+    observed = Observed(tmp_path / "inside", excludes=excludes, read_limit=limit, how=how)
     fork = multiprocessing.get_context("fork")
     for burst in range(BURSTS):
         worker.dice.seed(f"{seed} {burst}")

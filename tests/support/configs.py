@@ -58,6 +58,7 @@ def make_pair(
 def make_settings(**settings: Any) -> SourceSettings:
     """Return the settings of a source, with the defaults."""
     values: dict[str, Any] = {
+        "watch": "inotify",
         "edelay": 10.0,
         "emaxdelay": 10.0,
         "eopen": 60.0,

@@ -12,12 +12,28 @@ from typing import NamedTuple
 
 from inosync.changes.changes import Change, Kind
 from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_ISDIR
+from inosync.errors import WatchError
 from inosync.rsync.filters import compile_filters
+from inosync.watch.marked import MarkedSource
 from inosync.watch.sift import sift
 from inosync.watch.watcher import Seen, Watcher
 
 #: What a mirror holds of a path: a file's content, a symlink's target, None for a directory.
 Content = bytes | None
+
+WATCHERS: dict[str, type[Watcher] | type[MarkedSource]] = {
+    "inotify": Watcher,
+    "fanotify": MarkedSource,
+}
+
+
+def refused(how: str, root: Path) -> str:
+    """Return why a directory cannot be watched so here, or ""."""
+    try:
+        WATCHERS[how](str(root), filters=compile_filters(()), emask=DEFAULT_EMASK).close()
+    except WatchError as error:
+        return str(error)
+    return ""
 
 
 class Event(NamedTuple):
@@ -63,13 +79,15 @@ class Observed:
         read_limit: int = 1 << 20,
         user: int | None = None,
         walk: bool = True,
+        how: str = "inotify",
     ) -> None:
         self.user = user
+        self.how = how
         self.root = os.fsencode(root)
         self.filters = compile_filters(excludes)
         self.emask = emask
         with self.identity():
-            self.watcher = Watcher(
+            self.watcher: Watcher | MarkedSource = WATCHERS[how](
                 str(root), filters=self.filters, emask=emask, read_limit=read_limit
             )
         self.seen: list[Seen] = []
@@ -164,10 +182,26 @@ class Observed:
         """Return what is in the source, but for what is excluded."""
         return {path: content for path, content in self._tree(b"") if only(content)}
 
+    def has_watches(self, count: int) -> bool:
+        """Return whether so many directories are watched, where each is by itself."""
+        return self.how != "inotify" or self.watcher.watched == count
+
     def wrong(self) -> list[str]:
         """Return what is not as it should be, now that nothing is left to be read."""
+        told = self.wrong_watches(self.watcher) if isinstance(self.watcher, Watcher) else []
+        present = self.present()
+        told += [
+            f"{path!r} was changed silently"
+            for path in present
+            if path not in self.mirror or self.mirror[path] != present[path]
+        ]
+        told += [f"{path!r} vanished silently" for path in self.mirror.keys() - present.keys()]
+        return told
+
+    def wrong_watches(self, watcher: Watcher) -> list[str]:
+        """Return which watches are not as they should be."""
         watches, directories = self.watches(), self.directories()
-        paths = dict(self.watcher.paths())
+        paths = dict(watcher.paths())
         told = [
             f"no watch on {path!r}"
             for path, inode in directories.items()
@@ -187,15 +221,8 @@ class Observed:
             for wd, path in paths.items()
             if directories.get(path) != watches.get(wd)
         ]
-        present = self.present()
-        told += [
-            f"{path!r} was changed silently"
-            for path in present
-            if path not in self.mirror or self.mirror[path] != present[path]
-        ]
-        told += [f"{path!r} vanished silently" for path in self.mirror.keys() - present.keys()]
-        if self.watcher.watched != len(watches):
-            told.append(f"{self.watcher.watched} watches counted, {len(watches)} are")
+        if watcher.watched != len(watches):
+            told.append(f"{watcher.watched} watches counted, {len(watches)} are")
         return told
 
     # ---- the mirror -----------------------------------------------------------------------
