@@ -109,6 +109,14 @@ def test_the_sandbox_leaves_what_mirroring_needs(unit: dict[str, dict[str, list[
     assert not service.keys() & {"RestrictSUIDSGID", "ProcSubset", "PrivateNetwork"}
 
 
+def test_the_drop_in_for_fanotify_adds_what_that_asks_for() -> None:
+    """systemd counts these calls as @privileged, and not as @system-service."""
+    service = read("fanotify.conf")["Service"]
+    assert service["CapabilityBoundingSet"] == ["CAP_SYS_ADMIN CAP_DAC_READ_SEARCH"]
+    calls = {"fanotify_init", "fanotify_mark", "name_to_handle_at", "open_by_handle_at"}
+    assert set(service["SystemCallFilter"][0].split()) == calls
+
+
 def test_each_unit_has_a_directory_of_its_own(unit: dict[str, dict[str, list[str]]]) -> None:
     """systemd gives the last part to User=, and /run/inosync stays root's: system/runtime.py."""
     assert unit["Service"]["RuntimeDirectory"] == ["inosync/%n"]
