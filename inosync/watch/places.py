@@ -71,14 +71,15 @@ class Places:
         self._parts = {}
         found = []
         for mount in self._mounts():
-            kind = file_system(os.fsdecode(mount))[0]
-            if kind not in _TRUSTED:
-                raise WatchError(f"{printable(mount)} is on {kind.decode() or 'an unknown type'}")
             try:
                 descriptor = os.open(mount, _FLAGS)
             except (FileNotFoundError, NotADirectoryError):
-                continue  # a file may have a mount as well; it is in nobody's tree of directories
+                continue  # it has gone, or is a file: what is mounted over that has no directories
             try:
+                kind = file_system(os.fsdecode(mount))[0]
+                if kind not in _TRUSTED:
+                    where = kind.decode() or "an unknown file system"
+                    raise WatchError(f"{printable(mount)} is on {where}")
                 number, device = file_system_number(descriptor), os.fstat(descriptor).st_dev
                 _try_out(descriptor, mount)
             finally:

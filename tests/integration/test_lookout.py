@@ -80,7 +80,9 @@ def test_without_eopen_a_truncated_file_is_heard_and_an_open_one_is_not(tmp_path
     lookout.close()
 
 
-@pytest.mark.parametrize("more", [{"eopen": 0.0}, {"wmarker": ".m"}, {"rsettle": (("a", 1.0),)}])
+@pytest.mark.parametrize(
+    "more", [{"eopen": 0.0}, {"wmarker": ".m"}, {"rsettle": (("a", 1.0),)}, {"watch": "fanotify"}]
+)
 def test_it_does_for_another_config_unless_that_says_something_else_of_its_source(
     tmp_path: Path, more: dict[str, object]
 ) -> None:

@@ -235,7 +235,7 @@ def test_nothing_is_told_when_nothing_happens(source: Path, observed: Observed) 
     assert not observed.watcher.unread
 
 
-def test_events_about_one_name_are_one(source: Path, observed: Observed) -> None:
+def test_events_about_one_name_are_one(source: Path, observed: Observed, how: str) -> None:
     for _ in range(50):
         (source / "file").write_text("x")
         (source / "other").write_text("x")
@@ -249,7 +249,7 @@ def test_events_about_one_name_are_one(source: Path, observed: Observed) -> None
     # What vanished and what appeared reach differently far, so these two stay apart.
     told = observed.changes(observed.seen)
     assert told >= {Change(b"", LEVEL), Change(b"dir", TREE), Change(b"file", ENTRY)}
-    assert observed.watcher.events > 50
+    assert how == "fanotify" or observed.watcher.events > 50  # there, the kernel makes them one
 
 
 def test_only_what_emask_names_is_told(source: Path, observe: Callable[..., Observed]) -> None:
