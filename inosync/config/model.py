@@ -49,8 +49,9 @@ class Node:
     ``"changes"``: whether a run passes over the whole source or names what has changed.
     ``restricted`` says that the key gets no further than into one directory (rrsync), from whose
     top all paths count. ``rwarm`` is how long after a run the next one stands
-    ready, in seconds, 0 never; None: the usual time. ``rkeep`` is for how many days the node keeps
-    what runs overwrite and delete, 0 not at all.
+    ready, in seconds, 0 never; None: the usual time. ``rmaxchange`` is how many files a run may
+    overwrite, 0 any number. ``rkeep`` is for how many days the node keeps what runs overwrite and
+    delete, 0 not at all.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Node:
     rscope: str
     restricted: bool
     rwarm: float | None
+    rmaxchange: int
     rkeep: float
 
 

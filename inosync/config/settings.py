@@ -103,7 +103,7 @@ _PLACES = (
         "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, or "
         "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
         "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, "
-        "``restricted`` or ``rkeep`` for itself alone",
+        "``restricted``, ``rmaxchange`` or ``rkeep`` for itself alone",
         otherwise="required",
         example="""\
 rnodes = [
@@ -175,6 +175,11 @@ _GUARDS = (
         "hold a mirror, before anything is deleted, when a run would delete more files there than "
         "this; 0: never. Each run is rehearsed for that (``rsync -n``), so it takes twice as long "
         "to begin"),
+    Setting("rmaxchange", 0, "files", whole(0, 2**31 - 1, " of files (0: any)", 1000),
+        "hold a mirror, before anything is sent, when a run would overwrite more files there than "
+        "this, as when a trojan encrypts them; 0: never. A run that may be at more files is "
+        "rehearsed for that, as for ``rmaxdelete``; new files do not count (``docs/guards.rst``)",
+        per_node=True),
     Setting("rkeep", 0, "days", days,
         "how long a node keeps what a run overwrites or deletes there, in ``.inosync-kept`` at the "
         "top of the mirror, so that ``inosync --restore`` brings it back (``docs/undo.rst``); 0: "

@@ -341,10 +341,11 @@ class Engine:
         self._scheduler.configure()
         for mirror in self.mirrors:
             mirror.hurry()
-            if mirror.brake.limited and config.rmaxdelete != old.rmaxdelete:
+            altered = (mirror.pair, id(mirror)) not in before
+            if mirror.brake.limited and (altered or config.rmaxdelete != old.rmaxdelete):
                 mirror.release()  # to be rehearsed anew
             # Another limit, and files change from one lane to the other.
-            if (mirror.pair, id(mirror)) not in before or config.rbigsize != old.rbigsize:
+            if altered or config.rbigsize != old.rbigsize:
                 mirror.offer(self._roster.full("the config changed", now))
         for mirror in self._roster.leaving:
             self._roster.end(mirror, "no longer configured", now)

@@ -17,7 +17,7 @@ from inosync.changes.doubts import NO_DOUBTS, Doubts
 from inosync.config.model import Config
 from inosync.planning.big_files import big_changes, is_big
 from inosync.planning.command import Run, command, patient
-from inosync.planning.file_list import LONGEST_ENTRY, TOO_LONG, Plan, longest_list, plan
+from inosync.planning.file_list import LONGEST_ENTRY, TOO_LONG, Plan, lead, longest_list, plan
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, holds, steps
@@ -62,7 +62,12 @@ class Worth:
 def prepare(
     order: Order, sight: Sight, config: Config, program: Program, worth: Worth | None = None
 ) -> Prepared:
-    """Return what is to be run for `order` first, as the source is now."""
+    """Return what is to be run for `order` first, as the source is now.
+
+    A REHEARSAL is left out where the run is at too few files to need one.
+    """
+    if order.kind is RunKind.REHEARSAL and _harmless(order, sight, config):
+        order = dataclasses.replace(order, kind=RunKind.PASS)
     if order.kind in (RunKind.REHEARSAL, RunKind.COMPARISON):
         return _prepare_run(order, sight, config, program, hide=_hidden(order))
     if order.kind is RunKind.CONTENTS:
@@ -79,6 +84,23 @@ def prepare(
     if first:
         return _prepare_step(order, first, sight, config, program)
     return _prepare_run(order, sight, config, program, hide=order.stale)
+
+
+def _harmless(order: Order, sight: Sight, config: Config) -> bool:
+    """Return whether a run names what it carries, and no more files than it may overwrite."""
+    changes = order.batch.changes
+    if order.limit or order.most is None or not order.by_name or order.idle or changes is None:
+        return False
+    if changes.trees or len(changes) > order.most:
+        return False
+    found = _plan(_changes(order, sight, config, order.stale), sight, hide=order.stale)
+    skip, count = len(lead(sight.filters.prefix)), 0
+    for name in found.entries:
+        count += 1
+        if name.endswith(b"/"):  # a level of a directory
+            inner = sight.view.listing(name[skip:].rstrip(b"/"))
+            count += sum(1 for _ in itertools.islice(inner, order.most))
+    return not found.full and count <= order.most
 
 
 def _odd(order: Order, sight: Sight) -> frozenset[bytes]:
@@ -177,7 +199,8 @@ def _prepare_run(
     if kind in _CARRIES:
         kind = RunKind.PASS if names is None else RunKind.LISTED
         doubtful, doubts = _in_doubt(order, sight, None if names is None else found.inside)
-    run = _run(order, sight, kind, listed=names is not None, hide=hide, tells=bool(doubtful))
+    tells = bool(doubtful) or (kind is RunKind.REHEARSAL and order.most is not None)
+    run = _run(order, sight, kind, listed=names is not None, hide=hide, tells=tells)
     return Prepared(
         kind,
         tuple(command(run, config, program)),
@@ -241,10 +264,13 @@ def _prepare_contents(order: Order, sight: Sight, config: Config, program: Progr
     only = suspects[:FEW] if names is None else ()
     if names is None:
         rest |= Doubts(frozenset(suspects[FEW:]))
-    run = _run(order, sight, RunKind.CONTENTS, listed=names is not None, only=only)
+    dry = order.most is not None and len(suspects) > order.most
+    run = _run(
+        order, sight, RunKind.CONTENTS, listed=names is not None, only=only, tells=dry, dry=dry
+    )
     argv = tuple(command(run, config, program))
     return Prepared(
-        RunKind.CONTENTS,
+        RunKind.REHEARSAL if dry else RunKind.CONTENTS,
         argv,
         names=names,
         left=_left(order, sight),
@@ -293,6 +319,7 @@ def _run(
     hide: frozenset[bytes] = frozenset(),
     only: Iterable[bytes] = (),
     tells: bool = False,
+    dry: bool = False,
     trees: tuple[bytes, ...] = (),
 ) -> Run:
     """Return a run of this kind, with all that the order says of each of its runs."""
@@ -310,6 +337,7 @@ def _run(
         hide=hide,
         only=only,
         tells=tells,
+        dry=dry,
         trees=trees,
         keep=folder(sight.now.wall) if order.pair.node.rkeep else "",
     )

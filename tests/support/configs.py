@@ -33,6 +33,7 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "rscope": "tree",
         "rwarm": None,
         "restricted": False,
+        "rmaxchange": 0,
         "rkeep": 0.0,
     }
     return Node(**{**values, **settings})
