@@ -51,7 +51,7 @@ class Node:
     top all paths count. ``rwarm`` is how long after a run the next one stands
     ready, in seconds, 0 never; None: the usual time. ``rmaxchange`` is how many files a run may
     overwrite, 0 any number. ``rkeep`` is for how many days the node keeps what runs overwrite and
-    delete, 0 not at all.
+    delete, 0 not at all, and ``rkeepmax`` how many megabytes at the most, 0 any number.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Node:
     rwarm: float | None
     rmaxchange: int
     rkeep: float
+    rkeepmax: int
 
 
 @dataclass(frozen=True)

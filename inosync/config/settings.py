@@ -103,7 +103,7 @@ _PLACES = (
         "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, or "
         "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
         "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, "
-        "``restricted``, ``rmaxchange`` or ``rkeep`` for itself alone",
+        "``restricted``, ``rmaxchange``, ``rkeep`` or ``rkeepmax`` for itself alone",
         otherwise="required",
         example="""\
 rnodes = [
@@ -184,6 +184,11 @@ _GUARDS = (
         "how long a node keeps what a run overwrites or deletes there, in ``.inosync-kept`` at the "
         "top of the mirror, so that ``inosync --restore`` brings it back (``docs/undo.rst``); 0: "
         "not at all",
+        per_node=True),
+    Setting("rkeepmax", 0, "MB", whole(0, 2**31 - 1, " of MB (0: no limit)", 10_000),
+        "how much a node keeps for ``rkeep`` at most, in millions of bytes; when it is more, the "
+        "oldest days go, and the day that is not over stays; 0: no limit. It takes that what is "
+        "kept can be read from here",
         per_node=True),
     Setting("wmarker", "", "", optional(path_inside),
         "file that must exist in every source, such as ``\".mounted\"``, as a proof that its file "

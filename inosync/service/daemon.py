@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from signal import Signals as Signal
 from typing import Protocol
@@ -36,6 +36,7 @@ from inosync.service.runs import Runs
 from inosync.service.scans import Scans
 from inosync.service.sources import Sources
 from inosync.service.targets import Targets
+from inosync.status.keeping import Keeping
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
 from inosync.status.snapshot import lines as status_lines
@@ -285,8 +286,14 @@ class Daemon:
             now=now,
             wall=self.loop.wall(),
             warm=self.runs.warm.mirrors,
+            kept=self.kept,
         )
         return snapshot(self.engine, self.sources.watchers, facts, self.runs.progress)
+
+    @property
+    def kept(self) -> Mapping[str, Keeping]:
+        """What nodes keep, by destination, as far as it was counted."""
+        return self._pruning.kept if self._pruning is not None else {}
 
     def _look(self) -> None:
         """See whether all paths lead to what they led to."""

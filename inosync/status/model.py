@@ -101,6 +101,21 @@ class AilingStatus(TypedDict):
     next_try_at: float
 
 
+class KeptStatus(TypedDict):
+    """What the node keeps (``rkeep``), as counted ``at`` that time; None: it could not be counted.
+
+    ``runs`` kept something. ``bytes`` are only counted with ``rkeepmax``, which is ``most_bytes``.
+    """
+
+    at: float
+    days: int | None
+    oldest: str
+    runs: int | None
+    bytes: int | None
+    most_bytes: int
+    said: str
+
+
 class MirrorStatus(TypedDict):
     """One mirror. ``lag``: the age of the oldest change that is not on the node; None: in sync.
 
@@ -109,7 +124,8 @@ class MirrorStatus(TypedDict):
     With ``rbigsize`` there are two of a pair; the ``lane`` of one is "big", that of the other "".
     ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "";
     ``full_pass`` is how far that is, where it goes as slices. ``warm``: a run stands ready for the
-    next ones. ``keep_days``: see ``rkeep``.
+    next ones. ``keep_days``: see ``rkeep``; ``kept``: what was counted
+    of that.
     """
 
     source: str
@@ -137,6 +153,7 @@ class MirrorStatus(TypedDict):
     ailing: list[AilingStatus]
     notes: list[str]
     keep_days: float
+    kept: KeptStatus | None
 
 
 class Snapshot(TypedDict):

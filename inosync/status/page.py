@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from inosync.status.history import MINUTES, STEP, History, Sample
+from inosync.status.keeping import kept_line
 from inosync.status.model import MirrorStatus, Snapshot, SourceStatus
 from inosync.status.passing import pass_line, span
 from inosync.status.snapshot import ailing_lines, but_for
@@ -161,6 +162,8 @@ def _mirror(
             yield f"<pre>{_text(chr(10).join(failure['lines']))}</pre></details>"
     for line in ailing_lines(mirror):
         yield f'<p class="why">{_text(line)}</p>'
+    if kept := kept_line(mirror):
+        yield f'<p class="dim">{_text(kept)}</p>'
     yield "<dl>"
     for term, text in _facts(mirror, local):
         yield f"<dt>{term}</dt><dd>{text}</dd>"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from inosync.engine.mirror import Mirror
 from inosync.engine.source import SourceState
 from inosync.rsync.differences import SAMPLE, shown
 from inosync.rsync.output import Progress
+from inosync.status.keeping import Keeping, kept_line, kept_status
 from inosync.status.model import (
     SCHEMA,
     AilingStatus,
@@ -60,7 +61,8 @@ class Watching(Protocol):
 class Facts:
     """What is to be known of the process; ``rss`` is resident memory in bytes.
 
-    The mirrors that are ``warm`` have a run that stands ready.
+    The mirrors that are ``warm`` have a run that stands ready. ``kept`` is what nodes keep, by
+    destination.
     """
 
     version: str
@@ -71,6 +73,7 @@ class Facts:
     now: float  # the same, of the snapshot
     wall: float  # Unix time of the snapshot
     warm: Collection[Mirror] = ()
+    kept: Mapping[str, Keeping] = field(default_factory=dict)
 
 
 #: Directories without a watch that a snapshot names.
@@ -182,6 +185,11 @@ def _mirror(
         ailing=_ailing(mirror, now, wall, user),
         notes=list(notes(mirror).values()),
         keep_days=mirror.pair.node.rkeep,
+        kept=None
+        if mirror.big
+        else kept_status(
+            mirror.pair.node, facts.kept.get(mirror.pair.destination.text), facts.wall - facts.now
+        ),
     )
 
 
@@ -299,5 +307,6 @@ def _mirror_line(mirror: MirrorStatus, at: float) -> str:
         text += f", next try in {max(0.0, next_try - at):.0f} s"
     if (drift := mirror["drift"]) and drift["paths"]:
         text += f", {many(drift['paths'], 'path')} drifted"
+    text += f", {kept}" if (kept := kept_line(mirror)) else ""
     text += ", warm" if mirror["warm"] else ""
     return text + f", {many(mirror['runs'], 'run')}, {mirror['failures']} failed"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from inosync.status.keeping import kept_line
 from inosync.status.model import MirrorStatus, Snapshot
 from inosync.status.passing import pass_line, span
 from inosync.status.snapshot import ailing_lines, but_for, source_line
@@ -134,6 +135,7 @@ def _row(mirror: MirrorStatus, at: float) -> Row:
         notes.append(f"drift: {paths} ({examples}), found {span(at - drift['at'])} ago")
     told = ailing_lines(mirror)
     notes += told[:_LINES] + ([f"and {len(told) - _LINES} more (--json)"] * (len(told) > _LINES))
+    notes += [kept] if (kept := kept_line(mirror)) else []
     pending = mirror["full"] and "full pass"
     if mirror["full_pass"] is not None:
         pending = f"full pass {pass_line(mirror['full_pass'])}"

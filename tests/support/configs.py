@@ -35,6 +35,7 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "restricted": False,
         "rmaxchange": 0,
         "rkeep": 0.0,
+        "rkeepmax": 0,
     }
     return Node(**{**values, **settings})
 

@@ -153,7 +153,7 @@ def test_where_mirrors_go(script: Script, base: str, text: str, destinations: li
         (
             ONE,
             "rnodes = [{'node': 'a:/x', 'edelay': 5}]",
-            "known are rmaxchange, rkeep, rspeed, extra, rtimeout, rretry",
+            "known are rmaxchange, rkeep, rkeepmax, rspeed, extra, rtimeout, rretry",
         ),
         (
             ONE,

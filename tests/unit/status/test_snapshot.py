@@ -106,6 +106,7 @@ def test_everything_there_is_to_know() -> None:
                 "ailing": [],
                 "notes": [],
                 "keep_days": 0.0,
+                "kept": None,
             },
             {
                 "source": "/srv/www",
@@ -138,6 +139,7 @@ def test_everything_there_is_to_know() -> None:
                 "ailing": [],
                 "notes": [],
                 "keep_days": 0.0,
+                "kept": None,
             },
         ],
     }
