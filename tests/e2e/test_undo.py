@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import stat
+import struct
 import subprocess
 import time
 from collections.abc import Callable
@@ -350,3 +352,78 @@ def test_a_full_node_lets_its_oldest_day_go_and_goes_on(
         daemon.wait_for_log("has no room, and keeps nothing but of today")
         assert os.listdir(mirror / KEPT) == [days[0]]
         assert daemon.stop() == 0
+
+
+#: An access list that lets user 1234 read what is 0640, as the kernel takes it.
+_ENTRIES = ((1, 6, -1), (2, 4, 1234), (4, 4, -1), (16, 4, -1), (32, 0, -1))
+ACL = b"".join((struct.pack("<I", 2), *(struct.pack("<HHi", *entry) for entry in _ENTRIES)))
+
+
+def whole(root: Path) -> dict[str, tuple[object, ...]]:
+    """Return all that makes a path what it is, and of hard links the first name, but for times."""
+    first: dict[tuple[int, int], str] = {}
+    found = {}
+    for path in sorted(root.rglob("*")):
+        name, status = str(path.relative_to(root)), path.lstat()
+        linked = first.setdefault((status.st_dev, status.st_ino), name)
+        attributes = {
+            each: os.getxattr(path, each, follow_symlinks=False)
+            for each in os.listxattr(path, follow_symlinks=False)
+        }
+        mtime = None if stat.S_ISDIR(status.st_mode) else status.st_mtime_ns
+        content = path.read_bytes() if stat.S_ISREG(status.st_mode) else status.st_rdev
+        owner = (status.st_uid, status.st_gid)
+        found[name] = (status.st_mode, owner, mtime, content, attributes, linked)
+    return found
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give files away")
+def test_what_is_brought_back_has_all_its_attributes_and_links(
+    inosync: Callable, source: Path, request: pytest.FixtureRequest
+) -> None:
+    places = [place_on(request, transport) for transport in ("daemon", "ssh")]
+    nodes = [{"node": places[0].node, "rscope": "changes"}, places[1].node]
+    for name in ("a", "large", "over"):
+        write(source, f"d/deep/{name}", name * (1 + 50_000 * (name == "large")))
+    os.link(source / "d/deep/a", source / "d/b")
+    os.link(source / "d/deep/over", source / "over")
+    for name in ("d/deep/a", "over"):
+        try:  # of a directory rsync keeps all but these
+            os.setxattr(source / name, "user.note", name.encode())
+        except OSError as error:
+            pytest.skip(f"no attributes here: {error.strerror}")
+    for name in ("d/deep", "d/deep/large"):
+        os.chown(source / name, 1234, 4321)
+        (source / name).chmod(0o2750 if name == "d/deep" else 0o640)
+    os.setxattr(source / "d/deep/large", "system.posix_acl_access", ACL)
+    os.setxattr(source / "d/deep", "system.posix_acl_default", ACL)
+    os.mkfifo(source / "d/pipe")
+    (source / "d/link").symlink_to("nowhere")
+    os.lchown(source / "d/link", 1234, 4321)
+    more = {"rkeep": 2, "extra": "-aAXH", "rbigsize": 50_000, "rbigdelay": 0.1}
+    daemon = inosync(settings(source, *nodes, **more), environment=places[1].environment)
+    settle(daemon, source, *(place.root for place in places))
+    before = whole(source)
+    del before["first"]  # which stays
+    at = datetime.now(UTC).astimezone().isoformat(" ")
+    write(source, "over", "one name of it is written, and both have changed")
+    settle(daemon, source, *(place.root for place in places))
+    shutil.rmtree(source / "d")
+    (source / "over").unlink()
+    settle(daemon, source, *(place.root for place in places))
+
+    def restore(*arguments: str) -> None:
+        told = {"cwd": daemon.folder, "environment": places[1].environment}
+        done = run_inosync("-c", daemon.config_file, "--restore", str(source), *arguments, **told)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    for number, place in enumerate(places):
+        aside = daemon.folder / f"aside{number}"
+        restore("--at", at, "--node", place.node, "--to", str(aside))
+        found = whole(aside)
+        wrong = [
+            (name, found.get(name), expected)
+            for name, expected in before.items()
+            if found.get(name) != expected
+        ]
+        assert wrong == [], place.node
