@@ -26,6 +26,8 @@ from support import processes
 from support.daemon import Daemon, run_inosync
 from support.servers import RsyncDaemon, SshServer, program
 
+from inosync.rsync.kept import RULE
+
 #: Seconds in which all has to be in sync once everything is well again.
 LIMIT = 120.0
 
@@ -87,6 +89,9 @@ DRAWN: Mapping[str, Draw] = {
     "rverify": _one_of(0, 0, 0.4, 3),
     "rpoll": _one_of(60, 0, 1),
     "rmaxdelete": _one_of(0, 0, 100_000),
+    "rmaxchange": _one_of(0, 0, 100_000),
+    "rkeep": _one_of(0, 0, 1, 30),
+    "rkeepmax": _one_of(0, 1, 1_000),
     "wmarker": _one_of("", KEEP),
     "allow_empty": _one_of(False, True),
     "rspeed": _one_of(0, 0, 50_000),
@@ -96,6 +101,7 @@ DRAWN: Mapping[str, Draw] = {
     "rretry": _one_of((0.1, 1), (0.5, 0.5)),
     "rscope": _one_of("tree", "changes", "changes"),
     "rparallel": _one_of(1, 2, 8),
+    "rwarm": _one_of(300, 300, 0, 1),
     "rbigsize": _one_of(0, 0, 100, 5_000),
     "rbigdelay": _one_of(0, 0.5, 2),
     "rsettle": _one_of({}, {}, {"*": 0.3}, {"slow *": 1, "*1": 0.2}, {"/tree/**": 0.5}),
@@ -106,6 +112,8 @@ DRAWN: Mapping[str, Draw] = {
     "on_success": _hook,
     "on_failure": _hook,
     "on_recover": _hook,
+    "beat": _one_of(0, 1),
+    "on_beat": _hook,
     "hooktimeout": _one_of(1, 60),
     "metricsfile": _file("inosync.prom"),
     "htmlfile": _file("inosync.html"),
@@ -113,14 +121,13 @@ DRAWN: Mapping[str, Draw] = {
     "rexcludes": lambda dice, _: list(dice.choice(_RULES)),
     "init": _one_of(True, "changed"),
 }
-#: What a trial draws otherwise, or cannot: who it runs as, and keys that are restricted. What a
-#: node keeps of old versions rsync by hand would find, and -b goes not with it.
+#: What a trial draws otherwise, or cannot: who it runs as, and keys that are restricted.
 PLACES = frozenset(
     {"wpath", "wpaths", "rpath", "rpaths", "rnodes", "rsync", "pidfile", "socket"}
-    | {"user", "group", "restricted", "rkeep"}
+    | {"user", "group", "restricted"}
 )
 #: Those that may stand in a node's dict.
-_OF_NODES = ("rspeed", "extra", "rtimeout", "rretry", "rscope")
+_OF_NODES = ("rspeed", "extra", "rtimeout", "rretry", "rscope", "rkeep", "rkeepmax", "rmaxchange")
 
 
 class Differs(Exception):
@@ -209,6 +216,8 @@ class Trial:
         dice = self.dice
         drawn = {name: draw(dice, self.folder) for name, draw in DRAWN.items()}
         chosen = set(dice.sample(sorted(drawn), dice.randint(3, len(drawn))))
+        beat = {"beat", "on_beat"}  # one without the other means nothing
+        chosen |= beat if chosen & beat else set()
         quick = {"edelay", "eopen", "emaxdelay", "rretry", "rbigdelay"}
         self.settings = {name: drawn[name] for name in drawn if name in chosen | quick}
         for target in self.targets:
@@ -219,6 +228,11 @@ class Trial:
             self.settings["rparallel"] = max(2, int(str(self.settings.get("rparallel", 8))))
             for each in (self.settings, *(target.own for target in self.targets)):
                 if each.get("extra") == "--max-size=300K":
+                    each["extra"] = ""
+        every = (self.settings, *(target.own for target in self.targets))
+        if any(each.get("rkeep") for each in every):  # it decides about old versions
+            for each in every:
+                if each.get("extra") == "-b":
                     each["extra"] = ""
         self.settings |= {
             "wpaths": [self.argument(source) for source in self.sources],
@@ -341,7 +355,7 @@ class Trial:
             for rule in self._list("rexcludes")
         ]
         relative = ["--relative"] if self.form == "relative" else []
-        argv = [RSYNC, "-n", "-c", "-i", "-ltrp", "--delete", "--protect-args"]
+        argv = [RSYNC, "-n", "-c", "-i", "-ltrp", "--delete", "--protect-args", RULE]
         argv += ["--modify-window=-1", "--out-format=%i %n", *relative, *rules, *words]
         return [*argv, *target.words[:-1], "--", self.argument(source), target.words[-1]]
 

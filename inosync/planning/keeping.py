@@ -103,7 +103,9 @@ def restoring(
         inner = pair.destination.path.partition("/")[2]
         there = pair.destination.text.removesuffix(inner).rstrip("/") + "/"
         start = [part for part in (inner.strip("/"), KEPT) if part]
-    argv = [config.rsync, "-ltp", "--omit-dir-times", "--force", "--from0", "--files-from=-"]
+    # What is meant is known: no size and date make what is there the same.
+    argv = [config.rsync, "-ltp", "--ignore-times", "--omit-dir-times", "--force"]
+    argv += ["--from0", "--files-from=-"]
     argv += ["--backup", f"--backup-dir={KEPT}/{keep}", *reach(pair, program, attributes=True)]
     names = []
     for version in found:

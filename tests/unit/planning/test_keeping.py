@@ -77,7 +77,9 @@ def test_what_is_kept_is_named_with_the_run_that_put_it_away(
     known = (pair, make_config([pair]), PROGRAM, found)
     run = restoring(*known, below=b"www", to="/srv/www", keep="D/V")
     assert run.argv[-3:] == ("--", there, "/srv/www/")
-    assert {"-a", "-X", "--backup", "--backup-dir=.inosync-kept/D/V"} < set(run.argv)
+    assert {"-a", "-X", "--ignore-times", "--backup", "--backup-dir=.inosync-kept/D/V"} < set(
+        run.argv
+    )
     assert "--delete" not in run.argv
     assert run.names == start + b"D/T/www/./a/b\0" + start + b"D/U/www/./c\0"
     assert restoring(*known, below=b"", to="/x", keep="D/V").names.startswith(
