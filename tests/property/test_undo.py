@@ -145,6 +145,9 @@ class Kept(Renamed):
             if self.engine.behind_since(self.mirror) is None:
                 found.append((self.now + 0.5, tree(self.root)))
             self.now += STEP  # over days
+        # What the mirror has still, it keeps no version of.
+        self.engine.resync(self.source, "the end", self.now)
+        self.carry()
         return found
 
     def restored(self, when: float, to: Path) -> dict[bytes, object]:
