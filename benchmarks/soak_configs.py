@@ -101,9 +101,9 @@ DRAWN: Mapping[str, Draw] = {
     "rretry": _one_of((0.1, 1), (0.5, 0.5)),
     "rscope": _one_of("tree", "changes", "changes"),
     "rparallel": _one_of(1, 2, 8),
-    "rwarm": _one_of(300, 300, 0, 1),
     "rbigsize": _one_of(0, 0, 100, 5_000),
     "rbigdelay": _one_of(0, 0.5, 2),
+    "rwarm": _one_of(300, 300, 0, 0.3),
     "rsettle": _one_of({}, {}, {"*": 0.3}, {"slow *": 1, "*1": 0.2}, {"/tree/**": 0.5}),
     "emask": _one_of(
         ["IN_CLOSE_WRITE", "IN_CREATE", "IN_DELETE", "IN_MOVED_FROM", "IN_MOVED_TO", "IN_ATTRIB"]
@@ -112,9 +112,9 @@ DRAWN: Mapping[str, Draw] = {
     "on_success": _hook,
     "on_failure": _hook,
     "on_recover": _hook,
+    "hooktimeout": _one_of(1, 60),
     "beat": _one_of(0, 1),
     "on_beat": _hook,
-    "hooktimeout": _one_of(1, 60),
     "metricsfile": _file("inosync.prom"),
     "htmlfile": _file("inosync.html"),
     "umask": _one_of(0o022, 0o077),
@@ -216,8 +216,8 @@ class Trial:
         dice = self.dice
         drawn = {name: draw(dice, self.folder) for name, draw in DRAWN.items()}
         chosen = set(dice.sample(sorted(drawn), dice.randint(3, len(drawn))))
-        beat = {"beat", "on_beat"}  # one without the other means nothing
-        chosen |= beat if chosen & beat else set()
+        if not chosen >= {"beat", "on_beat"}:  # neither goes without the other
+            chosen -= {"beat", "on_beat"}
         quick = {"edelay", "eopen", "emaxdelay", "rretry", "rbigdelay"}
         self.settings = {name: drawn[name] for name in drawn if name in chosen | quick}
         for target in self.targets:

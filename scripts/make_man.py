@@ -18,7 +18,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import make_settings  # noqa: E402 - beside this file's folder
 
-from inosync import __version__, cli  # noqa: E402 - this checkout's, whatever is installed
+from inosync import __version__  # noqa: E402 - this checkout's, whatever is installed
+from inosync.commands.arguments import MODES, parser  # noqa: E402
+from inosync.commands.verbs import verbs as options_of  # noqa: E402
 
 BASH = "examples/completion/bash/inosync"
 ZSH = "examples/completion/zsh/_inosync"
@@ -57,13 +59,13 @@ def page(name: str) -> str:
 
 def verbs() -> list[tuple[str, argparse.Action]]:
     """Return each verb with the option that it stands for."""
-    by_name = {name: action for action in cli.parser()._actions for name in action.option_strings}
-    return [(word, by_name[option]) for word, option in cli.verbs.verbs(cli.MODES).items()]
+    by_name = {name: action for action in parser()._actions for name in action.option_strings}
+    return [(word, by_name[option]) for word, option in options_of(MODES).items()]
 
 
 def bash() -> str:
     """Return the completion for bash."""
-    actions = options(cli.parser())
+    actions = options(parser())
     names = " ".join(name for action in actions for name in action.option_strings)
     words = [word for word, _ in verbs()]
     return f"""\
@@ -121,7 +123,7 @@ def _with_choices(actions: list[argparse.Action]) -> str:
 def zsh() -> str:
     """Return the completion for zsh."""
     lines = []
-    for action in options(cli.parser()):
+    for action in options(parser()):
         text = re.sub(r"([\[\]:\\])", r"\\\1", " ".join(str(action.help).split()))
         value = ""
         if action.nargs != 0:

@@ -248,6 +248,15 @@ class Engine:
         else:
             mirror.hurry()
 
+    def fill(self, mirror: Mirror, now: float) -> None:
+        """There is nothing at the mirror's target: a full pass goes first, and all else is in it.
+
+        Its start has been taken back.
+        """
+        if mirror.passing is None and not (mirror.pending and mirror.pending.reason):
+            mirror.offer(self._roster.full("there is nothing at its target", now, lost=True))
+        mirror.fill()
+
     # ---- what is told of runs -------------------------------------------------------------
 
     def updated(self, start: Start) -> Start:

@@ -107,8 +107,14 @@ class Ledger:
     def widen(self) -> None:
         """Owe a pass for what waits and has no name."""
         pending, self.pending = self.pending, None
-        if pending is not None:
+        if pending is not None and not pending.empty:
             self._demand(pending.nameless(), number=self.carried + 1)
+
+    def fill(self) -> None:
+        """Let the pass that is owed carry all that waits, and go first."""
+        if self.passing is not None:
+            self.widen()
+            self.passing = replace(self.passing, turn=True)
 
     def divide(self, uncut: str, *, anew: bool) -> None:
         """Go on with passes that are `uncut` for this reason, or in slices; `anew` with one."""

@@ -127,6 +127,12 @@ class Mirror(Ledger):
         super().narrow(now)
         self.state = State.PENDING if self.waits else State.IDLE
 
+    def fill(self) -> None:
+        """Let the pass that is owed carry all that waits, and go first."""
+        super().fill()
+        if not self.waits:
+            self.state = State.BACKOFF  # until what failed of the pass is tried again
+
     @property
     def thorough(self) -> bool:
         """Whether its run reads whole files to compare them, and may be silent for long."""

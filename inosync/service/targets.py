@@ -103,10 +103,12 @@ class Targets:
             self._make(path)
             return True
         mirror.withdraw()
-        if known is None:
+        if known is None and path not in self._missing:
             self._missing[path] = False
             self._renew([mirror], "there is nothing at its target", contents=False)
         self._look(path, self._local().get(path, [mirror]))
+        if not now.inode and mirror.state is State.PENDING:
+            self.engine.fill(mirror, self.loop.clock())
         return False
 
     def _make(self, path: str) -> None:

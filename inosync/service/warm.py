@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from inosync.config.model import Config, Pair
 from inosync.engine.backoff import Backoff
@@ -29,6 +30,10 @@ MOST_OF_A_HOST = 4
 TENURE = 30.0
 #: Seconds in which one that is not needed any more may end by itself.
 GRACE = 5.0
+#: So many that carry nothing have to be let in beside one, one after the other: the first may have
+#: been there before it. Each may take so many seconds.
+TRIALS = 3
+TRIAL = 60.0
 #: Seconds until a node is asked again that has ended one: at first, and at the most.
 PATIENCE = (10.0, 3600.0)
 #: How a run ends whose connection has died while it waited; see rsync/exits.py.
@@ -61,6 +66,13 @@ class _Node:
     asked_from: float = 0.0
 
 
+class _Trial(NamedTuple):
+    """A run that carries nothing, beside the one that waits for this mirror; so many come after."""
+
+    mirror: Mirror
+    more: int
+
+
 @dataclass
 class Warm:
     """All runs that wait; those of the mirrors that ran last. A part of the loop."""
@@ -72,6 +84,10 @@ class Warm:
     _wanted: dict[Mirror, None] = field(default_factory=dict)
     _waiting: dict[Mirror, _Waiting] = field(default_factory=dict)  # the last used is the last
     _leaving: dict[Child, float] = field(default_factory=dict)  # when each is killed
+    # The first that waits on a node with a shell is tried. Where a key lets one run in at a time
+    # (rrsync), the node would else be shut for all others.
+    _trials: dict[Child, _Trial] = field(default_factory=dict)
+    _open: set[str] = field(default_factory=set)  # nodes that let others in beside one
     _nodes: dict[str, _Node] = field(default_factory=dict)
     _most: dict[_Host, int] = field(default_factory=dict)  # where it is less than usual
 
@@ -167,15 +183,39 @@ class Warm:
                 waiting.child.close()
                 self.refused(mirror, now)
         for child in list(self._leaving):
-            if child.poll() is not None:
+            if (status := child.poll()) is not None:
                 del self._leaving[child]
                 child.close()
+                if child in self._trials:
+                    self._tried(self._trials.pop(child), now, well=status == 0)
+
+    def _tried(self, trial: _Trial, now: float, *, well: bool) -> None:
+        """A trial has ended, `well` where it was let in."""
+        mirror = trial.mirror
+        if not well:
+            self._drop(mirror, now)
+            self.refused(mirror, now)
+        elif mirror in self._waiting and trial.more:
+            self._try(trial, self._waiting[mirror].standby, now)
+        elif mirror in self._waiting:
+            self._open.add(mirror.pair.node.name)
+
+    def _try(self, trial: _Trial, what: Standby, now: float) -> None:
+        try:
+            child = Child(what.argv, environment=self.environment, brief=True)
+        except OSError:
+            self._tried(trial, now, well=False)
+            return
+        self._trials[child] = trial._replace(more=trial.more - 1)
+        self._leaving[child] = now + TRIAL
 
     def configure(self, config: Config, program: Program, now: float) -> None:
         """Take another config: what waits was started by the old one."""
         self.config, self.program = config, program
         self._nodes.clear()
         self._most.clear()
+        self._open.clear()
+        self._trials.clear()
         self.drop(now)
 
     def drop(self, now: float) -> None:
@@ -211,6 +251,9 @@ class Warm:
             return
         log.debug("%s: the next run stands ready (pid %d)", mirror.name, child.pid)
         self._waiting[mirror] = _Waiting(child, what, now)
+        shell = mirror.pair.destination.transport is Transport.SSH
+        if shell and mirror.pair.node.name not in self._open:
+            self._try(_Trial(mirror, TRIALS), what, now)
 
     def _makes_room(self, mirror: Mirror, now: float) -> bool:
         """Return whether one more may wait, after dropping what has not been used for long."""

@@ -205,7 +205,6 @@ def test_it_is_said_where_no_event_tells(tmp_path: Path, hidden: Hidden) -> None
         assert "/source: on" not in daemon.log()
         show(hidden.plain, source / "sub")
         daemon.wait_for_log("/source: on fuse: looked through every 60 s (rpoll)")
-        daemon.wait_for_log("looked through for the first time")
         wait_equal(source, mirror)
         write(hidden.plain, "d1/later", "x")
         asked = run_inosync("-c", daemon.config_file, "--wait", "30", cwd=tmp_path)

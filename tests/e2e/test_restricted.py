@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.daemon import config_text, run_inosync
+from support.daemon import config_text, run_inosync, settings
 from support.fakersync import FakeRsync
 from support.places import wait_equal
 from support.servers import SshServer
@@ -96,6 +96,29 @@ def test_all_that_a_daemon_does_is_done_behind_rrsync(
     checked = run_inosync(*ask, "--check", cwd=daemon.folder, environment=ssh_server.environment())
     assert "0 problems" in checked.stdout, checked.stdout
     assert "; next try in" not in daemon.log()
+
+
+def test_no_run_waits_where_it_would_shut_out_others(
+    inosync: Callable, source: Path, jail: Path, ssh_server: SshServer
+) -> None:
+    restrict(ssh_server, f"-wo {jail}")
+    node = {"node": ssh_server.url("/"), "restricted": True, "rscope": "changes"}
+    environment = ssh_server.environment()
+    daemon = inosync(settings(source, node), environment=environment)
+    ask = ("-c", daemon.config_file)
+    wait_equal(source, jail)
+
+    def verified() -> bool:
+        return (
+            run_inosync(*ask, "--verify", cwd=daemon.folder, environment=environment).returncode
+            == 0
+        )
+
+    for number in range(3):
+        until(verified, what="others to be let in", state=daemon.log)
+        write(source, f"{number}", "x")
+        wait_equal(source, jail)
+    assert daemon.log().count("the next run stands ready") == 1
 
 
 def test_each_refusal_of_rrsync_is_known_with_its_cure(

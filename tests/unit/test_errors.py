@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inosync import cli
+from inosync.commands import arguments
 from inosync.errors import (
     AlreadyRunningError,
     ConfigError,
@@ -30,7 +30,7 @@ def test_the_page_of_the_commands_tells_each_exit_status() -> None:
 
 
 def test_so_does_the_help() -> None:
-    told = cli.parser().format_help().rpartition("Exit:")[2]
+    told = arguments.parser().format_help().rpartition("Exit:")[2]
     assert {int(number) for number in re.findall(r"\b\d\b", told)} == set(Exit)
 
 

@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from inosync import cli
+from inosync.commands import arguments
 from inosync.config.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ make_man = _load(ROOT / "scripts/make_man.py")
 
 def option_names() -> set[str]:
     """Return what the parser knows and does not hide."""
-    actions = cli.parser()._actions
+    actions = arguments.parser()._actions
     shown = [action for action in actions if action.help != argparse.SUPPRESS]
     return {name for action in shown for name in action.option_strings}
 
@@ -65,7 +65,7 @@ def test_the_page_has_every_option_and_no_other() -> None:
 
 
 def test_help_has_every_option() -> None:
-    shown = cli.parser().format_help()
+    shown = arguments.parser().format_help()
     assert all(re.search(rf"(?<![\w-]){name}\b", shown) for name in option_names())
 
 

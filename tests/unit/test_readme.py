@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inosync import cli
+from inosync.commands import arguments
 from inosync.engine.mirror import State
 from inosync.rsync.destination import parse_destination
 from inosync.rsync.exits import Verdict, judge
@@ -29,7 +29,7 @@ def section(page: str, title: str) -> str:
 
 
 def options() -> set[str]:
-    actions = [action for action in cli.parser()._actions if action.help != argparse.SUPPRESS]
+    actions = [action for action in arguments.parser()._actions if action.help != argparse.SUPPRESS]
     return {name for action in actions for name in action.option_strings}
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from support.configs import make_config, make_pair
-from support.engines import NOW, ONE, changing, events, said, steady
+from support.engines import NOW, ONE, changing, events, make_engine, said, steady
 
 from inosync.changes.batch import Batch, full_pass
 from inosync.changes.changes import Change, Changes, Kind
@@ -379,6 +379,51 @@ def test_a_start_that_was_not_carried_out_owes_the_same() -> None:
     mirror.withdraw()
     assert (mirror.state, mirror.pending, mirror.totals.runs) == (State.PENDING, None, 0)
     assert ordered(engine).course == Course(sizes=True)
+
+
+def test_where_there_is_nothing_the_pass_goes_first() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = engine.mirrors
+    engine.renew(mirror, "there is nothing", NOW, contents=False, release=False)
+    change(engine, b"one")
+    assert ordered(engine).batch.sample == (b"one",)
+    mirror.withdraw()
+    engine.fill(mirror, NOW)
+    assert (mirror.state, mirror.pending) == (State.PENDING, None)
+    change(engine, b"two")
+    assert ordered(engine).kind is RunKind.SLICE
+    cut(engine, b"a", last=True)
+    engine.exited(mirror, WELL, NOW)
+    assert ordered(engine).batch.sample == (b"two",)
+    engine.exited(mirror, WELL, NOW)
+    assert (mirror.state, mirror.done) == (State.IDLE, mirror.offered)
+
+
+def test_where_there_is_nothing_a_change_does_not_hurry_a_pass_that_rests() -> None:
+    engine, mirror = filling()
+    ordered(engine)
+    cut(engine, b"a")
+    engine.exited(mirror, Outcome(23), NOW)
+    again = mirror.retry_at
+    assert again is not None
+    change(engine, b"late")
+    assert ordered(engine).batch.sample == (b"late",)
+    mirror.withdraw()
+    engine.fill(mirror, NOW)
+    assert (mirror.state, mirror.pending, mirror.retry_at) == (State.BACKOFF, None, again)
+    assert ordered(engine, again).kind is RunKind.SLICE
+
+
+def test_where_there_is_nothing_one_run_carries_all() -> None:
+    engine = make_engine(edelay=0.0, rfull=0.0)
+    (mirror,) = engine.mirrors
+    mirror.offer(Batch(NOW, 1, changes=ONE))
+    for _ in range(2):
+        ordered(engine)
+        mirror.withdraw()
+        engine.fill(mirror, NOW)
+    assert mirror.pending is not None
+    assert (mirror.pending.reason, mirror.offered) == ("there is nothing at its target", 2)
 
 
 def test_a_slice_that_is_told_to_end_is_owed() -> None:

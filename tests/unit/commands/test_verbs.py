@@ -8,22 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from inosync import cli, verbs
+from inosync.commands import verbs
+from inosync.commands.arguments import MODES, check, parser
 from inosync.config import load
 from inosync.errors import ConfigError
 
 
 def read(*arguments: str) -> argparse.Namespace:
     """Return what the program makes of a command line."""
-    known = cli.parser()
-    options = verbs.read(arguments, known, cli.MODES)
-    cli._check(options, known)
+    known = parser()
+    options = verbs.read(arguments, known, MODES)
+    check(options, known)
     return options
 
 
 def asked(*arguments: str) -> dict[str, object]:
     """Return what is asked for, without what is as ever."""
-    usual = vars(cli.parser().parse_args([]))
+    usual = vars(parser().parse_args([]))
     found = vars(read(*arguments))
     return {name: value for name, value in found.items() if value != usual[name]}
 
@@ -68,7 +69,7 @@ def test_a_verb_is_its_option(words: str, options: str) -> None:
 
 
 def test_every_mode_is_a_verb_and_old_words_mean_what_they_did() -> None:
-    assert set(verbs.verbs(cli.MODES)) >= {"status", "once", "top", "from-lsyncd", "help"}
+    assert set(verbs.verbs(MODES)) >= {"status", "once", "top", "from-lsyncd", "help"}
     for words in ("data x:/dest", "sync x:/dest", "./explain x:/dest"):
         assert asked(*words.split()) == {"paths": words.split()}
     assert asked("--", "explain", "x:/dest") == {"paths": ["explain", "x:/dest"]}
@@ -106,7 +107,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         ("status sync", "(there is only sync)"),
         ("status --once", "--status and --once do not go together"),
         ("-d --log json", "do not go together: a daemon that detaches logs to syslog"),
-        ("wait 1m", "argument --wait: invalid _seconds value: '1m'"),
+        ("wait 1m", "argument --wait: '1m' is no number of seconds"),
         ("explain", "argument --explain: expected one argument"),
     ],
 )
