@@ -91,7 +91,7 @@ def _harmless(order: Order, sight: Sight, config: Config) -> bool:
     changes = order.batch.changes
     if order.limit or order.most is None or not order.by_name or order.idle or changes is None:
         return False
-    if changes.trees or len(changes) > order.most:
+    if changes.trees or len(changes) > len(Kind) * order.most:  # one file may be there as each
         return False
     found = _plan(_changes(order, sight, config, order.stale), sight, hide=order.stale)
     skip, count = len(lead(sight.filters.prefix)), 0

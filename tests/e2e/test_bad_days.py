@@ -284,16 +284,15 @@ def test_too_much_that_would_be_overwritten_holds_the_mirror_before_the_first_on
         {"node": f"{other}/", "rmaxchange": 12},
     ]
 
-    def encrypt(what: str, *, age: float | None = None) -> None:
+    def encrypt(what: str) -> None:
         for number in range(20):
             path = write(source, f"d/{number}", what)
-            if age is not None:
-                os.utime(path, (age, age))
+            os.utime(path, (1e9, 1e9))
 
-    encrypt("first", age=1e9)
+    encrypt("first")
     daemon = inosync(settings(source, *nodes))
     daemon.wait_for_log("in sync (first pass", times=2)  # what is new does not count
-    for number in range(10):
+    for number in range(4):
         write(source, f"d/{number}", "some")
     for mirror in (local.root, other):
         wait_equal(source, mirror)
@@ -301,9 +300,9 @@ def test_too_much_that_would_be_overwritten_holds_the_mirror_before_the_first_on
     rehearsals = [line for line in daemon.log().splitlines() if "--dry-run" in line]
     assert [line.endswith(f"{other}/") for line in rehearsals].count(False) == 1
     before = snapshot(local.root)
-    for times, mtime in ((1, None), (2, 2e9), (3, 2e9)):
+    for times in (1, 2):
         ask(daemon, "--pause")
-        encrypt(f"{times}", age=mtime)
+        encrypt(f"{times}")
         ask(daemon, "--resume")
         daemon.wait_for_log("would overwrite 20 files (rmaxchange is 10), such as d/", times=times)
         daemon.wait_for_log("would overwrite 20 files (rmaxchange is 12), such as d/", times=times)
@@ -311,11 +310,11 @@ def test_too_much_that_would_be_overwritten_holds_the_mirror_before_the_first_on
         status = run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder)
         assert re.search(r"held .*\n +would overwrite 20 files", status.stdout), status.stdout
         assert status.returncode == 5
-        if times < 3:
+        if times == 1:
             for mirror in (local.root, other):
                 assert snapshot(mirror) == before
         else:  # found by content, behind the run that carries what is new, and times
-            assert (other / "d/0").read_text() == (local.root / "d/0").read_text() == "2"
+            assert (other / "d/0").read_text() == (local.root / "d/0").read_text() == "1"
         sync(daemon)
         for mirror in (local.root, other):
             wait_equal(source, mirror)

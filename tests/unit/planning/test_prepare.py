@@ -468,6 +468,7 @@ ITEMIZED = (*TOLD, "--dry-run", "--info=del", f"--max-delete={2**31 - 1}")
     [
         ([b"a/f"], 1, {}, RunKind.LISTED),
         ([b"a/f", b"big"], 1, {}, RunKind.REHEARSAL),
+        ([b"a/f", b"big"], 0, {}, RunKind.REHEARSAL),
         ([b"a/f", b"big"], 2, {}, RunKind.LISTED),
         ([b"a/f"], None, {"limit": 3}, RunKind.REHEARSAL),
         ([b"a/f"], 9, {"limit": 3}, RunKind.REHEARSAL),
