@@ -127,7 +127,7 @@ class Once:
         if held:
             self._fail(f"{name}: NOT EQUAL: the source {held}; nothing was sent")
         elif mirror.state is State.HELD and (outcome is None or not outcome.returncode):
-            self._fail(f"{name}: NOT EQUAL: {mirror.reason}; nothing was sent: raise that limit")
+            self._fail(f"{name}: NOT EQUAL: {mirror.reason}: held; raise that limit")
         elif outcome is None:
             self._line(f"{name}: no run (pretending)")
         elif outcome.returncode:
