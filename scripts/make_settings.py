@@ -99,7 +99,8 @@ def _section(section: Section, underline: str) -> Iterator[str]:
 
 def _term(row: Setting) -> str:
     default = "" if _is_long(row) else _default(row)
-    notes = [note for note in (row.unit, default, "also per node" * row.per_node) if note]
+    also = "also by source" * row.per_source, "also per node" * row.per_node
+    notes = [note for note in (row.unit, default, *also) if note]
     return f"``{row.name}`` ({'; '.join(notes)})" if notes else f"``{row.name}``"
 
 

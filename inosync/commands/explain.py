@@ -52,7 +52,13 @@ def explain(config: Config, path: str) -> list[str]:
 
     Raise ConfigError if the path lies in no source.
     """
-    subject = _find(config, path)
+    found = find(config, path, "--explain")
+    subjects = (_subject(*each, slash=path.endswith("/")) for each in found)
+    return [line for subject in subjects for line in _explained(config, subject)]
+
+
+def _explained(config: Config, subject: _Subject) -> list[str]:
+    """Return the same for one of the sources that the path lies in."""
     source = subject.source
     decided, rule, admitted = source.filters.decision(subject.relative, directory=subject.directory)
     said = _verdict(subject, decided, rule, admitted)
@@ -71,12 +77,6 @@ def explain(config: Config, path: str) -> list[str]:
         if pair.source.path == source.path:
             lines += _landing(subject, pair, admitted)
     return lines
-
-
-def _find(config: Config, path: str) -> _Subject:
-    """Return the source that `path` lies in, and where in it."""
-    source, relative = find(config, path, "--explain")
-    return _subject(source, relative, slash=path.endswith("/"))
 
 
 def _subject(source: Source, relative: bytes, *, slash: bool) -> _Subject:

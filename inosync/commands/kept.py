@@ -69,9 +69,19 @@ def keeping(config: Config, source: Source | None, node: str) -> list[Pair]:
     return found
 
 
+def place(config: Config, path: str, asked: str, node: str) -> tuple[Source, bytes]:
+    """Return the innermost source with `path` of which something is kept, and where in it.
+
+    If nothing is kept of any, the innermost. Raise ConfigError if `path` lies in none.
+    """
+    found = find(config, path, asked)
+    keep = {pair.source.path for pair in pairs_on(config.pairs, node) if pair.node.rkeep}
+    return next((each for each in found if each[0].path in keep), found[0])
+
+
 def kept(config: Config, path: str, *, node: str, as_json: bool, say: Callable[[str], None]) -> int:
     """Say what is kept of `path`, or of everything for ``""``, the newest first."""
-    source, relative = find(config, path, "--kept") if path else (None, b"")
+    source, relative = place(config, path, "--kept", node) if path else (None, b"")
     told: list[dict[str, object]] = []
     failed = False
     with asking(config) as how:

@@ -128,7 +128,11 @@ class Looking:
         what = finding(difference, source, seen.apart, size=size)
         if what is Finding.UNOWED:
             seen.unowed += [path] if path is not None else []
-        elif what is Finding.DRIFT and not self.config.eopen and unclosed(source, difference):
+        elif (
+            what is Finding.DRIFT
+            and not self.config.of(source).eopen
+            and unclosed(source, difference)
+        ):
             seen.notes.append(f"{printable(path or b'')} {OPEN}: not counted")
         elif what is Finding.DRIFT and changed(source, path, since):
             if len(seen.moving) < MOST_DRIFT:  # more need not be counted

@@ -45,16 +45,8 @@ def once(config: Config, *, node: str = "") -> Config:
         runtime = runtime_directory()
         lock, socket = lock_path(runtime, config), socket_path(runtime, config)
         config = dataclasses.replace(config, pidfile=lock, socket=socket)
-    return dataclasses.replace(
-        config,
-        pairs=tuple(pairs_on(pairs, node)),
-        init=True,
-        rfull=0,
-        rverify=0,
-        edelay=YEAR,
-        emaxdelay=YEAR,
-        eopen=0,
-    )
+    config = config.for_all(init=True, edelay=YEAR, emaxdelay=YEAR, eopen=0)
+    return dataclasses.replace(config, pairs=tuple(pairs_on(pairs, node)), rfull=0, rverify=0)
 
 
 class Once:

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from inosync.changes.changes import with_parents
-from inosync.commands.kept import Asking, asking, gather, in_transfer, keeping, local
-from inosync.commands.places import find
+from inosync.commands.kept import Asking, asking, gather, in_transfer, keeping, local, place
 from inosync.commands.side_by_side import Job, together
 from inosync.config.model import Config, Pair, Source
 from inosync.errors import ConfigError, Exit, InosyncError
@@ -55,7 +54,7 @@ def restore(config: Config, request: Request, say: Callable[[str], None]) -> int
     Raise ConfigError when no node keeps it, InosyncError when none can be read.
     """
     when = moment_of(request.at, time.time()) if request.at else None
-    source, relative = find(config, request.path, "--restore")
+    source, relative = place(config, request.path, "--restore", request.node)
     with asking(config) as how:
         pair, found = _first(how, keeping(config, source, request.node), relative)
         # Where names of the transfer begin that are below the directory to restore into.

@@ -68,7 +68,8 @@ def compare(config: Config, *, node: str, say: Callable[[str], None]) -> set[Exi
             else:
                 open_pairs.append(pair)
         # What a daemon has still to send is no drift.
-        delay = config.emaxdelay + _CARRY if running else 0.0
+        longest = max(config.of(pair.source).emaxdelay for pair in pairs)
+        delay = longest + _CARRY if running else 0.0
         since = time.time() - delay
         doubtful: dict[Pair, Seen] = {}
         jobs = [looking.first(pair, told[pair]) for pair in open_pairs]

@@ -13,12 +13,13 @@ from typing import Any
 
 from inosync.changes.inotify_bits import IN_CREATE, IN_MOVED_TO, MASK_BITS
 from inosync.config import script
-from inosync.config.model import Config, Pair, Source
+from inosync.config.by_source import Share, shares
+from inosync.config.model import Config, Pair, Source, SourceSettings
 from inosync.config.nodes import read_nodes, read_pairs
 from inosync.config.overlaps import mirror_holding, source_holding, source_overlaps
 from inosync.config.reader import Reading
 from inosync.config.sources import read_argument, read_source
-from inosync.config.values import did_you_mean, shown, text
+from inosync.config.values import shown, text
 from inosync.errors import ConfigError
 from inosync.rsync.destination import is_prefix
 from inosync.text import printable
@@ -95,23 +96,35 @@ def _current_directory() -> str:
 
 def _config(reading: Reading) -> Config:
     """Return what `reading` holds. Raise ConfigError if there is any problem with it."""
-    entries = read_nodes(reading)
-    sources = _read_sources(reading)
+    wpaths = _wpaths(reading)
+    by_source = shares(reading, wpaths)
+    entries = read_nodes(reading, by_source, wpaths)
+    sources = _read_sources(reading, wpaths, by_source)
     pairs = read_pairs(reading, entries, sources)
+    for share in by_source:
+        _check_share(reading, share)
     _check_together(reading, [source for source in sources if source is not None])
     _check_published(reading, [source for source in sources if source is not None], pairs)
-    reading.check_names(rpath_needed=any(is_prefix(entry.text) for entry in entries))
+    written = (entry.text for each in entries for entry in each)
+    reading.check_names(rpath_needed=any(is_prefix(text) for text in written))
     if reading.problems:
         raise ConfigError(list(dict.fromkeys(reading.problems)))
-    wanted = {field.name for field in dataclasses.fields(Config)}
     return Config(
         file=reading.file,
         sources=tuple(source for source in sources if source is not None),
-        nodes=tuple(entry.node for entry in entries),
+        settings=tuple(
+            SourceSettings(**_fields(SourceSettings, share.values)) for share in by_source
+        ),
         pairs=tuple(pairs),
-        warnings=tuple(reading.warnings),
-        **{name: value for name, value in reading.values.items() if name in wanted},
+        warnings=tuple(dict.fromkeys(reading.warnings)),
+        **_fields(Config, reading.values),
     )
+
+
+def _fields(kind: type[Config | SourceSettings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of `values` that are fields of this class."""
+    wanted = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in values.items() if name in wanted}
 
 
 def _wpaths(reading: Reading) -> dict[str, Any]:
@@ -122,25 +135,20 @@ def _wpaths(reading: Reading) -> dict[str, Any]:
     return {"wpath": reading.values["wpath"]} if "wpath" in reading.values else {}
 
 
-def _read_sources(reading: Reading) -> list[Source | None]:
+def _read_sources(
+    reading: Reading, wpaths: Mapping[str, Any], by_source: Sequence[Share]
+) -> list[Source | None]:
     """Return the sources in order, None for each that is refused."""
-    wpaths = _wpaths(reading)
-    excludes = reading.values.get("rexcludes", ())
-    if isinstance(excludes, dict):
-        excludes_by_setting = _divide(reading, excludes, wpaths)
-    else:
-        label = reading.given.get("rexcludes", "rexcludes")
-        excludes_by_setting = dict.fromkeys(wpaths, (label, excludes))
     sources: dict[str, Source | None] = dict.fromkeys(wpaths)
     read = read_source if reading.file else read_argument
-    for setting, path in wpaths.items():
+    for (setting, path), share in zip(wpaths.items(), by_source, strict=False):
         try:
             source = read(text(path), reading.cwd)
         except ValueError as error:
             reading.refuse(setting, path, error)
             continue
-        label, patterns = excludes_by_setting.get(setting, ("rexcludes", ()))
-        sources[setting] = dataclasses.replace(source, excludes=patterns, excludes_from=label)
+        excludes, place = share.values.get("rexcludes", ()), share.places["rexcludes"]
+        sources[setting] = dataclasses.replace(source, excludes=excludes, excludes_from=place)
     found = {setting: source for setting, source in sources.items() if source is not None}
     for index, what in source_overlaps(list(found.values())):
         setting = list(found)[index]
@@ -149,36 +157,21 @@ def _read_sources(reading: Reading) -> list[Source | None]:
     return list(sources.values())
 
 
-def _divide(
-    reading: Reading, excludes: Mapping[str, tuple[str, ...]], wpaths: Mapping[str, Any]
-) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Return the excludes, and where the config has them, by the setting that names their source.
-
-    A source may be named as ``wpath`` has it, or by the same path written otherwise.
-    """
-    result: dict[str, tuple[str, tuple[str, ...]]] = {}
-    for key, patterns in excludes.items():
-        label = f"{reading.given['rexcludes']}[{printable(repr(key))}]"
-        paths = {setting: path for setting, path in wpaths.items() if isinstance(path, str)}
-        wanted = os.path.normpath(key)
-        matching = [name for name, path in paths.items() if os.path.normpath(path) == wanted]
-        if not matching:
-            hint = did_you_mean(key, list(paths.values()))
-            reading.refuse(label, list(patterns), f"is for no watched directory; {hint}")
-        elif matching[0] in result:
-            reading.refuse(label, list(patterns), "is a second list for one directory; join them")
-        else:
-            result[matching[0]] = (label, patterns)
-    return result
+def _check_share(reading: Reading, share: Share) -> None:
+    """Check the settings of one source that limit one another; complete them."""
+    edelay = share.values.get("edelay", 0.0)
+    longest = share.values.setdefault("emaxdelay", edelay)
+    if longest < edelay:
+        what = f"must not be below {share.places['edelay']}, which is {edelay:g} seconds"
+        reading.refuse(share.places["emaxdelay"], longest, what)
+    if share.values.get("rbigsize") and reading.values.get("rparallel") == 1:
+        place = share.places["rbigsize"]
+        what = f"leaves no room beside a big file ({place}); write 2 or more"
+        reading.refuse("rparallel", 1, what)
 
 
 def _check_together(reading: Reading, sources: Sequence[Source]) -> None:
     """Check the settings that limit one another."""
-    edelay = reading.values.get("edelay", 0.0)
-    longest = reading.values.setdefault("emaxdelay", edelay)
-    if longest < edelay:
-        what = f"must not be below edelay, which is {edelay:g} seconds"
-        reading.refuse("emaxdelay", longest, what)
     appearing = IN_CREATE | IN_MOVED_TO
     emask = reading.values.get("emask", appearing)
     if emask & appearing != appearing:
@@ -194,9 +187,6 @@ def _check_together(reading: Reading, sources: Sequence[Source]) -> None:
         reading.refuse("beat", beat, "is for on_beat, which is not set; write both")
     if on_beat and "beat" not in reading.given:
         reading.refuse("on_beat", list(on_beat), "needs beat, the seconds between two of its runs")
-    if reading.values.get("rbigsize") and reading.values.get("rparallel") == 1:
-        what = "leaves no room beside a big file (rbigsize); write 2 or more"
-        reading.refuse("rparallel", 1, what)
     logfile = reading.values.get("logfile")
     if logfile and (source := source_holding(sources, logfile)):
         reading.refuse(

@@ -6,8 +6,9 @@ Knows neither how a config is written nor how it is read or checked.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from inosync.rsync.destination import Destination
 from inosync.rsync.filters import Filters, compile_filters
@@ -68,6 +69,23 @@ class Node:
 
 
 @dataclass(frozen=True)
+class SourceSettings:
+    """What a config says of one source alone, beside its paths, excludes and nodes.
+
+    Times are in seconds. What is not set is ``""``.
+    """
+
+    edelay: float
+    emaxdelay: float
+    eopen: float
+    init: bool | str
+    rmaxdelete: int
+    wmarker: str
+    rbigsize: int
+    rsettle: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
 class Pair:
     """One mirror to be: a source on a node."""
 
@@ -85,6 +103,7 @@ class Pair:
 class Config:
     """Everything that a config says. Times are in seconds.
 
+    ``settings`` are those of each of ``sources``, in the same order: ask :meth:`of` for them.
     ``file`` is an absolute path, or ``""`` for a config from the command line. ``emask`` holds bits
     of inotify(7). What is not set is ``""`` where it is a name or a path.
     ``warnings`` are lines to say once at the start.
@@ -92,22 +111,14 @@ class Config:
 
     file: str
     sources: tuple[Source, ...]
-    nodes: tuple[Node, ...]
+    settings: tuple[SourceSettings, ...]
     pairs: tuple[Pair, ...]
     emask: int
-    edelay: float
-    emaxdelay: float
-    eopen: float
-    init: bool | str
     rfull: float
     rverify: float
     rpoll: float | str
-    rmaxdelete: int
-    wmarker: str
     allow_empty: bool
-    rbigsize: int
     rbigdelay: float
-    rsettle: tuple[tuple[str, float], ...]
     rparallel: int
     rsync: str
     logfile: str
@@ -126,3 +137,24 @@ class Config:
     metricsfile: str
     htmlfile: str
     warnings: tuple[str, ...]
+
+    def of(self, source: Source) -> SourceSettings:
+        """Return the settings of a source, which may be one of an older config at the same path."""
+        return self._by_path[source.path]
+
+    def for_all(self, **values: Any) -> Config:
+        """Return this config with other settings of all its sources."""
+        return replace(self, settings=tuple(replace(own, **values) for own in self.settings))
+
+    @cached_property
+    def _by_path(self) -> dict[str, SourceSettings]:
+        paths = (source.path for source in self.sources)
+        return dict(zip(paths, self.settings, strict=True))
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """One node of each name. Two sources may have one of the same name that differ."""
+        found: dict[str, Node] = {}
+        for pair in self.pairs:
+            found.setdefault(pair.node.name, pair.node)
+        return tuple(found.values())

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from inosync.config.by_source import Share
 from inosync.config.model import Node, Pair, Source
 from inosync.config.overlaps import mirror_overlaps
-from inosync.config.reader import Reading
-from inosync.config.settings import SETTINGS, Setting
+from inosync.config.reader import BySource, Reading, part_of
+from inosync.config.settings import SETTINGS
 from inosync.config.sources import absolute
 from inosync.config.values import Fault, Faults, did_you_mean, faults_of, optional, shown
 from inosync.config.values import text as parse_text
@@ -32,21 +33,53 @@ from inosync.rsync.options import backs_up, half_written, hindrance, leads_out, 
 from inosync.rsync.program import chooses_shell
 from inosync.text import many, printable
 
+_OF_NODES = [row for row in SETTINGS if row.per_node]
+
+
+@dataclass(frozen=True)
+class _Written:
+    """An entry of ``rnodes`` as written: the setting that holds it, its destination, its dict."""
+
+    setting: str
+    text: str
+    own: Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of ``rnodes``: the setting that holds it, its destination as written, its node."""
+    """The same for a source: with the node as it is for this source."""
 
     setting: str
     text: str
     node: Node
 
 
-def read_nodes(reading: Reading) -> list[Entry]:
-    """Return the entries of ``rnodes``; refuse what is listed twice."""
-    entries: list[Entry] = []
-    for index, value in enumerate(reading.values.get("rnodes", ())):
-        setting = f"rnodes[{index}]"
+def read_nodes(
+    reading: Reading, by_source: Sequence[Share], wpaths: Mapping[str, Any]
+) -> list[list[Entry]]:
+    """Return the entries of ``rnodes`` for each source; refuse what is listed twice for one."""
+    value = reading.values.get("rnodes", ())
+    label = reading.given.get("rnodes", "rnodes")
+    lists = {label: value}
+    if isinstance(value, BySource):
+        lists = {part_of(label, key): items for key, items in value.items()}
+    written = {place: _read_list(reading, place, items) for place, items in lists.items()}
+    if isinstance(value, BySource):
+        for share, wpath in zip(by_source, wpaths.values(), strict=False):
+            if share.places["rnodes"] not in written:
+                what = f"has none for {shown(wpath)}; write some, or some for all others: "
+                reading.complain(label, f'{what}"*": [...]')
+    known: dict[tuple[object, ...], Entry] = {}
+    return [
+        [_entry(reading, each, share, known) for each in written.get(share.places["rnodes"], ())]
+        for share in by_source
+    ]
+
+
+def _read_list(reading: Reading, place: str, items: Sequence[object]) -> list[_Written]:
+    entries: list[_Written] = []
+    for index, value in enumerate(items):
+        setting = f"{place}[{index}]"
         try:
             text, own, faults = _read_entry(value)
         except ValueError as error:
@@ -57,43 +90,53 @@ def read_nodes(reading: Reading) -> list[Entry]:
         if any(entry.text == text for entry in entries):
             reading.refuse(setting, text, "is listed twice; remove one")
             continue
-        # A setting that was refused has no value: its default is good enough to go on with.
-        values = {
-            row.name: own.get(row.name, reading.values.get(row.name, _default(row)))
-            for row in SETTINGS
-            if row.per_node
-        }
-        node = Node(name=printable(mask(text)) or "(local)", **values)
-        entries.append(Entry(setting, text, node))
-        if reading.values.get("rbigsize") and (
-            sizes := options(node.extra) & {"--max-size", "--min-size"}
-        ):
-            what = (
-                f"has {min(sizes)} in extra, and rbigsize decides about sizes; remove one of them"
-            )
-            reading.refuse(setting, text, what)
-        if node.rkeep and (option := backs_up(node.extra)):
-            what = (
-                f"has {option} in extra, and rkeep decides about old versions; remove one of them"
-            )
-            reading.refuse(setting, text, what)
-        if option := half_written(node.extra):
-            reading.warn(
-                setting,
-                text,
-                f"extra has {option}, so readers of the mirror can see half-written files",
-            )
-        if option := leads_out(node.extra):
-            what = (
-                f"extra has {option}: where the mirror has a link to a directory in the place of "
-            )
-            what += "one, what it leads to is written to and emptied, outside of the mirror even"
-            reading.warn(setting, text, what)
+        entries.append(_Written(setting, text, own))
     return entries
 
 
-def _default(row: Setting) -> object:
-    return row.default if row.default is None else row.parse(row.default)
+def _entry(
+    reading: Reading,
+    written: _Written,
+    share: Share,
+    known: dict[tuple[object, ...], Entry],
+) -> Entry:
+    """Return an entry for the source with this share: what its own dict says goes before that.
+
+    Sources for which it is the same get the same one, out of `known`.
+    """
+    values = {
+        row.name: written.own[row.name] if row.name in written.own else share.value(row)
+        for row in _OF_NODES
+    }
+    by_size = bool(share.values.get("rbigsize"))
+    key = written.setting, *values.values(), by_size
+    if key not in known:
+        node = Node(name=printable(mask(written.text)) or "(local)", **values)
+        _check_extra(reading, written, node, by_size=by_size)
+        if node.rscope == "changes" and (why := hindrance(node.extra)):
+            what = f'is "tree" for {node.name}, because of {why}'
+            reading.warn(share.places["rscope"], node.rscope, what)
+            node = dataclasses.replace(node, rscope="tree")  # some rules only work in passes
+        known[key] = Entry(written.setting, written.text, node)
+    return known[key]
+
+
+def _check_extra(reading: Reading, written: _Written, node: Node, *, by_size: bool) -> None:
+    """Check what ``extra`` has against what else decides of the same."""
+    setting, text = written.setting, written.text
+    if by_size and (sizes := options(node.extra) & {"--max-size", "--min-size"}):
+        what = f"has {min(sizes)} in extra, and rbigsize decides about sizes; remove one of them"
+        reading.refuse(setting, text, what)
+    if node.rkeep and (option := backs_up(node.extra)):
+        what = f"has {option} in extra, and rkeep decides about old versions; remove one of them"
+        reading.refuse(setting, text, what)
+    if option := half_written(node.extra):
+        what = f"extra has {option}, so readers of the mirror can see half-written files"
+        reading.warn(setting, text, what)
+    if option := leads_out(node.extra):
+        what = f"extra has {option}: where the mirror has a link to a directory in the place of "
+        what += "one, what it leads to is written to and emptied, outside of the mirror even"
+        reading.warn(setting, text, what)
 
 
 def _read_entry(value: object) -> tuple[str, dict[str, Any], list[Fault]]:
@@ -122,7 +165,7 @@ def _read_entry(value: object) -> tuple[str, dict[str, Any], list[Fault]]:
 
 
 def _of_node(key: object, value: object) -> object:
-    known = {setting.name: setting for setting in SETTINGS if setting.per_node}
+    known = {setting.name: setting for setting in _OF_NODES}
     if not isinstance(key, str):
         raise ValueError(f"is no setting of a node; known are {', '.join(known)}")
     if key not in known:
@@ -131,9 +174,9 @@ def _of_node(key: object, value: object) -> object:
 
 
 def read_pairs(
-    reading: Reading, entries: Sequence[Entry], sources: Sequence[Source | None]
+    reading: Reading, entries: Sequence[Sequence[Entry]], sources: Sequence[Source | None]
 ) -> list[Pair]:
-    """Return every source (None: one that was refused) on every node, with its destination.
+    """Return every source (None: one that was refused) on each of its nodes, with its destination.
 
     A node is completed by ``rpath`` (the same for all sources) or ``rpaths`` (one for each source)
     when it is only a beginning: ``""``, ``host:``, ``host::``, ``ssh://host``, ``rsync://host/``.
@@ -143,16 +186,19 @@ def read_pairs(
     module beside ``rpath`` must say with a slash at its end that it is complete.
     """
     found: list[tuple[Entry, Pair]] = []
-    rpaths = _rpaths(reading, entries, len(sources))
-    for entry in entries:
-        for source, rpath in zip(sources, rpaths, strict=False):
+    every = [entry for own in entries for entry in own]
+    rpaths = _rpaths(reading, every, len(sources))
+    for source, rpath, own in zip(sources, rpaths, entries, strict=False):
+        for entry in own:
             try:
                 destination = _destination(reading, entry.text, rpath)
             except ValueError as error:
                 reading.refuse(entry.setting, entry.text, error)
                 continue
             if source is not None:
-                found.append((entry, Pair(source, _node(reading, entry, source), destination)))
+                found.append((entry, Pair(source, entry.node, destination)))
+    order = {setting: at for at, setting in enumerate(dict.fromkeys(e.setting for e in every))}
+    found.sort(key=lambda each: order[each[0].setting])
     pairs = [pair for _, pair in found]
     for entry, pair in found:
         _check_ssh(reading, entry, pair)
@@ -212,15 +258,6 @@ def _destination(reading: Reading, node: str, rpath: str | None) -> Destination:
         path = absolute(re.sub(r"^(\./+)+", "", text), reading.cwd)
         destination = dataclasses.replace(destination, text=path, path=path)
     return destination
-
-
-def _node(reading: Reading, entry: Entry, source: Source) -> Node:
-    """Return the node as it is for this source: some rules only work in passes over the tree."""
-    node = entry.node
-    if node.rscope == "changes" and (why := hindrance(node.extra)):
-        reading.warn("rscope", node.rscope, f'is "tree" for {node.name}, because of {why}')
-        return dataclasses.replace(node, rscope="tree")
-    return node
 
 
 def _check_ssh(reading: Reading, entry: Entry, pair: Pair) -> None:

@@ -62,17 +62,17 @@ class _Landing:
 
 
 def source_overlaps(sources: Sequence[Source]) -> list[tuple[int, str]]:
-    """Return which of `sources` are, or lie in, another one, each with what is wrong."""
+    """Return which of `sources` are another one, each with what is wrong.
+
+    One may lie in another: each is watched by itself, and where they land is for mirror_overlaps.
+    """
     found: list[tuple[int, str]] = []
-    by_real: dict[str, list[int]] = {}
+    known: set[str] = set()
     for index, source in enumerate(sources):
-        by_real.setdefault(os.path.realpath(source.path), []).append(index)
-    for real, same in by_real.items():
-        found += [(index, "is watched already; list it once") for index in same[1:]]
-        for outer, relative in _around(by_real, real):
-            if relative:
-                what = f"lies in {printable(sources[outer[0]].path)}, which is watched; remove one"
-                found += [(index, what) for index in same]
+        real = os.path.realpath(source.path)
+        if real in known:
+            found.append((index, "is watched already; list it once"))
+        known.add(real)
     return found
 
 

@@ -12,8 +12,18 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from inosync.config.settings import SETTINGS, Setting
-from inosync.config.values import faults_of, nearest, shown
+from inosync.config.values import Fault, Faults, faults_of, nearest, shown, text
+from inosync.rsync.destination import mask
 from inosync.text import printable
+
+
+class BySource(dict[str, Any]):
+    """The parsed values of one setting by source, as a config names the sources."""
+
+
+def part_of(setting: str, key: object) -> str:
+    """Return what a message calls the value for `key` in a setting that is a dict: paths whole."""
+    return f"{setting}[{printable(repr(mask(key))) if isinstance(key, str) else shown(key)}]"
 
 
 class Reading:
@@ -22,7 +32,7 @@ class Reading:
     ``file`` is ``""`` for a config from the command line, ``cwd`` where relative paths begin
     (``""`` when there is no such place). ``given`` maps each setting that the config gives to the
     name that it uses there; ``values`` holds the parsed values of all, with the defaults, except
-    those that were refused.
+    those that were refused; a dict by source is a ``BySource``.
     """
 
     def __init__(
@@ -97,10 +107,41 @@ class Reading:
 
     def _parse(self, setting: Setting, name: str, value: object) -> Any:
         try:
-            self.values[setting.name] = setting.parse(value)
+            parse = _by_source if _is_by_source(setting, value) else _for_all
+            self.values[setting.name] = parse(setting, value)
         except ValueError as error:
             self.refuse(name, value, error)
         return self.values.get(setting.name)
+
+
+def _is_by_source(setting: Setting, value: object) -> bool:
+    """Return whether `value` has a value for each of several sources.
+
+    Where a value itself is a dict, one by source has such dicts in it.
+    """
+    if not setting.per_source or not isinstance(value, dict):
+        return False
+    inner = value.values()
+    return not isinstance(setting.default, dict) or any(isinstance(each, dict) for each in inner)
+
+
+def _for_all(setting: Setting, value: object) -> Any:
+    return setting.parse(value)
+
+
+def _by_source(setting: Setting, value: Any) -> BySource:
+    """Return the parsed values, but for those that are None, which says "not set"."""
+    result, faults = BySource(), list[Fault]()
+    for source, own in value.items():
+        try:
+            if own is not None:
+                result[text(source)] = setting.parse(own)
+        except ValueError as error:
+            where, found = part_of("", source), faults_of(own, error)
+            faults += [(where + inner, part, what) for inner, part, what in found]
+    if faults:
+        raise Faults(faults)
+    return result
 
 
 def _is_given(value: object) -> bool:

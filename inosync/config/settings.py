@@ -1,7 +1,8 @@
 """The table of settings: all that is known of each setting by itself, in one place.
 
 What settings mean together is not for here. To add one, add a row to its section and a field of
-the same name to ``Config`` (``Node``, if it is one of each node), and run scripts/make_settings.py:
+the same name to ``Config`` (``SourceSettings``, if it is one of each source, ``Node``, if it is one
+of each node), and run scripts/make_settings.py:
 ``inosync.conf.example``, ``docs/settings.rst`` and the man page are made from the rows.
 """
 
@@ -45,11 +46,11 @@ class Setting:
     raises ValueError with what is wrong and what is accepted. ``help`` is reStructuredText without
     an end mark; the first sentence can stand alone, and does so in ``inosync.conf.example``.
 
-    ``aliases`` are other names of the same setting. A ``per_node`` setting may also stand in a
-    node's dict. ``family`` names the setting that this one is another form of (``wpaths`` of
-    ``wpath``). ``otherwise`` tells people the default where ``default`` does not. ``example`` is
-    what ``inosync.conf.example`` has instead of a comment with the default: a live setting, or
-    commented lines.
+    ``aliases`` are other names of the same setting. A ``per_source`` setting may also be a dict of
+    such values by source, and a ``per_node`` setting stand in a node's dict. ``family`` names the
+    setting that this one is another form of (``wpaths`` of ``wpath``). ``otherwise`` tells people
+    the default where ``default`` does not. ``example`` is what ``inosync.conf.example`` has instead
+    of a comment with the default: a live setting, or commented lines.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Setting:
     parse: Callable[[Any], Any]
     help: str
     aliases: tuple[str, ...] = ()
+    per_source: bool = False
     per_node: bool = False
     family: str = ""
     otherwise: str = ""
@@ -87,7 +89,7 @@ _PLACES = (
         "the node, so that ``/srv/./www/site`` goes to ``www/site`` there",
         otherwise="required, or ``wpaths``", example='wpath = "/var/www/"'),
     Setting("wpaths", None, "", some('["/var/www/"]'),
-        "several directories to watch, instead of ``wpath``; none may contain another",
+        "several directories to watch, instead of ``wpath``",
         family="wpath", example='#wpaths = ["/var/www/", "/etc/nginx/"]'),
     # rpath is often a helper of the script, so only a node that needs it looks at it.
     Setting("rpath", None, "", lambda value: value,
@@ -104,7 +106,7 @@ _PLACES = (
         "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
         "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, "
         "``restricted``, ``rmaxchange``, ``rkeep`` or ``rkeepmax`` for itself alone",
-        otherwise="required",
+        per_source=True, otherwise="required",
         example="""\
 rnodes = [
     "a.mirror.com:" + rpath,
@@ -121,9 +123,8 @@ rnodes = [
     Setting("rexcludes", [], "", excludes,
         'rsync exclude patterns, in order: the first that matches decides, and ``"+ pattern"`` '
         "includes. What is excluded is not watched either. Rules as for ``--filter`` are taken as "
-        'well, such as ``"P /own"`` for what the mirror has of its own. A dict ``{wpath: [...]}`` '
-        "has a list for each of several directories",
-        aliases=("excludes", "inotify_excludes"),
+        'well, such as ``"P /own"`` for what the mirror has of its own',
+        aliases=("excludes", "inotify_excludes"), per_source=True,
         example="""\
 rexcludes = [
     "/localhost",
@@ -143,21 +144,24 @@ _TIMES = (
         "events that start a run, by their names in inotify(7)"),
     Setting("edelay", 10, "seconds", seconds,
         "how long the first change of a batch waits for others; 0: no wait. A longer wait makes "
-        "fewer runs of many changes, and mirrors them later"),
+        "fewer runs of many changes, and mirrors them later",
+        per_source=True),
     Setting("emaxdelay", None, "seconds", seconds,
         "longest wait of a change: when it is larger than ``edelay``, each new change starts "
         "``edelay`` anew, but none waits longer than this",
-        otherwise="``edelay``", example="#emaxdelay = 10"),
+        per_source=True, otherwise="``edelay``", example="#emaxdelay = 10"),
     Setting("eopen", 60, "seconds", seconds,
         "shortest time between two runs for a file that is written and not closed (a log, a "
         "database); 0: it is mirrored only when it is closed, or was changed by ``truncate(2)`` "
-        "while nobody had it open"),
+        "while nobody had it open",
+        per_source=True),
     Setting("init", True, "", beginning,
         "what is sent at the start. ``True``: a full pass to every node; where ``rscope`` is "
         "``\"changes\"``, first what has changed since the daemon ran last, and then the pass in "
         "slices, which no change waits for; "
         "``\"changed\"``: there, a full pass only when that is in doubt; ``False``: only what "
-        "changes from then on"),
+        "changes from then on",
+        per_source=True),
     Setting("rfull", 86400, "seconds", seconds,
         "time between full passes that repair what was changed on a mirror; 0: never"),
     Setting("rverify", 0, "seconds", seconds,
@@ -174,25 +178,27 @@ _GUARDS = (
     Setting("rmaxdelete", 0, "files", whole(0, 2**31 - 1, " of files (0: any)", 1000),
         "hold a mirror, before anything is deleted, when a run would delete more files there than "
         "this; 0: never. Each run is rehearsed for that (``rsync -n``), so it takes twice as long "
-        "to begin"),
+        "to begin",
+        per_source=True),
     Setting("rmaxchange", 0, "files", whole(0, 2**31 - 1, " of files (0: any)", 1000),
         "hold a mirror, before anything is sent, when a run would overwrite more files there than "
         "this, as when a trojan encrypts them; 0: never. A run that may be at more files is "
         "rehearsed for that, as for ``rmaxdelete``; new files do not count (``docs/guards.rst``)",
-        per_node=True),
+        per_source=True, per_node=True),
     Setting("rkeep", 0, "days", days,
         "how long a node keeps what a run overwrites or deletes there, in ``.inosync-kept`` at the "
         "top of the mirror, so that ``inosync --restore`` brings it back (``docs/undo.rst``); 0: "
         "not at all",
-        per_node=True),
+        per_source=True, per_node=True),
     Setting("rkeepmax", 0, "MB", whole(0, 2**31 - 1, " of MB (0: no limit)", 10_000),
         "how much a node keeps for ``rkeep`` at most, in millions of bytes; when it is more, the "
         "oldest days go, and the day that is not over stays; 0: no limit. It takes that what is "
         "kept can be read from here",
-        per_node=True),
+        per_source=True, per_node=True),
     Setting("wmarker", "", "", optional(path_inside),
         "file that must exist in every source, such as ``\".mounted\"``, as a proof that its file "
-        "system is mounted; without it the source is held"),
+        "system is mounted; without it the source is held",
+        per_source=True),
     Setting("allow_empty", False, "", flag,
         "mirror a source even if it is empty at the start; ``False``: wait until something is in "
         "it"),
@@ -221,7 +227,7 @@ _RUNS = (
     Setting("rscope", "tree", "", one_of("tree", "changes"),
         'what a run covers: with ``"changes"`` only what has changed, so that its cost does not '
         'grow with the tree; with ``"tree"`` the whole source, as ever',
-        per_node=True, example='rscope = "changes"'),
+        per_source=True, per_node=True, example='rscope = "changes"'),
     Setting("rwarm", None, "seconds", seconds,
         "how long after a run the next one stands ready: an rsync that has started, has "
         "connected and waits for its list, so that the next change is on the node in a few "
@@ -240,13 +246,15 @@ _RUNS = (
 _FILES = (
     Setting("rbigsize", 0, "bytes", whole(0, 2**62, " of bytes (0: no lane for big files)", 2**27),
         "size above which files travel in a lane of their own, a run beside the others, so that "
-        "nothing waits for them; 0: no lane"),
+        "nothing waits for them; 0: no lane",
+        per_source=True),
     Setting("rbigdelay", 60, "seconds", seconds,
         "shortest time between two runs of that lane"),
     Setting("rsettle", {}, "seconds", seconds_by_pattern,
         "files to be sent only when they are at rest: how long they have to be unchanged, by "
         'pattern as in ``rexcludes``, such as ``{"*.iso": 60, "/incoming/**": 10}``; they are sent '
-        "after ten times as long in any case"),
+        "after ten times as long in any case",
+        per_source=True),
 )
 
 _DAEMON = (
@@ -295,7 +303,12 @@ _PUBLISHED = (
 # fmt: on
 
 SECTIONS = (
-    Section("Sources and nodes", _PLACES),
+    Section(
+        "Sources and nodes",
+        _PLACES,
+        "Where one daemon has several jobs, most settings may be a dict ``{wpath: value}`` with a "
+        'value for each of ``wpaths``; the key ``"*"`` is for all others (``docs/jobs.rst``).',
+    ),
     Section("When something is sent", _TIMES),
     Section("Guards against deletion", _GUARDS),
     Section("How rsync runs", _RUNS),

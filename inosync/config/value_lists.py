@@ -17,7 +17,6 @@ from inosync.config.values import (
     Faults,
     did_you_mean,
     each,
-    faults_of,
     members,
     seconds,
     shown,
@@ -86,23 +85,8 @@ def extra(value: object) -> tuple[str, ...]:
     return words
 
 
-def excludes(value: object) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
-    """Return a list for all sources, or a dict with a list for each."""
-    example = '["/localhost", "*.bak"]'
-    if not isinstance(value, dict):
-        return each(value, _pattern, example)
-    result: dict[str, tuple[str, ...]] = {}
-    faults: list[Fault] = []
-    for source, patterns in value.items():
-        where = f"[{shown(source)}]"
-        try:
-            result[text(source)] = each(patterns, _pattern, example)
-        except ValueError as error:
-            found = faults_of(patterns, error)
-            faults += [(where + inner, part, what) for inner, part, what in found]
-    if faults:
-        raise Faults(faults)
-    return result
+def excludes(value: object) -> tuple[str, ...]:
+    return each(value, _pattern, '["/localhost", "*.bak"]')
 
 
 def seconds_by_pattern(value: object) -> tuple[tuple[str, float], ...]:

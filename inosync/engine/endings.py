@@ -150,7 +150,8 @@ class Endings:
 
     def _rehearsed(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The run may follow its rehearsal, or would delete or overwrite too much."""
-        too_much = messages.too_much(mirror, self.roster.config.rmaxdelete, outcome)
+        limit = self.roster.config.of(mirror.pair.source).rmaxdelete
+        too_much = messages.too_much(mirror, limit, outcome)
         if too_much is None:  # a reload may have taken the limit away
             if mirror.work.ran is None:
                 mirror.work = replace(mirror.work, to_overwrite=outcome.overwrites.count)

@@ -134,7 +134,7 @@ class Engine:
             ailing=[each.ailing for each in (mirror, lane) if each is not None],
             lost=lost,
             giants=giants,
-            size=self.config.rbigsize,
+            size=self.config.of(mirror.pair.source).rbigsize,
         )
 
     def drifted(
@@ -350,11 +350,13 @@ class Engine:
         self._scheduler.configure()
         for mirror in self.mirrors:
             mirror.hurry()
-            altered = (mirror.pair, id(mirror)) not in before
-            if mirror.brake.limited and (altered or config.rmaxdelete != old.rmaxdelete):
+            stays = (mirror.pair, id(mirror)) in before
+            own = config.of(mirror.pair.source)
+            was = old.of(mirror.pair.source) if stays else own
+            if mirror.brake.limited and (not stays or own.rmaxdelete != was.rmaxdelete):
                 mirror.release()  # to be rehearsed anew
             # Another limit, and files change from one lane to the other.
-            if altered or config.rbigsize != old.rbigsize:
+            if not stays or own.rbigsize != was.rbigsize:
                 mirror.offer(self._roster.full("the config changed", now))
         for mirror in self._roster.leaving:
             self._roster.end(mirror, "no longer configured", now)

@@ -43,7 +43,7 @@ class Feeder:
     ) -> None:
         """The watches of `source` stand: see ``Engine.watched``."""
         self.roster.sources[source.path].watched = True
-        thorough = self.roster.config.init is True
+        thorough = self.roster.config.of(source).init is True
         if reason:
             self.resync(source, reason, now, known, thorough=thorough, contents=contents)
 
@@ -65,7 +65,7 @@ class Feeder:
         if closed:
             state.batch.add(closed, now, moves=moves)
             state.debounce.touch(now)
-        if self.roster.config.eopen and changes.written:
+        if self.roster.config.of(source).eopen and changes.written:
             state.written.add(Changes(written=changes.written), now)
             state.unclosed.touch(now)
 

@@ -200,7 +200,7 @@ def uncut(pair: Pair, config: Config) -> str:
         return 'rscope is "tree"'
     if why := _counted(pair, config):
         return why
-    if config.rbigsize:
+    if config.of(pair.source).rbigsize:
         return "rbigsize has two runs share the node"
     if why := indivisible(pair.node.extra):
         return why
@@ -212,7 +212,7 @@ def uncut(pair: Pair, config: Config) -> str:
 
 def _counted(pair: Pair, config: Config) -> str:
     """Return which limit is for a whole pass, in words; "" for none."""
-    if config.rmaxdelete:
+    if config.of(pair.source).rmaxdelete:
         return "rmaxdelete counts what a whole pass would delete"
     return "rmaxchange counts what a whole pass would overwrite" if pair.node.rmaxchange else ""
 

@@ -57,7 +57,7 @@ class Roster:
         for path, state in self.sources.items():
             if path in before:
                 state.inherit(before[path])
-            rules = compile_rules(config.rsettle, prefix=state.source.prefix)
+            rules = compile_rules(config.of(state.source).rsettle, prefix=state.source.prefix)
             state.settling = state.settling.under(rules)
         # One that was to leave and is wanted again goes on: its run may not have ended yet.
         known = {(_place(m.pair), m.big): m for m in [*self.leaving, *self.mirrors]}
@@ -65,7 +65,7 @@ class Roster:
         pairs = []
         for pair in config.pairs:
             lanes: list[Mirror] = []
-            for big in (False, True) if config.rbigsize else (False,):
+            for big in (False, True) if config.of(pair.source).rbigsize else (False,):
                 mirror = known.pop((_place(pair), big), None)
                 mirror = mirror or Mirror(pair, self._backoff(pair), big)
                 altered = mirror.pair != pair
@@ -137,7 +137,8 @@ class Roster:
 
 
 def _state(source: Source, config: Config) -> SourceState:
-    waits = Debounce(config.edelay, config.emaxdelay), Debounce(config.eopen, config.eopen)
+    own = config.of(source)
+    waits = Debounce(own.edelay, own.emaxdelay), Debounce(own.eopen, own.eopen)
     return SourceState(source, *waits)
 
 

@@ -81,7 +81,8 @@ class Scheduler:
 
     def _begin(self, mirror: Mirror, now: float) -> None:
         lenient = self.roster.lanes.lenient(mirror)
-        limits = self.roster.config.rmaxdelete or mirror.pair.node.rmaxchange
+        own = self.roster.config.of(mirror.pair.source)
+        limits = own.rmaxdelete or mirror.pair.node.rmaxchange
         rehearse = limits > 0 and not mirror.brake.approved
         batch = mirror.start(now, check_after=_look(mirror), rehearse=rehearse, lenient=lenient)
         kind = RunKind.SLICE if mirror.work.slicing else RunKind.PASS
@@ -158,7 +159,7 @@ class Scheduler:
             mirror.pair,
             kind,
             batch,
-            limit=self.roster.config.rmaxdelete if deletes else 0,
+            limit=self.roster.config.of(mirror.pair.source).rmaxdelete if deletes else 0,
             most=_left_to_overwrite(mirror) if limited and not rehearsed else None,
             big=mirror.big,
             lenient=mirror.work.lenient,

@@ -11,8 +11,9 @@ import os
 from typing import Any
 
 from inosync.errors import ConfigError
+from inosync.lsyncd.jobs import jobs, of_all
 from inosync.lsyncd.translate import Sync, general_settings, inherit, translated
-from inosync.lsyncd.write import grouped, write
+from inosync.lsyncd.write import write
 from inosync.text import printable
 
 #: More than any config needs; what goes on longer goes on for ever.
@@ -79,11 +80,10 @@ return settings, syncs
 
 
 def convert(text: str, name: str, cwd: str) -> str:
-    """Return inosync configs for the lsyncd config `text`, as they are to be printed.
+    """Return the inosync config for the lsyncd config `text`, as it is to be printed.
 
-    `name` is its file, for messages; relative paths are below `cwd`. There are several configs,
-    with a line ``# ---- file: NAME.py`` before each, when one cannot say it all: nodes, delays or
-    excludes differ between sources. What has no equivalent is in comments.
+    `name` is its file, for messages; relative paths are below `cwd`. What has no equivalent is in
+    comments.
 
     Raise ConfigError if lupa is missing, the text is no Lua or holds no sync that can be converted.
     """
@@ -100,7 +100,8 @@ def convert(text: str, name: str, cwd: str) -> str:
         why = "".join(f"; {note}" for note in notes if note.startswith("sync number"))
         wanted = "default.rsync, default.rsyncssh or default.direct"
         raise ConfigError([f"{printable(name)}: holds no sync{{}} with {wanted}{why}"])
-    return write(grouped(converted), name, notes)
+    settings, more = of_all(converted)
+    return write(jobs(converted), settings, name, notes + more)
 
 
 def record(text: str, name: str) -> tuple[dict[Any, Any], list[dict[Any, Any]]]:

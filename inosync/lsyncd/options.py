@@ -43,7 +43,7 @@ class Options:
     ``port`` is the one that its destination has to name, 0 for none.
     """
 
-    settings: dict[str, Any] = field(default_factory=dict)  # of the whole config
+    settings: dict[str, Any] = field(default_factory=dict)  # of the source, or of the daemon
     own: dict[str, Any] = field(default_factory=dict)  # of the node
     port: int = 0
     notes: list[str] = field(default_factory=list)

@@ -19,12 +19,12 @@ from inosync.rsync.rules import read_entry
 
 @dataclass
 class Sync:
-    """One ``sync{}`` in our words: what one config can only say once, and what differs."""
+    """One ``sync{}`` in our words."""
 
     source: str
     node: str  # what stands before the path: "", "host:", "rsync://host/"
     path: str
-    settings: dict[str, Any] = field(default_factory=dict)  # of the whole config
+    settings: dict[str, Any] = field(default_factory=dict)  # of the source, or of the daemon
     own: dict[str, Any] = field(default_factory=dict)  # of the node
     excludes: list[str] = field(default_factory=list)
     exclude_files: list[str] = field(default_factory=list)

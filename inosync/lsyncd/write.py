@@ -1,110 +1,138 @@
-"""Configs of ours, written out: what ``inosync --from-lsyncd`` prints.
+"""A config of ours, written out: what ``inosync --from-lsyncd`` prints.
 
-Owns how much one config can say, and its spelling. Pure: does not know where the settings are from.
+Owns its spelling. Pure: does not know where the settings are from.
 """
 
 from __future__ import annotations
 
 import json
-import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from inosync.lsyncd.translate import Sync
+from inosync.lsyncd.jobs import Job, Rules, Target
 from inosync.text import printable
 
 
-def grouped(syncs: list[Sync]) -> list[list[Sync]]:
-    """Return which syncs one config can say: every source of it goes to every node of it."""
-    by_source: dict[str, list[Sync]] = {}
-    for one in syncs:
-        files = [one.exclude_files, one.filter_files]
-        same = [one.source, one.settings, one.excludes, *files]
-        by_source.setdefault(json.dumps(same), []).append(one)
-    groups: dict[str, list[Sync]] = {}
-    for key, alike in by_source.items():
-        first = alike[0]
-        several_paths = len({one.path for one in alike}) > 1
-        nodes = json.dumps([[[one.node, one.own] for one in alike], first.settings])
-        share = key if several_paths or first.exclude_files or first.filter_files else nodes
-        inner = any(_nested(one.source, first.source) for one in groups.get(share, []))
-        groups.setdefault(key if inner else share, []).extend(alike)
-    return list(groups.values())
-
-
-def _nested(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
-
-
-def write(groups: list[list[Sync]], name: str, notes: list[str]) -> str:
-    """Return the configs for these groups, one after the other, and notes above them.
+def write(jobs: Sequence[Job], settings: Mapping[str, Any], name: str, notes: list[str]) -> str:
+    """Return the config of these jobs and of what is one for all, and notes above it.
 
     `name` is the file that it all comes from.
     """
-    lines = [f"# from lsyncd's {printable(name)}", *(f"# {printable(note)}" for note in notes)]
-    for number, (file, group) in enumerate(zip(_names(groups), groups, strict=True)):
-        if len(groups) > 1:
-            lines += [""] * bool(number) + [f"# ---- file: {file}.py"]
-        lines += _config(group)
+    lines = [f"# from lsyncd's {printable(name)}"]
+    lines += [f"# {printable(note)}" for note in [*notes, *_notes(jobs)]]
+    lines += _places(jobs)
+    lines += _rules(jobs)
+    for key in dict.fromkeys(key for job in jobs for key in job.settings):
+        lines.append(f"{key} = {_by_source(jobs, key)}")
+    lines += [f"{key} = {_python(value)}" for key, value in _shared(jobs).items()]
+    lines += [f"{key} = {_python(value)}" for key, value in settings.items()]
     return "\n".join(lines) + "\n"
 
 
-def _names(groups: list[list[Sync]]) -> Iterator[str]:
-    """Give each config a name of its own, after its first source."""
-    taken: set[str] = set()
-    for group in groups:
-        base = posixpath.basename(group[0].source.rstrip("/")) or "root"
-        base = "".join(letter if letter.isalnum() else "-" for letter in base)
-        name, number = base, 1
-        while name in taken:
-            number += 1
-            name = f"{base}-{number}"
-        taken.add(name)
-        yield name
+def _notes(jobs: Sequence[Job]) -> list[str]:
+    """Return the notes, each once; one that is not of all sources with those that it is of."""
+    about: dict[str, list[str]] = {}
+    for job in jobs:
+        for note in dict.fromkeys(job.notes):
+            about.setdefault(note, []).append(job.source)
+    return [
+        note if len(sources) == len(jobs) else f"{', '.join(sources)}: {note}"
+        for note, sources in about.items()
+    ]
 
 
-def _config(group: list[Sync]) -> list[str]:
-    """Return the lines of one config."""
-    sources = list(dict.fromkeys(sync.source for sync in group))
-    notes = dict.fromkeys(printable(note) for sync in group for note in sync.notes)
-    lines = [f"# {note}" for note in notes]
-    unique = {(sync.source, sync.node, sync.path): sync for sync in reversed(group)}
-    first = [sync for sync in reversed(unique.values()) if sync.source == sources[0]]
-    if len(sources) == 1:
-        nodes = [(sync.node + sync.path, sync.own) for sync in first]
-        lines.append(f"wpath = {_python(sources[0])}")
+def _by_source(jobs: Sequence[Job], key: str) -> str:
+    """Return a setting: one value where all sources have the same, else a dict."""
+    values = {job.source: job.settings[key] for job in jobs if key in job.settings}
+    first, *others = values.values()
+    one = len(values) == len(jobs) and all(value == first for value in others)
+    return _python(first if one else values)
+
+
+def _places(jobs: Sequence[Job]) -> list[str]:
+    """Return the lines of what is watched and where it goes."""
+    lines, shared = [], _shared(jobs)
+    files = [each.files for job in jobs for each in job.targets if each.files != Rules()]
+    for number, rules in enumerate(dict.fromkeys(files), 1):
+        lines += [f"_rules_{number} = []", *_from_files(f"_rules_{number}", rules)]
+    names = {rules: f"_rules_{number}" for number, rules in enumerate(dict.fromkeys(files), 1)}
+
+    def node(text: str, target: Target) -> str:
+        return _node(text, target, shared, names.get(target.files, ""))
+
+    if len(jobs) == 1:
+        lines.append(f"wpath = {_python(jobs[0].source)}")
     else:
-        nodes = [(sync.node, sync.own) for sync in first]
-        paths = {sync.source: sync.path for sync in group}
-        lines += [_list("wpaths", sources, _python), _list("rpaths", [*paths.values()], _python)]
-    shared = nodes[0][1] if all(own == nodes[0][1] for _, own in nodes) else {}
-    lines.append(_list("rnodes", [_node(text, own, shared) for text, own in nodes], str))
-    excludes = {sync.source: sync.excludes for sync in group}
-    if len({tuple(patterns) for patterns in excludes.values()}) == 1:
-        if first[0].excludes or first[0].exclude_files or first[0].filter_files:
-            lines.append(_list("rexcludes", first[0].excludes, _python))
-    else:
-        lines += ["rexcludes = {"]
-        lines += [f"    {_python(key)}: {_python(value)}," for key, value in excludes.items()]
-        lines += ["}"]
-    for file in first[0].filter_files:
-        lines += [
-            *_reading(file),
-            f"rexcludes += [_line[0] + ' ' + _line[1:].lstrip() {_NO_COMMENT}]",
-        ]
-    for file in first[0].exclude_files:
-        # lsyncd takes no includes from these, and a "-" before each pattern if there is one.
-        lines += [
-            *_reading(file),
-            f"_lines = [_line {_NO_COMMENT} and _line[0] != '+']",
-            "rexcludes += ['- ' + _line.removeprefix('-').lstrip() for _line in _lines]",
-        ]
-    settings = {**first[0].settings, **shared}
-    return lines + [f"{key} = {_python(value)}" for key, value in settings.items()]
+        lines.append(_list("wpaths", [job.source for job in jobs], _python))
+    if len(jobs) > 1 and (paths := _one_path_each(jobs)):
+        lines.append(_list("rpaths", paths, _python))
+        nodes = [node(target.node, target) for target in jobs[0].targets]
+        return [*lines, _list("rnodes", nodes, str)]
+    whole = {job.source: [node(t.node + t.path, t) for t in job.targets] for job in jobs}
+    if len(jobs) == 1:
+        return [*lines, _list("rnodes", whole[jobs[0].source], str)]
+    lines.append("rnodes = {")
+    for source, nodes in whole.items():
+        lines += [f"    {line}" for line in _list(_python(source), nodes, str, ":").split("\n")]
+        lines[-1] += ","
+    return [*lines, "}"]
+
+
+def _one_path_each(jobs: Sequence[Job]) -> list[str]:
+    """Return the path of each source, if all go to the same nodes and each to one path there."""
+    paths = [{target.path for target in job.targets} for job in jobs]
+    nodes = [[(each.node, each.own, each.files) for each in job.targets] for job in jobs]
+    alike = all(each == nodes[0] for each in nodes) and all(len(each) == 1 for each in paths)
+    return [path for each in paths for path in each] if alike else []
+
+
+def _shared(jobs: Sequence[Job]) -> dict[str, Any]:
+    """Return the settings of nodes that are the same for all of them."""
+    targets = [target for job in jobs for target in job.targets]
+    first = targets[0].own
+    if any(target.files != Rules() for target in targets):
+        first = {key: value for key, value in first.items() if key != "extra"}
+    return {
+        key: value
+        for key, value in first.items()
+        if all(target.own.get(key) == value for target in targets)
+    }
+
+
+def _rules(jobs: Sequence[Job]) -> list[str]:
+    first = jobs[0].rules
+    if all(job.rules == first for job in jobs):
+        if first == Rules():
+            return []
+        return [_list("rexcludes", [*first.patterns], _python), *_from_files("rexcludes", first)]
+    lines = ["rexcludes = {"]
+    lines += [f"    {_python(job.source)}: {_python([*job.rules.patterns])}," for job in jobs]
+    lines += ["}"]
+    for job in jobs:
+        lines += _from_files(f"rexcludes[{_python(job.source)}]", job.rules)
+    return lines
 
 
 #: The end of a comprehension over the lines of a file, without blank ones and comments.
 _NO_COMMENT = "for _line in _lines if _line and _line[0] not in '#;'"
+
+
+def _from_files(name: str, rules: Rules) -> list[str]:
+    """Return the lines that add to a list what is in the files of rules."""
+    lines = []
+    for file in rules.filter_files:
+        lines += [
+            *_reading(file),
+            f"{name} += [_line[0] + ' ' + _line[1:].lstrip() {_NO_COMMENT}]",
+        ]
+    for file in rules.exclude_files:
+        # lsyncd takes no includes from these, and a "-" before each pattern if there is one.
+        lines += [
+            *_reading(file),
+            f"_lines = [_line {_NO_COMMENT} and _line[0] != '+']",
+            f"{name} += ['- ' + _line.removeprefix('-').lstrip() for _line in _lines]",
+        ]
+    return lines
 
 
 def _reading(file: str) -> list[str]:
@@ -115,16 +143,22 @@ def _reading(file: str) -> list[str]:
     ]
 
 
-def _node(text: str, own: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
-    if not own or own == shared:
+def _node(text: str, target: Target, shared: Mapping[str, Any], rules: str) -> str:
+    """Return an entry of rnodes; `rules` is a list of the script that its options go on with."""
+    own = {key: _python(value) for key, value in target.own.items() if key not in shared}
+    if rules:
+        words = "".join(f"{_python(word)}, " for word in target.own.get("extra", ()))
+        own["extra"] = f'[{words}*("--filter=" + _rule for _rule in {rules})]'
+    if not own:
         return _python(text)
-    return _python({"node": text, **own})
+    entries = {"node": _python(text), **own}
+    return "{" + ", ".join(f"{_python(key)}: {value}" for key, value in entries.items()) + "}"
 
 
-def _list(name: str, values: list[Any], write: Callable[[Any], str]) -> str:
+def _list(name: str, values: list[Any], write: Callable[[Any], str], sign: str = " =") -> str:
     if len(values) < 2:
-        return f"{name} = [{''.join(write(value) for value in values)}]"
-    return "\n".join([f"{name} = [", *(f"    {write(value)}," for value in values), "]"])
+        return f"{name}{sign} [{''.join(write(value) for value in values)}]"
+    return "\n".join([f"{name}{sign} [", *(f"    {write(value)}," for value in values), "]"])
 
 
 def _python(value: Any) -> str:

@@ -247,7 +247,7 @@ def _carrying(run: Run, config: Config) -> list[str]:
     first += [f"--filter=-sr {_anchored(prefix, path)}" for path in left]
     words = rsync_options(source.excludes, first=first)
     all_sizes = run.kind is RunKind.COMPARISON or isinstance(run.step, Renew)
-    size = 0 if all_sizes else config.rbigsize
+    size = 0 if all_sizes else config.of(source).rbigsize
     words += _lane_options(with_rules(spoken(extra), first), size, big=run.big)
     if run.kind is RunKind.CONTENTS:
         words = [*_without_deletions(words), "--checksum", *_only(run.only, prefix)]

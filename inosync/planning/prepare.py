@@ -241,9 +241,10 @@ def _in_doubt(
 def _prepare_contents(order: Order, sight: Sight, config: Config, program: Program) -> Prepared:
     """Return the run that compares some of what is in doubt by content."""
     spared = {*sight.spare, *order.stale, *order.left_out}
+    size = config.of(order.pair.source).rbigsize
 
     def wants(path: bytes, status: Status) -> bool:
-        if config.rbigsize and is_big(status, config.rbigsize) != order.big:
+        if size and is_big(status, size) != order.big:
             return False
         if spared and any(above in spared for above in with_parents(path)):
             return False
@@ -285,7 +286,8 @@ def _changes(
     """Return what the run has to name: also where something is to be deleted."""
     changes: Iterable[Change] = order.batch.changes or ()
     if order.big:
-        changes = big_changes(changes, size=config.rbigsize, filters=sight.filters, view=sight.view)
+        size = config.of(order.pair.source).rbigsize
+        changes = big_changes(changes, size=size, filters=sight.filters, view=sight.view)
     deleted = (Change(path.rpartition(b"/")[0], Kind.LEVEL) for path in hide)
     return itertools.chain(changes, deleted)
 
@@ -394,6 +396,6 @@ def _relinks(
         least=worth.directory,
         per_run=worth.run,
         owed=order.owed,
-        big=config.rbigsize,
+        big=config.of(order.pair.source).rbigsize,
         delta=not whole_files(extra),
     )

@@ -54,7 +54,7 @@ def standby(pair: Pair, config: Config, program: Program) -> Standby | None:
     source, extra = pair.source, pair.node.extra
     listed = pair.node.rscope == "changes" and not source.filters.left_to_rsync
     # What rmaxdelete lets happen is decided by another run before it.
-    if not listed or not seconds(pair) or config.rmaxdelete:
+    if not listed or not seconds(pair) or config.of(source).rmaxdelete:
         return None
     if not program.compares_exactly or timed(extra):
         return None

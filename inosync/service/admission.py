@@ -153,7 +153,7 @@ class Admission:
             return
         if news:
             known = {}  # what has changed since when cannot be told by times
-        why = self.reopened.pop(source.path, "start-up" if self.config.init else "")
+        why = self.reopened.pop(source.path, "start-up" if self.config.of(source).init else "")
         if state.held:
             self.engine.resume(source, now, known=known, contents=bool(news))
         elif not state.watched:

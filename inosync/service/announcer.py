@@ -58,12 +58,13 @@ class Announcer:
             )
             self.supervisor.tell(READY="1")
         if self._ready:
-            mirrors = self.engine.mirrors
-            synced = sum(mirror.health.synced for mirror in mirrors)
+            mirrors, config = self.engine.mirrors, self.engine.config
+            first = [mirror for mirror in mirrors if config.of(mirror.pair.source).init]
+            synced = sum(mirror.health.synced for mirror in first)
             failing = sum(mirror.state in (State.BACKOFF, State.HELD) for mirror in mirrors)
             text = f"{len(mirrors) - failing} of {many(len(mirrors), 'mirror')} well"
-            if synced < len(mirrors) and self.engine.config.init:
-                text = f"first pass {synced}/{many(len(mirrors), 'mirror')}"
+            if synced < len(first):
+                text = f"first pass {synced}/{many(len(first), 'mirror')}"
         else:
             text = f"watching {many(total, 'directory')}…"
         if text != self._told:

@@ -181,10 +181,13 @@ class Keeper:
         return any(True for _ in self._kept())
 
     def _kept(self) -> list[Mirror]:
-        config = self.engine.config
-        if config.rbigsize or config.rsettle:
-            return []  # what waits there is not known by number
-        return [mirror for mirror in self.engine.mirrors if mirror.pair.node.rscope == "changes"]
+        return [mirror for mirror in self.engine.mirrors if self._is_kept(mirror)]
+
+    def _is_kept(self, mirror: Mirror) -> bool:
+        own = self.engine.config.of(mirror.pair.source)
+        if own.rbigsize or own.rsettle:
+            return False  # what waits there is not known by number
+        return mirror.pair.node.rscope == "changes"
 
     def _mark(self, mirror: Mirror) -> bool:
         """Mark this moment, if all that has happened in the source is owed by now."""

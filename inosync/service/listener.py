@@ -103,9 +103,8 @@ class Listener:
         """Let the engine know of these changes in a source; `moves` are the renames among them."""
         now = self.loop.clock()
         self.look_for_fresh(lookout, changes)
-        big = big_changes(
-            changes, size=self.config.rbigsize, filters=lookout.filters, view=lookout.files
-        )
+        size = self.config.of(lookout.source).rbigsize
+        big = big_changes(changes, size=size, filters=lookout.filters, view=lookout.files)
         rules = self.engine.sources[lookout.source.path].settling.rules
         paths = (*changes.attributes, *changes.entries) if rules else ()
         directories = no_files(paths, rules=rules, view=lookout.files)
@@ -125,7 +124,7 @@ class Listener:
             filters=lookout.filters,
             view=lookout.files,
             wall=self.loop.wall(),
-            size=self.config.rbigsize,
+            size=self.config.of(lookout.source).rbigsize,
         )
         self.engine.unsettled(lookout.source, found, self.loop.clock())
 

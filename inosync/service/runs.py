@@ -176,7 +176,8 @@ class Runs:
             cut = len(errors) >= TAIL
             said = account(run.child.lines(), errors, places(run.mirror.pair), cut=cut)
             count = rehearsed if rehearsing else transferred
-            compared = run.what.kind is RunKind.COMPARISON
+            # Of one that is no longer configured nobody wants to know how it differs.
+            compared = run.what.kind is RunKind.COMPARISON and run.mirror in self.engine.mirrors
             apart = self._apart(run, said) if compared else None
             code = exit_status(status, errors)
             written = _homes(run)
@@ -248,7 +249,8 @@ class Runs:
             if not changed(source, below(prefix, each.path), run.wall)
         )
         drifted = self.engine.drifted(run.mirror, found, apart)
-        return summary(each for each in drifted if self.config.eopen or not unclosed(source, each))
+        eopen = self.config.of(source).eopen
+        return summary(each for each in drifted if eopen or not unclosed(source, each))
 
     def progress(self, mirror: Mirror) -> Progress | None:
         """Return how far the mirror's run said it was; ask it to say so again."""

@@ -156,9 +156,7 @@ def _serve(
     if once:
         # Everything goes in the one run, and at once; and who asked for it sees how it ends.
         config = dataclasses.replace(
-            config,
-            rbigsize=0,
-            rsettle=(),
+            config.for_all(rbigsize=0, rsettle=()),
             on_change=(),
             on_success=(),
             on_failure=(),

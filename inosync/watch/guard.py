@@ -77,7 +77,8 @@ class Guard:
         self._accepted_empty: frozenset[str] = frozenset()  # nodes for which that is right
         # Links in this part of the path are not followed by rsync, but copied.
         self._kept = _kept(source)
-        self._marker = os.path.join(source.path, config.wmarker) if config.wmarker else ""
+        marker = config.of(source).wmarker
+        self._marker = os.path.join(source.path, marker) if marker else ""
         # The path whose being there matters: what happens on the way to it may end a hold.
         self.vital = self._marker or source.path
         self._memory: Memory = {} if memory is None else memory

@@ -26,10 +26,11 @@ SLICE = 512
 _LOTS = 64
 
 
-def _asked(config: Config) -> tuple[object, ...]:
+def _asked(source: Source, config: Config) -> tuple[object, ...]:
     """Return what a config says that a source has to be watched and looked through by."""
-    watched_for = (config.emask, bool(config.eopen))
-    more = (config.wmarker, config.allow_empty, config.rbigsize, config.rsettle, config.rpoll)
+    own = config.of(source)
+    watched_for = (config.emask, bool(own.eopen))
+    more = (own.wmarker, config.allow_empty, own.rbigsize, own.rsettle, config.rpoll)
     return (*watched_for, *more)
 
 
@@ -64,15 +65,15 @@ class Lookout:
         self._root_only = root_only
         self._emask = config.emask
         # What is not at rest shows by being written to, and truncate(2) by nothing else.
-        closed = config.emask & IN_CLOSE_WRITE
-        listens = config.eopen or config.rsettle or closed
+        own, closed = config.of(source), config.emask & IN_CLOSE_WRITE
+        listens = own.eopen or own.rsettle or closed
         self._mask = config.emask | (IN_MODIFY if listens else 0)
-        self._only_closed = bool(closed) and not config.eopen
-        self._asked = _asked(config)
+        self._only_closed = bool(closed) and not own.eopen
+        self._asked = _asked(source, config)
 
     def fits(self, source: Source, config: Config) -> bool:
         """Return whether this one does for `source` under another `config`, too."""
-        return self.source == source and self._asked == _asked(config)
+        return self.source == source and self._asked == _asked(source, config)
 
     def open(self, *, accept: Collection[str] = ()) -> str:
         """Start to watch the source; return "" or why that is not possible.

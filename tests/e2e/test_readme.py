@@ -23,6 +23,7 @@ from docutils.core import publish_doctree
 from support import processes
 from support.daemon import PROJECT, inosync_command, inosync_environment
 from support.places import wait_equal
+from support.scripts import watching
 from support.trees import write
 from support.waiting import until
 
@@ -435,13 +436,12 @@ def configs() -> list[str]:
 
 def loaded(machine: Machine, text: str) -> Config:
     """Load what a page shows, completed where it is a part of a config."""
-    whole = "" if "wpath = " in text else 'wpath = "/var/www/"\n'
+    whole = "" if re.search("wpaths? = ", text) else 'wpath = "/var/www/"\n'
     whole += "" if "rnodes = " in text else 'rnodes = ["a.mirror.com:/var/www/"]\n'
     whole += text.replace("/usr/local/bin", f"{PROJECT}/examples/hooks")
     whole = whole.replace('user = "inosync"', f"user = {pwd.getpwuid(os.getuid()).pw_name!r}")
     whole = whole.replace("/var/lib/prometheus/node-exporter", f"{machine.folder}/var/lib")
-    whole = whole.replace('wpath = "/var/www', f'wpath = "{machine.folder}/var/www')
-    machine.config.write_text(whole)
+    machine.config.write_text(watching(machine.folder, whole))
     return load(str(machine.config))
 
 

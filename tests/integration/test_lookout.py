@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
 import pytest
-from support.configs import make_config, make_pair, make_source
+from support.configs import make_config, make_pair, make_settings, make_source
 
 from inosync.watch.lookout import Lookout
 
@@ -77,3 +78,15 @@ def test_without_eopen_a_truncated_file_is_heard_and_an_open_one_is_not(tmp_path
         assert lookout.files.being_written(b"log")
     assert not any(map(lookout.files.being_written, (b"log", b"link", b"data", b"")))
     lookout.close()
+
+
+@pytest.mark.parametrize("more", [{"eopen": 0.0}, {"wmarker": ".m"}, {"rsettle": (("a", 1.0),)}])
+def test_it_does_for_another_config_unless_that_says_something_else_of_its_source(
+    tmp_path: Path, more: dict[str, object]
+) -> None:
+    one, other = make_source(str(tmp_path)), make_source("/other")
+    config = make_config([make_pair(one), make_pair(other, "b:/m")])
+    lookout = Lookout(one, config)
+    own, others = config.settings[0], make_settings(**more)
+    assert lookout.fits(one, dataclasses.replace(config, settings=(own, others)))
+    assert not lookout.fits(one, dataclasses.replace(config, settings=(others, own)))

@@ -66,17 +66,29 @@ values = st.recursive(
 )
 #: Values of about the right sort, so that the later checks are reached as well.
 lists = st.lists(texts, max_size=4)
+
+
+def by_source(one: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """A value for all sources, or a dict by source."""
+    return one | st.dictionaries(paths | texts | st.just("*"), one, max_size=3)
+
+
 plausible: dict[str, st.SearchStrategy[Any]] = {
     "wpath": paths,
     "wpaths": lists,
     "rpath": texts,
     "rpaths": lists,
-    "rnodes": st.lists(
-        paths
-        | st.fixed_dictionaries({"node": paths}, optional={"rspeed": numbers, "extra": paths}),
-        max_size=4,
+    "rnodes": by_source(
+        st.lists(
+            paths
+            | st.fixed_dictionaries({"node": paths}, optional={"rspeed": numbers, "extra": paths}),
+            max_size=4,
+        )
     ),
-    "rexcludes": lists | st.dictionaries(texts, lists, max_size=3),
+    "rexcludes": by_source(lists),
+    "edelay": by_source(numbers),
+    "rsettle": by_source(st.dictionaries(texts, numbers, max_size=2)),
+    "rscope": by_source(st.sampled_from(["tree", "changes"])),
     "extra": paths | lists,
     "emask": lists,
     "rretry": st.tuples(numbers, numbers),
@@ -109,8 +121,8 @@ def check(config: Config | ConfigError, file: str) -> None:
         return
     assert config.sources
     assert config.nodes
-    assert len(config.pairs) == len(config.sources) * len(config.nodes)
-    assert 0 <= config.edelay <= config.emaxdelay
+    assert {pair.source for pair in config.pairs} == set(config.sources)
+    assert all(0 <= own.edelay <= own.emaxdelay for own in config.settings)
     for source in config.sources:
         assert os.path.isdir(source.path)
         assert source.path.startswith("/")
@@ -118,7 +130,7 @@ def check(config: Config | ConfigError, file: str) -> None:
         assert os.path.samefile(source.argument, source.path)
     for pair in config.pairs:
         assert pair.source in config.sources
-        assert pair.node in config.nodes
+        assert pair.node.name in {node.name for node in config.nodes}
         assert not pair.destination.text.startswith("-")
         if pair.destination.transport is Transport.LOCAL:
             assert pair.destination.path.startswith("/")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from inosync.changes.inotify_bits import DEFAULT_EMASK
-from inosync.config.model import Config, Node, Pair, Source
+from inosync.config.model import Config, Node, Pair, Source, SourceSettings
 from inosync.rsync.destination import parse_destination
 
 
@@ -51,28 +52,38 @@ def make_pair(
     )
 
 
-def make_config(pairs: Sequence[Pair] = (), **settings: Any) -> Config:
-    """Return a config of these mirrors, with the defaults."""
-    pairs = tuple(pairs) or (make_pair(),)
+def make_settings(**settings: Any) -> SourceSettings:
+    """Return the settings of a source, with the defaults."""
     values: dict[str, Any] = {
-        "file": "/etc/inosync.py",
-        "sources": tuple(dict.fromkeys(pair.source for pair in pairs)),
-        "nodes": tuple(dict.fromkeys(pair.node for pair in pairs)),
-        "pairs": pairs,
-        "emask": DEFAULT_EMASK,
         "edelay": 10.0,
         "emaxdelay": 10.0,
         "eopen": 60.0,
         "init": True,
+        "rmaxdelete": 0,
+        "wmarker": "",
+        "rbigsize": 0,
+        "rsettle": (),
+    }
+    return SourceSettings(**{**values, **settings})
+
+
+def make_config(pairs: Sequence[Pair] = (), **settings: Any) -> Config:
+    """Return a config of these mirrors, with the defaults; what is of one source is of each."""
+    pairs = tuple(pairs) or (make_pair(),)
+    names = {field.name for field in dataclasses.fields(SourceSettings)} & settings.keys()
+    own = make_settings(**{name: settings.pop(name) for name in names})
+    sources = tuple(dict.fromkeys(pair.source for pair in pairs))
+    values: dict[str, Any] = {
+        "file": "/etc/inosync.py",
+        "sources": sources,
+        "settings": (own,) * len(sources),
+        "pairs": pairs,
+        "emask": DEFAULT_EMASK,
         "rfull": 0.0,
         "rverify": 0.0,
         "rpoll": 0.0,
-        "rmaxdelete": 0,
-        "wmarker": "",
         "allow_empty": False,
-        "rbigsize": 0,
         "rbigdelay": 60.0,
-        "rsettle": (),
         "rparallel": 8,
         "rsync": "/usr/bin/rsync",
         "logfile": "",

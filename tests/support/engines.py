@@ -58,7 +58,8 @@ def events(actions: Sequence[Action]) -> list[tuple[str, str, str]]:
 
 def started(engine: Engine, now: float = NOW) -> list[Mirror]:
     """Change something and return what runs for it at `now`."""
-    engine.changed(engine.config.sources[0], ONE, now - engine.config.edelay)
+    source = engine.config.sources[0]
+    engine.changed(source, ONE, now - engine.config.of(source).edelay)
     return starts(engine.due(now))
 
 

@@ -46,10 +46,15 @@ class Script:
 def watching(directory: Path, text: str) -> str:
     """Return a config that watches directories below `directory`, made here, not the system's."""
 
+    watched: set[str] = set()
+
     def below(found: re.Match[str]) -> str:
         for path in re.findall(r'"/([^"]*)"', found[0]):
             (directory / path).mkdir(parents=True, exist_ok=True)
+            watched.add(path)
         return found[0].replace('"/', f'"{directory}/')
 
     text = re.sub(r'^wpaths? = (".*"|\[[^]]*\])', below, text, flags=re.MULTILINE)
-    return re.sub(r'^ *"/.*": \[', below, text, flags=re.MULTILINE)
+    for path in watched:  # the keys of what is said by source
+        text = text.replace(f'"/{path}": ', f'"{directory}/{path}": ')
+    return text

@@ -84,7 +84,11 @@ def test_inosync_0_2_2(copy: Callable[[str], Path]) -> None:
     assert (source.path, source.argument, source.prefix) == ("/var/www", "/var/www/", "")
     assert source.excludes == ("/localhost",)
     assert destinations(config) == [f"{name}.mirror.com:/var/www/" for name in "abc"]
-    assert (config.edelay, config.emaxdelay, config.rsync) == (10, 10, "/usr/bin/rsync")
+    assert (config.settings[0].edelay, config.settings[0].emaxdelay, config.rsync) == (
+        10,
+        10,
+        "/usr/bin/rsync",
+    )
     assert [node.rspeed for node in config.nodes] == [0, 0, 0]
     assert config.emask == inotify_bits.DEFAULT_EMASK
     assert config.warnings == ()
@@ -112,7 +116,7 @@ def test_inorun_0_2(copy: Callable[[str], Path]) -> None:
     nodes = 'rnodes = [\n\t"a.mirror.com:" + rpath,\n]\n'
     config = with_var_www(copy(text + nodes))
     assert destinations(config) == ["a.mirror.com:/var/www/"]
-    assert config.edelay == 10
+    assert config.settings[0].edelay == 10
     with pytest.raises(ConfigError, match=r"default\.py:\d+: SyntaxError: '\[' was never closed"):
         load(str(copy(text + "rnodes = [\n")))
 
@@ -174,7 +178,7 @@ rbigsize = 1 << 28  # -B
 rscope = "changes"
 rexcludes = ["+ /*/", "+ /*/.ssh/", "+ /*/.ssh/authorized_keys", "*"]
 """
-    assert load(str(copy(watching(tmp_path, text)))).rbigsize == 1 << 28
+    assert load(str(copy(watching(tmp_path, text)))).settings[0].rbigsize == 1 << 28
 
 
 @pytest.mark.parametrize("name", ["hollow", "setop", "inorun"])
@@ -258,4 +262,13 @@ def test_the_examples(tmp_path: Path, copy: Callable[[str], Path], path: Path) -
 
 
 def test_what_the_examples_show() -> None:
-    assert {path.stem for path in EXAMPLES} >= {"rsyncd", "ssh"}
+    assert {path.stem for path in EXAMPLES} >= {"jobs", "rsyncd", "ssh"}
+
+
+def test_the_example_of_two_jobs(tmp_path: Path, copy: Callable[[str], Path]) -> None:
+    text = (ROOT / "examples/jobs.py").read_text()
+    config = load(str(copy(watching(tmp_path, text))))
+    assert len(config.pairs) == 3
+    assert [(own.edelay, own.rmaxdelete) for own in config.settings] == [(0.1, 0), (30.0, 20)]
+    assert [pair.node.rscope for pair in config.pairs] == ["changes", "changes", "tree"]
+    assert [pair.node.rkeep for pair in config.pairs] == [0, 0, 30]

@@ -167,3 +167,14 @@ def test_only_nodes_of_its_source_are_named(www: Path) -> None:
     other = make_config([*conf.pairs, make_pair(make_source("/elsewhere"), "x:/y")])
     told = explain(other, str(www / "index"))
     assert [text for text in told if " at " in text] == ["  lands at h:/m/index"]
+
+
+def test_a_path_in_a_source_that_lies_in_another_is_explained_for_both(www: Path) -> None:
+    sources = make_source(str(www)), make_source(f"{www}/cache", excludes=("*.o",))
+    config = make_config([make_pair(each, f"h:/{number}") for number, each in enumerate(sources)])
+    said = explain(config, f"{www}/cache/x.o")
+    assert [line for line in said if "  source: " in line or "  lands at " in line] == [
+        f"  source: {www}/cache",
+        f"  source: {www}",
+        "  lands at h:/0/cache/x.o",
+    ]

@@ -46,7 +46,7 @@ def test_what_the_comments_offer_can_be_set(here: Path) -> None:
     (here / "c.py").write_text(script)
     (here / "c.py").chmod(0o644)
     config = load(str(here / "c.py"))
-    assert config.rmaxdelete == 1000
+    assert config.settings[0].rmaxdelete == 1000
     assert config.sources[0].excludes == ("*.tmp", "/cache/")
 
 

@@ -27,7 +27,12 @@ def test_the_least_config(script: Script) -> None:
     assert (pair.node.name, pair.node.rspeed, pair.node.extra) == ("a:/www", 0, ())
     assert (pair.node.rtimeout, pair.node.rretry) == (300, (1.0, 300.0))
     assert config.emask == inotify_bits.DEFAULT_EMASK
-    assert (config.edelay, config.emaxdelay, config.init, config.rparallel) == (10, 10, True, 8)
+    assert (
+        config.settings[0].edelay,
+        config.settings[0].emaxdelay,
+        config.settings[0].init,
+        config.rparallel,
+    ) == (10, 10, True, 8)
     assert (config.rsync, config.logfile, config.pidfile) == ("/usr/bin/rsync", "", "")
     assert (config.user, config.group, config.umask) == ("", "", 0o022)
     assert config.warnings == ()
@@ -35,19 +40,19 @@ def test_the_least_config(script: Script) -> None:
 
 def test_a_config_does_not_change(script: Script) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        script.load().edelay = 5  # type: ignore[misc]
+        script.load().rfull = 5  # type: ignore[misc]
 
 
 def test_a_longest_delay_may_be_given_alone(script: Script) -> None:
     config = script.load("edelay = 2\nemaxdelay = 2")
-    assert (config.edelay, config.emaxdelay) == (2, 2)
-    assert script.load("edelay = 3").emaxdelay == 3
+    assert (config.settings[0].edelay, config.settings[0].emaxdelay) == (2, 2)
+    assert script.load("edelay = 3").settings[0].emaxdelay == 3
 
 
 def test_a_lane_for_big_files(script: Script) -> None:
     config = script.load("rbigsize = 2 ** 30\nrbigdelay = 5\nrsettle = {'*.iso': 60, 'a': 1}")
-    assert (config.rbigsize, config.rbigdelay) == (2**30, 5.0)
-    assert config.rsettle == (("*.iso", 60.0), ("a", 1.0))
+    assert (config.settings[0].rbigsize, config.rbigdelay) == (2**30, 5.0)
+    assert config.settings[0].rsettle == (("*.iso", 60.0), ("a", 1.0))
 
 
 @pytest.mark.parametrize(
@@ -101,9 +106,14 @@ def test_what_is_watched(script: Script) -> None:
         ("wpath = '/\\0'", "NUL"),
         ("wpaths = [www, '']", "is empty"),
         ("wpaths = [www, www]", "is watched already; list it once"),
-        ("import os; os.mkdir(www + 'x'); wpaths = [www, www + 'x/']", "lies in "),
     ):
         assert problem in script.problem(text, base=base)
+    # One may lie in another, where they do not land in one another.
+    (script.www / "x").mkdir()
+    base = "wpaths = [www, www + 'x/']\nrnodes = ['a:']\n"
+    config = script.load("rpaths = ['/w', '/x']", base=base)
+    assert [source.path for source in config.sources] == [str(script.www), f"{script.www}/x"]
+    assert "which would delete it" in script.problem("rpaths = ['/w', '/w/x']", base=base)
 
 
 def test_relative_sources_and_mirrors(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,10 +178,10 @@ def test_excludes_of_each_source(script: Script) -> None:
     for text, problem in (
         (
             "excludes = {'/www': []}",
-            f"excludes['/www'] = []: is for no watched directory; known are {script.www}/, ",
+            f"excludes['/www']: is for no watched directory; known are {script.www}/, ",
         ),
         ("excludes = {www + 'x': ['a']}", f"did you mean {script.www}/?"),
-        ("excludes = {www: [], www[:-1]: []}", "is a second list for one directory; join them"),
+        ("excludes = {www: [], www[:-1]: []}", "is the second for one directory; keep one of them"),
         ("excludes = {www: 'a'}", "] = 'a': must be a list, not a string; write ['a']"),
         ("excludes = {www: [5]}", "][0] = 5: must be a string"),
         ("excludes = {5: []}", "excludes[5] = []: must be a string"),

@@ -51,11 +51,9 @@ def test_sources_that_overlap(tree: Path) -> None:
     overlaps(source_overlaps(sources(tree, "a/", "b/")))
     overlaps(source_overlaps(sources(tree, "a/", "ab/", "a b/")))
     overlaps(source_overlaps(sources(tree, "a/", "a")), (1, "is watched already"))
-    overlaps(source_overlaps(sources(tree, "a/", "a/b/")), (1, f"lies in {tree}/a, which"))
-    overlaps(source_overlaps(sources(tree, "a/b/", "c/", "a")), (0, f"lies in {tree}/a, which"))
+    overlaps(source_overlaps(sources(tree, "a/", "a/b/")))
     # Also when a link hides it.
     overlaps(source_overlaps(sources(tree, "foo/bar/", "link/")), (1, "is watched already"))
-    overlaps(source_overlaps(sources(tree, "foo/", "link/baz")), (1, f"lies in {tree}/foo, which"))
 
 
 def test_the_source_that_holds_a_file(tree: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from inosync.config.model import Config, Node
+from inosync.config.model import Config, Node, SourceSettings
 from inosync.config.settings import SECTIONS, SETTINGS, Setting
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,7 +78,8 @@ def test_the_page_has_every_setting_with_its_default() -> None:
     terms = dict(re.findall(r"^``(\w+)``(?: \((.*)\))?$", page(), re.MULTILINE))
     assert list(terms) == [row.name for row in SETTINGS]
     assert terms["wpath"] == "required, or ``wpaths``"
-    assert terms["emaxdelay"] == "seconds; default: ``edelay``"
+    assert terms["emaxdelay"] == "seconds; default: ``edelay``; also by source"
+    assert terms["rkeep"] == "days; default: ``0``; also by source; also per node"
     assert terms["rretry"] == "seconds; default: ``(1, 300)``; also per node"
     assert terms["umask"] == "default: ``0o022``"
     assert terms["logfile"] == "default: not set"
@@ -98,7 +99,7 @@ def page() -> str:
 ROWS = {setting.name: setting for setting in SETTINGS}
 
 
-def fields(kind: type[Config | Node]) -> set[str]:
+def fields(kind: type[Config | Node | SourceSettings]) -> set[str]:
     return {field.name for field in dataclasses.fields(kind)}
 
 
@@ -106,11 +107,14 @@ def test_every_setting_has_a_field_and_every_field_a_setting() -> None:
     # These become the sources, the nodes and the pairs.
     consumed = {"wpath", "wpaths", "rpath", "rpaths", "rnodes", "rexcludes"}
     per_node = {row.name for row in SETTINGS if row.per_node}
-    own = {"file", "sources", "nodes", "pairs", "warnings"}
-    lonely = fields(Config) ^ (own | (set(ROWS) - consumed - per_node))
+    per_source = {row.name for row in SETTINGS if row.per_source} - consumed - per_node
+    own = {"file", "sources", "settings", "pairs", "warnings"}
+    lonely = fields(Config) ^ (own | (set(ROWS) - consumed - per_node - per_source))
     assert lonely == set(), "a row needs a field of its name in Config, a field of Config a row"
     lonely = fields(Node) ^ ({"name"} | per_node)
     assert lonely == set(), "a per_node row needs a field of its name in Node, and a field a row"
+    lonely = fields(SourceSettings) ^ per_source
+    assert lonely == set(), "a per_source row that is not per_node needs one in SourceSettings"
 
 
 def test_no_two_settings_share_a_name() -> None:

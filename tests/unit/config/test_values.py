@@ -24,7 +24,8 @@ ROWS = {setting.name: setting for setting in SETTINGS}
 
 def get(name: str) -> Callable[[Config], Any]:
     def value(config: Config) -> Any:
-        return getattr(config.nodes[0] if ROWS[name].per_node else config, name)
+        holders = config.nodes[0], config.settings[0], config
+        return next(getattr(each, name) for each in holders if hasattr(each, name))
 
     return value
 

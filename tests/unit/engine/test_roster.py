@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from support.configs import make_config, make_node, make_pair
+from support.configs import make_config, make_node, make_pair, make_settings, make_source
 from support.engines import NOW, ONE, make_engine, started, starts, steady, written
 
+from inosync.config.model import Config, SourceSettings
 from inosync.engine.actions import (
     Outcome,
     Start,
@@ -69,7 +70,7 @@ def test_a_new_config_frees_nothing_that_is_held() -> None:
     (mirror,) = started(engine)
     engine.exited(mirror, Outcome(25), NOW)
     engine.configure(engine.config, NOW)
-    engine.configure(dataclasses.replace(engine.config, rmaxdelete=7), NOW)
+    engine.configure(engine.config.for_all(rmaxdelete=7), NOW)
     assert starts(engine.due(NOW)) == []
     engine.release("asked for", NOW)
     assert starts(engine.due(NOW)) == [mirror]
@@ -79,9 +80,9 @@ def test_another_limit_has_what_a_rehearsal_held_rehearsed_anew() -> None:
     engine = make_engine(rmaxdelete=5)
     (mirror,) = started(engine)
     engine.exited(mirror, Outcome(0, transferred=Transferred(deleted=6)), NOW)
-    engine.configure(dataclasses.replace(engine.config, edelay=3.0), NOW)
+    engine.configure(engine.config.for_all(edelay=3.0), NOW)
     assert starts(engine.due(NOW)) == []
-    engine.configure(dataclasses.replace(engine.config, rmaxdelete=6), NOW)
+    engine.configure(engine.config.for_all(rmaxdelete=6), NOW)
     (start,) = [action for action in engine.due(NOW) if isinstance(action, Start)]
     assert (start.mirror, (start.order.kind is RunKind.REHEARSAL)) == (mirror, True)
     engine.exited(mirror, Outcome(0, transferred=Transferred(deleted=7)), NOW)
@@ -90,3 +91,73 @@ def test_another_limit_has_what_a_rehearsal_held_rehearsed_anew() -> None:
     engine.configure(make_config(pairs, rmaxdelete=6), NOW)
     (start,) = [action for action in engine.due(NOW) if isinstance(action, Start)]
     assert (start.order.kind, start.order.most) == (RunKind.REHEARSAL, 1)
+
+
+def two_jobs(first: SourceSettings, second: SourceSettings) -> Config:
+    """Return a config of two sources, each on a node of its own."""
+    www, etc = make_source("/srv/www"), make_source("/srv/etc")
+    pairs = [make_pair(www, "a:/www", rscope="changes"), make_pair(etc, "b:/etc")]
+    return dataclasses.replace(make_config(pairs), settings=(first, second))
+
+
+def test_each_source_has_its_own_waits_limits_and_lanes() -> None:
+    config = two_jobs(
+        make_settings(edelay=1.0, emaxdelay=1.0, eopen=0.0),
+        make_settings(edelay=30.0, emaxdelay=30.0, rmaxdelete=5, rbigsize=1000, init=False),
+    )
+    engine = Engine(config, steady)
+    assert [(m.pair.source.path, m.big) for m in engine.mirrors] == [
+        ("/srv/www", False),
+        ("/srv/etc", False),
+        ("/srv/etc", True),
+    ]
+    assert engine.mirrors[0].uncut == ""
+    for source in config.sources:
+        engine.watched(source, NOW, reason="")
+        engine.changed(source, ONE, NOW)
+        engine.changed(source, written(b"log"), NOW)
+    begun = {}
+    for second in (0.0, 1.0, 29.0, 30.0, 61.0):
+        for action in engine.due(NOW + second):
+            if isinstance(action, Start):
+                begun[action.mirror] = (second, action.order.kind)
+                engine.exited(action.mirror, Outcome(0), NOW + second)
+    www, etc, _ = engine.mirrors
+    assert begun[www] == (1.0, RunKind.PASS)
+    assert begun[etc][0] >= 30.0
+
+
+def test_what_a_new_config_says_of_one_source_does_not_disturb_the_others() -> None:
+    usual = make_settings()
+    engine = Engine(two_jobs(usual, usual), steady)
+    for source in engine.config.sources:
+        engine.watched(source, NOW)
+    for mirror in starts(engine.due(NOW)):
+        engine.exited(mirror, Outcome(0), NOW)
+    www, etc = engine.mirrors
+    for number, other in enumerate(
+        (
+            make_settings(edelay=1.0),
+            make_settings(rsettle=(("*.iso", 5.0),)),
+            make_settings(rmaxdelete=3),
+            make_settings(rbigsize=1000),
+        )
+    ):
+        engine.configure(two_jobs(usual, other), NOW + number)
+        assert engine.mirrors[:2] == [www, etc]
+        assert www not in starts(engine.due(NOW + number))
+    # The last one has a lane for big files, which owes a pass as its mirror does.
+    (lane,) = engine.mirrors[2:]
+    assert (www.pending, www.busy, etc.busy, lane.busy) == (None, False, True, True)
+
+
+def test_a_mirror_that_leaves_with_its_source_is_asked_nothing_more() -> None:
+    usual = make_settings()
+    engine = Engine(two_jobs(usual, make_settings(rmaxdelete=1)), steady)
+    engine.watched(engine.config.sources[1], NOW)
+    (goes,) = starts(engine.due(NOW))
+    engine.configure(make_config(engine.config.pairs[:1]), NOW)
+    assert Terminate(goes) in engine.due(NOW)
+    engine.exited(goes, Outcome(0, transferred=Transferred(deleted=5)), NOW + 1)
+    assert engine.mirrors[0].pair.source.path == "/srv/www"
+    assert engine._roster.leaving == []

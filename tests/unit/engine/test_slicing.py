@@ -442,7 +442,7 @@ def test_a_config_that_wants_one_run_gets_it() -> None:
     engine, mirror = filling()
     ordered(engine)
     cut(engine, b"a")
-    engine.configure(replace(engine.config, rmaxdelete=9), NOW)
+    engine.configure(engine.config.for_all(rmaxdelete=9), NOW)
     assert mirror.pending is not None
     assert (mirror.passing, mirror.pending.reason) == (None, "start-up")
     engine.exited(mirror, WELL, NOW)
@@ -460,7 +460,7 @@ def test_a_slice_that_fails_when_there_are_none_any_more() -> None:
     engine, mirror = filling()
     ordered(engine)
     cut(engine, b"a")
-    engine.configure(replace(engine.config, rmaxdelete=9), NOW)
+    engine.configure(engine.config.for_all(rmaxdelete=9), NOW)
     engine.exited(mirror, Outcome(12), NOW)
     assert (mirror.state, mirror.done) == (State.BACKOFF, 0)
 

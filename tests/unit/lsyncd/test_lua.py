@@ -6,6 +6,7 @@ import gzip
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -23,31 +24,25 @@ INSTALLED = Path("/usr/share/doc/lsyncd/examples")
 
 
 @pytest.fixture
-def loaded(tmp_path: Path) -> Callable[[str], list[Config]]:
+def loaded(tmp_path: Path) -> Callable[[str], Config]:
     """Convert a config in which {t} is a directory with all that it watches; load the result."""
 
-    def convert_and_load(text: str) -> list[Config]:
+    def convert_and_load(text: str) -> Config:
         for source in re.findall(r"\{t\}/src[/\w]*", text):
             (tmp_path / source.removeprefix("{t}/")).mkdir(parents=True, exist_ok=True)
         printed = convert(text.replace("{t}", str(tmp_path)), "lsyncd.conf.lua", str(tmp_path))
-        parts = re.split(r"^# ---- file: (.+\.py)$", printed, flags=re.MULTILINE)
-        texts = dict(zip(parts[1::2], parts[2::2], strict=True)) or {"default.py": printed}
-        configs = []
-        for name, part in texts.items():
-            file = tmp_path / name
-            file.write_text(part)
-            file.chmod(0o644)
-            configs.append(load(str(file)))
-        return configs
+        file = tmp_path / "default.py"
+        file.write_text(printed)
+        file.chmod(0o644)
+        return load(str(file))
 
     return convert_and_load
 
 
-def mirrors(configs: list[Config], base: Path) -> list[tuple[str, str]]:
+def mirrors(config: Config, base: Path) -> list[tuple[str, str]]:
     """Return what goes where, without the directory that all lies in."""
     return [
         (pair.source.argument.removeprefix(f"{base}/"), pair.destination.text)
-        for config in configs
         for pair in config.pairs
     ]
 
@@ -145,60 +140,59 @@ sync{ default.rsyncssh, source="{t}/src/nginx", host="b.example.org", targetdir=
 """
 
 
-def test_archive(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
-    configs = loaded(ARCHIVE)
-    assert mirrors(configs, tmp_path) == [("src/", "root@mirror.example.org:/opt/www/")]
-    assert configs[0].nodes[0].extra == ("--delete", "--archive", "--compress")
-    assert configs[0].nodes[0].rscope == "changes"
-    assert (configs[0].edelay, configs[0].init) == (15, True)
+def test_archive(loaded: Callable[[str], Config], tmp_path: Path) -> None:
+    config = loaded(ARCHIVE)
+    assert mirrors(config, tmp_path) == [("src/", "root@mirror.example.org:/opt/www/")]
+    assert config.nodes[0].extra == ("--delete", "--archive", "--compress")
+    assert config.nodes[0].rscope == "changes"
+    assert (config.settings[0].edelay, config.settings[0].init) == (15, True)
 
 
-def test_a_module_of_an_rsync_daemon(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
-    (config,) = loaded(MODULE)
-    assert mirrors([config], tmp_path) == [("src/", "backup@192.0.2.41::store/")]
-    assert (config.sources[0].excludes, config.edelay, config.rparallel) == ((".*",), 1, 8)
+def test_a_module_of_an_rsync_daemon(loaded: Callable[[str], Config], tmp_path: Path) -> None:
+    config = loaded(MODULE)
+    assert mirrors(config, tmp_path) == [("src/", "backup@192.0.2.41::store/")]
+    assert (config.sources[0].excludes, config.settings[0].edelay, config.rparallel) == (
+        (".*",),
+        1,
+        8,
+    )
     passwords = "--password-file=/etc/rsync.passwd"
     assert config.nodes[0].extra == ("--bwlimit=200", "--archive", passwords)
 
 
-def test_an_ssh_port(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
-    (config,) = loaded(SSH_PORT)
-    assert mirrors([config], tmp_path) == [("src/", "root@192.0.2.40:/home/")]
+def test_an_ssh_port(loaded: Callable[[str], Config], tmp_path: Path) -> None:
+    config = loaded(SSH_PORT)
+    assert mirrors(config, tmp_path) == [("src/", "root@192.0.2.40:/home/")]
     assert config.pairs[0].destination.port == 2222
     assert config.nodes[0].extra == ("--archive",)
 
 
-def test_an_ssh_key(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
-    (config,) = loaded(SSH_KEY)
-    assert mirrors([config], tmp_path) == [("src/", "me@far:/data/")]
+def test_an_ssh_key(loaded: Callable[[str], Config], tmp_path: Path) -> None:
+    config = loaded(SSH_KEY)
+    assert mirrors(config, tmp_path) == [("src/", "me@far:/data/")]
     assert config.nodes[0].extra == ("--rsh=ssh -i /etc/lsyncd/id_rsa -p 22",)
     assert config.sources[0].excludes == ("*.bak", "*.tmp", "._*")
 
 
-def test_a_remote_shell_and_no_deletions(
-    loaded: Callable[[str], list[Config]], tmp_path: Path
-) -> None:
-    (config,) = loaded(REMOTE_SHELL)
-    assert mirrors([config], tmp_path) == [("src/", f"{tmp_path}/mirror/")]
+def test_a_remote_shell_and_no_deletions(loaded: Callable[[str], Config], tmp_path: Path) -> None:
+    config = loaded(REMOTE_SHELL)
+    assert mirrors(config, tmp_path) == [("src/", f"{tmp_path}/mirror/")]
     shell = "--rsh=/usr/bin/ssh -p 22 -o StrictHostKeyChecking=no"
     assert config.nodes[0].extra == (shell, "--filter=P *")
 
 
-def test_a_loop_over_targets(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
-    configs = loaded(LOOP)
-    assert mirrors(configs, tmp_path) == [
+def test_a_loop_over_targets(loaded: Callable[[str], Config], tmp_path: Path) -> None:
+    config = loaded(LOOP)
+    assert mirrors(config, tmp_path) == [
         ("src/", "192.0.2.2:/srv/html/"),
         ("src/", "192.0.2.3:/srv/html/"),
     ]
-    assert [source.excludes for source in configs[0].sources] == [("runtime/*", ".git")]
+    assert [source.excludes for source in config.sources] == [("runtime/*", ".git")]
 
 
-def test_a_loop_over_sources_and_servers(
-    loaded: Callable[[str], list[Config]], tmp_path: Path
-) -> None:
-    configs = loaded(TABLE)
-    assert len(configs) == 1
-    assert sorted(mirrors(configs, tmp_path)) == [
+def test_a_loop_over_sources_and_servers(loaded: Callable[[str], Config], tmp_path: Path) -> None:
+    config = loaded(TABLE)
+    assert sorted(mirrors(config, tmp_path)) == [
         ("src/bar/", "one:/src/bar/"),
         ("src/bar/", "two:/src/bar/"),
         ("src/foo/", "one:/src/foo/"),
@@ -206,16 +200,17 @@ def test_a_loop_over_sources_and_servers(
     ]
 
 
-def test_several_syncs(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
-    configs = loaded(SEVERAL)
-    assert [mirrors([config], tmp_path) for config in configs] == [
-        [("src/a/", "/mnt/a/"), ("src/b/", "/mnt/b/")],
-        [("src/c/", "far:c/")],
+def test_several_syncs(loaded: Callable[[str], Config], tmp_path: Path) -> None:
+    config = loaded(SEVERAL)
+    assert mirrors(config, tmp_path) == [
+        ("src/a/", "/mnt/a/"),
+        ("src/b/", "/mnt/b/"),
+        ("src/c/", "far:c/"),
     ]
-    assert [config.init for config in configs] == [True, False]
+    assert [own.init for own in config.settings] == [True, True, False]
 
 
-def test_excludes_from_a_file(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
+def test_excludes_from_a_file(loaded: Callable[[str], Config], tmp_path: Path) -> None:
     lines = [
         b"\xef\xbb\xbf# comment",
         b"",
@@ -226,41 +221,41 @@ def test_excludes_from_a_file(loaded: Callable[[str], list[Config]], tmp_path: P
         b"P a",
     ]
     (tmp_path / "exclude.lst").write_bytes(b"\r\n".join(lines) + b"\n\xff\n")
-    (config,) = loaded(EXCLUDE_FROM)
+    config = loaded(EXCLUDE_FROM)
     patterns = ("*.log", "cache", "/tmp ", "P a", "\udcff")
     assert config.sources[0].excludes == tuple(f"- {pattern}" for pattern in patterns)
-    assert (config.edelay, config.nodes[0].extra) == (0, ("--omit-dir-times",))
+    assert (config.settings[0].edelay, config.nodes[0].extra) == (0, ("--omit-dir-times",))
 
 
-def test_filters_in_order(loaded: Callable[[str], list[Config]]) -> None:
-    (config,) = loaded(FILTER)
+def test_filters_in_order(loaded: Callable[[str], Config]) -> None:
+    config = loaded(FILTER)
     assert config.sources[0].excludes == ("+ /.zshrc", "+ /.vim/***", "- /**", "*.swp")
 
 
-def test_rules_as_lsyncd_spells_them(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
+def test_rules_as_lsyncd_spells_them(loaded: Callable[[str], Config], tmp_path: Path) -> None:
     (tmp_path / "rules").write_text("# comment\n-/cache\n  + /keep\n-*.o\n")
     text = FILTER.replace("'- /**'", "'-/a', '  - /tmp', '+*.c', 'P own'")
     more = 'filterFrom = "{t}/rules", exclude = { "P X", "-x", "+ y" }'
-    (config,) = loaded(text.replace('exclude = "*.swp"', more))
+    config = loaded(text.replace('exclude = "*.swp"', more))
     assert config.sources[0].excludes == (
         *("+ /.zshrc", "+ /.vim/***", "- /a", "- /tmp", "+ *.c", "- P X", "-x", "+ y"),
         *("- /cache", "+ /keep", "- *.o"),
     )
 
 
-def test_a_config_of_lsyncd_2_0(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
-    configs = loaded(OLD)
-    assert mirrors(configs, tmp_path) == [
+def test_a_config_of_lsyncd_2_0(loaded: Callable[[str], Config], tmp_path: Path) -> None:
+    config = loaded(OLD)
+    assert mirrors(config, tmp_path) == [
         ("src/www/", "b.example.org:/var/www/"),
         ("src/nginx/", "b.example.org:/etc/nginx/"),
     ]
-    assert configs[0].nodes[0].extra == ("-ausOS", "--temp-dir=/tmp")
+    assert config.nodes[0].extra == ("-ausOS", "--temp-dir=/tmp")
 
 
-def test_direct(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
-    (config,) = loaded(DIRECT)
-    assert mirrors([config], tmp_path) == [("src/", f"{tmp_path}/to/")]
-    assert config.edelay == 1
+def test_direct(loaded: Callable[[str], Config], tmp_path: Path) -> None:
+    config = loaded(DIRECT)
+    assert mirrors(config, tmp_path) == [("src/", f"{tmp_path}/to/")]
+    assert config.settings[0].edelay == 1
 
 
 # Corners
@@ -276,11 +271,10 @@ def test_direct(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
         ("settings.maxProcesses = 2 local x = settings.maxProcesses + 1", {"rparallel": 2}),
     ],
 )
-def test_settings(
-    loaded: Callable[[str], list[Config]], text: str, expected: dict[str, object]
-) -> None:
-    (config,) = loaded(text + '\nsync{default.rsync, source="{t}/src", target="host:x"}')
-    assert {name: getattr(config, name) for name in expected} == expected
+def test_settings(loaded: Callable[[str], Config], text: str, expected: dict[str, object]) -> None:
+    config = loaded(text + '\nsync{default.rsync, source="{t}/src", target="host:x"}')
+    held = vars(config) | vars(config.settings[0])
+    assert {name: held[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize(
@@ -305,10 +299,10 @@ def test_settings(
     ],
 )
 def test_options_of_rsync(
-    loaded: Callable[[str], list[Config]], text: str, expected: tuple[str, object] | None
+    loaded: Callable[[str], Config], text: str, expected: tuple[str, object] | None
 ) -> None:
     text = f'sync{{default.rsync, source="{{t}}/src", target="host:x", rsync={{ {text} }}}}'
-    (config,) = loaded(text)
+    config = loaded(text)
     name, value = expected or ("extra", ("-e", "ssh -p 3", "--exclude", "x"))
     assert getattr(config.nodes[0], name) == value
 
@@ -326,23 +320,23 @@ OPTIONS = (
 
 
 @pytest.mark.parametrize("option", OPTIONS.split())
-def test_every_option_of_rsync_is_taken(loaded: Callable[[str], list[Config]], option: str) -> None:
+def test_every_option_of_rsync_is_taken(loaded: Callable[[str], Config], option: str) -> None:
     name, _, word = option.partition("=")
     value = word if word.isdigit() else f'"{word}"' if word else "true"
     text = f'sync{{default.rsync, source="{{t}}/src", target="host:x", rsync={{{name}={value}}}}}'
-    (node,) = loaded(text)[0].nodes
+    (node,) = loaded(text).nodes
     flag = "--" + name.replace("_", "-")
     known = {"binary", "bwlimit", "dry_run", "links", "perms", "protect_args", "quiet", "timeout"}
     expected = () if name in known | {"times", "verbose"} else (f"{flag}={word}" if word else flag,)
     assert node.extra == expected
 
 
-def test_numbers_that_do_not_go_together(loaded: Callable[[str], list[Config]]) -> None:
-    (config,) = loaded(
+def test_numbers_that_do_not_go_together(loaded: Callable[[str], Config]) -> None:
+    config = loaded(
         'settings {maxProcesses = "1"}\n'
         'sync{default.rsync, source="{t}/src", target="host:x", batchSizeLimit=5, delay="3"}'
     )
-    assert (config.rparallel, config.rbigsize, config.edelay) == (2, 5, 3)
+    assert (config.rparallel, config.settings[0].rbigsize, config.settings[0].edelay) == (2, 5, 3)
 
 
 @pytest.mark.parametrize(
@@ -360,23 +354,23 @@ def test_what_is_left_out_is_said(text: str, comment: str) -> None:
     assert 'settings.inotifyMode = "x"' in convert(f'settings.inotifyMode="x"\n{text}', "c", "/")
 
 
-def test_a_port_of_ssh(loaded: Callable[[str], list[Config]]) -> None:
+def test_a_port_of_ssh(loaded: Callable[[str], Config]) -> None:
     where = 'sync{default.rsyncssh, source="{t}/src", host="h", targetdir='
-    (config,) = loaded(where + '"/x", ssh = {port = 2222}}')
+    config = loaded(where + '"/x", ssh = {port = 2222}}')
     assert (config.pairs[0].destination.text, config.pairs[0].destination.port) == ("h:/x/", 2222)
-    (config,) = loaded(where + '"x", ssh = {port = 2222}}')
+    config = loaded(where + '"x", ssh = {port = 2222}}')
     assert (config.pairs[0].destination.text, config.pairs[0].destination.port) == ("h:x/", 2222)
-    (config,) = loaded(where + '"/x", ssh = {port = 2222, options = {User = "root"}}}')
+    config = loaded(where + '"/x", ssh = {port = 2222, options = {User = "root"}}}')
     assert (config.pairs[0].destination.text, config.pairs[0].destination.port) == ("h:/x/", 0)
     assert config.nodes[0].extra == ("--rsh=ssh -oUser=root -p 2222",)
-    (config,) = loaded(
+    config = loaded(
         'sync{default.rsync, source="{t}/src", target="h:/x", rsync = {binary = "/bin/sh"}}'
     )
     assert config.rsync == "/bin/sh"
 
 
-def test_top_level_alone(loaded: Callable[[str], list[Config]]) -> None:
-    (config,) = loaded('sync{default.rsync, source="{t}/src", target="h:/x", subdirs=false}')
+def test_top_level_alone(loaded: Callable[[str], Config]) -> None:
+    config = loaded('sync{default.rsync, source="{t}/src", target="h:/x", subdirs=false}')
     assert config.sources[0].excludes == ("*/",)
 
 
@@ -392,7 +386,7 @@ def test_top_level_alone(loaded: Callable[[str], list[Config]]) -> None:
     ],
 )
 def test_targets(
-    loaded: Callable[[str], list[Config]], tmp_path: Path, text: str, destination: str
+    loaded: Callable[[str], Config], tmp_path: Path, text: str, destination: str
 ) -> None:
     text = f'sync{{default.rsync, source="{{t}}/src", {text}}}'
     if destination == "host:/":
@@ -400,13 +394,13 @@ def test_targets(
         with pytest.raises(ConfigError, match="would make the root directory there a mirror"):
             loaded(text)
         return
-    (config,) = loaded(text)
-    ((_, found),) = mirrors([config], tmp_path)
+    config = loaded(text)
+    ((_, found),) = mirrors(config, tmp_path)
     assert found == destination.replace("{t}", str(tmp_path))
 
 
-def test_options_of_ssh(loaded: Callable[[str], list[Config]]) -> None:
-    (config,) = loaded(
+def test_options_of_ssh(loaded: Callable[[str], Config]) -> None:
+    config = loaded(
         'sync{default.rsyncssh, source="{t}/src", host="far", targetdir="/x", ssh = {'
         ' options = {User = "me", Compression = "no"}, _extra = {"-T", "-c", "aes256-ctr"}}}'
     )
@@ -414,64 +408,151 @@ def test_options_of_ssh(loaded: Callable[[str], list[Config]]) -> None:
     assert config.nodes[0].extra == (shell,)
 
 
-def test_a_base_of_ones_own(loaded: Callable[[str], list[Config]], tmp_path: Path) -> None:
-    (config,) = loaded(
+def test_a_base_of_ones_own(loaded: Callable[[str], Config], tmp_path: Path) -> None:
+    config = loaded(
         "base = {default.rsync, delay = 3, rsync = {archive = true},"
         " checkgauge = {default.rsync.checkgauge, host = true},"
         " action = function(inlet) return default.rsync.action(inlet) end}\n"
         'sync{base, source="{t}/src", target="h:/x", rsync = {compress = true}}:addExclude("x")'
     )
-    assert config.edelay == 3
+    assert config.settings[0].edelay == 3
     assert config.nodes[0].extra == ("--archive", "--compress")
 
 
-def test_sources_that_differ_get_configs_of_their_own(
-    loaded: Callable[[str], list[Config]], tmp_path: Path
+@dataclass(frozen=True)
+class Shape:
+    """A config of several syncs, and what the one config says that is made of it.
+
+    ``mirrors`` are source, destination, excludes, delay and scope of each, and ``extra`` beside
+    that: the options of those that have any.
+    """
+
+    text: str
+    mirrors: tuple[tuple[str, str, tuple[str, ...], float, str], ...]
+    extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    said: str = ""
+
+
+def sync(source: str, target: str, more: str = "") -> str:
+    return f'sync{{default.rsync, source="{{t}}/src/{source}", target="{target}", {more}}}\n'
+
+
+NAMES = "changes"
+
+SHAPES = {
+    "delays of their own": Shape(
+        sync("a", "h:/a", "delay=1") + sync("b", "h:/b", "delay=5"),
+        (("a", "h:/a/", (), 1, NAMES), ("b", "h:/b/", (), 5, NAMES)),
+    ),
+    "excludes of their own": Shape(
+        sync("a", "h:/a", 'exclude="*.x"') + sync("b", "h:/b", 'exclude={"*.y", "/z"}'),
+        (("a", "h:/a/", ("*.x",), 15, NAMES), ("b", "h:/b/", ("*.y", "/z"), 15, NAMES)),
+    ),
+    "excludes from files": Shape(
+        sync("a", "h:/a", 'excludeFrom="{t}/x"') + sync("b", "h:/b", 'filterFrom="{t}/y"'),
+        (("a", "h:/a/", ("- *.x",), 15, NAMES), ("b", "h:/b/", ("+ y", "- *"), 15, NAMES)),
+    ),
+    "the same file for all": Shape(
+        sync("a", "h:/a", 'excludeFrom="{t}/x"') + sync("b", "g:/b", 'excludeFrom="{t}/x"'),
+        (("a", "h:/a/", ("- *.x",), 15, NAMES), ("b", "g:/b/", ("- *.x",), 15, NAMES)),
+    ),
+    "targets of their own": Shape(
+        sync("a", "h:/a") + sync("b", "g::b") + sync("c", "/mnt/c") + sync("c", "rsync://r/m"),
+        (
+            ("a", "h:/a/", (), 15, NAMES),
+            ("b", "g::b/", (), 15, NAMES),
+            ("c", "/mnt/c/", (), 15, NAMES),
+            ("c", "rsync://r/m/", (), 15, NAMES),
+        ),
+    ),
+    "two places of each host": Shape(
+        sync("a", "h:/one") + sync("a", "h:/two") + sync("b", "h:/three"),
+        (
+            ("a", "h:/one/", (), 15, NAMES),
+            ("a", "h:/two/", (), 15, NAMES),
+            ("b", "h:/three/", (), 15, NAMES),
+        ),
+    ),
+    "options of their own": Shape(
+        sync("a", "h:/a", "rsync={compress=true, bwlimit=3}")
+        + sync("b", "h:/b", "rsync={copy_links=true}")
+        + sync("b", "g:/b"),
+        (
+            ("a", "h:/a/", (), 15, NAMES),
+            ("b", "h:/b/", (), 15, "tree"),
+            ("b", "g:/b/", (), 15, NAMES),
+        ),
+        extra={"h:/a/": ("--compress",), "h:/b/": ("--copy-links",)},
+    ),
+    "one source, other excludes for each target": Shape(
+        sync("a", "h:/a", 'exclude={"*.x", "*.y"}') + sync("a", "g:/a", 'exclude={"*.x", "/z"}'),
+        (("a", "h:/a/", ("*.x",), 15, "tree"), ("a", "g:/a/", ("*.x",), 15, "tree")),
+        extra={"h:/a/": ("--exclude=*.y",), "g:/a/": ("--exclude=/z",)},
+        said="h:/a/: its own excludes are among its options; with these each run",
+    ),
+    "one source, a file of excludes for one target": Shape(
+        sync("a", "h:/a", 'exclude="*.z", excludeFrom="{t}/x", rsync={compress=true}')
+        + sync("a", "g:/a", "rsync={compress=true}"),
+        (("a", "h:/a/", (), 15, "tree"), ("a", "g:/a/", (), 15, NAMES)),
+        extra={
+            "h:/a/": ("--compress", "--exclude=*.z", "--filter=- *.x"),
+            "g:/a/": ("--compress",),
+        },
+    ),
+    "one source, another delay and start for each target": Shape(
+        sync("a", "h:/a", "delay=7, init=false") + sync("a", "g:/a", "delay=3"),
+        (("a", "h:/a/", (), 3, NAMES), ("a", "g:/a/", (), 3, NAMES)),
+        said="edelay = 3: the syncs of this source differ",
+    ),
+    "one twice": Shape(
+        sync("a", "h:/a") * 2 + sync("a", "h:/a", "delay=2"),
+        (("a", "h:/a/", (), 15, NAMES),),
+        said="a second sync to h:/a/, which differs, is left out",
+    ),
+    "one in another": Shape(
+        sync("a", "h:/a") + sync("a/in", "g:/in", "delay=1"),
+        (("a", "h:/a/", (), 15, NAMES), ("a/in", "g:/in/", (), 1, NAMES)),
+    ),
+    "limits": Shape(
+        "settings{maxProcesses=1}\n"
+        + sync("a", "h:/a", 'batchSizeLimit=5, rsync={binary="/bin/sh"}')
+        + sync("b", "h:/b", 'rsync={binary="/bin/cat"}'),
+        (("a", "h:/a/", (), 15, NAMES), ("b", "h:/b/", (), 15, NAMES)),
+        said='rsync = "/bin/cat": one for all, the first',
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=[*SHAPES])
+def test_several_syncs_are_one_config(
+    loaded: Callable[[str], Config], tmp_path: Path, shape: Shape
 ) -> None:
-    configs = loaded(
-        'sync{default.rsync, source="{t}/src/a", target="h:/a", exclude="*.x"}\n'
-        'sync{default.rsync, source="{t}/src/b", target="h:/b", exclude="*.y"}\n'
-        'sync{default.rsync, source="{t}/src/b/in", target="h:/in"}\n'
-        'sync{default.rsync, source="{t}/src/a", target="g:/a", exclude="*.x", delay=2}\n'
-        'sync{default.rsync, source="{t}/src/d/a", target="h:/d", rsync={bwlimit=3}}\n'
-        'sync{default.rsync, source="{t}/src/d/a", target="g:/e"}\n'
-        'sync{default.rsync, source="{t}/src/d/a", target="g:/e"}\n'
-    )
-    found = [mirrors([config], tmp_path) for config in configs]
-    assert found == [
-        [("src/a/", "h:/a/"), ("src/b/", "h:/b/")],
-        [("src/b/in/", "h:/in/")],
-        [("src/a/", "g:/a/")],
-        [("src/d/a/", "h:/d/"), ("src/d/a/", "g:/e/")],
+    (tmp_path / "x").write_text("*.x\n")
+    (tmp_path / "y").write_text("+y\n- *\n")
+    config = loaded(shape.text)
+    found = [
+        (
+            pair.source.path.removeprefix(f"{tmp_path}/src/"),
+            pair.destination.text,
+            pair.source.excludes,
+            config.of(pair.source).edelay,
+            pair.node.rscope,
+        )
+        for pair in config.pairs
     ]
-    assert [source.excludes for source in configs[0].sources] == [("*.x",), ("*.y",)]
-    assert [node.rspeed for node in configs[3].nodes] == [3, 0]
+    assert sorted(found) == sorted(shape.mirrors)
+    assert config.warnings == ()
+    extra = {pair.destination.text: pair.node.extra for pair in config.pairs if pair.node.extra}
+    assert extra == shape.extra
+    assert shape.said in convert(shape.text.replace("{t}", str(tmp_path)), "conf", "/")
 
 
-def test_sources_that_go_to_two_places_of_a_host_get_configs_of_their_own(
-    loaded: Callable[[str], list[Config]], tmp_path: Path
-) -> None:
-    configs = loaded(
-        'for _, name in ipairs{"a", "b"} do for _, to in ipairs{"one", "two"} do\n'
-        '  sync{default.rsync, source="{t}/src/" .. name, target="h:/" .. to .. name}\n'
-        "end end -- {t}/src/a {t}/src/b"
-    )
-    assert [mirrors([config], tmp_path) for config in configs] == [
-        [("src/a/", "h:/onea/"), ("src/a/", "h:/twoa/")],
-        [("src/b/", "h:/oneb/"), ("src/b/", "h:/twob/")],
-    ]
-
-
-def test_sources_with_exclude_files_get_configs_of_their_own(
-    loaded: Callable[[str], list[Config]], tmp_path: Path
-) -> None:
-    for name in "ab":
-        (tmp_path / name).write_text(f"*.{name}\n")
-    configs = loaded(
-        'sync{default.rsync, source="{t}/src/a", target="h:/a", excludeFrom="{t}/a"}\n'
-        'sync{default.rsync, source="{t}/src/b", target="h:/b", excludeFrom="b"}\n'
-    )
-    assert [config.sources[0].excludes for config in configs] == [("- *.a",), ("- *.b",)]
+def test_what_is_one_for_all_sources(loaded: Callable[[str], Config]) -> None:
+    config = loaded(SHAPES["limits"].text)
+    assert (config.rparallel, config.rsync) == (2, "/bin/sh")
+    assert [own.rbigsize for own in config.settings] == [5, 0]
+    printed = convert(sync("a", "h:/a", "maxProcesses=2") + sync("b", "h:/b"), "conf", "/")
+    assert "\n# {t}/src/a/: maxProcesses = 2: " in printed.replace("/{t}", "{t}")
 
 
 def test_what_has_no_equivalent_is_in_comments() -> None:
@@ -498,9 +579,9 @@ def test_what_has_no_equivalent_is_in_comments() -> None:
 
 @pytest.mark.parametrize("source", [".", "./", "{t}/.", "{t}/src/.."])
 def test_a_source_is_no_virtual_root(
-    loaded: Callable[[str], list[Config]], tmp_path: Path, source: str
+    loaded: Callable[[str], Config], tmp_path: Path, source: str
 ) -> None:
-    (config,) = loaded(f'sync{{default.rsync, source="{source}", target="h:/x"}} -- {{t}}/src')
+    config = loaded(f'sync{{default.rsync, source="{source}", target="h:/x"}} -- {{t}}/src')
     assert config.sources[0].argument == f"{tmp_path}/"
     assert not config.sources[0].relative
 
