@@ -18,6 +18,8 @@ VALUES = {
     "init": ("False", '"changed"'),
     "rmaxdelete": ("7", "8"),
     "rkeep": ("3", "4"),
+    "rkeepmax": ("30", "40"),
+    "rmaxchange": ("3", "4"),
     "wmarker": ('".a"', '".b"'),
     "rscope": ('"changes"', '"tree"'),
     "rbigsize": ("1000", "2000"),
