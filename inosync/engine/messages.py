@@ -69,7 +69,8 @@ def too_much(mirror: Mirror, deletes: int, outcome: Outcome) -> tuple[str, str, 
     It may delete so many files; 0: any. None: it may follow.
     """
     prefix, changes = os.fsencode(mirror.pair.source.prefix), mirror.pair.node.rmaxchange
-    deleted, before = outcome.transferred.deleted, mirror.work.overwritten
+    deleted = outcome.transferred.deleted + len(mirror.work.remaining)
+    before = mirror.work.overwritten
     overwritten = outcome.overwrites.count + before
     reasons, examples, spared = list[str](), list[str](), list[str]()
     if deletes and deleted > deletes:

@@ -62,7 +62,7 @@ class Facts:
     """What is to be known of the process; ``rss`` is resident memory in bytes.
 
     The mirrors that are ``warm`` have a run that stands ready. ``kept`` is what nodes keep, by
-    destination.
+    destination. ``standby`` is why the daemon is on standby, "" when it is not.
     """
 
     version: str
@@ -74,6 +74,7 @@ class Facts:
     wall: float  # Unix time of the snapshot
     warm: Collection[Mirror] = ()
     kept: Mapping[str, Keeping] = field(default_factory=dict)
+    standby: str = ""
 
 
 #: Directories without a watch that a snapshot names.
@@ -98,15 +99,19 @@ def snapshot(
             user=user,
             watcher=watching.get(mirror.pair.source.path),
         )
-        for mirror in engine.mirrors
+        for mirror in (engine.mirrors if not facts.standby else ())
     ]
-    sources = [_source(state, watching.get(path)) for path, state in engine.sources.items()]
+    sources = [
+        _source(state, watching.get(path), facts.standby) for path, state in engine.sources.items()
+    ]
     return Snapshot(
         schema=SCHEMA,
         at=_moment(facts.wall),
-        synced=all(mirror["lag"] is None and not mirror["ailing"] for mirror in mirrors)
+        synced=not facts.standby
+        and all(mirror["lag"] is None and not mirror["ailing"] for mirror in mirrors)
         and not any(source["state"] == "held" for source in sources),
         paused=engine.paused,
+        standby=facts.standby,
         daemon=DaemonStatus(
             version=facts.version,
             pid=facts.pid,
@@ -121,9 +126,11 @@ def snapshot(
     )
 
 
-def _source(state: SourceState, watcher: Watching | None) -> SourceStatus:
+def _source(state: SourceState, watcher: Watching | None, standby: str) -> SourceStatus:
     unwatched = watcher.unwatched if watcher is not None else {}
     condition = "watched" if state.watched else "setting up"
+    if standby:
+        condition = "standby"
     return SourceStatus(
         path=state.source.path,
         state="held" if state.held else condition,

@@ -9,9 +9,9 @@ from support.scene import scene_snapshot
 from inosync.rsync.stock import Day, Stock
 from inosync.status.history import History
 from inosync.status.keeping import Keeping, kept_line, kept_status
+from inosync.status.layout import picture
 from inosync.status.page import page
 from inosync.status.snapshot import lines
-from inosync.status.table import plain
 
 STOCK = Stock((Day("2026-11-26", 2, 1_000_000), Day("2026-11-28", 1, 234_567)))
 
@@ -57,6 +57,7 @@ def test_one_short_line_in_the_log_the_table_and_the_page(
     now["mirrors"][0]["kept"] = kept_status(make_node(rkeep=30.0), keeping, 0.0)
     assert kept_line(now["mirrors"][0]) == line
     shown = page(now, History(), host="h", local=str)
-    for told in (lines(now)[1], "\n".join(plain(now)), shown):
+    table = "\n".join("".join(text for text, _ in parts) for parts in picture(now))
+    for told in (lines(now)[1], table, shown):
         assert line in told
         assert ("keeps" in told) is line.startswith("keeps")
