@@ -12,9 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from inosync.config.value_lists import event_mask, excludes, extra, paths, seconds_by_pattern, some
+from inosync.config.value_lists import (
+    event_mask,
+    excludes,
+    extra,
+    paths,
+    seconds_by_pattern,
+    some,
+    tls,
+)
 from inosync.config.values import (
     YEAR,
+    active,
     arguments,
     beginning,
     days,
@@ -26,6 +35,7 @@ from inosync.config.values import (
     optional,
     path_inside,
     program,
+    relay,
     retry,
     seconds,
     seconds_or_auto,
@@ -94,18 +104,19 @@ _PLACES = (
     # rpath is often a helper of the script, so only a node that needs it looks at it.
     Setting("rpath", None, "", lambda value: value,
         "common remote path, appended to nodes that are only a beginning: to those that end in a "
-        'colon (``host:``), to ``""`` (local), and to ``ssh://`` and ``rsync://`` nodes without a '
-        "path. Complete nodes are left alone",
+        'colon (``host:``), to ``""`` (local), and to ``ssh://``, ``rsync://`` and ``rsyncs://`` '
+        "nodes without a path. Complete nodes are left alone",
         example='rpath = "/var/www/"'),
     Setting("rpaths", None, "", paths,
         "one remote path for each of ``wpaths``, in the same order",
         family="rpath", example='#rpaths = ["/var/www/", "/etc/nginx/"]'),
     Setting("rnodes", None, "", some('["host:/path"]'),
         "remote locations, as rsync writes them: ``/local/dir``, ``host:/path``, "
-        "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, or "
-        "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
-        "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, "
-        "``restricted`` or ``rkeep`` for itself alone",
+        "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, "
+        "``rsyncs://host:port/module/path`` (through TLS), or ``ssh://user@host:port/path``. A "
+        "node may also be a dict ``{\"node\": location, setting: value}`` with ``rspeed``, "
+        "``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, ``restricted``, ``rrelay``, "
+        "``rtls``, ``rdelete``, ``rkeep`` or ``rstreams`` for itself alone",
         per_source=True, otherwise="required",
         example="""\
 rnodes = [
@@ -120,6 +131,10 @@ rnodes = [
     # a node with settings of its own
     {"node": "f.mirror.com:" + rpath, "rspeed": 500, "extra": "--compress"},
 ]"""),
+    Setting("rrefresh", 0, "seconds", seconds,
+        "time after which this script is run again for the list of ``rnodes``, which it may have "
+        "from a file or from DNS; 0: never. New nodes get a full pass, and those that are gone "
+        "are dropped after two equal answers (``docs/nodes.rst``)"),
     Setting("rexcludes", [], "", excludes,
         'rsync exclude patterns, in order: the first that matches decides, and ``"+ pattern"`` '
         "includes. What is excluded is not watched either. Rules as for ``--filter`` are taken as "
@@ -180,6 +195,12 @@ _GUARDS = (
         "this; 0: never. Each run is rehearsed for that (``rsync -n``), so it takes twice as long "
         "to begin",
         per_source=True),
+    Setting("rdelete", "all", "", one_of("all", "seen", "start", "never"),
+        "what is deleted on a node because the source does not have it. ``\"all\"``: everything; "
+        "``\"seen\"``: only what was seen to vanish from the source, so that what others have put "
+        "onto the mirror stays; ``\"start\"``: everything, and by full passes alone; "
+        "``\"never\"``: nothing (``docs/deleting.rst``)",
+        per_source=True, per_node=True, example='rdelete = "seen"'),
     Setting("rkeep", 0, "days", days,
         "how long a node keeps what a run overwrites or deletes there, in ``.inosync-kept`` at the "
         "top of the mirror, so that ``inosync --restore`` brings it back (``docs/undo.rst``); 0: "
@@ -189,6 +210,10 @@ _GUARDS = (
         "file that must exist in every source, such as ``\".mounted\"``, as a proof that its file "
         "system is mounted; without it the source is held",
         per_source=True),
+    Setting("wactive", "", "", optional(active),
+        "what makes this host the active one of a pair that fails over: the path of a file, such "
+        'as ``"/run/inosync-active"``, or an address of this host, such as ``"192.0.2.10"``; '
+        "without it the daemon is on standby and sends nothing (``docs/failover.rst``)"),
     Setting("allow_empty", False, "", flag,
         "mirror a source even if it is empty at the start; ``False``: wait until something is in "
         "it"),
@@ -228,6 +253,25 @@ _RUNS = (
     Setting("restricted", False, "", flag,
         "whether the key that ssh uses is restricted to one directory there by rrsync, from whose "
         "top all paths count then: ``host:/`` is that directory (``docs/rrsync.rst``)",
+        per_node=True),
+    Setting("rrelay", False, "", relay,
+        "whether a node is a relay: inosync runs there, too, and feeds others. ``inosync --status "
+        "--all`` and ``--wait --all`` ask it as well, over the ssh of the node, as ``\"inosync\"`` "
+        "or with another command: ``\"inosync -c /etc/other.py\"``. A list is a command "
+        "that is run here instead, for a node without ssh or with a key that may only send: "
+        "``[\"ssh\", \"-i\", \"/etc/key\", \"host\", \"inosync\"]`` (``docs/nodes.rst``)",
+        per_node=True),
+    Setting("rstreams", 1, "", whole(1, 64, "", 4),
+        "how many slices of a full pass to one node are made at once, as far as ``rparallel`` "
+        "allows and nobody else waits for it: for many small files over a long line. With ssh each "
+        "has a connection of its own; they share ``rspeed``. Only with ``rscope = \"changes\"``",
+        per_node=True),
+    Setting("rtls", {}, "", tls,
+        "what a connection to a ``rsyncs://`` node has to prove, a dict: ``\"ca\"`` is the file "
+        "with the certificates of those who may sign the node's (by default the system's), "
+        "``\"name\"`` the name in that (the host), ``\"cert\"`` and ``\"key\"`` the files with "
+        "which inosync proves who it is. ``\"verify\": False`` lets the node prove nothing "
+        "(``docs/tls.rst``)",
         per_node=True),
     Setting("rparallel", 8, "", whole(1, 10_000, "", 8),
         "how many runs are at work at once, over all sources and nodes"),

@@ -144,6 +144,8 @@ NOT_HERE = {
     "chgrp nagios /etc/inosync.py": "needs that group; tests/e2e/test_finding.py",
     "man inosync": "needs what is installed; the same page is one of MANUALS",
     "inosync --top": "needs a terminal; tests/e2e/test_asking.py",
+    "inosync --status --all": "needs a relay; tests/e2e/test_relays_asked.py",
+    "inosync --wait 120 --all": "needs a relay; tests/e2e/test_relays_asked.py",
     "inosync --wait 60": "begins the test of each that asks the daemon",
     "inosync init /var/www/ mirror@web1.example.org:/srv/www": "tests/e2e/test_init.py",
     "inosync init SRC DEST": "tests/e2e/test_init.py",
@@ -162,6 +164,10 @@ NOT_HERE = {
     "rsync -n": "says what is called, and is not for a person to run",
     "kill -9": "says what may happen to a daemon",
     "rsync --version": "says what is called",
+    "python3 -m pip wheel --no-deps .": "tests/packages/test_ansible.py",
+    "rsync -a -M--fake-super mirror@a.example.org:/srv/www/ /var/www/": (
+        "needs that host; tests/e2e/test_ownership.py"
+    ),
 }
 #: What only developers run, and whoever changes their pages tries by hand.
 FOR_DEVELOPERS = re.compile(
