@@ -17,7 +17,15 @@ from inosync.changes.doubts import NO_DOUBTS, Doubts
 from inosync.config.model import Config
 from inosync.planning.big_files import big_changes, is_big
 from inosync.planning.command import Run, command, patient
-from inosync.planning.file_list import LONGEST_ENTRY, TOO_LONG, Plan, lead, longest_list, plan
+from inosync.planning.file_list import (
+    LONGEST_ENTRY,
+    TOO_LONG,
+    Plan,
+    lead,
+    longest_list,
+    more_names,
+    plan,
+)
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, holds, steps
@@ -234,9 +242,12 @@ def _prepare_run(
         found = _plan(changes, sight, hide=hide, named=order.batch.whole)
     names = found.entries if order.by_name and not found.full else None
     kind, doubtful, doubts = order.kind, frozenset[bytes](), NO_DOUBTS
+    linked = found.linked if names is not None else {}
     if kind in _CARRIES:
         kind = RunKind.PASS if names is None else RunKind.LISTED
         doubtful, doubts = _in_doubt(order, sight, None if names is None else found.inside)
+        if names is None:  # a pass comes to all names, and may take each of them for equal
+            linked = more_names(doubtful, view=sight.view, named=order.batch.whole)
     tells = bool(doubtful) or (kind is RunKind.REHEARSAL and order.most is not None)
     run = dataclasses.replace(
         _run(order, sight, kind, listed=names is not None, hide=hide, tells=tells), gone=gone.paths
@@ -248,7 +259,7 @@ def _prepare_run(
         steps=order.steps if kind in (RunKind.REHEARSAL, RunKind.COMPARISON) else (),
         hid=any(sight.view.look(path) is not None for path in stale),
         # The run that follows a rehearsal tells them.
-        linked={} if order.kind is RunKind.REHEARSAL else found.linked,
+        linked={} if order.kind is RunKind.REHEARSAL else linked,
         widened=found.full,
         left=order.left_out | _left(order, sight),
         tells=bool(doubtful),

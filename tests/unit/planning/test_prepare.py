@@ -224,6 +224,15 @@ def test_a_file_with_several_names_is_told() -> None:
     assert ask(dataclasses.replace(two, whole=frozenset([(1, 7)]))).linked == {}
 
 
+def test_a_pass_may_take_the_other_names_of_a_file_for_equal() -> None:
+    two = batch(Change(b"a/two", Kind.ENTRY))
+    what = ask(two, rscope="tree")
+    assert (what.kind, what.linked) == (RunKind.PASS, {(1, 7): frozenset([b"a/two"])})
+    assert ask(two, RunKind.REHEARSAL, rscope="tree").linked == {}
+    assert ask(dataclasses.replace(two, whole=frozenset([(1, 7)])), rscope="tree").linked == {}
+    assert ask(two, rscope="tree", extra=("-c",)).linked == {}
+
+
 def test_a_rehearsal_names_the_same_and_keeps_nothing_back() -> None:
     what = ask(batch(LEVEL), RunKind.REHEARSAL, steps=None, stale=frozenset([b"a"]))
     assert (what.kind, what.names, what.steps, what.hid) == (
