@@ -17,18 +17,28 @@ from pathlib import Path
 
 
 def absolute(text: str, repository: str, tag: str) -> str:
-    """Return reStructuredText with its relative links and pictures as addresses."""
+    """Return reStructuredText with its relative links and pictures as addresses.
+
+    The addresses stand at the end: in a cell of a table there is no room for them.
+    """
+    pages: dict[str, str] = {}
+
+    def link(at: re.Match[str]) -> str:
+        pages[at[1]] = f"{repository}/blob/{tag}/{at[2]}"
+        made = f"`{at[1]}`_"
+        return (
+            made + " " * (len(at[0]) - len(made)) if at.string.startswith("  ", at.end()) else made
+        )
+
+    text = re.sub(r"`([^`<]+?)\s+<(?![a-z]+:)([\w./#-]+)>`_", link, text)
     text = re.sub(
-        r"<(?![a-z]+:)([\w./-]+)(#[\w-]+)?>`_",
-        lambda at: f"<{repository}/blob/{tag}/{at[1]}{at[2] or ''}>`_",
-        text,
-    )
-    return re.sub(
         r"^(\s*\.\. (?:\|\w+\| )?(?:image|figure):: )(?![a-z]+:)(\S+)$",
         lambda at: f"{at[1]}{repository}/raw/{tag}/{at[2]}",
         text,
         flags=re.MULTILINE,
-    ).replace("git clone REPOSITORY", f"git clone {repository}")
+    )
+    targets = "".join(f".. _{name}: {address}\n" for name, address in pages.items())
+    return text.replace("git clone REPOSITORY", f"git clone {repository}") + "\n" + targets
 
 
 def urls(repository: str, tag: str) -> str:

@@ -25,14 +25,13 @@ made() {
     # A mirror that is a picture of its day is no fault here.
     quietly mmdebstrap --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
         --include=systemd-sysv,dbus,dbus-user-session,libpam-systemd,python3,git,ca-certificates,procps \
-        "$1" "$cache/$1.part.tar"
-    mv "$cache/$1.part.tar" "$cache/$1.tar"
+        "$1" "$cache/$1.$$.part.tar"
+    mv "$cache/$1.$$.part.tar" "$cache/$1.tar"
 }
 
 # unpacked SUITE: set $machine to the root of a fresh one, with a clone of this repository in it.
 unpacked() {
-    machine=$cache/$1
-    remove "$machine"
+    machine=$cache/$1.$$ # another run may have one of the same suite
     mkdir -p "$machine"
     tar -C "$machine" --numeric-owner -xpf "$cache/$1.tar"
     cp -L /etc/resolv.conf "$machine/etc/resolv.conf"
