@@ -144,6 +144,7 @@ NOT_HERE = {
     "systemctl enable --now inosync": "needs systemd",
     "systemctl disable --now inosync": "needs systemd",
     "systemctl status inosync": "needs systemd",
+    "systemctl start inosync": "needs systemd",
     "systemctl stop inosync": "needs systemd",
     "systemctl reload inosync": "needs systemd",
     "inosync --check && systemctl restart inosync": "needs systemd",
