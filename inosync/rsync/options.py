@@ -84,7 +84,8 @@ def _torn(words: Sequence[str]) -> str:
     if not begins or words[-1].startswith("-") or "@" in words[-1]:
         return ""
     whole = shlex.quote(" ".join(words[begins[-1] :]))
-    return f"; if that is one option, quote it: {whole}" if len(whole) < 80 else ""
+    short = len(whole) < 80 and whole.isprintable()
+    return f"; if that is one option, quote it: {whole}" if short else ""
 
 
 def _check(group: _Group) -> None:

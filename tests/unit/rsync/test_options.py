@@ -274,6 +274,12 @@ def test_rules_come_again_behind_what_may_forget_them() -> None:
     assert with_rules(words, ["R"]) == again
 
 
+def test_nobody_is_told_to_write_what_cannot_be_typed() -> None:
+    with pytest.raises(ValueError, match="which is no option") as caught:
+        parse_extra("=\x1f")
+    assert str(caught.value).isprintable()
+
+
 @given(st.one_of(st.text(alphabet="-anePR ='\"\\x\0\ud800"), st.lists(st.text(max_size=8))))
 def test_any_value_is_accepted_or_refused_in_words(value: object) -> None:
     try:
