@@ -357,7 +357,7 @@ def test_the_whole_machine_gets_it(machine: Machine) -> None:
     assert machine.run("inosync --version").startswith("inosync ")
     # Each link leads to something.
     links = [path for path in (machine.folder / "usr/local").rglob("*") if path.is_symlink()]
-    assert len(links) == 5
+    assert len(links) == 6
     assert all(path.is_file() for path in links)
     for command in UNINSTALLING:
         machine.run(command)
