@@ -175,6 +175,7 @@ def _show(line: str) -> None:
 def _ask(options: argparse.Namespace) -> int:
     """Put a question to the running daemon and print its answer."""
     from inosync.commands import ask as client
+    from inosync.commands import top as live
     from inosync.config.load import found
     from inosync.system import lock
 
@@ -189,7 +190,7 @@ def _ask(options: argparse.Namespace) -> int:
         problems, where = error, lock.addresses(found(options.file), None)
     commands = {
         "status": lambda: client.status(where, as_json=options.json),
-        "top": lambda: client.top(where),
+        "top": lambda: live.top(where),
         "wait": lambda: client.wait(where, seconds=options.wait, node=options.node),
         "sync": lambda: client.sync(where, node=options.node),
         "pause": lambda: client.pause(where),

@@ -26,8 +26,19 @@ BASH = "examples/completion/bash/inosync"
 ZSH = "examples/completion/zsh/_inosync"
 FISH = "examples/completion/fish/inosync.fish"
 
-_FILES = ("FILE", "PATH")  # what stands for a path in the usage
-_NODES = """sed -n 's/^ *"node": "\\(.*\\)",*$/\\1/p'"""  # of --status --json
+_FILES = ("FILE", "PATH", "DIR")  # what stands for a path in the usage
+
+#: A function of both shells. Where no daemon answers, the config names its nodes when it is asked
+#: for one that it does not have.
+_NODES = r"""
+_inosync_known() {
+    local names
+    names=$(inosync "$@" --status --json 2> /dev/null | sed -n 's/^ *"node": "\(.*\)",*$/\1/p')
+    [[ -n $names ]] || names=$(inosync "$@" --once --dry-run --node '?' 2>&1 |
+        sed -n 's/.*there is no node ?; known are //p' | sed 's/, /\n/g')
+    [[ -z $names ]] || sort -u <<< "$names"
+}
+""".lstrip()
 
 
 def options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
@@ -71,7 +82,7 @@ def bash() -> str:
     words = [word for word, _ in verbs()]
     return f"""\
 # bash completion for inosync. Made by scripts/make_man.py.
-_inosync() {{
+{_NODES}_inosync() {{
     local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}}
     local at name first=yes config=()
     COMPREPLY=()
@@ -87,7 +98,7 @@ _inosync() {{
         --node)
             while IFS= read -r name; do
                 [[ $name != "$word"* ]] || COMPREPLY+=("$name")
-            done < <(inosync "${{config[@]}}" --status --json 2> /dev/null | {_NODES} | sort -u)
+            done < <(_inosync_known "${{config[@]}}")
             return ;;
         {_with_choices(actions)}
             return ;;
@@ -145,11 +156,11 @@ def zsh() -> str:
     return f"""\
 #compdef inosync
 # zsh completion for inosync. Made by scripts/make_man.py.
-_inosync_nodes() {{
+{_NODES}_inosync_nodes() {{
     local -a config nodes
     local at=${{words[(I)(-c|--config)]}}
     (( at )) && config=(-c ${{(Q)words[at + 1]}})
-    nodes=(${{(f)"$(inosync $config --status --json 2> /dev/null | {_NODES} | sort -u)"}})
+    nodes=(${{(f)"$(_inosync_known $config)"}})
     compadd -a nodes
 }}
 _inosync_words() {{

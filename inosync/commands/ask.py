@@ -8,12 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import sys
-import termios
-import time
-import tty
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,7 +17,8 @@ from inosync.commands import told
 from inosync.config.model import Config
 from inosync.config.nodes import pairs_on
 from inosync.errors import Exit, InosyncError, NotRunningError
-from inosync.status import table
+from inosync.status import layout
+from inosync.status.layout import Line
 from inosync.status.model import Snapshot
 from inosync.system import control
 from inosync.text import many, printable
@@ -33,40 +29,21 @@ WAIT = 60.0
 #: Seconds that --repair waits for the daemon: both ends read every file.
 _REPAIR = 86400.0
 
-#: Seconds between pictures of --top.
-_EVERY = 1.0
-
 #: Where the daemon may answer.
 Where = Sequence[control.Address]
-
-_CLEAR, _HIDE, _SHOW = "\x1b[H\x1b[2J", "\x1b[?25l", "\x1b[?25h"
 
 
 def status(where: Where, *, as_json: bool) -> int:
     """Print the state of everything; return NOT_IN_SYNC unless all mirrors have everything."""
-    now = _status(where)
+    now = state(where)
     if as_json:
         print(json.dumps(now, indent=2))
     else:
-        print("\n".join(_picture(now, colours=sys.stdout.isatty())))
+        terminal = sys.stdout.isatty()
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns if terminal else 0
+        lines = layout.picture(now, columns or None)
+        print("\n".join(painted(lines, colours=terminal)))
     return Exit.OK if now["synced"] else Exit.NOT_IN_SYNC
-
-
-def top(where: Where) -> int:
-    """Show the state live until q or Ctrl-C is pressed."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print("inosync: --top needs a terminal; use --status", file=sys.stderr)
-        return Exit.USAGE
-    with _keys() as pressed:
-        while True:
-            size = _size()
-            try:
-                picture = _picture(_status(where), colours=True, size=size)
-            except NotRunningError as error:
-                picture = _first([_cut(printable(str(error)), size.columns)], size)
-            print(_CLEAR + "\n".join(picture), end="", flush=True)
-            if pressed(_EVERY) in ("q", "Q", "\x03", "\x04"):
-                return Exit.OK
 
 
 def wait(where: Where, *, seconds: float, node: str, impatient: bool = False) -> int:
@@ -166,7 +143,8 @@ def _ask(where: Where, command: str, *, timeout: float = 30, **arguments: Any) -
     return answer
 
 
-def _status(where: Where) -> Snapshot:
+def state(where: Where) -> Snapshot:
+    """Return the state of everything."""
     now: Snapshot = _ask(where, "status")["status"]
     return now
 
@@ -192,99 +170,29 @@ def _complain(text: str) -> None:
 
 # ---- the table ------------------------------------------------------------------------------
 
-
-def _size() -> os.terminal_size:
-    """Return what goes on the screen; the environment may speak of another one."""
-    size = os.get_terminal_size(sys.stdout.fileno())
-    return size if size.columns and size.lines else os.terminal_size((80, 24))
+#: The colours of what a part of a line is to the eye.
+_STYLES = {"title": "bold", "dim": "dim", "good": "green", "busy": "cyan", "wait": "yellow"}
+_STYLES |= {"bad": "bold red"}
 
 
-def _picture(now: Snapshot, *, colours: bool, size: os.terminal_size | None = None) -> list[str]:
-    """Return the lines of the table, or as much of them as is seen on a screen of this `size`.
-
-    They have colours where the package rich is installed.
-    """
+def painted(lines: Sequence[Line], *, colours: bool) -> list[str]:
+    """Return lines as a terminal takes them, in colours where the package rich is installed."""
     if colours and "NO_COLOR" not in os.environ:
         try:
-            return _rich(now, size)
+            return _rich(lines)
         except ImportError:
             pass
-    lines = [printable(line) for line in table.plain(now)]
-    return _first([_cut(line, size.columns) for line in lines], size) if size else lines
+    return [printable("".join(part for part, _ in line)) for line in lines]
 
 
-def _first(lines: list[str], size: os.terminal_size) -> list[str]:
-    """Return the lines that a screen has room for; the last one tells how many there are more."""
-    rows = max(1, size.lines - 1)
-    if len(lines) <= rows:
-        return lines
-    return [
-        *lines[: rows - 1],
-        _cut(f"and {many(len(lines) - rows + 1, 'more line')}", size.columns),
-    ]
-
-
-def _cut(line: str, columns: int) -> str:
-    """Return as much of a line as so many columns hold."""
-    used = 0
-    for position, character in enumerate(line):
-        wide = unicodedata.east_asian_width(character) in ("W", "F")
-        used += 0 if unicodedata.combining(character) else 1 + wide
-        if used > columns:
-            return line[:position]
-    return line
-
-
-def _rich(now: Snapshot, size: os.terminal_size | None) -> list[str]:
+def _rich(lines: Sequence[Line]) -> list[str]:
     from rich.console import Console
     from rich.text import Text
 
-    # No table of rich's: it cuts names short, and folds what a node said into a narrow column.
-    console = Console(highlight=False, width=size.columns if size else None)
-
-    def show(*parts: tuple[str, str]) -> None:
-        text = Text.assemble(*((printable(part), style) for part, style in parts))
-        if size:
-            text.truncate(size.columns)
-        console.print(text, soft_wrap=size is not None)
-
+    # No table of rich's, and none of its folding: each line is as long as it is to be.
+    console = Console(highlight=False)
     with console.capture() as captured:
-        show((table.summary(now), "bold green" if now["synced"] else "bold red"))
-        show((table.heading(now), "dim"))
-        for section in table.sections(now):
-            console.print()
-            show((section.title, "bold red" if section.held else "bold"))
-            header, *cells = table.aligned(section)
-            show(("    " + "  ".join(header).rstrip(), "dim"))
-            for row, (node, state, *more) in zip(section.rows, cells, strict=True):
-                colour = table.COLOURS.get(row.state, "")
-                rest = "  ".join(more)
-                show((f"    {node}  ", ""), (state, colour), (f"  {rest}", ""))
-                for note in row.notes:
-                    show((f"      {note}", "dim"))
-    lines = captured.get().splitlines()
-    return _first(lines, size) if size else lines
-
-
-@contextmanager
-def _keys() -> Iterator[Any]:
-    """Provide a function that waits so many seconds for a key and returns it, or ""."""
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-
-    def pressed(seconds: float) -> str:
-        end = time.monotonic() + seconds
-        ready = select.select([descriptor], [], [], max(0.0, end - time.monotonic()))[0]
-        return os.read(descriptor, 1).decode("ascii", "replace") if ready else ""
-
-    try:
-        tty.setraw(descriptor)
-        # Line ends and Ctrl-C as usual: only single keys are wanted, without their echo.
-        mode = termios.tcgetattr(descriptor)
-        mode[1] = before[1]
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, mode)
-        print(_HIDE, end="", flush=True)
-        yield pressed
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-        print(_SHOW)
+        for line in lines:
+            parts = ((printable(part), _STYLES.get(look, "")) for part, look in line)
+            console.print(Text.assemble(*parts), soft_wrap=True)
+    return captured.get().splitlines()

@@ -20,6 +20,7 @@ from inosync.rsync.destination import Destination, Transport
 from inosync.rsync.links import findings, in_transfer, question
 from inosync.rsync.options import options
 from inosync.rsync.program import EXACT, Program
+from inosync.rsync.tls import tls_words
 from inosync.service.service import run_environment
 from inosync.text import printable
 
@@ -110,7 +111,7 @@ class Interview:
         pair = self._pairs[index]
         if pair.destination.transport is Transport.LOCAL:
             told = _local(pair)
-            self._found[index] += probe.directory(pair, told)
+            self._found[index] += probe.directory(pair, told) + probe.owners(pair, told)
             self._sure.add(index)
         yield self._rehearsal(index)
         if rules := probe.rules(pair, self._config.rsync):
@@ -159,7 +160,7 @@ class Interview:
         if "there" not in told:
             return  # rsync's own failure says why, or the shell is restricted to rsync
         self._sure.add(index)
-        self._found[index] += probe.directory(pair, told)
+        self._found[index] += probe.directory(pair, told) + probe.owners(pair, told)
         self._found[index] += probe.rsync_and_clock(
             pair, told, time.time(), exact=self._exact(pair)
         )
@@ -195,7 +196,13 @@ class Interview:
         if self._exact(pair):
             argv = probe.rehearsal(self._argv(pair), modify_window(pair, 0))
             yield Job(("seconds", index), argv, self._names(pair))
-        asked = question(self._config.rsync, pair.destination, pair.node.extra, self._links(pair))
+        asked = question(
+            self._config.rsync,
+            pair.destination,
+            pair.node.extra,
+            self._links(pair),
+            reach=_reach(pair),
+        )
         if asked is not None:
             yield Job(("links", index), asked.argv, asked.names)
 
@@ -207,8 +214,8 @@ class Interview:
         return self._version >= EXACT and options(pair.node.extra).isdisjoint(WINDOW)
 
     def _listing(self, pair: Pair, above: Destination) -> list[str]:
-        argv = [self._config.rsync, "--list-only", "--dirs", "--no-motd", "--contimeout=10"]
-        return [*argv, *pair.node.extra, "--", above.text]
+        argv = [self._config.rsync, "--list-only", "--dirs", "--no-motd"]
+        return [*argv, *_reach(pair), *pair.node.extra, "--", above.text]
 
     def _followed_up(self, ended: Ended[tuple[str, int]]) -> None:
         kind, index = ended.key
@@ -239,6 +246,13 @@ class Interview:
                 self._add(index, Finding(PROBLEM, f"is this machine, and {what}"))
 
 
+def _reach(pair: Pair) -> list[str]:
+    """Return the words by which a question gets to an rsync daemon."""
+    if pair.destination.tls:
+        return tls_words(pair.destination, pair.node.rtls)
+    return ["--contimeout=10"]
+
+
 def _local(pair: Pair) -> dict[str, str]:
     """Return for a local mirror what the script answers for others."""
     path = pair.destination.path.rstrip("/")
@@ -250,6 +264,7 @@ def _local(pair: Pair) -> dict[str, str]:
     return {
         "there": there,
         "writable": "yes" if os.access(near, os.W_OK | os.X_OK) else "no",
+        "user": str(os.geteuid()),
         # Some file systems do not count what they have.
         "room": "0" if space.f_blocks and not space.f_bavail else "",
     }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inosync.config.model import Pair, Source
 from inosync.rsync.destination import Destination, Transport
@@ -20,6 +20,7 @@ from inosync.rsync.exits import judge
 from inosync.rsync.filters import rsync_options
 from inosync.rsync.options import options
 from inosync.rsync.output import evidence
+from inosync.rsync.owners import asking_for_owners
 from inosync.rsync.program import EXACT, OLDEST, chooses_shell, parse_version, ssh_command
 from inosync.rsync.refusals import only_rsync, refusal
 from inosync.rsync.rules import Sort, read_entry
@@ -51,6 +52,7 @@ w=no; [ -d "$p" ] && [ -w "$p" ] && [ -x "$p" ] && w=yes
 t=no; [ -e "$d" ] && t=file; [ -d "$d" ] && t=yes; [ -d "$p" ] || t=lost
 echo inosync:there $t
 echo inosync:writable $w
+echo inosync:user "$(id -u) $(id -un 2>/dev/null)"
 echo inosync:place "$(cd -P -- "$p" 2>/dev/null && pwd -P)"
 echo inosync:room "$(df -Pk -- "$p" 2>/dev/null | tail -n 1 | awk '{print $4}')"
 echo inosync:boot "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
@@ -122,7 +124,7 @@ def refused(pair: Pair, status: int | None, errors: bytes, seconds: float) -> Fi
 def taken(pair: Pair, errors: bytes) -> Finding | None:
     """Return what is to be known when another run kept this one out; None when none did."""
     found = refusal(pair.destination, evidence(errors))
-    if found is None or not found.passes:
+    if found is None or not found.busy:
         return None
     return Finding(WARNING, f"{found.meaning}, so that they disturb each other; {found.cure}")
 
@@ -187,7 +189,7 @@ def parent(pair: Pair) -> Destination | None:
     above = f"{module}/{path.rpartition('/')[0]}"
     text = destination.text.rstrip("/")
     text = text[: text.rindex("/")]
-    return Destination(text, Transport.DAEMON, destination.host, destination.user, 0, above)
+    return replace(destination, text=text, path=above)
 
 
 def imprecise(before: Iterable[bytes], after: Iterable[bytes], names: int) -> bool:
@@ -223,6 +225,20 @@ def directory(pair: Pair, told: Mapping[str, str]) -> list[Finding]:
     if told.get("room") == "0":
         found.append(Finding(PROBLEM, "no room is left on its file system there; make some"))
     return found
+
+
+def owners(pair: Pair, told: Mapping[str, str]) -> list[Finding]:
+    """Return whether owners are asked for that the user there, named by the answers, cannot give.
+
+    rsync says nothing of that.
+    """
+    number, _, name = told.get("user", "").partition(" ")
+    option = asking_for_owners(pair.node.extra)
+    if not option or number in ("", "0"):
+        return []
+    text = f"{option} asks for owners, which only root gives: all belongs to {name or number}"
+    cure = "there; let root write there, or add --no-owner (docs/ownership.rst)"
+    return [Finding(WARNING, f"{printable(text)} {cure}")]
 
 
 def key(pair: Pair, told: Mapping[str, str], errors: bytes) -> list[Finding]:

@@ -13,6 +13,7 @@ from typing import Any
 from inosync.rsync.destination import Destination
 from inosync.rsync.filters import Filters, compile_filters
 from inosync.rsync.kept import KEPT
+from inosync.rsync.tls import Tls
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Node:
     ``restricted`` says that the key gets no further than into one directory (rrsync), from whose
     top all paths count. ``rwarm`` is how long after a run the next one stands
     ready, in seconds, 0 never; None: the usual time. ``rkeep`` is for how many days the node keeps
-    what runs overwrite and delete, 0 not at all.
+    what runs overwrite and delete, 0 not at all. ``rtls`` is what a connection to an rsync daemon
+    behind TLS has to prove.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Node:
     restricted: bool
     rwarm: float | None
     rkeep: float
+    rtls: Tls
 
 
 @dataclass(frozen=True)

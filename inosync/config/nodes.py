@@ -202,6 +202,7 @@ def read_pairs(
     pairs = [pair for _, pair in found]
     for entry, pair in found:
         _check_ssh(reading, entry, pair)
+        _check_tls(reading, entry, pair)
     for index, what in mirror_overlaps(pairs):
         entry = found[index][0]
         reading.refuse(entry.setting, entry.text, what)
@@ -277,6 +278,17 @@ def _check_ssh(reading: Reading, entry: Entry, pair: Pair) -> None:
             "makes the whole home directory there a mirror and deletes everything else in it; "
             f"if that is meant, write {destination.text + './'!r}",
         )
+
+
+def _check_tls(reading: Reading, entry: Entry, pair: Pair) -> None:
+    if not pair.destination.tls:
+        return
+    if found := options(pair.node.extra) & {"-e", "--rsh", "--contimeout"}:
+        what = f"goes through openssl, and extra has {min(found)}, which rsync cannot have then; "
+        reading.refuse(entry.setting, entry.text, f"{what}remove it")
+    if not pair.node.rtls.verify:
+        what = "is not verified, so that whoever is on the way may take its place; "
+        reading.warn(entry.setting, entry.text, what + 'give it "rtls": {"ca": "/path"}')
 
 
 def pairs_on(pairs: Sequence[Pair], name: str) -> list[Pair]:

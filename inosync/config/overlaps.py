@@ -19,6 +19,7 @@ from typing import TypeVar
 from inosync.config.model import Pair, Source
 from inosync.rsync.destination import Transport
 from inosync.rsync.options import deletes_excluded
+from inosync.rsync.tls import TLS_PORT
 from inosync.text import printable
 
 _Place = TypeVar("_Place")
@@ -140,7 +141,8 @@ def _landing(index: int, pair: Pair, watched: _Watched) -> _Landing:
         real = dataclasses.replace(destination, path=os.path.realpath(destination.path))
         path = dataclasses.replace(pair, destination=real).landing().path
         return _Landing(index, pair, watched, _LOCAL, path.rstrip("/") or "/")
-    port = destination.port or _PORTS[destination.transport]
+    usual = TLS_PORT if destination.tls else _PORTS[destination.transport]
+    port = destination.port or usual
     space = [destination.transport.value, destination.host.lower(), str(port)]
     if destination.transport is Transport.SSH and not destination.path.startswith("/"):
         space += ["home of", destination.user]

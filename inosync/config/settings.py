@@ -12,7 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from inosync.config.value_lists import event_mask, excludes, extra, paths, seconds_by_pattern, some
+from inosync.config.value_lists import (
+    event_mask,
+    excludes,
+    extra,
+    paths,
+    seconds_by_pattern,
+    some,
+    tls,
+)
 from inosync.config.values import (
     YEAR,
     arguments,
@@ -94,18 +102,19 @@ _PLACES = (
     # rpath is often a helper of the script, so only a node that needs it looks at it.
     Setting("rpath", None, "", lambda value: value,
         "common remote path, appended to nodes that are only a beginning: to those that end in a "
-        'colon (``host:``), to ``""`` (local), and to ``ssh://`` and ``rsync://`` nodes without a '
-        "path. Complete nodes are left alone",
+        'colon (``host:``), to ``""`` (local), and to ``ssh://``, ``rsync://`` and ``rsyncs://`` '
+        "nodes without a path. Complete nodes are left alone",
         example='rpath = "/var/www/"'),
     Setting("rpaths", None, "", paths,
         "one remote path for each of ``wpaths``, in the same order",
         family="rpath", example='#rpaths = ["/var/www/", "/etc/nginx/"]'),
     Setting("rnodes", None, "", some('["host:/path"]'),
         "remote locations, as rsync writes them: ``/local/dir``, ``host:/path``, "
-        "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, or "
-        "``ssh://user@host:port/path``. A node may also be a dict ``{\"node\": location, setting: "
-        "value}`` with ``rspeed``, ``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, "
-        "``restricted`` or ``rkeep`` for itself alone",
+        "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, "
+        "``rsyncs://host:port/module/path`` (through TLS), or ``ssh://user@host:port/path``. A "
+        "node may also be a dict ``{\"node\": location, setting: value}`` with ``rspeed``, "
+        "``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, ``restricted``, ``rtls`` or "
+        "``rkeep`` for itself alone",
         per_source=True, otherwise="required",
         example="""\
 rnodes = [
@@ -228,6 +237,13 @@ _RUNS = (
     Setting("restricted", False, "", flag,
         "whether the key that ssh uses is restricted to one directory there by rrsync, from whose "
         "top all paths count then: ``host:/`` is that directory (``docs/rrsync.rst``)",
+        per_node=True),
+    Setting("rtls", {}, "", tls,
+        "what a connection to a ``rsyncs://`` node has to prove, a dict: ``\"ca\"`` is the file "
+        "with the certificates of those who may sign the node's (by default the system's), "
+        "``\"name\"`` the name in that (the host), ``\"cert\"`` and ``\"key\"`` the files with "
+        "which inosync proves who it is. ``\"verify\": False`` lets the node prove nothing "
+        "(``docs/tls.rst``)",
         per_node=True),
     Setting("rparallel", 8, "", whole(1, 10_000, "", 8),
         "how many runs are at work at once, over all sources and nodes"),

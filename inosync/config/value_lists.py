@@ -7,6 +7,7 @@ are at files of rules.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +16,10 @@ from inosync.config.rule_files import check_rule_file
 from inosync.config.values import (
     Fault,
     Faults,
+    absolute_path,
     did_you_mean,
     each,
+    flag,
     members,
     seconds,
     shown,
@@ -26,6 +29,7 @@ from inosync.errors import ConfigError
 from inosync.rsync.filters import compile_filters
 from inosync.rsync.options import parse_extra, rule_files
 from inosync.rsync.rules import read_entry
+from inosync.rsync.tls import Tls
 
 _READING = ("IN_ACCESS", "IN_OPEN", "IN_CLOSE_NOWRITE")
 
@@ -115,6 +119,44 @@ def _file_pattern(value: object) -> str:
             "is for a pattern that no file matches; for all in a directory, write dir/**"
         )
     return pattern
+
+
+def tls(value: object) -> Tls:
+    """Return what a dict says that a connection through TLS has to prove."""
+    if not isinstance(value, dict):
+        raise ValueError('must be a dict, such as {"ca": "/etc/inosync/ca.pem"}')
+    readers = {
+        "ca": absolute_path,
+        "name": _certified,
+        "cert": absolute_path,
+        "key": absolute_path,
+        "verify": flag,
+    }
+    found: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for key, inner in value.items():
+        try:
+            if key not in readers:
+                raise ValueError(f"is not known of TLS; {did_you_mean(str(key), readers)}")
+            found[key] = readers[key](inner)
+        except ValueError as error:
+            faults.append((f"[{shown(key)}]", inner, str(error)))
+    if faults:
+        raise Faults(faults)
+    if "key" in found and "cert" not in found:
+        raise ValueError('has a "key" and no "cert"; name the file with the certificate, too')
+    if not found.get("verify", True) and found.keys() & {"ca", "name"}:
+        raise ValueError(
+            'says what is to be proved, and "verify": False that nothing is; remove one of them'
+        )
+    return Tls(**found)
+
+
+def _certified(value: object) -> str:
+    name = text(value)
+    if not re.fullmatch(r"[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9:])?", name):
+        raise ValueError("is no name of a host, nor an address")
+    return name
 
 
 def paths(value: object) -> tuple[str, ...]:

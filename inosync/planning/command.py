@@ -31,6 +31,7 @@ from inosync.rsync.options import (
 )
 from inosync.rsync.own_places import own_places
 from inosync.rsync.program import CONNECT_TIMEOUT, Program, chooses_shell, ssh_command
+from inosync.rsync.tls import tls_words
 
 #: How many times ``rtimeout`` a run that compares contents may be silent: it is while either end
 #: reads a large file.
@@ -215,8 +216,12 @@ def _transport(run: Run, program: Program) -> list[str]:
     if destination.transport is Transport.SSH:
         chosen = program.environment_shell or chooses_shell(node.extra)
         return [] if chosen else ["-e", ssh_command(destination, program.control)]
-    # Without TCP_NODELAY the last small packet of a short run waits for an acknowledgement.
-    words = ["--sockopts=TCP_NODELAY", f"--contimeout={CONNECT_TIMEOUT}", "--no-motd"]
+    if destination.tls:  # the connection is not rsync's own
+        words = tls_words(destination, node.rtls)
+    else:
+        # Without TCP_NODELAY the last small packet of a short run waits for an acknowledgement.
+        words = ["--sockopts=TCP_NODELAY", f"--contimeout={CONNECT_TIMEOUT}"]
+    words.append("--no-motd")
     if run.short and node.rtimeout:
         # A daemon that is told of a timeout answers so with a small packet of its own, and what it
         # says next waits 40 ms for our acknowledgement: longer than the rest of a short run takes.

@@ -16,6 +16,7 @@ from inosync.changes.changes import with_parents
 from inosync.rsync.causes import Cause
 from inosync.rsync.differences import KEPT, below
 from inosync.rsync.program import CHATTER
+from inosync.rsync.tls import UNPROVED
 from inosync.text import printable
 
 
@@ -134,6 +135,8 @@ _EMPTY = re.compile(
     rb"|Warning: Permanently added |\*\* "
     rb"|rsync: (?:\[\w+\] )?unlink \".*\"(?: \(in [^()]+\))?: [^:]+ \(36\)$)"
 )
+#: What is no complaint.
+_SILENT = (_EMPTY, CHATTER, UNPROVED)
 
 #: On standard output.
 _ODD = re.compile(rb'skipping non-regular file "(.+)"', re.DOTALL)
@@ -160,7 +163,7 @@ def account(lines: Iterable[bytes], errors: bytes, places: Places, *, cut: bool 
     found: dict[bytes, Complaint] = {}
     understood, raced = not cut, False
     for line in errors.splitlines():
-        if not line.strip() or _EMPTY.match(line) or CHATTER.match(line):
+        if not line.strip() or any(said.match(line) for said in _SILENT):
             continue
         if _GONE.match(line) or _lost_race(line):
             raced = True

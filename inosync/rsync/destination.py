@@ -1,4 +1,4 @@
-"""Where a mirror goes: rsync's destination syntax, and ssh:// URLs, taken apart.
+"""Where a mirror goes: rsync's destination syntax, ssh:// and rsyncs:// URLs, taken apart.
 
 Pure. Knows how rsync(1) tells a local path, a remote shell and an rsync daemon apart
 (``check_for_hostspec`` in its main.c); looks at no file system and knows no settings.
@@ -15,8 +15,11 @@ from inosync.text import printable
 
 _FORMS = (
     "write /local/directory, host:/path, user@host:/path, host::module/path, "
-    "rsync://host/module/path or ssh://user@host:port/path"
+    "rsync://host/module/path, rsyncs://host/module/path or ssh://user@host:port/path"
 )
+
+#: URLs of a module of an rsync daemon; the second one is behind TLS.
+_MODULE_URL = re.compile(r"rsync(s?)://", re.IGNORECASE)
 
 #: What no host or user name holds. ssh puts %h and %r into commands of its own (ProxyCommand).
 _BAD_NAME = re.compile(r"[\s\x00-\x1f\x7f-\x9f/:@\[\]'\"`$;&|<>(){}*?!#,]")
@@ -52,7 +55,8 @@ class Destination:
 
     ``text`` is what rsync is given. ``host`` is ``""`` for a local one and an IPv6 address has no
     brackets; ``user`` is ``""`` and ``port`` 0 when not given. ``path`` is the local path, the
-    remote path (``""``: the home directory) or ``module/path``.
+    remote path (``""``: the home directory) or ``module/path``. ``tls`` says that the rsync daemon
+    is behind TLS: rsync is told the same URL without it, and how to get there.
     """
 
     text: str
@@ -61,15 +65,17 @@ class Destination:
     user: str
     port: int
     path: str
+    tls: bool = False
 
     @property
     def shown(self) -> str:
-        """The destination for messages: one line, no password, with an ssh port."""
+        """The destination for messages: one line, no password, with an ssh port, or with TLS."""
         if self.transport is Transport.SSH and self.port:
             path = self.path if self.path.startswith("/") else f"/~/{self.path}"
             return printable(f"ssh://{_authority(self.user, self.host)}:{self.port}{path}")
         # The path is what it is, even if it looks like a password.
-        return printable(mask(self.text.removesuffix(self.path)) + self.path)
+        text = mask(self.text.removesuffix(self.path)) + self.path
+        return printable(_MODULE_URL.sub("rsyncs://", text) if self.tls else text)
 
     @property
     def folder(self) -> str:
@@ -97,10 +103,10 @@ def parse_destination(text: str) -> Destination:
 
     Accepts a local directory (a relative one stays relative), ``[user@]host:path`` (``host:`` is
     the home directory there), ``[user@]host::module[/path]``,
-    ``rsync://[user@]host[:port]/module[/path]`` and ``ssh://[user@]host[:port][/path]``
-    (``/~/path`` lies in the home directory); a host may be an IPv6 address in brackets. ``~/``
-    behind ``host:`` is taken off: rsync does not expand it when it protects its arguments, and a
-    relative path means the same.
+    ``rsync://[user@]host[:port]/module[/path]``, the same with ``rsyncs`` for one behind TLS, and
+    ``ssh://[user@]host[:port][/path]`` (``/~/path`` lies in the home directory); a host may be an
+    IPv6 address in brackets. ``~/`` behind ``host:`` is taken off: rsync does not expand it when it
+    protects its arguments, and a relative path means the same.
 
     Raise ValueError, with what is wrong and what is right, for anything else.
     """
@@ -112,8 +118,8 @@ def parse_destination(text: str) -> Destination:
         raise ValueError(f"looks like an option; {_FORMS}")
     if text.lower().startswith("ssh://"):
         return _parse_ssh_url(text)
-    if text.lower().startswith("rsync://"):
-        return _parse_rsync_url(text)
+    if found := _MODULE_URL.match(text):
+        return _parse_module_url(text, text[found.end() :], tls=bool(found[1]))
     if _SCHEME.match(text):
         raise ValueError(f"is a URL that rsync does not know; {_FORMS}")
     if ":" in text.partition("/")[0]:
@@ -132,16 +138,16 @@ def is_prefix(text: str) -> bool:
     lowered = text.lower()
     if lowered.startswith("ssh://"):
         return "/" not in text[len("ssh://") :]
-    if lowered.startswith("rsync://"):
-        return not text[len("rsync://") :].partition("/")[2].strip("/")
+    if url := _MODULE_URL.match(text):
+        return not text[url.end() :].partition("/")[2].strip("/")
     found = _HOST_PATH.fullmatch(text)
     return not text or (found is not None and found["rest"] in ("", ":"))
 
 
 def is_bare_module(text: str) -> bool:
     """Return whether a node is ``host::module`` or ``rsync://host/module`` and ends there."""
-    if text.lower().startswith("rsync://"):
-        return bool(re.fullmatch(r"[^/]*/+[^/]+", text[len("rsync://") :]))
+    if url := _MODULE_URL.match(text):
+        return bool(re.fullmatch(r"[^/]*/+[^/]+", text[url.end() :]))
     return bool(re.fullmatch(r"[^/]*::[^/:]+", text))
 
 
@@ -158,7 +164,7 @@ def join(node_text: str, rpath: str) -> str:
         return node_text + (rpath if rpath.startswith("/") else f"/~/{rpath}")
     if node_text.endswith("::"):
         return node_text + rpath.lstrip("/")
-    if lowered.startswith("rsync://") or "::" in node_text.partition("/")[0]:
+    if _MODULE_URL.match(node_text) or "::" in node_text.partition("/")[0]:
         return node_text.rstrip("/") + "/" + rpath.lstrip("/")
     return node_text + rpath
 
@@ -173,12 +179,13 @@ def _parse_ssh_url(text: str) -> Destination:
     return Destination(rsync_text, Transport.SSH, host, user, port, path)
 
 
-def _parse_rsync_url(text: str) -> Destination:
-    authority, _, path = text[len("rsync://") :].partition("/")
+def _parse_module_url(text: str, rest: str, *, tls: bool) -> Destination:
+    authority, _, path = rest.partition("/")
     user, host, port = _split_authority(authority)
     _check_module(path)
     _check_expanded(path)
-    return Destination(text, Transport.DAEMON, host, user, port, path)
+    text = f"rsync://{rest}" if tls else text
+    return Destination(text, Transport.DAEMON, host, user, port, path, tls)
 
 
 def _parse_remote(text: str) -> Destination:

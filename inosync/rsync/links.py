@@ -34,17 +34,22 @@ class Question:
 
 
 def question(
-    rsync: str, destination: Destination, extra: tuple[str, ...], links: Iterable[bytes]
+    rsync: str,
+    destination: Destination,
+    extra: tuple[str, ...],
+    links: Iterable[bytes],
+    *,
+    reach: Iterable[str] = (),
 ) -> Question | None:
     """Return what to ask a daemon about these links, by their names in the transfer.
 
-    None where there is nothing to ask.
+    The words of `reach` get there. None where there is nothing to ask.
     """
     names = b"".join(b"./" + name + b"\0" for name in links)
     if destination.transport is not Transport.DAEMON or not names or options(extra) & _OTHERWISE:
         return None
     words = ["--list-only", "--links", "--no-human-readable", "--8-bit-output", "--no-motd"]
-    words += ["--contimeout=10", "--from0", "--files-from=-"]
+    words += [*reach, "--from0", "--files-from=-"]
     there = destination.text.rstrip("/") + "/"
     return Question((rsync, *words, *extra, "--", there, "."), names)
 

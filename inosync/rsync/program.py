@@ -25,10 +25,11 @@ FIRM = (3, 4, 0)
 CONNECT_TIMEOUT = 30
 
 #: What ssh says when it makes a connection of its own: runs that begin at once race for the shared
-#: one, and sshd lets so many into each (MaxSessions).
+#: one, and sshd lets so many into each (MaxSessions). And what openssl says of one that is made.
 CHATTER = re.compile(
     rb"ControlSocket .* already exists, disabling multiplexing"
     rb"|mux_client_request_session: (?:session request failed|read from master failed): "
+    rb"|Connecting to [\d.:a-f]+$|Can't use SSL_get_servername$"
 )
 
 _SHARED_SSH = (

@@ -47,6 +47,15 @@ def preflight(config: Config, *, writes: bool = True) -> Program:
                 f"{pwd.getpwuid(os.getuid()).pw_name}; give it read permission or run as its owner"
             )
     problems += unwritable(config, writes=writes)
+    problems += _lacking(config, where)
+    if version is None or problems:
+        raise ConfigError(problems)
+    return Program(version, parse_checksum(told))
+
+
+def _lacking(config: Config, where: str) -> list[str]:
+    """Return what keeps other hosts out of reach: what leads to them is not here."""
+    problems = []
     if "RSYNC_RSH" in os.environ:
         problems += [
             f"{where}: {pair.destination.shown}: has a port, but RSYNC_RSH in the environment "
@@ -61,9 +70,13 @@ def preflight(config: Config, *, writes: bool = True) -> Program:
             for pair in config.pairs
             if pair.destination.transport is Transport.SSH and not chooses_shell(pair.node.extra)
         ]
-    if version is None or problems:
-        raise ConfigError(problems)
-    return Program(version, parse_checksum(told))
+    if not shutil.which("openssl"):
+        problems += [
+            f"{where}: {pair.destination.shown}: needs openssl, which is not installed; install it"
+            for pair in config.pairs
+            if pair.destination.tls
+        ]
+    return problems
 
 
 def unwritable(config: Config, *, writes: bool = True) -> list[str]:

@@ -7,6 +7,7 @@ nothing happened, so that an idle daemon need not tell anything. Bounded: an hou
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 #: Seconds that one sample stands for, and how many of them are kept.
@@ -52,6 +53,14 @@ class Track:
             known.get(minute, Sample(minute, 0.0, 0))
             for minute in range(end - MINUTES + 1, end + 1)
         ]
+
+
+def together(hours: Iterable[list[Sample]]) -> list[Sample]:
+    """Return the hours of several mirrors as one: the worst lag, and all bytes."""
+    return [
+        Sample(minute[0].minute, max(s.lag for s in minute), sum(s.sent for s in minute))
+        for minute in zip(*hours, strict=True)
+    ]
 
 
 @dataclass

@@ -7,13 +7,16 @@ the width of a phone.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterator
 
-from inosync.status.history import MINUTES, STEP, History, Sample
+from inosync.status.history import MINUTES, History, Sample, together
 from inosync.status.model import MirrorStatus, Snapshot, SourceStatus
 from inosync.status.passing import pass_line, span
-from inosync.status.snapshot import ailing_lines, but_for
-from inosync.status.table import size, summary
+from inosync.status.snapshot import but_for
+from inosync.status.table import drifts, look, size, summary, tone
+from inosync.status.troubles import Trouble, listed, short_names, title, troubles
 from inosync.text import many, printable
 
 #: Seconds after which a browser loads the page again.
@@ -21,6 +24,9 @@ _REFRESH = 30
 
 #: Height of a plot in its own units; its width is one unit a minute.
 _HEIGHT = 30
+
+#: The same of the small plots.
+_LOW = 12
 
 #: No plot of lag is scaled to less: a batch waits for ``edelay`` by design.
 _LEAST_LAG = 30.0
@@ -35,46 +41,44 @@ _STYLE = """
  --dim: #98a3b0; --line: #2d353f; --good: #3fb950; --busy: #58a6ff; --wait: #d8a024;
  --bad: #ff6b63; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem; max-width: 76rem; background: var(--back);
+body { margin: 0 auto; padding: 1rem; max-width: 96rem; background: var(--back);
  color: var(--text); font: 16px/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
-h1 { margin: 0; font-size: 1.35rem; } h2 { margin: 1.6rem 0 .2rem; font-size: 1.05rem; }
-h3 { margin: 0; font-size: 1rem; } p { margin: .2rem 0; }
+h1 { margin: 0; font-size: 1.35rem; } h2 { margin: 0; font-size: 1.05rem; }
+.trouble h2 { display: inline; font-size: 1rem; } p { margin: .2rem 0; }
 footer { margin-top: 1rem; }
 .dim { color: var(--dim); font-size: .875rem; }
 .good { --mark: var(--good); } .busy { --mark: var(--busy); } .wait { --mark: var(--wait); }
 .bad { --mark: var(--bad); }
-header, .banner, .mirror { background: var(--card); border: 1px solid var(--line);
+header, .banner, .trouble, .source { background: var(--card); border: 1px solid var(--line);
  border-radius: .6rem; padding: .8rem 1rem; }
-header { border-left: .5rem solid var(--mark); }
+header, .trouble { border-left: .5rem solid var(--mark); }
 .banner { margin-top: .6rem; font-weight: 600; color: var(--mark); }
-.mirrors { display: grid; gap: .8rem; margin-top: .6rem;
- grid-template-columns: repeat(auto-fill, minmax(min(100%, 16.5rem), 1fr)); }
-.mirror { display: flex; flex-direction: column; }
+.troubles, .sources { display: grid; gap: .8rem; margin-top: .8rem;
+ grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); }
+.sources { align-items: start; }
 .state { display: inline-block; margin-right: .6rem; padding: 0 .6rem;
  border: 1px solid var(--mark); border-radius: 1rem; color: var(--mark); font-size: .875rem;
  font-weight: 600; }
-.why, .behind { color: var(--mark); } .behind { font-weight: 600; }
+.why, .behind { color: var(--mark); font-weight: 600; }
 summary { color: var(--dim); font-size: .875rem; cursor: pointer; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 .8rem; margin: .5rem 0 auto;
- font-size: .875rem; }
-dt { color: var(--dim); } dd { margin: 0; }
 pre { margin: .3rem 0; padding: .4rem .6rem; background: var(--back); border-radius: .3rem;
  white-space: pre-wrap; font-size: .8rem; }
-figure { margin: .6rem 0 0; } figcaption { display: flex; justify-content: space-between;
- color: var(--dim); font-size: .8rem; }
-svg { display: block; width: 100%; height: 3rem; border-bottom: 1px solid var(--line); }
+.plots { display: grid; gap: 0 1rem; grid-template-columns: 1fr 1fr; }
+figure { margin: .6rem 0 0; } figcaption { color: var(--dim); font-size: .8rem; }
+svg { display: block; width: 100%; height: 2.5rem; border-bottom: 1px solid var(--line); }
 .lag { fill: var(--wait); } .sent { fill: var(--busy); }
+ul { margin: .6rem 0 0; padding: 0; columns: 20rem; column-gap: 2rem; list-style: none;
+ font-size: .875rem; }
+li { display: grid; gap: 0 .5rem; grid-template-columns: 1fr 3.8em minmax(4.6em, auto) 4.9em;
+ padding: .1rem 0 .1rem .6rem; border-left: .25rem solid var(--mark); break-inside: avoid; }
+li svg { height: 1.2rem; } li > .more { grid-column: 1 / -1; color: var(--dim); }
+li > :nth-child(n + 2):not(.more) { text-align: right; white-space: nowrap; }
+@media (max-width: 30rem) { body { padding: .6rem; } }
+.off { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
 """
 
-#: What a state is to the eye.
-_LOOKS = {
-    "idle": "good",
-    "pending": "busy",
-    "running": "busy",
-    "stopping": "wait",
-    "backoff": "bad",
-    "held": "bad",
-}
+#: No more of what rsync said is open at first.
+_OPEN = 6
 
 
 def page(
@@ -115,101 +119,156 @@ def _lines(
     if now["paused"]:
         yield '<p class="banner wait">Paused: nothing is started until inosync --resume.</p>'
     yield "<main>"
+    yield from _troubles(now, local)
+    names = short_names(now)
+    yield '<div class="sources">'
     for source in now["sources"]:
-        yield from _source(source)
-        yield '<div class="mirrors">'
-        for mirror in now["mirrors"]:
-            if mirror["source"] == source["path"]:
-                track = history.track(mirror["source"], mirror["node"], mirror["lane"])
-                yield from _mirror(mirror, track.hour(now["at"]), now["at"], local)
-        yield "</div>"
+        yield from _source(source, now, history, names=names, local=local)
+    yield "</div>"
     yield f'</main><footer><p class="dim">{_daemon(now, local)}</p></footer></body></html>'
 
 
-def _source(source: SourceStatus) -> Iterator[str]:
-    yield f"<h2>{_text(source['path'])}</h2>"
+def _troubles(now: Snapshot, local: Callable[[float], str]) -> Iterator[str]:
+    found = troubles(now)
+    if not found:
+        return
+    yield '<div class="troubles">'
+    for trouble in found:
+        yield f'<section class="trouble {tone(trouble)}">'
+        yield f'<span class="state">{trouble.state}</span><h2>{_name(trouble.who)}</h2>'
+        for line in trouble.lines:
+            yield f'<p class="why">{_text(line)}</p>'
+        if facts := ", ".join(_facts(trouble, now["at"], local)):
+            yield f"<p>{facts}</p>"
+        if (failure := trouble.failure) and failure["lines"]:
+            begun = ' open="open"' if len(failure["lines"]) <= _OPEN else ""
+            node = f" of {title(trouble.mirrors[0], short_names(now))}"
+            whose = _text(node if len(trouble.mirrors) > 1 else "")
+            yield f"<details{begun}><summary>exit {failure['exit']}, what rsync{whose} said"
+            yield f"</summary><pre>{_text(chr(10).join(failure['lines']))}</pre></details>"
+        yield "</section>"
+    yield "</div>"
+
+
+def _facts(trouble: Trouble, at: float, local: Callable[[float], str]) -> Iterator[str]:
+    """Yield what is known of a trouble besides its cause, as HTML."""
+    if trouble.found_at is not None:
+        yield f"found {_when(trouble.found_at, at, local)}"
+    if trouble.failing:
+        if trouble.lag is not None:
+            yield f'<span class="behind">{span(trouble.lag)} behind</span>'
+        if trouble.waiting:
+            yield f"{trouble.waiting} waiting"
+        yield f"last success {_when(trouble.last_success_at, at, local)}"
+        if trouble.next_try_at is not None:
+            yield f"next try {_when(trouble.next_try_at, at, local)}"
+
+
+def _source(
+    source: SourceStatus,
+    now: Snapshot,
+    history: History,
+    *,
+    names: dict[str, str],
+    local: Callable[[float], str],
+) -> Iterator[str]:
+    """Yield a source: how it is, the plots of all its mirrors, and a line for each of them."""
+    mirrors = [mirror for mirror in now["mirrors"] if mirror["source"] == source["path"]]
+    hours = {
+        (mirror["node"], mirror["lane"]): history.track(
+            mirror["source"], mirror["node"], mirror["lane"]
+        ).hour(now["at"])
+        for mirror in mirrors
+    }
+    tint = "bad" if source["state"] == "held" else ""
+    yield f'<section class="source {tint}"><h2>{_name(source["path"])}</h2>'
     if source["reason"]:
-        yield f'<p class="bad why">Held: it {_text(source["reason"])}</p>'
-    text = f"{source['state']}, {many(source['watched'], 'directory', ',')}"
-    text += f", {many(source['events'], 'event', ',')}"
-    if source["unwatched"]:
-        text += f", {many(source['unwatched'], 'directory', ',')} cannot be watched"
+        yield f'<p class="why">Held: it {_text(source["reason"])}</p>'
+    well = sum(mirror["lag"] is None for mirror in mirrors)
+    text = f"{well} of {many(len(mirrors), 'mirror', ',')} in sync; {source['state']}, "
+    text += f"{many(source['watched'], 'directory', ',')}, {many(source['events'], 'event', ',')}"
     if source["overflows"]:
         text += f", {many(source['overflows'], 'overflow', ',')} of the kernel's queue"
     yield f'<p class="dim">{text}</p>'
-    for path, why in source["unwatched_examples"].items():
-        yield f'<p class="dim">{_text(path)}: {_text(why)}</p>'
-
-
-def _mirror(
-    mirror: MirrorStatus, hour: list[Sample], at: float, local: Callable[[float], str]
-) -> Iterator[str]:
-    look = "wait" if mirror["ailing"] and mirror["state"] == "idle" else _LOOKS[mirror["state"]]
-    yield f'<section class="mirror {look}">'
-    # A long name is broken where a person would.
-    lane = " (big files)" if mirror["lane"] else ""
-    yield f"<h3>{_text(mirror['node']).replace('/', '/<wbr/>')}{lane}</h3>"
-    lag = mirror["lag"]
-    told = f'<span class="behind">{span(lag)} behind</span>' if lag is not None else "in sync"
-    told += but_for(mirror)
-    yield f'<p><span class="state">{mirror["state"]}</span>{told}</p>'
-    if mirror["reason"]:
-        yield f'<p class="why">{_text(mirror["reason"])}</p>'
-        failure = mirror["last_failure"]
-        if failure is not None and failure["lines"]:
-            yield f"<details><summary>exit {failure['exit']}, what rsync said</summary>"
-            yield f"<pre>{_text(chr(10).join(failure['lines']))}</pre></details>"
-    for line in ailing_lines(mirror):
-        yield f'<p class="why">{_text(line)}</p>'
-    yield "<dl>"
-    for term, text in _facts(mirror, local):
-        yield f"<dt>{term}</dt><dd>{text}</dd>"
-    yield "</dl>"
-    lags = [sample.lag for sample in hour]
-    sent = [float(sample.sent) for sample in hour]
-    most = max(lags)
-    yield from _plot("lag", lags, max(most, _LEAST_LAG), f"lag, at most {span(most)}")
+    if not mirrors:
+        yield "</section>"
+        return
+    hour = together(hours.values())
+    lags, sent = [sample.lag for sample in hour], [float(sample.sent) for sample in hour]
+    yield '<div class="plots">'
+    caption = f"last hour: worst lag {span(max(lags))}"
+    yield from _plot("lag", lags, max(*lags, _LEAST_LAG), caption)
     caption = f"{size(int(sum(sent)))} sent"
-    yield from _plot("sent", sent, max(*sent, 1.0), caption, at=at, local=local)
+    yield from _plot("sent", sent, max(*sent, 1.0), caption)
+    yield "</div>"
+    if shown := listed(now, source):
+        lines = [(mirror, hours[mirror["node"], mirror["lane"]]) for mirror in shown]
+        top = max(_LEAST_LAG, *(sample.lag for _, each in lines for sample in each))
+        yield f'<ul role="list" aria-label="mirrors of {_text(source["path"])} that do not fail">'
+        yield '<li class="dim" aria-hidden="true"><span>node</span><span>lag, 1 h</span>'
+        yield "<span>success</span><span>sent</span></li>"
+        for mirror, each in lines:
+            yield from _mirror(mirror, each, top, at=now["at"], names=names, local=local)
+        yield "</ul>"
     yield "</section>"
 
 
-def _facts(mirror: MirrorStatus, local: Callable[[float], str]) -> Iterator[tuple[str, str]]:
-    """Yield what is known of a mirror in words, as HTML."""
-    run = mirror["run"]
-    passing = mirror["full_pass"]
+def _mirror(
+    mirror: MirrorStatus,
+    hour: list[Sample],
+    top: float,
+    *,
+    at: float,
+    names: dict[str, str],
+    local: Callable[[float], str],
+) -> Iterator[str]:
+    """Yield the line of a mirror that does not fail."""
+    most, success = max(sample.lag for sample in hour), mirror["last_success_at"]
+    told = f"lag in the last hour: at most {span(most)}"
+    yield f'<li class="{look(mirror)}"><span>{_name(title(mirror, names))}</span>'
+    yield f'<svg viewBox="0 0 {MINUTES} {_LOW}" preserveAspectRatio="none" role="img">'
+    yield f'<title>{told}</title><path class="lag" d="{_steps(hour, top)}"/></svg>'
+    when = _when(success, at, local, short=True)
+    yield f'<span><span class="off">last success </span>{when}</span>'
+    yield f'<span><span class="off">sent </span>{size(mirror["bytes_sent"])}</span>'
+    if more := ", ".join(_more(mirror)):
+        yield f'<span class="more"><b class="behind">{mirror["state"]}</b> {more}</span>'
+    yield "</li>"
+
+
+def _more(mirror: MirrorStatus) -> Iterator[str]:
+    """Yield what is to be known of a mirror that is at work, or in sync but for something."""
+    run, passing, lag = mirror["run"], mirror["full_pass"], mirror["lag"]
+    if lag is not None or mirror["ailing"]:
+        yield (f"{span(lag)} behind" if lag is not None else "in sync") + but_for(mirror)
+    if drifts(mirror):
+        yield "drift"
     if passing is not None:
-        yield "full pass", f"{_text(passing['reason'])}: {pass_line(passing)}"
         done = many(passing["directories"], "directory", ",")
-        yield "done of it", f"{done}, {many(passing['files'], 'file', ',')}"
+        yield f"full pass {_text(passing['reason'])}: {pass_line(passing)}"
+        yield f"done of it: {done}, {many(passing['files'], 'file', ',')}"
     elif mirror["pending"] or mirror["full"]:
         full = mirror["full"] and f"full pass ({mirror['full']})"
-        yield "waiting", _text(full) or many(mirror["pending"], "change", ",")
+        yield _text(full or many(mirror["pending"], "change", ",")) + " waiting"
     if run is not None:
-        text = f"for {span(run['seconds'])}"
+        yield f"run for {span(run['seconds'])}"
         if run["percent"] is not None:
-            text += f", {run['percent']} %, {size(run['bytes'] or 0)}, {span(run['eta'] or 0)} left"
-        yield "run", text
-    success, failure = mirror["last_success_at"], mirror["last_failure"]
-    yield "last success", _time(success, local) if success is not None else "never"
-    if failure is not None:
-        yield "last failure", _time(failure["at"], local)
-    if mirror["next_try_at"] is not None:
-        yield "next try", _time(mirror["next_try_at"], local)
-    yield "runs", f"{mirror['runs']:,}, {mirror['failures']:,} failed"
-    yield "sent", f"{many(mirror['files_sent'], 'file', ',')}, {size(mirror['bytes_sent'])}"
+            yield f"{run['percent']} %, {size(run['bytes'] or 0)}, {span(run['eta'] or 0)} left"
 
 
-def _plot(
-    name: str,
-    values: list[float],
-    top: float,
-    caption: str,
-    *,
-    at: float | None = None,
-    local: Callable[[float], str] = str,
-) -> Iterator[str]:
-    """Yield bars, one for each minute, and below them what they are; with `at`, also when."""
+def _steps(hour: list[Sample], top: float) -> str:
+    """Return the path of a small plot: in whole units, one step where the lag changes."""
+    path, before = f"M0 {_LOW}", 0
+    for minute, sample in enumerate(hour):
+        high = math.ceil(min(1.0, sample.lag / top) * _LOW)
+        if high != before:
+            path += f"H{minute}V{_LOW - high}"
+        before = high
+    return f"{path}H{MINUTES}V{_LOW}z" if "V" in path else ""
+
+
+def _plot(name: str, values: list[float], top: float, caption: str) -> Iterator[str]:
+    """Yield bars, one for each minute, and below them what they are."""
     bars = "".join(
         f"M{minute} {_HEIGHT}v-{max(0.6, value / top * _HEIGHT):.1f}h.8V{_HEIGHT}z"
         for minute, value in enumerate(values)
@@ -217,11 +276,7 @@ def _plot(
     )
     yield f'<figure><svg viewBox="0 0 {MINUTES} {_HEIGHT}" preserveAspectRatio="none" role="img">'
     yield f'<title>{caption}</title><path class="{name}" d="{bars}"/></svg>'
-    if at is None:
-        yield f"<figcaption><span>{caption}</span></figcaption></figure>"
-        return
-    first, last = _time(at - MINUTES * STEP, local, short=True), _time(at, local, short=True)
-    yield f"<figcaption>{first}<span>{caption}</span>{last}</figcaption></figure>"
+    yield f"<figcaption>{caption}</figcaption></figure>"
 
 
 def _daemon(now: Snapshot, local: Callable[[float], str]) -> str:
@@ -234,10 +289,25 @@ def _daemon(now: Snapshot, local: Callable[[float], str]) -> str:
     return text
 
 
-def _time(at: float, local: Callable[[float], str], *, short: bool = False) -> str:
-    """Return a moment as HTML; `short`: hours and minutes."""
-    text = local(at)
-    return f"<time>{_text(text[11:16] if short else text[:19])}</time>"
+def _time(at: float, local: Callable[[float], str]) -> str:
+    """Return a moment as HTML."""
+    return f"<time>{_text(local(at)[:19])}</time>"
+
+
+def _when(
+    at: float | None, now: float, local: Callable[[float], str], *, short: bool = False
+) -> str:
+    """Return a moment as HTML: of today the time; of another day both, or, `short`, the date."""
+    if at is None:
+        return "never"
+    text, today = local(at), local(now)[:10]
+    other = text[:10] if short else text[:19]
+    return f"<time>{_text(text[11:19] if text[:10] == today else other)}</time>"
+
+
+def _name(name: str) -> str:
+    """Return a name that is broken, where it is too long, where a person would."""
+    return re.sub(r"(?<=[\w:])/", "<wbr/>/", _text(name))
 
 
 def _text(text: str) -> str:

@@ -1,51 +1,31 @@
-"""The snapshot as a table for people.
-
-Pure: turns a snapshot into text, for a terminal of any width. Knows neither the engine nor the
-terminal.
-"""
+"""The snapshot in words for people: what the lines of a table say. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 from inosync.status.model import MirrorStatus, Snapshot
 from inosync.status.passing import pass_line, span
-from inosync.status.snapshot import ailing_lines, but_for, source_line
+from inosync.status.snapshot import but_for
+from inosync.status.troubles import Trouble
 from inosync.text import many, printable
 
-HEADER = ("node", "state", "lag", "pending", "run", "last success")
+HEADER = ("node", "state", "lag", "pending", "run", "last success", "sent")
 
-#: What a state is to the eye: as a colour (well, at work, waiting, in trouble).
-COLOURS = {
-    "idle": "green",
-    "pending": "cyan",
-    "running": "cyan",
-    "stopping": "yellow",
-    "backoff": "red",
-    "held": "red",
+#: What a state, or the word for a trouble, is to the eye.
+LOOKS = {
+    "idle": "good",
+    "pending": "busy",
+    "running": "busy",
+    "stopping": "wait",
+    "backoff": "bad",
+    "held": "bad",
+    "ailing": "wait",
+    "unwatched": "wait",
+    "drift": "wait",
+    "note": "busy",
 }
 
-#: How many paths of a mirror the table names, with what to do about them.
+#: How many lines of a trouble are shown.
 _LINES = 10
-
-
-@dataclass(frozen=True)
-class Row:
-    """One mirror: the cells below ``HEADER``, and lines that need more room."""
-
-    cells: tuple[str, ...]
-    state: str
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Section:
-    """One source and its mirrors."""
-
-    title: str
-    held: bool
-    rows: tuple[Row, ...]
 
 
 def heading(status: Snapshot) -> str:
@@ -56,23 +36,7 @@ def heading(status: Snapshot) -> str:
     if daemon["config"]:
         text += f", {printable(daemon['config'])}"
         text += f" loaded {span(status['at'] - daemon['loaded_at'])} ago"
-    return text + (" - PAUSED: nothing is started (inosync --resume)" if status["paused"] else "")
-
-
-def sections(status: Snapshot) -> list[Section]:
-    """Return what the table shows, source by source."""
-    return [
-        Section(
-            title=source_line(source),
-            held=source["state"] == "held",
-            rows=tuple(
-                _row(mirror, status["at"])
-                for mirror in status["mirrors"]
-                if mirror["source"] == source["path"]
-            ),
-        )
-        for source in status["sources"]
-    ]
+    return text
 
 
 def summary(status: Snapshot) -> str:
@@ -90,29 +54,6 @@ def summary(status: Snapshot) -> str:
     return text
 
 
-def plain(status: Snapshot) -> Iterator[str]:
-    """Yield the table line by line, without colours."""
-    yield summary(status)
-    yield heading(status)
-    for section in sections(status):
-        yield ""
-        yield section.title
-        header, *cells = aligned(section)
-        yield "    " + "  ".join(header).rstrip()
-        for row, padded in zip(section.rows, cells, strict=True):
-            yield "    " + "  ".join(padded).rstrip()
-            yield from (f"      {note}" for note in row.notes)
-
-
-def aligned(section: Section) -> list[list[str]]:
-    """Return the header's cells and then those of each row, as wide as their columns."""
-    grid = [HEADER, *(row.cells for row in section.rows)]
-    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
-    return [
-        [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)] for cells in grid
-    ]
-
-
 def size(count: int) -> str:
     """Return a number of bytes as people say it: 512 B, 1.5 MiB."""
     if count < 1024:
@@ -121,35 +62,65 @@ def size(count: int) -> str:
     return f"{count / 1024**power:.1f} {' KMGT'[power]}iB"
 
 
-def _row(mirror: MirrorStatus, at: float) -> Row:
+def look(mirror: MirrorStatus) -> str:
+    """Return what a mirror is to the eye: good, busy, wait or bad."""
+    if mirror["state"] == "idle" and (mirror["ailing"] or drifts(mirror)):
+        return "wait"
+    return LOOKS.get(mirror["state"], "busy")
+
+
+def drifts(mirror: MirrorStatus) -> bool:
+    """Return whether the last comparison of contents found something."""
+    return mirror["drift"] is not None and mirror["drift"]["paths"] > 0
+
+
+def cells(mirror: MirrorStatus, at: float) -> tuple[str, ...]:
+    """Return the line of a mirror: what is below ``HEADER``, but for the node."""
     lag, success = mirror["lag"], mirror["last_success_at"]
-    notes = []
-    if mirror["reason"]:
-        notes.append(f"{mirror['reason']} (failures: {mirror['failures']})")
-        if failure := mirror["last_failure"]:
-            notes += [f"| {line}" for line in failure["lines"][-2:]]
-    if (drift := mirror["drift"]) and drift["paths"]:
-        examples = "; ".join(f"{path}: {what}" for path, what in drift["examples"].items())
-        paths = many(drift["paths"], "path")
-        notes.append(f"drift: {paths} ({examples}), found {span(at - drift['at'])} ago")
-    told = ailing_lines(mirror)
-    notes += told[:_LINES] + ([f"and {len(told) - _LINES} more (--json)"] * (len(told) > _LINES))
     pending = mirror["full"] and "full pass"
     if mirror["full_pass"] is not None:
         pending = f"full pass {pass_line(mirror['full_pass'])}"
-    return Row(
-        cells=(
-            printable(mirror["node"] or mirror["destination"])
-            + (" (big files)" if mirror["lane"] == "big" else ""),
-            mirror["state"],
-            (span(lag) if lag is not None else "in sync") + but_for(mirror),
-            pending or (str(mirror["pending"]) if mirror["pending"] else "-"),
-            _run(mirror, at),
-            f"{span(at - success)} ago" if success is not None else "never",
-        ),
-        state=mirror["state"],
-        notes=tuple(notes),
+    return (
+        mirror["state"],
+        (span(lag) if lag is not None else "in sync") + but_for(mirror),
+        pending or (str(mirror["pending"]) if mirror["pending"] else "-"),
+        _run(mirror, at),
+        f"{span(at - success)} ago" if success is not None else "never",
+        size(mirror["bytes_sent"]),
     )
+
+
+def tone(trouble: Trouble) -> str:
+    """Return what a trouble is to the eye: who is tried again at this moment still fails."""
+    known = LOOKS.get(trouble.state, "busy")
+    return "bad" if trouble.failing and known != "wait" else known
+
+
+def facts(trouble: Trouble, at: float) -> str:
+    """Return whom a trouble befalls, and what else is to be known besides its cause."""
+    found = [trouble.who]
+    if trouble.found_at is not None:
+        found.append(f"found {span(at - trouble.found_at)} ago")
+    if trouble.failing:
+        lag, success, next_try = trouble.lag, trouble.last_success_at, trouble.next_try_at
+        found += [f"{span(lag)} behind"] if lag is not None else []
+        found += [f"{trouble.waiting} waiting"] if trouble.waiting else []
+        ago = "never" if success is None else f"{span(at - success)} ago"
+        found.append(f"last success {ago}")
+        found += [f"next try in {span(next_try - at)}"] if next_try is not None else []
+    return ", ".join(found)
+
+
+def details(trouble: Trouble) -> list[str]:
+    """Return what a trouble is, and what rsync said, line by line; no more of it than is read."""
+    lines = list(trouble.lines[:_LINES])
+    if len(trouble.lines) > _LINES:
+        lines.append(f"and {len(trouble.lines) - _LINES} more (--json)")
+    said = trouble.failure["lines"] if trouble.failure is not None else []
+    # rsync's last line tells no more than its exit status; ssh's comes before it.
+    telling = [line for line in said if not line.startswith("rsync error: ")]
+    lines += [f"| {line}" for line in (telling or said)[-2:]]
+    return lines
 
 
 def _run(mirror: MirrorStatus, at: float) -> str:

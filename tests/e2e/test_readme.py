@@ -172,6 +172,10 @@ NOT_HERE = {
     "rsync -n": "says what is called, and is not for a person to run",
     "kill -9": "says what may happen to a daemon",
     "rsync --version": "says what is called",
+    "python3 -m pip wheel --no-deps .": "tests/packages/test_ansible.py",
+    "rsync -a -M--fake-super mirror@a.example.org:/srv/www/ /var/www/": (
+        "needs that host; tests/e2e/test_ownership.py"
+    ),
 }
 #: What only developers run, and whoever changes their pages tries by hand.
 FOR_DEVELOPERS = re.compile(

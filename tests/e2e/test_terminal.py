@@ -22,7 +22,7 @@ from support import processes
 from support.daemon import config_text, inosync_command, inosync_environment, run_inosync, settings
 from support.fakersync import FakeRsync
 from support.places import Place
-from support.scene import mirror, scene_snapshot
+from support.scene import crowd_snapshot, mirror, scene_snapshot
 
 from inosync.errors import NotRunningError
 from inosync.system import control
@@ -173,9 +173,77 @@ def test_top_shows_no_more_than_the_screen_holds(
         assert sum(max(1, math.ceil(width / columns)) for width in widths) < lines
         assert shown[0].startswith("41 of 41 mirrors in sync")
         assert all(line.isprintable() for line in shown)
-    assert re.fullmatch(r"and \d+ more lines", small[-1])
+    assert re.fullmatch(r"1-\d of \d+ lines: arrows, .*; q", small[-1])
     assert any("node40" in line for line in tall)
+    # What ails is seen at once.
+    assert any(line.startswith("idle  node0") for line in small)
     assert any(r"\x1b]0;evil\x07" in line for line in tall)
+
+
+@contextlib.contextmanager
+def terminal(config: Path, command: str, columns: int, lines: int) -> Iterator[int]:
+    """Run a command on such a terminal, and provide that."""
+    primary, secondary = pty.openpty()
+    termios.tcsetwinsize(primary, (lines, columns))
+    with subprocess.Popen(
+        inosync_command("-c", config, command),
+        stdin=secondary,
+        stdout=secondary,
+        env=inosync_environment({"TERM": "xterm"}),
+    ) as process:
+        os.close(secondary)
+        yield primary
+        with contextlib.suppress(OSError):
+            while os.read(primary, 65536):
+                pass
+        process.wait(20)
+    os.close(primary)
+
+
+def drawn(primary: int, expected: str) -> list[str]:
+    """Return the first whole picture from now on in which this is."""
+    seen, found, until = b"", "", time.monotonic() + 20
+    while not (expected in found and found.endswith("; q")):
+        assert time.monotonic() < until, seen.decode()
+        seen += os.read(primary, 65536)
+        found = re.sub(r"\x1b\[[\d;]*m", "", seen.decode(errors="replace"))
+        found = found.rpartition("\x1b[H\x1b[2J")[2]
+    return found.split("\r\n")
+
+
+def test_many_mirrors_on_a_small_terminal(tmp_path: Path, source: Path) -> None:
+    """What ails is seen first; keys lead to all else, and the summary stays."""
+    config, now = configured(tmp_path, source), crowd_snapshot()
+    with answering(tmp_path / "door", saying({"version": 1, "ok": True, "status": now})):
+        with terminal(config, "--top", 80, 24) as primary:
+            first = drawn(primary, "1-20 of 72 lines")
+            assert first[3].startswith("backoff  mod4, mod11 (all 3 sources)")
+            assert any("films/intro.mov cannot be read" in line for line in first)
+            for keys, expected in (
+                (b"j", "2-21 of"),
+                (b"\x1b[B", "3-22 of"),
+                (b"\x1b[6~", "22-41 of"),
+                (b"k\x1b[A", "20-39 of"),
+                (b"\x1b[F", "53-72 of"),
+                (b"\x1b[5~", "34-53 of"),
+            ):
+                os.write(primary, keys)
+                shown = drawn(primary, f"\n{expected}")
+                assert (shown[:2], len(shown)) == (first[:2], 23)
+            termios.tcsetwinsize(primary, (12, 60))
+            small = drawn(primary, " of 75 lines")
+            assert len(small) == 11
+            assert max(map(len, small)) <= 60
+            os.write(primary, b"q")
+        with terminal(config, "--status", 80, 24) as primary:
+            said = b""
+            with contextlib.suppress(OSError):
+                while part := os.read(primary, 65536):
+                    said += part
+    shown = re.sub(r"\x1b\[[\d;]*m", "", said.decode()).split("\r\n")
+    assert max(map(len, shown)) <= 80
+    assert shown[0] == "51 of 60 mirrors in sync but for 1 path, the longest behind for 4 h"
+    assert sum("    mod" in line for line in shown) == 54
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.chromium import NAMES, Chromium
-from support.scene import scene_history, scene_snapshot
+from support.scene import crowd_snapshot, scene_history, scene_snapshot
 
 from inosync.status.page import page
 
@@ -29,13 +29,18 @@ onload = () => {{
   const colour = (name, what) => getComputedStyle(frame.querySelector(name))[what];
   document.querySelector("#answer").textContent = JSON.stringify({{
     wide: root.scrollWidth, mode: frame.compatMode, title: frame.title,
-    columns: new Set(seen(".mirror").map((each) => each.offsetLeft)).size,
+    columns: new Set(seen(".source").map((each) => each.offsetLeft)).size,
+    lines: seen("li").length,
+    torn: seen("li > span:not(.more)").filter((each) => each.offsetHeight > 30).length,
+    first: Math.max(...seen(".trouble").map((each) => each.getBoundingClientRect().bottom)),
     plots: seen("svg").filter((each) => each.getBoundingClientRect().height > 20).length,
     bars: seen("svg path").filter((each) => each.getBBox().height > 0).length,
-    narrow: Math.min(...seen("h1, h2, h3, dd").map((each) => each.offsetWidth)),
+    narrow: Math.min(...seen("h1, h2, li > span:first-child").map((each) => each.offsetWidth)),
     over: seen("*").filter((each) => each.getBoundingClientRect().right > {width} + 1).length,
     back: colour("body", "backgroundColor"), text: colour("body", "color"),
-    bad: colour(".bad .state", "color"), harm: document.title,
+    bad: colour(".bad .state", "color"),
+    card: colour(".source", "backgroundColor"), dim: colour(".dim", "color"),
+    busy: colour(".busy .behind", "color"), harm: document.title,
     odd: seen("script, img, [onerror], [onmouseover]").length,
   }});
 }};
@@ -76,7 +81,7 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize(("width", "columns", "dark"), [(360, 1, True), (1240, 4, False)])
+@pytest.mark.parametrize(("width", "columns", "dark"), [(360, 1, True), (1240, 2, False)])
 def test_it_can_be_read_on_a_phone_and_on_a_desk_at_night_and_by_day(
     tmp_path: Path, width: int, columns: int, dark: bool
 ) -> None:
@@ -86,11 +91,26 @@ def test_it_can_be_read_on_a_phone_and_on_a_desk_at_night_and_by_day(
     assert seen["wide"] <= width
     assert seen["over"] == 0
     assert seen["columns"] == columns
-    assert seen["plots"] == 16
-    assert seen["bars"] == 14  # nothing was sent to the dead node
+    assert seen["plots"] == 4
+    assert seen["bars"] == 4 + 6  # none of the dead node's own
+    assert seen["lines"] == 2 + 6
     assert (luminance(seen["back"]) < luminance(seen["text"])) is dark
     assert contrast(seen["back"], seen["text"]) > 7
-    assert contrast(seen["back"], seen["bad"]) > 4.5
+    for name in ("bad", "busy", "dim"):
+        assert contrast(seen["card"], seen[name]) > 4.5, name
+        assert contrast(seen["back"], seen[name]) > 4.5, name
+
+
+@pytest.mark.parametrize(("width", "columns", "dark"), [(390, 1, False), (1240, 3, True)])
+def test_what_ails_of_many_mirrors_is_on_the_first_screen(
+    tmp_path: Path, width: int, columns: int, dark: bool
+) -> None:
+    now = crowd_snapshot()
+    text = page(now, scene_history(now), host="www", local=lambda at: "2026-03-14 15:09:26 UTC")
+    seen = look(tmp_path, text, width=width, dark=dark)
+    assert seen["first"] < 760
+    assert (seen["columns"], seen["over"], seen["torn"]) == (columns, 0, 0)
+    assert (seen["plots"], seen["lines"]) == (6, 3 + 54)
 
 
 def test_a_hostile_name_does_nothing_and_breaks_nothing(tmp_path: Path) -> None:
@@ -99,4 +119,4 @@ def test_a_hostile_name_does_nothing_and_breaks_nothing(tmp_path: Path) -> None:
     assert seen["odd"] == 0
     assert seen["harm"] != "harm"
     assert seen["wide"] <= 360
-    assert seen["plots"] == 16
+    assert seen["plots"] == 4

@@ -119,7 +119,7 @@ def test_lag_grows_in_the_file_until_all_is_in_sync(
     assert publisher.deadline() is None
     # The page still knows how far it lagged, to the moment when it no longer did.
     page = metrics.with_name("index.html").read_text()
-    assert "lag, at most 32 s" in page
+    assert "last hour: worst lag 32 s" in page
     assert "2.0 KiB sent" in page
 
 

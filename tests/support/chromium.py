@@ -40,6 +40,9 @@ class Chromium:
         with tempfile.TemporaryDirectory(prefix="inosync-chromium-") as profile:
             command = [self.program, "--headless", "--no-sandbox", "--disable-gpu"]
             command += ["--disable-dev-shm-usage", "--no-first-run", f"--user-data-dir={profile}"]
+            # It shows files, and asks nobody for anything.
+            command += ["--disable-background-networking", "--disable-component-update"]
+            command += ["--disable-sync", "--disable-quic"]
             done = subprocess.run(
                 [*command, scheme, *arguments, file.as_uri()],
                 capture_output=True,

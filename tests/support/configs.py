@@ -9,6 +9,7 @@ from typing import Any
 from inosync.changes.inotify_bits import DEFAULT_EMASK
 from inosync.config.model import Config, Node, Pair, Source, SourceSettings
 from inosync.rsync.destination import parse_destination
+from inosync.rsync.tls import Tls
 
 
 def make_source(path: str = "/srv/www", **settings: Any) -> Source:
@@ -35,6 +36,7 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "rwarm": None,
         "restricted": False,
         "rkeep": 0.0,
+        "rtls": Tls(),
     }
     return Node(**{**values, **settings})
 

@@ -7,6 +7,7 @@ import math
 from inosync.status.history import History
 from inosync.status.model import (
     SCHEMA,
+    AilingStatus,
     DaemonStatus,
     DriftStatus,
     FailureStatus,
@@ -119,7 +120,7 @@ def mirror(path: str, node: str, number: int) -> MirrorStatus:
         if dead
         else None,
         next_try_at=AT + 188 + number if dead else None,
-        drift=DriftStatus(at=AT - 3600, paths=0, examples={}),
+        drift=DriftStatus(at=AT - 3600, paths=0, examples={}, apart=0, apart_examples={}),
         ailing=[],
         notes=[],
         keep_days=0.0,
@@ -132,13 +133,50 @@ def mirror(path: str, node: str, number: int) -> MirrorStatus:
     )
 
 
+def crowd_snapshot(sources: int = 3, nodes: int = 20) -> Snapshot:
+    """Return many mirrors: two nodes of all sources are dead, and the last source ails, too."""
+    now = scene_snapshot()
+    paths = [("/srv/www", "/srv/mail", "/srv/media")[each] for each in range(sources)]
+    now["sources"] = [source(path, 18_442 - each, 912_004) for each, path in enumerate(paths)]
+    now["mirrors"] = [
+        _one_of_many(path, number) for path in paths for number in range(1, nodes + 1)
+    ]
+    last = now["mirrors"][(sources - 1) * nodes + 6 % nodes]
+    last["ailing"] = [
+        AilingStatus(
+            path="films/intro.mov",
+            cause="cannot be read",
+            cure="let the user of inosync read it (chmod, setfacl), or exclude it",
+            said="opendir",
+            since_at=AT - 90,
+            next_try_at=AT + 90,
+        )
+    ]
+    return now
+
+
+def _one_of_many(path: str, number: int) -> MirrorStatus:
+    """Return the mirror of a source on node `number`: 4 and 11 are dead, 9 is at work."""
+    name = f"mod{number}.example.org"
+    told = mirror(path, DEAD if number in (4, 11) else NODES[0], number % 2)
+    if failure := told["last_failure"]:
+        failure["lines"][0] = f"ssh: connect to host {name} port 22: Connection refused"
+    elif number == 9:
+        told |= {"state": "running", "lag": 6.0, "pending": 12}
+        told["run"] = mirror(SOURCES[1], NODES[2], 1)["run"]
+    told["node"], told["destination"] = f"{name}:/srv/", f"{name}:/srv/"
+    told["last_success_at"] = (told["last_success_at"] or AT) - number * 7
+    told["bytes_sent"] += number * 2**28
+    return told
+
+
 def scene_history(now: Snapshot) -> History:
     """Return an hour that fits to it."""
     history = History()
     for number, shown in enumerate(now["mirrors"]):
         track = history.track(shown["source"], shown["node"], shown["lane"])
         track.total = total = shown["bytes_sent"]
-        dead = shown["node"] == DEAD
+        dead = shown["state"] == "backoff"
         for minute in range(59, -1, -1):
             wave = max(
                 0.0, math.sin(minute / 5 + number) + 0.6 * math.sin(minute * (1.3 + 0.1 * number))

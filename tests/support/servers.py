@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from support import processes
@@ -55,6 +56,10 @@ class Server:
         """Return what to start."""
         raise NotImplementedError
 
+    def answers(self) -> bool:
+        """Tell whether the server answers; raise OSError when nobody does."""
+        return greeting(self.port).startswith(self.greets_with)
+
     def start(self) -> None:
         """Start the server and return when it answers on its port."""
         assert self._process is None, "the server runs already"
@@ -71,7 +76,7 @@ class Server:
         def answers() -> bool:
             if process.poll() is not None:
                 raise RuntimeError(f"{self.command()[0]} ended at once:\n{self.log()}")
-            return greeting(self.port).startswith(self.greets_with)
+            return self.answers()
 
         until(answers, what=f"{self.command()[0]} to answer", state=self.log)
 
@@ -139,14 +144,19 @@ class SshServer(Server):
     ``bin`` holds an `ssh` that knows key, port and host key, as ~/.ssh/config would tell them:
     put it first on PATH (`environment`). `config` serves ``ssh -F CONFIG testhost``. With
     INOSYNC_RRSYNC=1 in the environment the key does nothing but rsync, beside and in its folder.
+
+    Another `user` may be named by root, with the `files` of /etc as sshd is to see them.
     """
 
     greets_with = b"SSH-"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, user: str = "", files: Mapping[str, Path] | None = None
+    ) -> None:
         super().__init__(folder)
-        folder.chmod(0o700)
-        self.user = pwd.getpwuid(os.getuid()).pw_name
+        folder.chmod(0o755 if user else 0o700)
+        self.user = user or pwd.getpwuid(os.getuid()).pw_name
+        self._files = files or {}
         self.bin = folder / "bin"
         self.config = folder / "ssh_config"
         self._server_config = folder / "sshd_config"
@@ -213,7 +223,10 @@ class SshServer(Server):
 
     def command(self) -> list[str]:
         # sshd starts itself again for each session and therefore wants its absolute path.
+        mounts = [f"mount --bind {mine} {there}" for there, mine in self._files.items()]
+        apart = ["unshare", "--mount", "sh", "-c", "; ".join([*mounts, 'exec "$@"']), "sh"]
         return [
+            *(apart if mounts else ()),
             os.path.realpath(program("sshd")),
             "-D",
             "-f",

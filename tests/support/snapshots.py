@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from inosync.engine.actions import Outcome
 from inosync.engine.engine import Engine
 from inosync.rsync.output import Transferred
+from inosync.status.layout import Line, picture
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
 from support.configs import make_config, make_pair
@@ -57,3 +59,13 @@ def one_well_and_one_failing() -> Engine:
 
 def take(engine: Engine, now: float, watching: Watching | None = None, **more: Any) -> Snapshot:
     return snapshot(engine, {"/srv/www": watching or Watching()}, facts(now), **more)
+
+
+def plain(lines: Iterable[Line]) -> list[str]:
+    """Return lines without what they are to the eye."""
+    return ["".join(part for part, _ in line) for line in lines]
+
+
+def texts(now: Snapshot, columns: int | None = None) -> list[str]:
+    """Return the lines of ``--status``."""
+    return plain(picture(now, columns))

@@ -39,6 +39,7 @@ LIBRARY = {
     "itertools",
 }
 LIBRARY |= {"json", "math", "os", "re", "shlex", "stat", "string", "struct", "typing"}
+LIBRARY |= {"unicodedata"}
 PURE = {"errors", "text", "changes", "rsync", "planning", "engine", "status"}
 PURE_OS = {"fsdecode", "fsencode"}
 #: Those that read the config may also ask about paths, users and groups.
@@ -46,7 +47,7 @@ READERS_LIBRARY = LIBRARY | {"difflib", "grp", "pathlib", "posixpath", "pwd", "r
 READERS_LIBRARY |= {"ast", "traceback", "types"}
 
 #: Commands that wait, or say how old something is.
-TIMED = ("ask", "interview", "restore", "side_by_side", "survey", "verify")
+TIMED = ("ask", "interview", "restore", "side_by_side", "survey", "top", "verify")
 
 #: The only modules that may import these; nobody may import what has no module.
 DOORS = {

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -123,6 +124,18 @@ def test_bash_completes_the_nodes_that_the_daemon_has(tmp_path: Path) -> None:
     given = ("-c", "a file", "sync", "--node")
     assert completed(*given, "we", cwd=tmp_path, path=tmp_path) == {"web1", "we $(b)"}
     assert completed(*given, "web", cwd=tmp_path, path=tmp_path) == {"web1"}
+
+
+def test_bash_completes_the_nodes_of_the_config_where_no_daemon_runs(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    nodes = ["/srv/one", {"node": "b:/two"}]
+    (tmp_path / "c").write_text(f"wpath = {str(tmp_path / 'source')!r}\nrnodes = {nodes}\n")
+    program = tmp_path / "inosync"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m inosync "$@"\n')
+    program.chmod(0o755)
+    given = ("-c", "c", "once", "--node")
+    assert completed(*given, "", cwd=tmp_path, path=tmp_path) == {"/srv/one", "b:/two"}
+    assert completed(*given, "/s", cwd=tmp_path, path=tmp_path) == {"/srv/one"}
 
 
 @pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")

@@ -23,6 +23,7 @@ from inosync.commands.probe import (
     local_mirror,
     missing,
     names_us,
+    owners,
     parent,
     refused,
     rehearsal,
@@ -91,6 +92,22 @@ def test_it_reads_a_directory_whatever_its_name(tmp_path: Path, name: str) -> No
     directory.write_text("x")
     assert run()["there"] == "file"
     assert shlex.split(command)[:2] == ["sh", "-c"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "user", "begins"),
+    [
+        (("-aH",), "1000 web", "-a asks for owners, which only root gives: all belongs to web"),
+        (("-o",), "5 ", "-o asks for owners, which only root gives: all belongs to 5"),
+        (("-aH",), "0 root", ""),
+        (("-aH",), "", ""),
+        ((), "1000 web", ""),
+    ],
+)
+def test_owners_that_only_root_gives(extra: tuple[str, ...], user: str, begins: str) -> None:
+    found = owners(make_pair(None, "h:/m", extra=extra), {"user": user} if user else {})
+    said = f"{begins} there; let root write there, or add --no-owner (docs/ownership.rst)"
+    assert found == ([Finding(WARNING, said)] if begins else [])
 
 
 def test_a_directory_whose_parent_is_missing(tmp_path: Path) -> None:
@@ -284,6 +301,13 @@ def test_the_parent_in_a_module(destination: str, above: str | None) -> None:
     found = parent(make_pair(None, destination))
     assert (found.text if found else None) == above
     assert parent(make_pair(None, destination, extra=("--mkpath",))) is None
+
+
+def test_the_parent_in_a_module_behind_tls_is_behind_it_as_well() -> None:
+    found = parent(make_pair(None, "rsyncs://h:99/m/a/b/c/"))
+    assert found is not None
+    assert found.shown == "rsyncs://h:99/m/a/b"
+    assert (found.path, found.port) == ("m/a/b", 99)
 
 
 TIME = b"<f..t...... %s\n"

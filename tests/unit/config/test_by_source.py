@@ -7,6 +7,7 @@ from support.scripts import Script
 
 from inosync.config.model import Config
 from inosync.config.settings import SETTINGS
+from inosync.config.values import shown
 
 TWO = "wpaths = [www, etc]\nrnodes = ['h:']\nrpaths = ['/w', '/e']\n"
 
@@ -169,7 +170,7 @@ def test_problems_with_nodes_by_source(script: Script) -> None:
     base = "wpaths = [www, etc]\n"
     www, etc = f"{script.www}/", f"{script.etc}/"
     for text, problem in (
-        ("rnodes = {www: ['a:/w']}", f"rnodes: has none for '{etc}'; write some, or some for all "),
+        ("rnodes = {www: ['a:/w']}", f"rnodes: has none for {shown(etc)}; write some, or some "),
         ("rnodes = {www: []}", f"rnodes['{www}'] = []: is empty; write "),
         ("rnodes = {www: 'a:/w'}", f"rnodes['{www}'] = 'a:/w': must be a list, not a string"),
         ("rnodes = {'*': ['a:/w', 5]}", "rnodes['*'][1] = 5: must be a string"),

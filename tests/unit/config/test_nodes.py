@@ -141,6 +141,17 @@ def test_where_mirrors_go(script: Script, base: str, text: str, destinations: li
             "rnodes = [{'node': 'ssh://a:22/x', 'extra': '-e ssh'}]",
             "has a port, but extra names the remote shell itself",
         ),
+        (
+            ONE,
+            "rnodes = [{'node': 'rsyncs://a/m/', 'extra': '--contimeout=5'}]",
+            "goes through openssl, and extra has --contimeout",
+        ),
+        (
+            ONE,
+            "rnodes = [{'node': 'rsyncs://a/m/', 'rtls': {'ca': 'x'}}]",
+            "rnodes[0]['rtls']['ca'] = 'x': must be an absolute path",
+        ),
+        (ONE, "rnodes = ['rsyncs://a/m/', 'rsyncs://A:874/m']", "rnodes[1] = 'rsyncs://A:874/m"),
         (ONE, "rnodes = [{}]", 'rnodes[0] = {}: has no "node"; write {"node": "host:/path", ...}'),
         (ONE, "rnodes = [{'node': None}]", 'has no "node"'),
         (ONE, "rnodes = [{'node': 5}]", "rnodes[0] = {'node': 5}: must be a string"),
@@ -210,6 +221,13 @@ def test_an_rpath_that_nobody_needs(script: Script) -> None:
     (warning,) = script.load("rpath = '/else'").warnings
     assert warning.endswith("rpath = '/else': is not used: every node names its own path")
     assert script.load("rpath = '/www'").warnings == ()
+
+
+def test_a_node_that_need_not_prove_anything(script: Script) -> None:
+    node = "{'node': 'rsyncs://a/m/', 'rtls': {'verify': False}}"
+    (warning,) = script.load(base=f"{ONE}rnodes = [{node}]\n").warnings
+    assert "is not verified" in warning
+    assert script.load(base=ONE + "rnodes = ['rsyncs://a/m/']\n").warnings == ()
 
 
 def test_half_written_files(script: Script) -> None:

@@ -8,14 +8,25 @@ from typing import Any
 import pytest
 
 from inosync.changes.inotify_bits import IN_CREATE, IN_DELETE
-from inosync.config.value_lists import event_mask, excludes, paths, seconds_by_pattern, some
+from inosync.config.value_lists import (
+    event_mask,
+    excludes,
+    paths,
+    seconds_by_pattern,
+    some,
+    tls,
+)
 from inosync.config.values import faults_of
+from inosync.rsync.tls import Tls
 
 
 def test_what_they_become() -> None:
     assert event_mask(["IN_CREATE", "IN_DELETE"]) == IN_CREATE | IN_DELETE
     assert excludes(("*.o", "+ a", "!")) == ("*.o", "+ a", "!")
     assert seconds_by_pattern({"*.iso": 60, "a": 0.5}) == (("*.iso", 60.0), ("a", 0.5))
+    assert tls({}) == Tls()
+    assert tls({"ca": "/a", "name": "h-1.org"}) == Tls(ca="/a", name="h-1.org")
+    assert tls({"cert": "/a", "key": "/b", "verify": False}) == Tls("", "", "/a", "/b", False)
     assert paths(["/a", "/b"]) == ("/a", "/b")
     assert some('["host:"]')([1, {"node": ""}]) == (1, {"node": ""})
 
@@ -31,6 +42,12 @@ def test_what_they_become() -> None:
         (seconds_by_pattern, {"+ a": 1}, "['+ a']", "is for a rule, not a pattern of file names"),
         (seconds_by_pattern, {"a/": 1}, "['a/']", "is for a pattern that no file matches"),
         (seconds_by_pattern, ["*.iso"], "", "must be a dict of seconds by pattern"),
+        (tls, "/ca.pem", "", "must be a dict, such as"),
+        (tls, {"cafile": "/a"}, "['cafile']", "is not known of TLS; known are ca, name"),
+        (tls, {"ca": "a.pem"}, "['ca']", "must be an absolute path"),
+        (tls, {"name": "-x"}, "['name']", "is no name of a host"),
+        (tls, {"key": "/a"}, "", 'has a "key" and no "cert"'),
+        (tls, {"ca": "/a", "verify": False}, "", "says what is to be proved, and"),
         (some('["host:"]'), [], "", 'is empty; write ["host:"]'),
     ],
 )

@@ -12,6 +12,7 @@ from inosync.planning.order import RunKind
 from inosync.planning.steps import Clear, Fuzzy, Pave, Relink, Renew
 from inosync.rsync import differences as drift
 from inosync.rsync.program import Program
+from inosync.rsync.tls import Tls
 
 NEW = (3, 2, 7)
 PROGRAM = ("checksum", "control", "environment_shell")
@@ -21,7 +22,7 @@ BASE = ["/usr/bin/rsync", "-ltrp", "--delete", "--protect-args", "--stats", "--n
 KEPT = "--filter=-sr .inosync-kept"
 
 
-NODE = ("rspeed", "rtimeout", "extra", "restricted", "rkeep")
+NODE = ("rspeed", "rtimeout", "extra", "restricted", "rkeep", "rtls")
 
 
 def argv(destination: str = "/mirror", *, source=None, config=None, **options) -> list[str]:
@@ -344,6 +345,17 @@ def test_an_rsync_daemon(destination: str) -> None:
     assert "--sockopts=TCP_NODELAY" in words
     assert "--contimeout=30" in words
     assert "-e" not in words
+
+
+def test_an_rsync_daemon_behind_tls() -> None:
+    words = argv("rsyncs://h:8730/module/path", rtls=Tls(ca="/ca"))
+    assert words[words.index("-e") + 1].startswith("sh -c 'exec openssl s_client ")
+    assert "-connect h:8730 " in words[words.index("-e") + 1]
+    assert "-CAfile /ca" in words[words.index("-e") + 1]
+    assert "--no-motd" in words
+    # Those are for a connection that rsync makes itself; it refuses the second one otherwise.
+    assert not {"--sockopts=TCP_NODELAY", "--contimeout=30"} & set(words)
+    assert words[-1] == "rsync://h:8730/module/path"
 
 
 def test_an_rsync_daemon_is_told_of_no_timeout_in_a_short_run() -> None:

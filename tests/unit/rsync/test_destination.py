@@ -61,6 +61,21 @@ def test_what_rsync_takes_as_it_is(
 
 
 @pytest.mark.parametrize(
+    ("text", "told", "shown"),
+    [
+        ("rsyncs://u@h:99/mod/x", "rsync://u@h:99/mod/x", "rsyncs://u@h:99/mod/x"),
+        ("RSYNCS://[::1]/mod", "rsync://[::1]/mod", "rsyncs://[::1]/mod"),
+    ],
+)
+def test_behind_tls_rsync_is_told_of_the_module_alone(text: str, told: str, shown: str) -> None:
+    found = parse_destination(text)
+    assert (found.text, found.tls, found.transport) == (told, True, DAEMON)
+    assert found.shown == shown
+    assert found.below("y").shown == f"{shown}/y"
+    assert not parse_destination(told).tls
+
+
+@pytest.mark.parametrize(
     ("text", "for_rsync", "user", "host", "port", "path"),
     [
         ("ssh://host", "host:", "", "host", 0, ""),
@@ -121,6 +136,7 @@ def test_what_is_rewritten_for_rsync(
         ("rsync://host/", "does not name a module"),
         ("rsync://host//mod", "does not name a module"),
         ("rsync:///mod", "no host"),
+        ("rsyncs://host", "does not name a module"),
         ("ssh://", "no host"),
         ("ssh://@host/x", "no user"),
         ("ssh://host:/x", "no valid port"),
@@ -218,6 +234,7 @@ def test_mask(text: str, masked: str) -> None:
         "ssh://u@h:22",
         "rsync://h",
         "rsync://h/",
+        "rsyncs://h/",
         "RSYNC://u@h:873/",
     ],
 )
@@ -252,6 +269,7 @@ def test_what_is_complete(text: str) -> None:
         ("host::mod", True),
         ("user@[::1]::mod", True),
         ("rsync://host/mod", True),
+        ("rsyncs://host/mod", True),
         ("RSYNC://host:873//mod", True),
         ("host::mod/", False),
         ("rsync://host/mod/", False),
@@ -276,6 +294,7 @@ def test_a_bare_module(text: str, bare: bool) -> None:
         ("ssh://u@h:22", "/var/www/", "ssh://u@h:22/var/www/"),
         ("ssh://u@h:22", "www", "ssh://u@h:22/~/www"),
         ("rsync://h", "/mod/x", "rsync://h/mod/x"),
+        ("rsyncs://h", "/mod/x", "rsyncs://h/mod/x"),
         ("rsync://h/", "mod", "rsync://h/mod"),
         ("rsync://h/mod", "/var/www/", "rsync://h/mod/var/www/"),
         ("rsync://h/mod/", "sub", "rsync://h/mod/sub"),

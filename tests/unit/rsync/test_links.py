@@ -22,6 +22,9 @@ def test_a_daemon_is_asked_by_name() -> None:
     assert asked.argv[0] == "/r"
     assert asked.argv[-4:] == ("-aH", "--", "u@h::m/x/", ".")
     assert {"--list-only", "--files-from=-", "--from0"} < set(asked.argv)
+    there = question("/r", DAEMON, (), [b"a"], reach=["--contimeout=10"])
+    assert there is not None
+    assert "--contimeout=10" in there.argv
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inosync.status.history import MINUTES, History, Track
+from inosync.status.history import MINUTES, History, Track, together
 
 AT = 1_700_000_040.0  # the beginning of a minute
 
@@ -61,3 +61,13 @@ def test_mirrors_that_are_gone_are_forgotten() -> None:
     history.track("/srv", "b:/", "")
     history.keep({("/srv", "a:/", "")})
     assert history.tracks == {("/srv", "a:/", ""): track}
+
+
+def test_several_mirrors_together_have_the_worst_lag_and_all_bytes() -> None:
+    one, other = Track(), Track()
+    one.note(AT, lag=3.0, total=100)
+    other.note(AT, lag=2.0, total=20)
+    other.note(AT + 60, lag=5.0, total=27)
+    hour = together([one.hour(AT + 60), other.hour(AT + 60)])
+    assert len(hour) == MINUTES
+    assert [(sample.lag, sample.sent) for sample in hour[-3:]] == [(0.0, 0), (3.0, 120), (5.0, 7)]

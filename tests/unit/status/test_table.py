@@ -17,6 +17,7 @@ from support.snapshots import (
     make_engine,
     one_well_and_one_failing,
     take,
+    texts,
 )
 
 from inosync.changes.changes import Change, Changes, Kind
@@ -32,7 +33,8 @@ from inosync.status.metrics import prometheus
 from inosync.status.page import page
 from inosync.status.passing import span
 from inosync.status.snapshot import lines, snapshot
-from inosync.status.table import heading, plain, sections, size, summary
+from inosync.status.table import cells, details, heading, size, summary
+from inosync.status.troubles import troubles
 
 
 def test_a_held_source_and_directories_without_a_watch() -> None:
@@ -53,8 +55,8 @@ def test_a_held_source_and_directories_without_a_watch() -> None:
 @pytest.mark.parametrize(
     ("told", "shown"),
     [
-        (None, "for 60 s  never"),
-        (Progress(3, 1536, 25, 61), "for 60 s, 1.5 KiB, 25 %, 61 s left  never"),
+        (None, "for 60 s  never         0 B"),
+        (Progress(3, 1536, 25, 61), "for 60 s, 1.5 KiB, 25 %, 61 s left  never         0 B"),
     ],
 )
 def test_a_run_at_work(told: Progress | None, shown: str) -> None:
@@ -71,20 +73,21 @@ def test_a_run_at_work(told: Progress | None, shown: str) -> None:
     assert run is not None
     assert (run["seconds"], run["full"], run["started_at"]) == (60, "start-up", WALL)
     assert run["files"] == (told.files if told else None)
-    assert shown in "\n".join(plain(now))
+    assert shown in "\n".join(texts(now))
 
 
 def test_the_table() -> None:
-    assert list(plain(take(one_well_and_one_failing(), NOW + 2.5))) == [
+    assert (texts(take(one_well_and_one_failing(), NOW + 2.5))) == [
         "1 of 2 mirrors in sync, the longest behind for 2.5 s",
         "inosync 1.2.3, pid 4711, up 102 s, 30 MiB, /etc/inosync.py loaded 52 s ago",
         "",
+        "backoff  b:/m, 2.5 s behind, a full pass waiting, last success never, next try in 5 min",
+        "    rsync was not found (failures: 1)",
+        "    | sh: rsync: not found",
+        "",
         "source /srv/www: watched, 12 directories, 34 events, 1 overflow",
-        "    node  state    lag      pending    run                last success",
-        "    a:/m  idle     in sync  -          -                  1.5 s ago",
-        "    b:/m  backoff  2.5 s    full pass  next try in 5 min  never",
-        "      rsync was not found (failures: 1)",
-        "      | sh: rsync: not found",
+        "    node  state  lag      pending  run  last success  sent",
+        "    a:/m  idle   in sync  -        -    1.5 s ago     3.9 KiB",
     ]
 
 
@@ -92,9 +95,8 @@ def test_a_pause_and_a_daemon_without_a_config_file() -> None:
     engine = Engine(make_config([make_pair()], file=""), lambda: 0.0)
     engine.paused = True
     now = take(engine, NOW)
-    assert heading(now) == (
-        "inosync 1.2.3, pid 4711, up 100 s, 30 MiB - PAUSED: nothing is started (inosync --resume)"
-    )
+    assert heading(now) == "inosync 1.2.3, pid 4711, up 100 s, 30 MiB"
+    assert texts(now)[2] == "PAUSED: nothing is started (inosync --resume)"
 
 
 def test_changes_that_wait_and_a_node_without_a_name() -> None:
@@ -103,13 +105,13 @@ def test_changes_that_wait_and_a_node_without_a_name() -> None:
     engine.flush()
     now = take(engine, NOW + 1)
     now["mirrors"][0]["node"] = ""
-    assert "    a:/m  pending  1.0 s  1        -    never" in list(plain(now))
+    assert "    a:/m  pending  1.0 s  1        -    never         0 B" in texts(now)
 
 
 def test_a_hold_that_no_run_brought() -> None:
     engine = make_engine()
     engine.mirrors[0].hold("would delete 7 files")
-    assert "      would delete 7 files (failures: 0)" in list(plain(take(engine, NOW)))
+    assert "    would delete 7 files (failures: 0)" in texts(take(engine, NOW))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,7 @@ def test_lanes_and_files_that_are_not_at_rest() -> None:
     ]
     assert not now["synced"]
     assert [mirror["lane"] for mirror in now["mirrors"]] == ["", "big"]
-    assert sum("a:/m (big files)" in line for line in plain(now)) == 1
+    assert sum("a:/m (big files)" in line for line in texts(now)) == 1
 
 
 def test_a_run_that_stands_ready() -> None:
@@ -151,7 +153,10 @@ def test_a_run_that_stands_ready() -> None:
     facts_with = dataclasses.replace(facts(NOW + 60), warm=engine.mirrors)
     now = snapshot(engine, {}, facts_with)
     assert [mirror["warm"] for mirror in now["mirrors"]] == [True, True]
-    assert [row.cells[4] for row in sections(now)[0].rows] == ["warm", "next try in 4 min"]
+    assert [cells(mirror, now["at"])[3] for mirror in now["mirrors"]] == [
+        "warm",
+        "next try in 4 min",
+    ]
     assert lines(now)[1] == lines(take(engine, NOW + 60))[1].replace(", 1 run", ", warm, 1 run")
 
 
@@ -166,7 +171,7 @@ def test_drift() -> None:
         "apart": 0,
         "apart_examples": {},
     }
-    assert not any("drift" in text for text in plain(take(engine, NOW)))
+    assert not any("drift" in text for text in texts(take(engine, NOW)))
     found = (Difference(b"./", "times"), Difference(b"a\n", "content"))
     mirror.comparison = replace(mirror.comparison, drift=Drift(2, found))
     now = take(engine, NOW)
@@ -174,7 +179,12 @@ def test_drift() -> None:
     assert drift is not None
     assert drift["examples"] == {".": "times", "a\\n": "content"}
     assert ", in sync, 2 paths drifted, 0 runs" in lines(now)[1]
-    assert "      drift: 2 paths (.: times; a\\n: content), found 60 s ago" in list(plain(now))
+    assert texts(now)[3:7] == [
+        "drift  a:/m, found 60 s ago",
+        "    2 paths",
+        "    .: times",
+        "    a\\n: content",
+    ]
 
 
 def test_paths_that_ail_and_what_stays() -> None:
@@ -194,9 +204,10 @@ def test_paths_that_ail_and_what_stays() -> None:
         "  00 cannot be read; let the user of inosync read it (chmod, setfacl), or exclude it"
     )
     assert lines(now)[13].startswith("  note: d stays on the node")
-    shown = list(plain(now))
+    shown = texts(now)
     assert any(" in sync but for 11 paths " in text for text in shown)
-    assert "      and 2 more (--json)" in shown
+    assert "    and 1 more (--json)" in shown
+    assert shown[-7].startswith("note  a:/m")
     told = now["mirrors"][0]["ailing"][0]
     assert told == {
         "path": "00",
@@ -210,6 +221,7 @@ def test_paths_that_ail_and_what_stays() -> None:
     page_ = page(now, History(), host="h", local=str)
     assert "in sync but for 11 paths" in page_
     assert 'class="why">00 cannot be read' in page_
+    assert 'behind">idle</b> in sync but for 11 paths</span>' in page_
     metrics = prometheus(now)
     assert re.search(r"^inosync_mirror_ailing_paths{.*a:/m.*} 11$", metrics, re.MULTILINE)
     assert re.search(r"^inosync_mirror_in_sync{.*a:/m.*} 0$", metrics, re.MULTILINE)
@@ -219,4 +231,27 @@ def test_paths_that_ail_and_what_stays() -> None:
 def test_how_far_a_pass_is() -> None:
     now = scene_snapshot()
     now["mirrors"][0] |= {"full": "rfull", "full_pass": PASS}
-    assert any("full pass 40 %, 90 s left" in line for line in plain(now))
+    assert any("full pass 40 %, 90 s left" in line for line in texts(now))
+
+
+def test_a_state_of_a_later_version_is_shown() -> None:
+    now = scene_snapshot()
+    now["mirrors"][0]["state"] = "dozing"
+    assert any("dozing" in text for text in texts(now))
+
+
+def test_what_tells_most_of_what_rsync_said() -> None:
+    now = scene_snapshot()
+    failing = now["mirrors"][3]
+    now["mirrors"] = [failing]
+    assert failing["last_failure"]
+    last = "rsync error: unexplained error (code 255)"
+    for said, shown in (
+        (["ssh: no such name", "rsync: closed", last], ["| ssh: no such name", "| rsync: closed"]),
+        (["one", "two", "three"], ["| two", "| three"]),
+        ([last], [f"| {last}"]),
+        ([], []),
+    ):
+        failing["last_failure"]["lines"] = said
+        (trouble,) = troubles(now)
+        assert details(trouble)[1:] == shown
