@@ -7,7 +7,14 @@ function __inosync_nodes
             set config -c $words[(math $at + 1)]
         end
     end
-    inosync $config --status --json 2>/dev/null | sed -n 's/^ *"node": "\(.*\)",*$/\1/p' | sort -u
+    inosync $config --status --json 2>/dev/null | _inosync_known() {
+    local names
+    names=$(inosync "$@" --status --json 2> /dev/null | sed -n 's/^ *"node": "\(.*\)",*$/\1/p')
+    [[ -n $names ]] || names=$(inosync "$@" --once --dry-run --node '?' 2>&1 |
+        sed -n 's/.*there is no node ?; known are //p' | sed 's/, /\n/g')
+    [[ -z $names ]] || sort -u <<< "$names"
+}
+ | sort -u
 end
 complete -c inosync -n __fish_use_subcommand -a status -d 'show the state of every source and mirror'
 complete -c inosync -n __fish_use_subcommand -a top -d 'the same, live, until q is pressed'
@@ -48,7 +55,7 @@ complete -c inosync -l repair -d 'with --verify: mend what differs'
 complete -c inosync -l kept -d 'what nodes keep (rkeep) of PATH or of everything: when, what happened, size'
 complete -c inosync -l restore -r -F -d 'bring back what a node keeps of PATH'
 complete -c inosync -l at -x -d 'with --restore: as it was then (2 hours ago)'
-complete -c inosync -l to -x -d 'with --restore: put it there, not into the source'
+complete -c inosync -l to -r -F -d 'with --restore: put it there, not into the source'
 complete -c inosync -l yes -d 'with --restore: ask nothing before overwriting'
 complete -c inosync -l new -d '(init) write a config for SRC DEST, and check it'
 complete -c inosync -l from-lsyncd -r -F -d 'print lsyncd\'s config as ours'
