@@ -205,7 +205,13 @@ function __inosync_nodes
             set config -c $words[(math $at + 1)]
         end
     end
-    inosync $config --status --json 2>/dev/null | {_NODES} | sort -u
+    set -l names (inosync $config --status --json 2>/dev/null |
+        sed -n 's/^ *"node": "\\(.*\\)",*$/\\1/p')
+    if test -z "$names"
+        set names (inosync $config --once --dry-run --node '?' 2>&1 |
+            sed -n 's/.*there is no node ?; known are //p' | sed 's/, /\\n/g')
+    end
+    printf '%s\\n' $names | sort -u
 end
 {"".join(lines)}"""
 

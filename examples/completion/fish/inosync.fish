@@ -7,14 +7,13 @@ function __inosync_nodes
             set config -c $words[(math $at + 1)]
         end
     end
-    inosync $config --status --json 2>/dev/null | _inosync_known() {
-    local names
-    names=$(inosync "$@" --status --json 2> /dev/null | sed -n 's/^ *"node": "\(.*\)",*$/\1/p')
-    [[ -n $names ]] || names=$(inosync "$@" --once --dry-run --node '?' 2>&1 |
-        sed -n 's/.*there is no node ?; known are //p' | sed 's/, /\n/g')
-    [[ -z $names ]] || sort -u <<< "$names"
-}
- | sort -u
+    set -l names (inosync $config --status --json 2>/dev/null |
+        sed -n 's/^ *"node": "\(.*\)",*$/\1/p')
+    if test -z "$names"
+        set names (inosync $config --once --dry-run --node '?' 2>&1 |
+            sed -n 's/.*there is no node ?; known are //p' | sed 's/, /\n/g')
+    end
+    printf '%s\n' $names | sort -u
 end
 complete -c inosync -n __fish_use_subcommand -a status -d 'show the state of every source and mirror'
 complete -c inosync -n __fish_use_subcommand -a top -d 'the same, live, until q is pressed'
