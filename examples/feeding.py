@@ -4,6 +4,9 @@
 wpath = "/var/www/"
 rnodes = ["mirror@east.example.org:/var/www/", "mirror@west.example.org:/var/www/"]
 
+# They are relays: "inosync --wait --all" waits for what they feed, too.
+rrelay = True
+
 # Lags add up along the chain.
 edelay = 1
 rscope = "changes"

@@ -19,6 +19,7 @@ from inosync.text import printable
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this room
 if TYPE_CHECKING:
+    from inosync.commands import ask
     from inosync.config.model import Config
 
 
@@ -72,6 +73,7 @@ def _run(options: argparse.Namespace) -> int:
         pretend=options.pretend,
         verbose=options.verbose,
         as_json=options.log == "json",
+        insecure=options.insecure_config,
     )
 
 
@@ -184,10 +186,12 @@ def _ask(options: argparse.Namespace) -> int:
         config = _load(options)
         where = lock.addresses(config.file, config)
     except ConfigError as error:
-        if options.paths:
+        if options.paths or options.all:
             raise
         # The daemon may run all the same, with what the config said before.
         problems, where = error, lock.addresses(found(options.file), None)
+    if options.all:
+        return _ask_all(options, config, where)
     commands = {
         "status": lambda: client.status(where, as_json=options.json),
         "top": lambda: live.top(where),
@@ -204,6 +208,22 @@ def _ask(options: argparse.Namespace) -> int:
         if problems is not None:
             raise problems from None
         raise
+    except KeyboardInterrupt:
+        return Exit.FAILED
+
+
+def _ask_all(options: argparse.Namespace, config: Config, where: ask.Where) -> int:
+    """Put a question to the running daemon and to those on the relays."""
+    from inosync.commands import ask, relays
+
+    try:
+        with ask.understood(where):
+            if options.status:
+                return relays.status(
+                    where, config, levels=options.all, as_json=options.json, say=streams.say
+                )
+            more = {"seconds": options.wait, "node": options.node}
+            return relays.wait(where, config, levels=options.all, **more)
     except KeyboardInterrupt:
         return Exit.FAILED
 

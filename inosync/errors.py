@@ -4,6 +4,7 @@
      ├── ConfigError           the config or the command line is wrong
      ├── AlreadyRunningError   another daemon holds the lock
      ├── NotRunningError       no daemon answers
+     ├── StandbyError          another host is the active one
      └── WatchError            a source cannot be watched at all
 
 ``str(error)`` is the whole message: what failed, where, and what to do. Nothing here knows how a
@@ -25,6 +26,7 @@ class Exit(enum.IntEnum):
     ALREADY_RUNNING = 3
     NOT_RUNNING = 4
     NOT_IN_SYNC = 5
+    UNANSWERED = 6  # a relay does not answer
 
 
 class InosyncError(Exception):
@@ -56,6 +58,12 @@ class NotRunningError(InosyncError):
     """There is no daemon to ask."""
 
     exit_status = Exit.NOT_RUNNING
+
+
+class StandbyError(InosyncError):
+    """This host is not the active one: nothing may be sent."""
+
+    exit_status = Exit.NOT_IN_SYNC
 
 
 class WatchError(InosyncError):

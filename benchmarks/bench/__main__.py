@@ -26,6 +26,7 @@ CASES = (
     "cold",
     "restart",
     "overtake",
+    "fill",
     "large",
     "untar",
     "remove",

@@ -24,6 +24,9 @@ MOST_MOVES = 32
 #: How many renamed files.
 MOST_FILES = 1_000
 
+#: How many paths that have vanished: some 100 bytes each, of which all mirrors have the same.
+MOST_GONE = 200_000
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -38,6 +41,8 @@ class Batch:
     not carry is since ``math.inf``: it tries again, and makes no mirror lag. ``whole`` are files of
     which all names are among the changes.
     ``doubts``: what else than the changes say may have other content than rsync finds.
+    ``gone``: what has vanished, where nothing else may be deleted (``rdelete``); the path of what
+    was a directory ends in a slash. It is remembered even where the changes are not.
     """
 
     since: float
@@ -51,12 +56,13 @@ class Batch:
     named: bool = False
     whole: frozenset[Inode] = frozenset()
     doubts: Doubts = NO_DOUBTS
+    gone: frozenset[bytes] = frozenset()
 
     @property
     def empty(self) -> bool:
         """Whether it carries nothing, and nothing is in doubt."""
         nothing = self.changes is not None and not self.changes
-        return nothing and not (self.reason or self.doubts)
+        return nothing and not (self.reason or self.doubts or self.gone)
 
     def merge(self, other: Batch) -> Batch:
         """Return one batch that stands for both; `other` is the later one."""
@@ -82,6 +88,7 @@ class Batch:
             named=self.named and other.named,
             whole=self.whole | other.whole,
             doubts=doubts,
+            gone=_all_gone(self.gone, other.gone),
         )
 
     def nameless(self) -> Batch:
@@ -94,6 +101,12 @@ class Batch:
         levels = Changes(levels=dict.fromkeys(directories))
         both = self.merge(Batch(self.since, 0, changes=levels, named=self.named))
         return dataclasses.replace(both, repeated=self.repeated)
+
+    def vanished(self) -> Batch | None:
+        """Return the batch that only deletes what has vanished; None: nothing has."""
+        if not self.gone:
+            return None
+        return Batch(self.since, 0, self.sample, changes=Changes(), named=True, gone=self.gone)
 
     def again(self) -> Batch:
         """Return the batch that carries the same once more."""
@@ -117,6 +130,14 @@ def chained(moves: Iterable[Move]) -> tuple[Move, ...]:
     directories = [move for move in found.values() if not move.file]
     files = [move for move in found.values() if move.file]
     return (*directories[:MOST_MOVES], *files[:MOST_FILES])
+
+
+def _all_gone(one: frozenset[bytes], other: frozenset[bytes]) -> frozenset[bytes]:
+    """Return both together, within bounds; what came first counts."""
+    if not (one and other) or other <= one:
+        return one or other
+    room = max(0, MOST_GONE - len(one))
+    return one | (other if len(other) <= room else frozenset(islice(other, room)))
 
 
 def _one_after_the_other(one: tuple[Move, ...], other: tuple[Move, ...]) -> tuple[Move, ...]:
@@ -151,27 +172,39 @@ class Gathering:
         self._changes = Changes()
         self._folded: Doubts | None = None  # of what was too much to be remembered
         self._moves: tuple[Move, ...] = ()
+        self._gone: frozenset[bytes] = frozenset()
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
-        return self._count > 0
+        return self._count > 0 or bool(self._gone)
 
     @property
     def since(self) -> float | None:
         """When the first of it was seen; None when there is nothing."""
-        return self._since if self._count else None
+        return self._since if self else None
 
     @property
     def changes(self) -> Changes | None:
         """What has changed; None when it is too much to be remembered."""
         return self._changes if self._folded is None else None
 
-    def add(self, changes: Changes, now: float, *, moves: Sequence[Move] = ()) -> None:
-        """Take in `changes`, seen at `now`; `moves` are the renames among them."""
-        if not changes:
+    def add(
+        self,
+        changes: Changes,
+        now: float,
+        *,
+        moves: Sequence[Move] = (),
+        gone: frozenset[bytes] = frozenset(),
+    ) -> None:
+        """Take in `changes`, seen at `now`; `moves` are the renames among them.
+
+        `gone` is what has vanished: see Batch.
+        """
+        if not (changes or gone):
             return
-        if not self._count:
+        if not self:
             self._since = now
+        self._gone = _all_gone(self._gone, gone)
         self._count += changes.count
         if len(self._sample) < SAMPLE:
             paths = (change.path for change in islice(changes, SAMPLE))
@@ -186,9 +219,14 @@ class Gathering:
     def take(self) -> Batch | None:
         """Return the batch that stands for all, or None when there is nothing; forget it."""
         batch = None
-        if self._count:
+        if self:
             batch = Batch(
-                self._since, self._count, self._sample, changes=self._changes, moves=self._moves
+                self._since,
+                self._count,
+                self._sample,
+                changes=self._changes,
+                moves=self._moves,
+                gone=self._gone,
             )
             if self._folded is not None:
                 batch = dataclasses.replace(batch, doubts=self._folded).nameless()

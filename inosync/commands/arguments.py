@@ -19,6 +19,7 @@ MODES = ASKING + ALONE
 _COMPANIONS = {
     "node": ("sync", "wait", "once", "verify", "kept", "restore"),
     "json": ("status", "kept"),
+    "all": ("status", "wait"),
     "repair": ("verify",),
     "at": ("restore",),
     "to": ("restore",),
@@ -35,7 +36,8 @@ def parser() -> argparse.ArgumentParser:
         "       inosync [-c FILE] COMMAND [--node NODE]",
         epilog="COMMAND: any of these two groups, with or without dashes. "
         "TERM and INT stop it, HUP is --reload, USR2 --sync, USR1 logs the status. "
-        "Exit: 0 ok, 1 failed, 2 usage or config, 3 running, 4 not running, 5 behind.",
+        "Exit: 0 ok, 1 failed, 2 usage or config, 3 running, 4 not running, 5 behind, "
+        "6 a relay does not answer.",
     )
     result.add_argument(
         "-c",
@@ -105,6 +107,15 @@ def _asking(asking: argparse._ArgumentGroup) -> None:
         const=60.0,
         help="end when all changes until now are there (or 60 s)",
     )
+    asking.add_argument(
+        "--all",
+        metavar="LEVELS",
+        nargs="?",
+        type=_levels,
+        const=8,
+        default=0,
+        help="with --status, --wait: ask relays (rrelay) as well, and theirs",
+    )
     asking.add_argument("--sync", action="store_true", help="full pass now; frees what is held")
     asking.add_argument(
         "--pause", action="store_true", help="collect changes, but start nothing until --resume"
@@ -170,6 +181,13 @@ def check(options: argparse.Namespace, known: argparse.ArgumentParser) -> None:
     for name, others in _COMPANIONS.items():
         if getattr(options, name) and not any(mode in others for mode in asked):
             known.error(f"--{name} goes with --{' or --'.join(others)}")
+
+
+def _levels(text: str) -> int:
+    """Return the argument of --all; 8 levels are more than any chain has, and a ring has no end."""
+    if text not in map(str, range(1, 9)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of levels from 1 to 8")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

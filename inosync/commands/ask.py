@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,17 +33,24 @@ _REPAIR = 86400.0
 Where = Sequence[control.Address]
 
 
-def status(where: Where, *, as_json: bool) -> int:
-    """Print the state of everything; return NOT_IN_SYNC unless all mirrors have everything."""
+def status(
+    where: Where, *, as_json: bool, relays: Callable[[], list[dict[str, Any]]] | None = None
+) -> int:
+    """Print the state of everything; return NOT_IN_SYNC unless all mirrors have everything.
+
+    On standby there is nothing that they should have from here.
+    What `relays` have to say is asked for when the daemon has answered, and is part of the JSON.
+    """
     now = state(where)
+    more = {"relays": relays()} if relays is not None else {}
     if as_json:
-        print(json.dumps(now, indent=2))
+        print(json.dumps({**now, **more}, indent=2))
     else:
         terminal = sys.stdout.isatty()
         columns = os.get_terminal_size(sys.stdout.fileno()).columns if terminal else 0
         lines = layout.picture(now, columns or None)
         print("\n".join(painted(lines, colours=terminal)))
-    return Exit.OK if now["synced"] else Exit.NOT_IN_SYNC
+    return Exit.OK if now["synced"] or now["standby"] else Exit.NOT_IN_SYNC
 
 
 def wait(where: Where, *, seconds: float, node: str, impatient: bool = False) -> int:
@@ -56,14 +63,16 @@ def wait(where: Where, *, seconds: float, node: str, impatient: bool = False) ->
     )
     if answer["synced"]:
         return Exit.OK
+    if why := answer.get("standby"):
+        complain(f"the daemon is on standby: {why}")
     for line in answer["lagging"]:
         after = answer["seconds"] if impatient else seconds
-        _complain(f"not in sync after {after:g} s: {line}")
+        complain(f"not in sync after {after:g} s: {line}")
     if answer["ailing"] and not answer["lagging"]:
         count = many(len(answer["ailing"]), "path")
-        _complain(f"in sync but for {count}:")
+        complain(f"in sync but for {count}:")
     for line in answer["ailing"]:
-        _complain(line)
+        complain(line)
     return Exit.NOT_IN_SYNC
 
 
@@ -114,7 +123,7 @@ def reload(where: Where) -> int:
     """Have the config read again."""
     problems = _ask(where, "reload")["problems"]
     for problem in problems:
-        _complain(problem)
+        complain(problem)
     print("the old config stays in force" if problems else "config loaded again")
     return Exit.USAGE if problems else Exit.OK
 
@@ -164,7 +173,8 @@ def _say(text: str) -> None:
     print(printable(text))
 
 
-def _complain(text: str) -> None:
+def complain(text: str) -> None:
+    """Say what is wrong."""
     print(f"inosync: {printable(text)}", file=sys.stderr)
 
 

@@ -19,6 +19,7 @@ from inosync.config.model import Config, Source
 from inosync.errors import ConfigError, Exit
 from inosync.rsync.program import EXACT
 from inosync.service.exposure import losing_races
+from inosync.service.mandate import missing
 from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory
 from inosync.system.process import capture
@@ -65,6 +66,8 @@ def _findings(config: Config) -> Iterator[Finding]:
         yield Finding(WARNING, text + "install 3.1.3 or later")
     else:
         yield Finding(OK, f"rsync {dotted} ({config.rsync})")
+    if config.wactive:
+        yield from _mandate(config.wactive)
     told = _ask_systemd(config)
     yield from unit.findings(unit.name(config.file), told, config)
     with contextlib.ExitStack() as stack:
@@ -84,6 +87,19 @@ def _findings(config: Config) -> Iterator[Finding]:
         text = f"inotify: {many(count, 'directory')} to watch of {allowed} that a user may"
         yield from short or [Finding(OK, text)]
         yield from Interview(config, version, control, seen).ask()
+
+
+def _mandate(wactive: str) -> Iterator[Finding]:
+    """Tell whether this host is the active one, and who may say so."""
+    lacking = missing(wactive)
+    state = f"on standby: {lacking}" if lacking else "active"
+    yield Finding(OK, f"wactive = {printable(repr(wactive))}: this host is {state}")
+    for directory, who in exposed(wactive).items() if wactive.startswith("/") else ():
+        yield Finding(
+            WARNING,
+            f"wactive: {who} may write to {directory} and make this host the active one; "
+            "choose a directory that is root's",
+        )
 
 
 def _ask_systemd(config: Config) -> str:

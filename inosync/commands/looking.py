@@ -23,16 +23,26 @@ from inosync.planning.order import Order, RunKind, Sight
 from inosync.planning.prepare import prepare
 from inosync.rsync.causes import staying as stays_for
 from inosync.rsync.complaints import SILENT, UNDELETED, Account, account
-from inosync.rsync.differences import KEPT, Difference, below, counted, differences, line
+from inosync.rsync.differences import (
+    KEPT,
+    Difference,
+    below,
+    counted,
+    differences,
+    line,
+    shown,
+)
 from inosync.rsync.exits import PARTIAL, VANISHED, judge
 from inosync.rsync.output import evidence
 from inosync.rsync.program import Program
 from inosync.service.runs import MOST_DRIFT, places, staying, unclosed
-from inosync.text import printable
+from inosync.text import many, printable
 from inosync.watch.files import Files, changed
 
 #: How many of the paths that were not compared are named.
 _NAMED = 100
+#: And of those that only the mirror has.
+_SOME = 3
 
 
 @dataclass
@@ -45,6 +55,8 @@ class Seen:
     moving: dict[bytes, Difference] = field(default_factory=dict)
     count: int = 0  # of those that were said already
     unowed: list[bytes] = field(default_factory=list)
+    extra: list[bytes] = field(default_factory=list)  # some of what the mirror may keep (rdelete)
+    extras: int = 0  # how much that is
     notes: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
 
@@ -125,9 +137,12 @@ class Looking:
         path = below(os.fsencode(source.prefix), difference.path)
         status = Files(source).look(path) if seen.apart.giants and path is not None else None
         size = status.st_size if status is not None else 0
-        what = finding(difference, source, seen.apart, size=size)
+        what = finding(difference, seen.pair, seen.apart, size=size)
         if what is Finding.UNOWED:
             seen.unowed += [path] if path is not None else []
+        elif what is Finding.EXTRA:
+            seen.extras += 1
+            seen.extra += [difference.path] if seen.extras <= _SOME else []
         elif (
             what is Finding.DRIFT
             and not self.config.of(source).eopen
@@ -160,9 +175,16 @@ class Looking:
         for note in seen.notes:
             self.say(f"{seen.name}: note: {note}")
         if seen.unowed:
-            shown = ", ".join(printable(path) or "." for path in seen.unowed[:3])
+            paths = ", ".join(printable(path) or "." for path in seen.unowed[:3])
             more = ", …" if len(seen.unowed) > 3 else ""
-            self.say(f"{seen.name}: note: other times, by what is not sent: {shown}{more}")
+            self.say(f"{seen.name}: note: other times, by what is not sent: {paths}{more}")
+        if seen.extra:
+            prefix = os.fsencode(seen.pair.source.prefix)
+            paths = ", ".join(shown(prefix, path) for path in seen.extra)
+            more = ", …" if seen.extras > _SOME else ""
+            why = f'may stay (rdelete is "{seen.pair.node.rdelete}")'
+            text = f"{many(seen.extras, 'path')} on the mirror alone: {paths}{more}; {why}"
+            self.say(f"{seen.name}: note: {text}")
         for number, text in enumerate(seen.apart.lines()):
             if number == _NAMED:
                 self.say(f"{seen.name}: not compared: {seen.apart.count - _NAMED} more")

@@ -164,6 +164,9 @@ def _check_share(reading: Reading, share: Share) -> None:
     if longest < edelay:
         what = f"must not be below {share.places['edelay']}, which is {edelay:g} seconds"
         reading.refuse(share.places["emaxdelay"], longest, what)
+    if reading.values.get("wactive") and share.values.get("init") is False:
+        what = "leaves on the mirrors what the other host has not sent (wactive); write True"
+        reading.refuse(share.places["init"], False, what)
     if share.values.get("rbigsize") and reading.values.get("rparallel") == 1:
         place = share.places["rbigsize"]
         what = f"leaves no room beside a big file ({place}); write 2 or more"
@@ -187,6 +190,8 @@ def _check_together(reading: Reading, sources: Sequence[Source]) -> None:
         reading.refuse("beat", beat, "is for on_beat, which is not set; write both")
     if on_beat and "beat" not in reading.given:
         reading.refuse("on_beat", list(on_beat), "needs beat, the seconds between two of its runs")
+    if reading.values.get("wactive"):
+        _check_active(reading, sources)
     logfile = reading.values.get("logfile")
     if logfile and (source := source_holding(sources, logfile)):
         reading.refuse(
@@ -194,6 +199,18 @@ def _check_together(reading: Reading, sources: Sequence[Source]) -> None:
             logfile,
             f"lies in the source {printable(source.path)}, so that each run would start the next; "
             "write a place outside, or exclude it",
+        )
+
+
+def _check_active(reading: Reading, sources: Sequence[Source]) -> None:
+    """Check a config that another host has, too."""
+    active = reading.values["wactive"]
+    if active.startswith("/") and (source := source_holding(sources, active)):
+        reading.refuse(
+            "wactive",
+            active,
+            f"lies in the source {printable(source.path)}, so that the mirrors would have it, too; "
+            "write a place outside, such as /run/inosync-active",
         )
 
 

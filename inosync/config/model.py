@@ -52,7 +52,11 @@ class Node:
     ``restricted`` says that the key gets no further than into one directory (rrsync), from whose
     top all paths count. ``rwarm`` is how long after a run the next one stands
     ready, in seconds, 0 never; None: the usual time. ``rkeep`` is for how many days the node keeps
-    what runs overwrite and delete, 0 not at all. ``rtls`` is what a connection to an rsync daemon
+    what runs overwrite and delete, 0 not at all. ``rdelete`` is what is deleted there because the
+    source does not have it: ``"all"``, ``"seen"`` to vanish, all at the ``"start"`` of a pass
+    alone, or ``"never"`` anything. ``rrelay`` is the command that asks the daemon there, which
+    feeds others, or as a tuple one that is run here; ``""``: it is no relay. ``rstreams`` is how
+    many slices of a pass may be made at once. ``rtls`` is what a connection to an rsync daemon
     behind TLS has to prove.
     """
 
@@ -65,6 +69,9 @@ class Node:
     restricted: bool
     rwarm: float | None
     rkeep: float
+    rdelete: str
+    rrelay: str | tuple[str, ...] = field(compare=False)  # nothing that is sent depends on it
+    rstreams: int
     rtls: Tls
 
 
@@ -117,6 +124,8 @@ class Config:
     rfull: float
     rverify: float
     rpoll: float | str
+    wactive: str
+    rrefresh: float
     allow_empty: bool
     rbigdelay: float
     rparallel: int

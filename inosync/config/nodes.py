@@ -20,6 +20,7 @@ from inosync.config.sources import absolute
 from inosync.config.values import Fault, Faults, did_you_mean, faults_of, optional, shown
 from inosync.config.values import text as parse_text
 from inosync.errors import ConfigError
+from inosync.rsync.deletions import deleting, untold
 from inosync.rsync.destination import (
     Destination,
     Transport,
@@ -130,6 +131,8 @@ def _check_extra(reading: Reading, written: _Written, node: Node, *, by_size: bo
     if node.rkeep and (option := backs_up(node.extra)):
         what = f"has {option} in extra, and rkeep decides about old versions; remove one of them"
         reading.refuse(setting, text, what)
+    if what := _undeletable(node):
+        reading.refuse(setting, text, what)
     if option := half_written(node.extra):
         what = f"extra has {option}, so readers of the mirror can see half-written files"
         reading.warn(setting, text, what)
@@ -137,6 +140,15 @@ def _check_extra(reading: Reading, written: _Written, node: Node, *, by_size: bo
         what = f"extra has {option}: where the mirror has a link to a directory in the place of "
         what += "one, what it leads to is written to and emptied, outside of the mirror even"
         reading.warn(setting, text, what)
+
+
+def _undeletable(node: Node) -> str:
+    """Return why what a node is to keep or lose (``rdelete``) cannot be told, or ""."""
+    if node.rdelete != "all" and (option := deleting(node.extra)):
+        return f'has {option} in extra, and rdelete is "{node.rdelete}"; remove one of them'
+    if node.rdelete == "seen" and (why := untold(node.extra)):
+        return f'cannot tell what others have put there (rdelete = "seen"), because of {why}'
+    return ""
 
 
 def _read_entry(value: object) -> tuple[str, dict[str, Any], list[Fault]]:
@@ -166,11 +178,11 @@ def _read_entry(value: object) -> tuple[str, dict[str, Any], list[Fault]]:
 
 def _of_node(key: object, value: object) -> object:
     known = {setting.name: setting for setting in _OF_NODES}
-    if not isinstance(key, str):
-        raise ValueError(f"is no setting of a node; known are {', '.join(known)}")
-    if key not in known:
+    if isinstance(key, str) and key in known:
+        return known[key].parse(value)
+    if isinstance(key, str) and all(key not in setting.names for setting in SETTINGS):
         raise ValueError(f"is no setting of a node; {did_you_mean(key, known)}")
-    return known[key].parse(value)
+    raise ValueError(f"is no setting of a node; known are {', '.join(known)}")
 
 
 def read_pairs(
@@ -202,6 +214,7 @@ def read_pairs(
     pairs = [pair for _, pair in found]
     for entry, pair in found:
         _check_ssh(reading, entry, pair)
+        _check_rules(reading, entry, pair)
         _check_tls(reading, entry, pair)
     for index, what in mirror_overlaps(pairs):
         entry = found[index][0]
@@ -261,9 +274,21 @@ def _destination(reading: Reading, node: str, rpath: str | None) -> Destination:
     return destination
 
 
+def _check_rules(reading: Reading, entry: Entry, pair: Pair) -> None:
+    left = pair.source.filters.left_to_rsync
+    if pair.node.rdelete == "seen" and left:
+        what = 'cannot tell what others have put there (rdelete = "seen"): only rsync reads what '
+        what += f"{left[0]!r} hides; write these patterns as rexcludes"
+        reading.refuse(entry.setting, entry.text, what)
+
+
 def _check_ssh(reading: Reading, entry: Entry, pair: Pair) -> None:
     destination = pair.destination
     if destination.transport is not Transport.SSH:
+        if isinstance(pair.node.rrelay, str) and pair.node.rrelay:
+            what = "is a relay that is not reached over ssh; write the command that asks it as a "
+            what += 'list, such as rrelay = ["ssh", "host", "inosync"]'
+            reading.refuse(entry.setting, entry.text, what)
         return
     if destination.port and chooses_shell(pair.node.extra):
         reading.refuse(

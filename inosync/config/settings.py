@@ -23,6 +23,7 @@ from inosync.config.value_lists import (
 )
 from inosync.config.values import (
     YEAR,
+    active,
     arguments,
     beginning,
     days,
@@ -34,6 +35,7 @@ from inosync.config.values import (
     optional,
     path_inside,
     program,
+    relay,
     retry,
     seconds,
     seconds_or_auto,
@@ -113,8 +115,8 @@ _PLACES = (
         "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, "
         "``rsyncs://host:port/module/path`` (through TLS), or ``ssh://user@host:port/path``. A "
         "node may also be a dict ``{\"node\": location, setting: value}`` with ``rspeed``, "
-        "``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, ``restricted``, ``rtls`` or "
-        "``rkeep`` for itself alone",
+        "``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, ``restricted``, ``rrelay``, "
+        "``rtls``, ``rdelete``, ``rkeep`` or ``rstreams`` for itself alone",
         per_source=True, otherwise="required",
         example="""\
 rnodes = [
@@ -129,6 +131,10 @@ rnodes = [
     # a node with settings of its own
     {"node": "f.mirror.com:" + rpath, "rspeed": 500, "extra": "--compress"},
 ]"""),
+    Setting("rrefresh", 0, "seconds", seconds,
+        "time after which this script is run again for the list of ``rnodes``, which it may have "
+        "from a file or from DNS; 0: never. New nodes get a full pass, and those that are gone "
+        "are dropped after two equal answers (``docs/nodes.rst``)"),
     Setting("rexcludes", [], "", excludes,
         'rsync exclude patterns, in order: the first that matches decides, and ``"+ pattern"`` '
         "includes. What is excluded is not watched either. Rules as for ``--filter`` are taken as "
@@ -189,6 +195,12 @@ _GUARDS = (
         "this; 0: never. Each run is rehearsed for that (``rsync -n``), so it takes twice as long "
         "to begin",
         per_source=True),
+    Setting("rdelete", "all", "", one_of("all", "seen", "start", "never"),
+        "what is deleted on a node because the source does not have it. ``\"all\"``: everything; "
+        "``\"seen\"``: only what was seen to vanish from the source, so that what others have put "
+        "onto the mirror stays; ``\"start\"``: everything, and by full passes alone; "
+        "``\"never\"``: nothing (``docs/deleting.rst``)",
+        per_source=True, per_node=True, example='rdelete = "seen"'),
     Setting("rkeep", 0, "days", days,
         "how long a node keeps what a run overwrites or deletes there, in ``.inosync-kept`` at the "
         "top of the mirror, so that ``inosync --restore`` brings it back (``docs/undo.rst``); 0: "
@@ -198,6 +210,10 @@ _GUARDS = (
         "file that must exist in every source, such as ``\".mounted\"``, as a proof that its file "
         "system is mounted; without it the source is held",
         per_source=True),
+    Setting("wactive", "", "", optional(active),
+        "what makes this host the active one of a pair that fails over: the path of a file, such "
+        'as ``"/run/inosync-active"``, or an address of this host, such as ``"192.0.2.10"``; '
+        "without it the daemon is on standby and sends nothing (``docs/failover.rst``)"),
     Setting("allow_empty", False, "", flag,
         "mirror a source even if it is empty at the start; ``False``: wait until something is in "
         "it"),
@@ -237,6 +253,18 @@ _RUNS = (
     Setting("restricted", False, "", flag,
         "whether the key that ssh uses is restricted to one directory there by rrsync, from whose "
         "top all paths count then: ``host:/`` is that directory (``docs/rrsync.rst``)",
+        per_node=True),
+    Setting("rrelay", False, "", relay,
+        "whether a node is a relay: inosync runs there, too, and feeds others. ``inosync --status "
+        "--all`` and ``--wait --all`` ask it as well, over the ssh of the node, as ``\"inosync\"`` "
+        "or with another command: ``\"inosync -c /etc/other.py\"``. A list is a command "
+        "that is run here instead, for a node without ssh or with a key that may only send: "
+        "``[\"ssh\", \"-i\", \"/etc/key\", \"host\", \"inosync\"]`` (``docs/nodes.rst``)",
+        per_node=True),
+    Setting("rstreams", 1, "", whole(1, 64, "", 4),
+        "how many slices of a full pass to one node are made at once, as far as ``rparallel`` "
+        "allows and nobody else waits for it: for many small files over a long line. With ssh each "
+        "has a connection of its own; they share ``rspeed``. Only with ``rscope = \"changes\"``",
         per_node=True),
     Setting("rtls", {}, "", tls,
         "what a connection to a ``rsyncs://`` node has to prove, a dict: ``\"ca\"`` is the file "

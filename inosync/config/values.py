@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import difflib
 import grp
+import ipaddress
 import os
 import pwd
 import re
 import reprlib
+import shlex
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -196,6 +198,23 @@ def flag(value: object) -> bool:
     return value
 
 
+def relay(value: object) -> str | tuple[str, ...]:
+    """A parser for ``rrelay``: what is run on the node, or, as a tuple, here; ``""``: no relay."""
+    if isinstance(value, bool):
+        return "inosync" if value else ""
+    wanted = 'must be True, a command such as "inosync -c /etc/other.py", or a list of words'
+    if isinstance(value, str):
+        try:
+            words = shlex.split(value)
+        except ValueError as error:
+            raise ValueError(f"{wanted}: {error}") from None
+    else:
+        words = list(value) if isinstance(value, list | tuple) else []
+    if not words or not all(isinstance(word, str) and word and "\0" not in word for word in words):
+        raise ValueError(wanted)
+    return value if isinstance(value, str) else tuple(words)
+
+
 def beginning(value: object) -> bool | str:
     """A parser for ``init``."""
     if value != "changed" and not isinstance(value, bool):
@@ -213,6 +232,25 @@ def absolute_path(value: object) -> str:
     if not os.path.isabs(path):
         raise ValueError("must be an absolute path, beginning with /")
     return path
+
+
+def active(value: object) -> str:
+    """Return the path of a file, or an address as the kernel has it."""
+    given = text(value)
+    if given.startswith("/"):
+        if given.endswith("/") or os.path.isdir(given):
+            raise ValueError("is a directory; write the path of a file")
+        return os.path.normpath(given)
+    try:
+        address = ipaddress.ip_address(given)
+    except ValueError:
+        raise ValueError(
+            "must be the absolute path of a file, or an address without the length of its prefix, "
+            'such as "192.0.2.10"'
+        ) from None
+    if address.is_unspecified or address.is_multicast or "%" in given:
+        raise ValueError("is no address that a host can hold")
+    return str(address)
 
 
 def path_inside(value: object) -> str:

@@ -152,15 +152,26 @@ def next_at(table: Table) -> float | None:
     return min((known.retry_at for known in table.values()), default=None)
 
 
-def due(table: Table, now: float) -> Batch | None:
-    """Return the batch of those that are to be tried again now; it makes no mirror lag."""
+def due(table: Table, now: float, *, seen: bool = False) -> Batch | None:
+    """Return the batch of those that are to be tried again now; it makes no mirror lag.
+
+    Where only what was `seen` to vanish is deleted, those that have could not be.
+    """
     changes = Changes.of(
         Change(path, Kind.TREE if known.complaint.whole else Kind.ENTRY)
         for path, known in table.items()
         if now >= known.retry_at
     )
     batch = collect(changes, math.inf)
-    return None if batch is None else replace(batch, named=True)
+    if batch is None:
+        return None
+    gone = frozenset[bytes]()
+    if seen:
+        paths = [change.path for change in changes]
+        homes = (path.rpartition(b"/")[0] for path in paths)
+        above = {way + b"/" for home in homes for way in with_parents(home)}
+        gone = frozenset(paths) | above
+    return replace(batch, named=True, gone=gone)
 
 
 def ailing_piece(table: Table) -> Slice:
@@ -200,6 +211,8 @@ def described(
     inner = kept.get(path) if cause is Cause.IN_THE_WAY else None
     if cause is Cause.IN_THE_WAY and keeps_in_place(pair.node.extra):
         cause = Cause.OLD_VERSIONS
+    elif cause is Cause.IN_THE_WAY and pair.node.rdelete != "all":
+        cause = Cause.FOREIGN
     what = f"{cause.value}: {printable(inner)}" if inner else cause.value
     where = destination.shown
     if cause is Cause.OLD_VERSIONS:

@@ -14,10 +14,10 @@ from functools import cached_property
 from itertools import islice
 
 from inosync.changes.changes import with_parents
-from inosync.config.model import Source
+from inosync.config.model import Pair
 from inosync.engine.ailing import Table
 from inosync.rsync.causes import Cause
-from inosync.rsync.differences import Difference, below
+from inosync.rsync.differences import EXTRA, Difference, below
 from inosync.text import printable
 
 SETTLING = "is not at rest (rsettle)"
@@ -93,6 +93,7 @@ class Finding(enum.Enum):
     DRIFT = "it counts"
     LEFT = "the path is left as it is"
     UNOWED = "nothing is owed for it"
+    EXTRA = "only the mirror has it, and may keep it"
 
 
 def gathered(
@@ -116,9 +117,12 @@ def gathered(
     return Apart(found, size if giants is None else 0)
 
 
-def finding(difference: Difference, source: Source, apart: Apart, *, size: int = 0) -> Finding:
-    """Return what a difference between `source` and its mirror is; `size` is that of the file."""
+def finding(difference: Difference, pair: Pair, apart: Apart, *, size: int = 0) -> Finding:
+    """Return what a difference between a source and its mirror is; `size` is that of the file."""
+    source, keeps = pair.source, pair.node.rdelete != "all"
     path = below(os.fsencode(source.prefix), difference.path)
+    if keeps and difference.what == EXTRA:
+        return Finding.EXTRA
     if path is None:
         # A directory above the source: sent on the way, and nobody watches it.
         return Finding.DRIFT if difference.what == "missing" else Finding.UNOWED
@@ -126,6 +130,6 @@ def finding(difference: Difference, source: Source, apart: Apart, *, size: int =
         return Finding.LEFT
     times = difference.path.endswith(b"/") and difference.what == "times"
     # What comes and goes in it without being sent gives it another time, and no event counts.
-    if times and (path in apart.homes or source.filters.may_hide_in(path)):
+    if times and (keeps or path in apart.homes or source.filters.may_hide_in(path)):
         return Finding.UNOWED
     return Finding.DRIFT

@@ -61,12 +61,11 @@ def drifted(
 
     That is neither what is `apart` nor what was heard to change and waits for others.
     """
-    source = mirror.pair.source
-    prefix = os.fsencode(source.prefix)
+    prefix = os.fsencode(mirror.pair.source.prefix)
     for difference in found:
         path = below(prefix, difference.path)
         heard = path is not None and state.heard(path)
-        if not heard and finding(difference, source, apart) is Finding.DRIFT:
+        if not heard and finding(difference, mirror.pair, apart) is Finding.DRIFT:
             yield difference
 
 

@@ -95,12 +95,16 @@ class Endings:
         fine = judgement.verdict is Verdict.OK
         repeat = fine and flight is not None and _to_repeat(mirror, outcome, flight)
         slicing = mirror.work.slicing and outcome.listed
+        # Of those that were told to end none is sure: what they read may have been wrong.
+        told = mirror.state is State.STOPPING
+        if mirror.passing is not None and slicing and not told and (repeat or not fine):
+            mirror.passing = mirror.passing.without(outcome.made)
         if repeat and slicing and mirror.passing is not None:
             mirror.passing = mirror.passing.repeat()
         lane = lanes.beside(mirror)
         ousted = remains.take_odd(mirror, outcome, now) if well else False
         barred = remains.take_barred(mirror, outcome, now) if well else False
-        left = suspects.rest(mirror) if well else None
+        left = merged(suspects.rest(mirror), remains.vanished(mirror)) if well else None
         wait = mirror.ended(
             judgement,
             now,
@@ -153,7 +157,7 @@ class Endings:
     def _rehearsed(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """The run may follow its rehearsal, or would delete too much."""
         limit = self.roster.config.of(mirror.pair.source).rmaxdelete
-        count = outcome.transferred.deleted
+        count = outcome.transferred.deleted + len(mirror.work.remaining)
         if not limit or count <= limit:  # a reload may have taken the limit away
             self.scheduler.go_on(mirror, now)
             return

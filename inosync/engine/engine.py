@@ -170,14 +170,18 @@ class Engine:
         *,
         big: Iterable[Change] = (),
         moves: Sequence[Move] = (),
+        gone: frozenset[bytes] = frozenset(),
         no_files: Collection[bytes] = (),
     ) -> None:
         """These paths of `source` may differ on the mirrors from now on; `moves` say why.
 
+        ``gone`` is what has vanished, where somebody has to know its names (see Batch),
         ``big`` is what of it the lanes for big files have to carry (see planning/big_files.py),
         ``no_files`` what need not come to rest (see planning/resting_files.py).
         """
-        self._feeder.changed(source, changes, now, big=big, moves=moves, no_files=no_files)
+        self._feeder.changed(
+            source, changes, now, big=big, moves=moves, gone=gone, no_files=no_files
+        )
 
     def resync(self, source: Source, reason: str, now: float, *, known: Known = _NOTHING) -> None:
         """Anything below `source` may differ: every mirror of it owes a full pass, at once.

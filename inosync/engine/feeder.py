@@ -9,11 +9,11 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from inosync.changes.batch import Batch, collect, merged
+from inosync.changes.batch import MOST_GONE, Batch, collect, merged
 from inosync.changes.changes import Change, Changes, Move
 from inosync.changes.doubts import homes
 from inosync.config.model import Source
-from inosync.engine.actions import ERROR, INFO, About, Event, Rewatch, Seek
+from inosync.engine.actions import ERROR, INFO, WARNING, About, Event, Rewatch, Seek
 from inosync.engine.memory import ROLLED_BACK, Recalled
 from inosync.engine.mirror import Mirror
 from inosync.engine.reports import changed, held, recovered
@@ -37,6 +37,7 @@ class Feeder:
     """Feeds the mirrors of a roster."""
 
     roster: Roster
+    _full: set[Mirror] = dataclasses.field(default_factory=set)
 
     def watched(
         self, source: Source, reason: str, now: float, known: Known, *, contents: bool
@@ -55,6 +56,7 @@ class Feeder:
         *,
         big: Iterable[Change],
         moves: Sequence[Move],
+        gone: frozenset[bytes],
         no_files: Collection[bytes],
     ) -> None:
         """These paths of `source` may differ: see ``Engine.changed``."""
@@ -62,8 +64,8 @@ class Feeder:
         changes, large = without_unsettled(state.settling, changes, Changes.of(big), now, no_files)
         state.big.add(large, now)
         closed = dataclasses.replace(changes, written={}) if changes.written else changes
-        if closed:
-            state.batch.add(closed, now, moves=moves)
+        if closed or gone:
+            state.batch.add(closed, now, moves=moves, gone=gone)
             state.debounce.touch(now)
         if self.roster.config.of(source).eopen and changes.written:
             state.written.add(Changes(written=changes.written), now)
@@ -258,14 +260,28 @@ class Feeder:
 
     def _offer(self, source: Source, batch: Batch, big: Batch | None = None) -> None:
         """Add `batch` to what the mirrors of `source` owe, and `big` to what their lanes do."""
+        seen, batch = batch, dataclasses.replace(batch, gone=frozenset()) if batch.gone else batch
         for mirror in self.roster.of(source):
-            if not mirror.big or batch.reason:
+            if not mirror.big and mirror.pair.node.rdelete == "seen":
+                mirror.offer(seen)
+                self._say_full(mirror)
+            elif batch.empty:
+                continue
+            elif not mirror.big or batch.reason:
                 mirror.offer(batch)
             elif hindrance(mirror.pair.node.extra):
                 # What is big there cannot be told from here: what a link points to, for one.
                 mirror.offer(batch.nameless())
             elif big is not None:
                 mirror.offer(big)
+
+    def _say_full(self, mirror: Mirror) -> None:
+        """Say once that more has vanished than is remembered."""
+        full = mirror.pending is not None and len(mirror.pending.gone) >= MOST_GONE
+        if full and mirror not in self._full:
+            text = f"more than {MOST_GONE} paths have vanished: some of them stay on the node"
+            self.roster.say(WARNING, f"{mirror.name}: {text} (rdelete); --verify counts them")
+        (self._full.add if full else self._full.discard)(mirror)
 
 
 def _doubt(answer: Answer) -> str:

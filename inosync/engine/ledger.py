@@ -98,6 +98,9 @@ class Ledger:
 
     def _demand(self, batch: Batch, rest: Course | None = None, *, number: int = 0) -> None:
         """Owe a pass, of which all counts from this number on that was offered; 0: the last."""
+        if (vanished := batch.vanished()) is not None:  # slices do not delete that
+            self.pending = merged(self.pending, vanished)
+            batch = replace(batch, gone=frozenset())
         fresh, number = batch.contents or not self.health.whole, number or self.offered
         if self.passing is None:
             self.passing = demand(batch, number, fresh=fresh, rest=rest)
@@ -188,7 +191,7 @@ class Ledger:
     def narrow(self, now: float) -> None:
         """Give up what it owes without a name, which a walk over the source is about to find."""
         self.seek(now)
-        self.pending = None
+        self.pending = self.pending.vanished() if self.pending is not None else None
 
     def found(self, batch: Batch | None) -> None:
         """Add what such a walk has found to what is owed; None: nothing else."""

@@ -190,7 +190,7 @@ class Mirror(Ledger):
         self.wary |= stopped and bool(self.work.steps)
         if judgement.verdict is Verdict.OK and not stopped:
             self.wary = False
-            self.brake = Brake()
+            self.brake = Brake(approved=self.brake.approved and bool(self.work.remaining))
             if sure and (whole or not self.work.slicing):
                 self.stale = self.ousted = frozenset()
             if whole:
@@ -227,7 +227,8 @@ class Mirror(Ledger):
         self.reason = ""
         # What is left of a pass may be owed as one run by now.
         rest = self.passing or (work.slicing and self.pending and self.pending.reason)
-        synced = self.health.synced or not rest
+        left = self.sought.rest if self.sought is not None else None
+        synced = self.health.synced or not (rest or left)
         self.health = replace(self.health, synced=synced, succeeded=now)
         if complete:
             self.equal_at = work.moment or self.equal_at
@@ -282,10 +283,13 @@ class Mirror(Ledger):
             self._take_back()
             self.state = State.PENDING if self.waits else State.IDLE
             self.retry_at = None
-        if self.state is State.IDLE and (trial := due(self.ailing, now)) is not None:
+        if self.state is State.IDLE and (trial := self._trial(now)) is not None:
             self.offer(trial)
         if self.rests_until is not None and now >= self.rests_until:
             self.rests_until = None
+
+    def _trial(self, now: float) -> Batch | None:
+        return due(self.ailing, now, seen=self.pair.node.rdelete == "seen")
 
     def hurry(self) -> None:
         """No wait any more. What is held stays so."""

@@ -6,6 +6,7 @@ cut by planning (planning/slices.py) when it is about to start.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, merged
@@ -13,7 +14,7 @@ from inosync.changes.changes import Changes
 from inosync.changes.doubts import NO_DOUBTS
 from inosync.config.model import Config, Pair
 from inosync.planning.order import Prepared
-from inosync.planning.slices import Amount, Course, Slice
+from inosync.planning.slices import MOST_AT_ONCE, Amount, Course, Slice
 from inosync.rsync.options import indivisible
 from inosync.rsync.output import NOTHING, Transferred
 
@@ -22,9 +23,8 @@ LENGTH = 1.0
 
 #: What the first slice weighs, and that of a pass which has to send all files: on a slow line.
 FIRST, FIRST_FILL = 4_000, 100
-#: What a slice weighs at the least and at the most. To cut it takes the daemon, which hears nothing
-#: meanwhile, some 2 us for each entry.
-LEAST, MOST = 10, 50_000
+#: What a slice weighs at the least and at the most.
+LEAST, MOST = 10, MOST_AT_ONCE
 #: One slice may weigh so many times what the one before did.
 _GROWTH = 4
 
@@ -35,11 +35,12 @@ _OVER = Course(todo=None)
 class Pass:
     """A pass under way. ``batch`` demanded it, as the ``number``-th that was offered.
 
-    The ``piece`` is at work, the ``course`` is what comes after it. The pieces to make ``again``
+    The ``pieces`` are at work, the ``course`` is what comes after it. The pieces to make ``again``
     come last: they have failed, or have left something out. While it ``rests`` none is made.
     So many directories had been done ``before`` it, by another daemon. ``turn``: the next slice
-    goes before whatever has changed. It has run for so many ``seconds`` and has ``moved`` so much.
-    What demanded a pass when this one had begun is ``after`` it.
+    goes before whatever has changed. It has run for so many ``seconds``, the ``shortest`` of its
+    slices for so many, and has ``moved`` so much. What demanded a pass when this one had begun is
+    ``after`` it.
     """
 
     batch: Batch
@@ -48,17 +49,18 @@ class Pass:
     budget: int
     before: int = 0
     began: float | None = None
-    piece: Slice | None = None
+    pieces: tuple[Slice, ...] = ()
     again: tuple[Slice, ...] = ()
     rests: bool = False
     turn: bool = False
     seconds: float = 0.0
+    shortest: float | None = None
     moved: Transferred = NOTHING
     after: Pass | None = None
 
     @property
     def last(self) -> bool:
-        """Whether nothing is to be made after the piece that is at work."""
+        """Whether nothing is to be made after the pieces that are at work."""
         return self.course.over and not self.again
 
     @property
@@ -81,7 +83,7 @@ class Pass:
     @property
     def _open(self) -> tuple[Slice, ...]:
         """The pieces that are cut off and not made."""
-        return (*self.again, *((self.piece,) if self.piece is not None else ()))
+        return (*self.again, *self.pieces)
 
     @property
     def rest(self) -> Course | None:
@@ -130,49 +132,57 @@ class Pass:
         return replace(self, began=now if self.began is None else self.began, turn=False)
 
     def cut(self, what: Prepared) -> Pass:
-        """Return the pass when its next piece is known."""
-        if what.piece is None or what.course is None:
+        """Return the pass when its next pieces are known."""
+        if not what.pieces or what.course is None:
             return self  # it became one whole run
         again = self.again[1:] if self.next is not None else self.again
-        return replace(self, piece=what.piece, course=what.course, again=again)
+        return replace(self, pieces=what.pieces, course=what.course, again=again)
 
     def carries(self, flight: Batch) -> Batch:
-        """Return the batch of the piece that is at work."""
-        if self.piece is None:
+        """Return the batch of the pieces that are at work."""
+        if not self.pieces:
             return flight
-        doubts = self.batch.doubts if self.last else NO_DOUBTS
-        return replace(flight, reason="", changes=self.piece.all, doubts=doubts)
+        doubts, changes = self.batch.doubts if self.last else NO_DOUBTS, Changes()
+        for piece in self.pieces:
+            changes.update(piece.all)
+        return replace(flight, reason="", changes=changes, doubts=doubts)
 
     def landed(self, seconds: float, moved: Transferred) -> Pass | None:
-        """Return the pass when its piece is on the node; the next one, or None, when it is over."""
+        """Return the pass when its pieces are on the node; the next one, or None: it is over."""
         if self.last:
             return self.after
-        budget = self.budget
-        if self.piece is not None:
-            budget = _budget(budget, self.piece.amount.weight, seconds)
+        budget, shortest = self.budget, self.shortest
+        if self.pieces:
+            weight = max(piece.amount.weight for piece in self.pieces)
+            budget = _budget(budget, weight, seconds, shortest or 0.0)
+            shortest = seconds if shortest is None else min(seconds, shortest)
         return replace(
             self,
-            piece=None,
+            pieces=(),
             budget=budget,
             seconds=self.seconds + seconds,
+            shortest=shortest,
             moved=self.moved + moved,
         )
 
+    def without(self, made: Collection[int]) -> Pass:
+        """Return the pass when some of the pieces at work are `made`: the first one is 0."""
+        left = (piece for number, piece in enumerate(self.pieces) if number not in made)
+        return replace(self, pieces=tuple(left))
+
     def repeat(self) -> Pass:
-        """Return the pass when its piece went well and is to be made once more all the same."""
-        if self.piece is None:
-            return self
-        return replace(self, piece=None, again=(*self.again, replace(self.piece, repeated=True)))
+        """Return the pass when its pieces went well and are to be made once more all the same."""
+        again = (replace(piece, repeated=True) for piece in self.pieces)
+        return replace(self, pieces=(), again=(*self.again, *again))
 
     def failed(self, *, rests: bool = False) -> Pass:
-        """Return the pass when its piece could not be made.
+        """Return the pass when its pieces could not be made: each is made again by itself.
 
         It `rests` where other pieces may do.
         """
         if not rests and self.done == Amount():
             return self.anew(flying=False)  # it is as if it had never begun
-        again = self.again if self.piece is None else (*self.again, self.piece)
-        return replace(self, piece=None, again=again, rests=rests)
+        return replace(self, pieces=(), again=self._open, rests=rests)
 
     def anew(self, *, flying: bool) -> Pass:
         """Return the pass that begins at its beginning.
@@ -180,7 +190,7 @@ class Pass:
         While a run of it is `flying`, it comes after that: that run began before what is new.
         """
         course = Course(sizes=self.course.sizes)
-        fresh = replace(self, course=course, piece=None, again=(), began=None, turn=False)
+        fresh = replace(self, course=course, pieces=(), again=(), began=None, turn=False)
         return replace(self, course=_OVER, again=(), after=fresh) if flying else fresh
 
 
@@ -210,9 +220,13 @@ def uncut(pair: Pair, config: Config) -> str:
     return ""
 
 
-def _budget(budget: int, weight: int, seconds: float) -> int:
-    """Return what the next slice is to weigh, after one of that weight took so many seconds."""
-    wanted = int(weight * LENGTH / max(seconds, 0.001))
+def _budget(budget: int, weight: int, seconds: float, shortest: float) -> int:
+    """Return what the next slice is to weigh, after one of that weight took so many seconds.
+
+    The `shortest` before it says what any takes, whatever it weighs: over a long line most of it.
+    """
+    idle = min(shortest, LENGTH / 2)
+    wanted = int(weight * (LENGTH - idle) / max(seconds - idle, 0.001))
     if seconds < LENGTH:
         # A short one was mostly the starting of rsync: that says nothing of a longer one.
         wanted = max(wanted, budget)

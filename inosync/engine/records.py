@@ -57,7 +57,8 @@ class Work:
     ``lenient``: it leaves alone what the lane for big files is at. It ``carries`` all that was
     offered up to this number. ``steps`` go before it, for renames; the first is at work; None: that
     is not decided yet. ``hid``: it kept back what came to the old place of something renamed.
-    ``left``: it does not look at these paths.
+    ``left``: it does not look at these paths. ``remaining`` has vanished, and is deleted by
+    another run.
 
     ``candidates`` are files that are suspects unless they were ``sent``; what else is in doubt are
     ``doubts``. ``ran``: that run has ended well, and now its suspects are compared; ``doubts`` are
@@ -78,6 +79,7 @@ class Work:
     steps: tuple[Step, ...] | None = None
     hid: bool = False
     left: frozenset[bytes] = frozenset()
+    remaining: frozenset[bytes] = frozenset()
     candidates: frozenset[bytes] = frozenset()
     sent: frozenset[bytes] = frozenset()
     doubts: Doubts = NO_DOUBTS
@@ -99,6 +101,7 @@ class Work:
             steps=what.steps,
             hid=what.hid or (follows and self.hid),
             left=what.left | self.left if follows else what.left,
+            remaining=self.remaining if follows else what.remaining,
             candidates=what.candidates,
             doubts=what.doubts,
             moment=self.moment if self.decided else moment,

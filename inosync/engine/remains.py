@@ -60,13 +60,25 @@ def take_ailing(
     """
     said: list[Action] = []
     before, stayed = mirror.ailing, mirror.kept
-    if stayed or outcome.kept:
+    stays = outcome.kept
+    if mirror.pair.node.rdelete == "seen":  # it is meant to, but where it is in the way
+        ails = {each.path for each in outcome.account.complaints}
+        stays = tuple((path, inner) for path, inner in stays if path in ails)
+    if stayed or stays:
         kept = {path: inner for path, inner in stayed.items() if not run.carried(path)}
-        mirror.kept = kept | dict(outcome.kept[:_KEPT])
+        mirror.kept = kept | dict(stays[:_KEPT])
     if before or outcome.account.complaints:
         mirror.ailing = after(before, outcome.account, run, now, mirror.backoff.after)
         said += messages.ailing(mirror, before, outcome.command, user=user)
     return [*said, *messages.kept(mirror, stayed)]
+
+
+def vanished(mirror: Mirror) -> Batch | None:
+    """Return the batch of what has vanished and was too much for one run."""
+    flight, gone = mirror.flight, mirror.work.remaining
+    if flight is None or not gone:
+        return None
+    return replace(flight, gone=gone).vanished()
 
 
 def take_odd(mirror: Mirror, outcome: Outcome, now: float) -> bool:

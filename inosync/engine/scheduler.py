@@ -13,6 +13,7 @@ from inosync.engine import ailing, comparison
 from inosync.engine.actions import INFO, Start
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.roster import LOOKS, Roster
+from inosync.engine.streams import processes, streams
 from inosync.planning.command import SILENCE
 from inosync.planning.order import Order, RunKind
 
@@ -63,23 +64,26 @@ class Scheduler:
             if mirror.state is State.PENDING:
                 self._queue.setdefault(mirror)
         room = self._room()
+        free = room.all
         room.all = room.all if most is None else min(room.all, most)
         for mirror in list(self._queue):
             is_open = self.roster.source_of(mirror).open_for(mirror.pair.node.name)
             if is_open and room.admits(mirror) and not self.roster.lanes.waits(mirror):
                 del self._queue[mirror]
-                room.take(mirror)
-                self._begin(mirror, now)
+                count = self._begin(mirror, now, free - len(self._queue))
+                room.take(mirror, count)
+                free -= count
 
     def _room(self) -> _Room:
         most = self.roster.config.rparallel
         room = _Room(most, max(1, most // 2), max(1, most // 2))
         for mirror in self.roster.busy():
             if not mirror.work.comparing:
-                room.take(mirror)
+                room.take(mirror, processes(mirror))
         return room
 
-    def _begin(self, mirror: Mirror, now: float) -> None:
+    def _begin(self, mirror: Mirror, now: float, free: int) -> int:
+        """Order the run of a mirror; return how many processes it may be, of so many `free`."""
         lenient = self.roster.lanes.lenient(mirror)
         limit = self.roster.config.of(mirror.pair.source).rmaxdelete
         rehearse = limit > 0 and not mirror.brake.approved
@@ -87,7 +91,9 @@ class Scheduler:
         kind = RunKind.SLICE if mirror.work.slicing else RunKind.PASS
         if batch.reason and kind is RunKind.PASS:
             self._say_uncut(mirror)
-        self._order(mirror, batch, RunKind.REHEARSAL if rehearse else kind, now)
+        count = streams(mirror, free)
+        self._order(mirror, batch, RunKind.REHEARSAL if rehearse else kind, now, count)
+        return count
 
     def _say_uncut(self, mirror: Mirror) -> None:
         """Say once why a pass to a node that names its changes is one run."""
@@ -141,8 +147,10 @@ class Scheduler:
             waiting = waiting.difference(batch.changes.entries)
         return waiting
 
-    def _order(self, mirror: Mirror, batch: Batch, kind: RunKind, now: float) -> None:
-        """Order the next run of a mirror, which carries `batch`."""
+    def _order(
+        self, mirror: Mirror, batch: Batch, kind: RunKind, now: float, count: int = 1
+    ) -> None:
+        """Order the next run of a mirror, which carries `batch`; of slices so many at once."""
         waiting = self._unsettled(mirror, batch)
         other = self.roster.lanes.partner(mirror)
         passing = mirror.passing
@@ -168,6 +176,7 @@ class Scheduler:
             course=passing.course if passing is not None else None,
             budget=passing.budget if passing is not None else 0,
             piece=passing.next if passing is not None else None,
+            streams=count,
         )
         self.roster.actions.append(Start(mirror, order))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inosync.lsyncd.values import lua, number, table, words
+from inosync.rsync.deletions import DELETING, untold
 from inosync.rsync.options import hindrance, parse_extra, spoken
 from inosync.rsync.program import chooses_shell
 
@@ -32,6 +33,15 @@ _NO_NEED = {*_ALWAYS, "recursive", "protect_args", "verbose", "quiet"}
 _ARCHIVE = {"group", "owner", "devices", "specials"}
 _PLAIN_SHELLS = ("ssh", "/usr/bin/ssh")
 _SHARED = "with these in ~/.ssh/config instead of extra, runs share one ssh connection"
+#: What its ``delete`` is here; nothing but true and "running" deletes while it runs.
+_DELETES = {
+    True: "all",
+    "true": "all",
+    "running": "seen",
+    "startup": "start",
+    False: "never",
+    "false": "never",
+}
 #: lsyncd 2.0 had a list of options instead of a table.
 OLD = ("rsyncOps", "rsyncOpts")
 
@@ -63,10 +73,18 @@ def options(values: Mapping[str, Any], *, over_ssh: bool) -> Options:
     extra += _shell(result, ssh, str(rsync.get("rsh", "")), extra)
     if rsync.get("perms") is None and not rsync.get("archive"):
         result.notes.append("permissions are mirrored; extra = '--no-perms' if that is not wanted")
-    if values.get("delete", True) not in (True, "true"):
-        # A rule that protects everything on the mirror: rsync(1), FILTER RULES.
-        extra.append("--filter=P *")
-        result.notes.append(f"delete = {lua(values['delete'])}: nothing is deleted on the mirror")
+    given = values.get("delete", True)
+    rdelete = _DELETES.get(given) if isinstance(given, bool | str) else None
+    if rdelete is None:
+        rdelete = "never"
+        result.notes.append(f"delete = {lua(given)}: is not known; nothing is deleted")
+    if rdelete == "seen" and (why := untold(extra)):
+        rdelete = "never"
+        result.notes.append(f'delete = "running": nothing is deleted, because of {why}')
+    if rdelete != "all":
+        result.own["rdelete"] = rdelete
+        result.notes += [f"{word}: left out, for delete" for word in extra if word in DELETING]
+        extra = [word for word in extra if word not in DELETING]
     if extra:
         result.own["extra"] = extra
     if why := hindrance(extra):

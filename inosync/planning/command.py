@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from inosync.config.model import Config, Pair
 from inosync.planning.file_list import list_options, top
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Clear, Fuzzy, Relink, Renew, Step
+from inosync.planning.steps import Clear, Fuzzy, Pave, Relink, Renew, Step
 from inosync.rsync import differences
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import rsync_options
@@ -85,7 +85,9 @@ class Run:
     is not; one that is `lenient` spares the temporary files of that lane on the node. One that
     `tells` says which files it sends. CONTENTS that cannot be listed are of these files `only`. A
     SLICE carries the ``trees``, which are directories of the source.
-    What it overwrites or deletes is put into the folder that it is to `keep` it in (see kept.py).
+    Where not everything is deleted (``rdelete``), ``gone`` is what may be, and one that was
+    `demanded` is a pass. What it overwrites or deletes is put into the folder that it is to `keep`
+    it in (see kept.py).
     """
 
     pair: Pair
@@ -103,6 +105,19 @@ class Run:
     only: Iterable[bytes] = ()
     tells: bool = False
     keep: str = ""
+    gone: Sequence[bytes] = ()
+    demanded: bool = False
+
+    @property
+    def deletes(self) -> bool:
+        """Whether it deletes anything; a comparison finds out what is too much."""
+        spares = self.step is not None and not isinstance(self.step, Pave)
+        if self.big or spares or self.kind is RunKind.CONTENTS:
+            return False
+        rdelete = self.pair.node.rdelete
+        if rdelete == "all" or self.kind is RunKind.COMPARISON:
+            return True
+        return bool(self.gone) if rdelete == "seen" else rdelete == "start" and self.demanded
 
     @property
     def pretends(self) -> bool:
@@ -248,19 +263,22 @@ def _carrying(run: Run, config: Config) -> list[str]:
     # Of both sides explicitly: --delete-excluded makes a plain exclude one of the sender alone.
     left = sorted({*run.spare, *run.leave})
     first += [f"--filter=-sr {_anchored(prefix, path)}" for path in left]
+    first += _deleting(run)
     words = rsync_options(source.excludes, first=first)
     all_sizes = run.kind is RunKind.COMPARISON or isinstance(run.step, Renew)
     size = 0 if all_sizes else config.of(source).rbigsize
     words += _lane_options(with_rules(spoken(extra), first), size, big=run.big)
     if run.kind is RunKind.CONTENTS:
         words = [*_without_deletions(words), "--checksum", *_only(run.only, prefix)]
+    elif not run.deletes and run.pair.node.rdelete != "all":
+        words = _without_deletions(words)
     words += _clearing(run.pair, run.step) if isinstance(run.step, Clear) else ()
     words += differences.OPTIONS if run.contents or run.kind is RunKind.COMPARISON else ()
     words += differences.TOLD if run.tells else ()
     if run.pretends:
         # Everything is counted, whatever limit the user has set to what is done.
         words += ["--dry-run", "--info=del", f"--max-delete={_ANY_NUMBER}"]
-    elif run.limit and run.limit < most_deletions(extra):
+    elif run.limit and run.deletes and run.limit < most_deletions(extra):
         words.append(f"--max-delete={run.limit}")
     destination = run.pair.destination
     place = destination.folder if run.pair.source.prefix else destination.text
@@ -345,10 +363,17 @@ def _mode(run: Run) -> list[str]:
     """Return the first words: how far a run reaches. Only the ordinary ones delete."""
     if isinstance(run.step, Relink):
         return _link_options(run.pair, run.step)
-    more = _STEP_OPTIONS.get(type(run.step), ())
     words = list_options() if run.listed else ["-ltrp", "--delete"]
-    spares = run.big or more or run.kind is RunKind.CONTENTS
-    return [*(word for word in words if not (spares and word == "--delete")), *more]
+    kept = (word for word in words if run.deletes or word != "--delete")
+    return [*kept, *_STEP_OPTIONS.get(type(run.step), ())]
+
+
+def _deleting(run: Run) -> list[str]:
+    """Return the rules by which a run deletes what it may, and nothing else."""
+    if not (run.gone and run.deletes) or run.kind is RunKind.COMPARISON:
+        return []
+    prefix = run.pair.source.prefix
+    return [*(f"--filter=R {_anchored(prefix, path)}" for path in run.gone), "--filter=P *"]
 
 
 def _only(files: Iterable[bytes], prefix: str) -> list[str]:

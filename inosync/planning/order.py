@@ -54,7 +54,8 @@ class Order:
 
     ``kind`` is PASS or LISTED, which planning may change (a STEP goes before, a list is too long),
     SLICE, which makes a ``piece`` again or cuts about ``budget`` entries' weight off the
-    ``course``, or REHEARSAL or COMPARISON; or CONTENTS, of what its batch leaves in doubt.
+    ``course``, up to so many ``streams`` at once, or REHEARSAL or COMPARISON; or CONTENTS, of what
+    its batch leaves in doubt.
     ``limit`` is how many files it may delete (0: any). Of a pair with a lane for big files it is
     the `big` one's run, or one that is `lenient`: it spares what the lane is at. ``left_out`` are
     files that must wait. ``steps`` go before it; None: that is to be decided now, which takes that
@@ -85,6 +86,7 @@ class Order:
     course: Course | None = None
     budget: int = 0
     piece: Slice | None = None
+    streams: int = 1
 
     @property
     def by_name(self) -> bool:
@@ -112,7 +114,8 @@ class Order:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to carry: only contents are in doubt."""
-        return self._known and not (self.batch.changes or self.stale or self.odd)
+        owed = self.batch.changes or self.batch.gone or self.stale or self.odd
+        return self._known and not owed
 
     @property
     def contents(self) -> bool:
@@ -150,7 +153,9 @@ class Prepared:
     sliced is a whole pass, or "". ``left`` is what the run does not look at. ``candidates`` are
     files that may hold other content, unless the run says that it has sent them: it ``tells``. What
     else is in doubt are ``doubts``; of CONTENTS, what is left for the next one. ``moment``: see
-    Sight. Of a pass in slices this is the ``piece``, and ``course`` is what is left.
+    Sight. Of a pass in slices this is the ``piece``, and ``course`` is what is left. The other
+    slices that are made at once are ``beside`` it. ``remaining`` is what has vanished and is
+    deleted by another run.
     """
 
     kind: RunKind
@@ -168,6 +173,14 @@ class Prepared:
     moment: Moment | None = None
     piece: Slice | None = None
     course: Course | None = None
+    remaining: frozenset[bytes] = frozenset()
+    beside: tuple[Prepared, ...] = ()
+
+    @property
+    def pieces(self) -> tuple[Slice, ...]:
+        """What it carries of a pass in slices, with what is beside it."""
+        parts = (self, *self.beside)
+        return tuple(part.piece for part in parts if part.piece is not None)
 
     @property
     def step(self) -> Step | None:

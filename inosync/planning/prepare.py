@@ -21,9 +21,10 @@ from inosync.planning.file_list import LONGEST_ENTRY, TOO_LONG, Plan, longest_li
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, holds, steps
-from inosync.planning.slices import Course, cut, small
+from inosync.planning.slices import Course, Slice, cut_beside, small
 from inosync.planning.steps import Clear, Relink, Renew, Step
 from inosync.planning.suspects import FILES, candidates, take
+from inosync.planning.vanished import MOST, Vanished, vanished
 from inosync.planning.view import Status, files, is_real
 from inosync.rsync.kept import folder
 from inosync.rsync.options import (
@@ -82,7 +83,12 @@ def prepare(
 
 
 def _odd(order: Order, sight: Sight) -> frozenset[bytes]:
-    """Return which paths still have no file, directory or link to send."""
+    """Return which paths still have no file, directory or link to send.
+
+    Where only what has vanished is deleted, that says so itself.
+    """
+    if order.pair.node.rdelete != "all":
+        return frozenset()
     found = {path: sight.view.look(path) for path in order.odd}
     sent = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
     return frozenset(
@@ -106,18 +112,47 @@ def sliceable(sight: Sight) -> bool:
 def _prepare_slice(
     order: Order, course: Course, sight: Sight, config: Config, program: Program
 ) -> Prepared:
-    """Return the next slice. What has vanished on the way to it raises an event of its own."""
-    piece, rest = order.piece, course
+    """Return the next slice, with those that are made beside it.
+
+    What has vanished on the way to it raises an event of its own.
+    """
     if small(course, order.budget, view=sight.view, filters=sight.filters):
         return _prepare_run(order, sight, config, program, hide=order.stale)
-    if piece is None:
-        piece, rest = cut(course, order.budget, view=sight.view, filters=sight.filters)
+    pieces: tuple[Slice, ...]
+    if order.piece is not None:
+        pieces, rest = (order.piece,), course
+    else:
+        pieces, rest = cut_beside(
+            course, order.budget, order.streams, view=sight.view, filters=sight.filters
+        )
+    order = _sharing(order, len(pieces))
+    first, *beside = (
+        _prepare_piece(order, piece, sight, config, program if not number else program.apart)
+        for number, piece in enumerate(pieces)
+    )
+    if full := next((part.widened for part in (first, *beside) if part.widened), ""):
+        whole = _prepare_run(order, sight, config, program, hide=order.stale)
+        return dataclasses.replace(whole, widened=full)
+    doubts = order.batch.doubts if rest.over and not order.contents else NO_DOUBTS
+    return dataclasses.replace(first, doubts=doubts, course=rest, beside=tuple(beside))
+
+
+def _sharing(order: Order, count: int) -> Order:
+    """Return the order of which so many runs are made at once: they share its speed."""
+    node = order.pair.node
+    if count == 1 or not node.rspeed:
+        return order
+    node = dataclasses.replace(node, rspeed=max(1, node.rspeed // count))
+    return dataclasses.replace(order, pair=dataclasses.replace(order.pair, node=node))
+
+
+def _prepare_piece(
+    order: Order, piece: Slice, sight: Sight, config: Config, program: Program
+) -> Prepared:
+    """Return the run of one slice; it is ``widened`` if there can be none."""
     trees = tuple(path for path in piece.trees if is_real(path, sight.view))
     found = _plan(piece.changes, sight, hide=order.stale)
     full = TOO_LONG if any(len(path) > LONGEST_ENTRY - _SPARE for path in trees) else found.full
-    if full:
-        whole = _prepare_run(order, sight, config, program, hide=order.stale)
-        return dataclasses.replace(whole, widened=full)
     names = None if trees else found.entries
     hide = order.stale
     run = _run(order, sight, RunKind.SLICE, listed=not trees, trees=trees, hide=hide)
@@ -126,10 +161,9 @@ def _prepare_slice(
         tuple(command(run, config, program)),
         names=names,
         left=order.left_out | _left(order, sight),
-        doubts=order.batch.doubts if rest.over and not order.contents else NO_DOUBTS,
+        widened=full,
         moment=sight.moment,
         piece=piece,
-        course=rest,
     )
 
 
@@ -169,15 +203,22 @@ def _prepare_run(
     found, stale = Plan(), hide
     if order.kind in _CARRIES:
         hide = hide | _odd(order, sight)
+    gone = _vanished(order, sight, config)
+    hide = hide | gone.hide
     if order.by_name and not order.idle:
-        changes = _changes(order, sight, config, hide)
+        changes = itertools.chain(
+            _changes(order, sight, config, hide), (Change(home, Kind.LEVEL) for home in gone.homes)
+        )
         found = _plan(changes, sight, hide=hide, named=order.batch.whole)
     names = found.entries if order.by_name and not found.full else None
     kind, doubtful, doubts = order.kind, frozenset[bytes](), NO_DOUBTS
     if kind in _CARRIES:
         kind = RunKind.PASS if names is None else RunKind.LISTED
         doubtful, doubts = _in_doubt(order, sight, None if names is None else found.inside)
-    run = _run(order, sight, kind, listed=names is not None, hide=hide, tells=bool(doubtful))
+    run = dataclasses.replace(
+        _run(order, sight, kind, listed=names is not None, hide=hide, tells=bool(doubtful)),
+        gone=gone.paths,
+    )
     return Prepared(
         kind,
         tuple(command(run, config, program)),
@@ -192,7 +233,17 @@ def _prepare_run(
         candidates=doubtful,
         doubts=doubts,
         moment=sight.moment,
+        remaining=gone.rest,
     )
+
+
+def _vanished(order: Order, sight: Sight, config: Config) -> Vanished:
+    """Return what the run deletes of what has vanished: enough to be too much (rmaxdelete)."""
+    comparison = order.kind is RunKind.COMPARISON
+    if order.big or comparison or order.pair.node.rdelete != "seen" or not order.batch.gone:
+        return Vanished()
+    limit = config.of(order.pair.source).rmaxdelete
+    return vanished(order.batch.gone, sight.view, most=max(MOST, limit + 1))
 
 
 def _in_doubt(
@@ -314,6 +365,7 @@ def _run(
         tells=tells,
         trees=trees,
         keep=folder(sight.now.wall) if order.pair.node.rkeep else "",
+        demanded=bool(order.batch.reason) or order.kind is RunKind.SLICE,
     )
 
 
@@ -327,7 +379,7 @@ def _steps(
 
 def _clearances(order: Order, sight: Sight) -> Iterable[Step]:
     """Give the steps for what has taken the place of directories in which old versions are kept."""
-    if not keeps_in_place(order.pair.node.extra):
+    if not keeps_in_place(order.pair.node.extra) or order.pair.node.rdelete != "all":
         return
     for path in sorted(order.barred)[:CLEARED]:
         names = _plan((Change(path, Kind.ENTRY),), sight).entries
@@ -354,6 +406,9 @@ def _relinks(
 ) -> tuple[Step, ...]:
     extra = order.pair.node.extra
     if not order.batch.moves or order.owed is None or not order.alone or prevented(extra):
+        return ()
+    # The old place has to go, whatever else is in it.
+    if order.pair.node.rdelete != "all":
         return ()
     # What the node has may not be what it should be.
     if order.batch.doubts:

@@ -22,6 +22,10 @@ from inosync.rsync.filters import Filters
 #: So many bytes of a file that is to be sent count as much as one more entry.
 GRAIN = 16384
 
+#: What slices that are made at once weigh together at the most. To cut them takes the daemon, which
+#: hears nothing meanwhile, some 2 us for each entry.
+MOST_AT_ONCE = 50_000
+
 #: How many subtrees a run names: they are words of its command line.
 MOST_TREES = 500
 #: How many bytes these words have. Linux takes 2 MB of them all (execve(2)).
@@ -152,6 +156,25 @@ def cut(course: Course, budget: int, *, view: View, filters: Filters) -> tuple[S
     It may weigh half as much again, and more where one directory by itself does.
     """
     return _Cutter(course, budget, view, filters).cut()
+
+
+def cut_beside(
+    course: Course, budget: int, most: int, *, view: View, filters: Filters
+) -> tuple[tuple[Slice, ...], Course]:
+    """Return the next slices, up to so many, that may be made at once, and the course after them.
+
+    One with levels is made alone: what lies in these directories is there before, and what is below
+    them comes after it, so that no two make, delete or date the same thing.
+    """
+    budget = max(1, min(budget, MOST_AT_ONCE // most))
+    piece, course = cut(course, budget, view=view, filters=filters)
+    pieces = [piece]
+    while len(pieces) < most and not (course.over or piece.changes.levels):
+        piece, after = cut(course, budget, view=view, filters=filters)
+        if not piece.changes.levels:
+            pieces.append(piece)
+            course = after
+    return tuple(pieces), course
 
 
 class _Cutter:

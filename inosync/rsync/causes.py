@@ -19,6 +19,7 @@ class Cause(enum.Enum):
     FORBIDDEN = "may not be written on the node"
     ROOM = "has no room on the node"
     IN_THE_WAY = "is a directory on the node that keeps something excluded"
+    FOREIGN = "is a directory on the node with something in it that may stay (rdelete)"
     OLD_VERSIONS = "is a directory on the node that keeps old versions"
     TIMES = "keeps its times: another user owns it on the node"
     MODES = "keeps its permissions: another user owns it on the node"
@@ -36,6 +37,7 @@ _CURES = {
     Cause.ROOM: "make room below {where} on {host}",
     Cause.IN_THE_WAY: "delete it on {host} by hand, or let the rule that protects what is in it go "
     "with its directory (-p PATTERN)",
+    Cause.FOREIGN: "delete it on {host} by hand",
     Cause.OLD_VERSIONS: "the next run moves them to {where}; if that fails, move {where} away on "
     "{host}",
     Cause.TIMES: "chown it on {host}, or extra='--omit-dir-times'",

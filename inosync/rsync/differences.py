@@ -19,6 +19,9 @@ OPTIONS = ("--checksum", *TOLD)
 #: How the line begins that names a directory which stays; the one of its deletion follows.
 KEPT = b"cannot delete non-empty directory: "
 
+#: What is wrong with a path that the source does not have.
+EXTRA = "extra on the mirror"
+
 #: How many paths a report remembers as examples.
 SAMPLE = 5
 
@@ -78,7 +81,7 @@ def differences(lines: Iterable[bytes]) -> Iterator[Difference]:
             kept = text[len(KEPT) :]
         elif found := _DELETING.fullmatch(text):
             if found[1].rstrip(b"/") != kept:
-                yield Difference(unescape(found[1]), "extra on the mirror")
+                yield Difference(unescape(found[1]), EXTRA)
         elif found := _LINE.fullmatch(text):
             what = _what(found[1], found[2], found[3].decode())
             if what:

@@ -109,7 +109,7 @@ def _check(group: _Group) -> None:
 def _misspelled(option: str) -> str:
     """Return what is right in the place of an option that no rsync has, ``""`` if one might."""
     if option.startswith("--no-del"):
-        return "to delete nothing there write --filter='P *'"
+        return 'to delete nothing there write rdelete = "never"'
     if option.startswith("--no-") and len(option) > len("--no-x"):
         positive = f"--{option[len('--no-') :]}"
         return f"there is no opposite of {positive}; remove it" if positive in LONG else ""

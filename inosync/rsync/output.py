@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inosync.rsync.program import CHATTER
@@ -67,6 +68,18 @@ class Progress:
     size: int
     percent: int
     eta: int
+
+
+def beside(told: Sequence[Progress]) -> Progress | None:
+    """Return how far runs are that are made at once; None if none of them has told."""
+    if not told:
+        return None
+    return Progress(
+        sum(each.files for each in told),
+        sum(each.size for each in told),
+        min(each.percent for each in told),
+        max(each.eta for each in told),
+    )
 
 
 _PROGRESS = re.compile(

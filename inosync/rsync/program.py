@@ -5,6 +5,7 @@ Pure. Reads what the program says of itself, and says how ssh is called for it; 
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ CHATTER = re.compile(
     rb"|Connecting to [\d.:a-f]+$|Can't use SSL_get_servername$"
 )
 
+#: Instead of a directory for shared connections: this one is not shared (ssh_config(5)).
+OWN = "none"
+
 _SHARED_SSH = (
     "ssh -o BatchMode=yes -o ConnectTimeout={timeout} -o ServerAliveInterval=15 "
     "-o ServerAliveCountMax=3"
@@ -43,7 +47,7 @@ class Program:
     """The local rsync, and how it gets to other hosts.
 
     ``checksum`` is what two of it agree on, "" when that is not known. ``control`` is a private
-    directory for ssh's control sockets; without one connections are not shared.
+    directory for ssh's control sockets; without one, or with OWN, connections are not shared.
     ``environment_shell`` says that RSYNC_RSH chooses the remote shell, so that no ``-e`` may
     override it.
     """
@@ -52,6 +56,11 @@ class Program:
     checksum: str = ""
     control: str = ""
     environment_shell: bool = False
+
+    @property
+    def apart(self) -> Program:
+        """The same program, with a connection of its own: each has a TCP window of its own."""
+        return dataclasses.replace(self, control=OWN)
 
     @property
     def compares_exactly(self) -> bool:
@@ -90,11 +99,14 @@ def chooses_shell(extra: Sequence[str]) -> bool:
 def ssh_command(destination: Destination, control: str) -> str:
     """Return the remote shell for rsync's ``-e``: never asks questions, notices a dead peer.
 
-    Connections are shared through sockets in the directory `control`, unless that is ``""``.
+    Connections are shared through sockets in the directory `control`, unless that is ``""``; with
+    OWN this one is not shared, whatever ssh's configuration says.
     rsync splits this at blanks, so `control` must hold none; ssh expands ``%``.
     """
     words = _SHARED_SSH.format(timeout=CONNECT_TIMEOUT)
-    if control:
+    if control == OWN:
+        words += f" -o ControlPath={OWN}"
+    elif control:
         socket = control.replace("%", "%%") + "/%C"
         words += f" -o ControlMaster=auto -o ControlPersist=60 -o ControlPath={socket}"
     if destination.port:

@@ -76,7 +76,7 @@ _SSH = (
 #: Cures for what rrsync refuses, by how the option begins.
 _OPTIONS = {
     "-s": "remove --protect-args from extra, and use rsync 3.2.4 or later here",
-    "--delete": f"remove -no-del in {_KEYS}: a mirror deletes",
+    "--delete": f'remove -no-del in {_KEYS}, or write rdelete = "never" for the node',
     "": "remove from extra {found}, or what implies it",
 }
 _DAEMON = (

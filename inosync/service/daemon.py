@@ -27,9 +27,11 @@ from inosync.service.beat import Beat
 from inosync.service.hooks import Hooks
 from inosync.service.keeper import Keeper
 from inosync.service.loop import Loop, Part
+from inosync.service.mandate import Mandate
 from inosync.service.polls import Polls
 from inosync.service.pruning import Pruning
 from inosync.service.publisher import Publisher
+from inosync.service.refresh import Refresh, Script
 from inosync.service.remedies import Remedies
 from inosync.service.requests import Requests
 from inosync.service.runs import Runs
@@ -79,6 +81,39 @@ class _Looking:
 
     def deadline(self) -> float | None:
         return self._at
+
+
+#: Seconds that runs are given to end when the mandate has gone, before they are killed.
+_HURRY = 0.5
+
+
+@dataclass
+class _Leaving:
+    """Ends all runs when the mandate has gone, and the daemon with them."""
+
+    mandate: Mandate
+    engine: Engine
+    runs: Runs
+    gone: bool = False
+    _kill_at: float | None = None
+
+    def due(self, now: float) -> None:
+        if self.mandate.missing and not self.gone:
+            self.gone = True
+            log.info("%s: going on standby", self.mandate.missing)
+            self._stop(now)
+        elif self._kill_at is not None and now >= self._kill_at:
+            self._stop(now)
+            self._kill_at = None
+
+    def _stop(self, now: float) -> None:
+        if not self.engine.stopping:
+            self._kill_at = now + _HURRY
+        self.engine.stop(now)
+        self.runs.warm.stop(now)
+
+    def deadline(self) -> float | None:
+        return self._kill_at
 
 
 @dataclass
@@ -153,7 +188,10 @@ class Acting:
 
 @dataclass
 class Daemon:
-    """One running daemon. ``run`` returns when it was told to stop and all children have ended."""
+    """One running daemon. ``run`` returns when all children have ended.
+
+    That is when it was told to stop, or has lost its ``mandate`` to be the active host.
+    """
 
     config: Config
     engine: Engine
@@ -162,6 +200,9 @@ class Daemon:
     runs: Runs
     hooks: Hooks
     load: Callable[[], tuple[Config, Program]]
+    mandate: Mandate
+    script: Script | None = None
+    began: float | None = None
     control: Server | None = None
     onlooker: Onlooker | None = None  # with one, nothing is mirrored but full passes
     loop: Loop = field(default_factory=Loop)
@@ -170,21 +211,29 @@ class Daemon:
     _keeper: Keeper | None = None
     _targets: Targets | None = None
     _pruning: Pruning | None = None
+    _refresh: Refresh | None = None
 
     def __post_init__(self) -> None:
-        self._began = self._loaded = self.loop.clock()
+        self._loaded = self.loop.clock()
+        if self.began is None:
+            self.began = self._loaded
+        self._leaving = _Leaving(self.mandate, self.engine, self.runs)
+        self._requests: Requests | None = None
+        self._stopping = False
         alone = self.onlooker is not None
         self.sources = Sources(self.engine, self.config, self.loop, root_only=alone)
         self.polls = Polls(self.engine, self.sources, self.loop)
         self.remedies = Remedies(self.engine, self.loop)
-        self.announcer = Announcer(self.engine, self.sources, self.supervisor, self._began)
+        self.announcer = Announcer(self.engine, self.sources, self.supervisor, self._loaded)
         # While pretending, a daemon that runs beside may write the same files.
         if not self.runs.pretend and not alone:
             self._publisher = Publisher(self, self.config)
-            self._targets = Targets(self.engine, self.loop)
+            self._targets = targets = Targets(self.engine, self.loop)
             self._pruning = Pruning(self.engine, self.runs, self.loop)
+            if self.script is not None:
+                self._refresh = Refresh(self.script, lambda: self.engine.config, self._take)
             if self.state is not None:
-                self._keeper = Keeper(self.engine, self.sources, self.loop, self.state)
+                self._keeper = Keeper(self.engine, self.sources, self.loop, self.state, targets)
                 self.sources.recall = self._keeper.recall
 
     def parts(self) -> list[Part]:
@@ -194,11 +243,12 @@ class Daemon:
         told comes after what is done.
         """
         scans = Scans(self.engine, self.sources, self.loop)
-        parts: list[Part] = [self.sources, self.polls, scans]
+        parts: list[Part] = [self.mandate, self._leaving, self.sources, self.polls, scans]
         if self._targets is not None:
             parts.append(self._targets)
         if self.control is not None:
-            parts.append(Requests(self.control, self, self.loop, self.loop.clock))
+            self._requests = Requests(self.control, self, self.loop, self.loop.clock)
+            parts.append(self._requests)
         instead = self._keeper.instead if self._keeper is not None else lambda _: None
         acting = (self.sources, self._targets, scans, self.runs, self.hooks, self.loop, instead)
         parts.append(Acting(self.engine, *acting))
@@ -209,12 +259,17 @@ class Daemon:
             parts.append(_Looking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:
             parts.append(self._publisher)
-        parts += [part for part in (self._keeper, self._pruning) if part is not None]
+        more = (self._keeper, self._pruning, self._refresh)
+        parts += [part for part in more if part is not None]
         return parts
 
-    def run(self) -> None:
-        """Watch and mirror until SIGTERM or SIGINT."""
+    def run(self) -> bool:
+        """Watch and mirror until SIGTERM or SIGINT, or the end of the mandate.
+
+        Return whether the daemon was told to stop.
+        """
         self.loop.listen(self.signals.fileno(), self._handle_signals)
+        self.mandate.listen(self.loop)
         self.loop.parts = self.parts()
         try:
             if self._keeper is not None:
@@ -223,25 +278,36 @@ class Daemon:
             if self._targets is not None:
                 self._targets.open()
             self.loop.run(self._stopped)
-            if self._publisher is not None:
+            if self._publisher is not None and not self._retires:
                 self._publisher.close(self.loop.clock())
             if self._keeper is not None:
                 self._keeper.close()
         finally:
             self.runs.kill()
-            self.hooks.kill()
+            if not self._retires:
+                self.hooks.kill()
+            if self._requests is not None:
+                self._requests.end()
             if self._pruning is not None:
                 self._pruning.kill()
+            if self._refresh is not None:
+                self._refresh.kill()
             self.remedies.close()
             self.sources.close()
             if self._targets is not None:
                 self._targets.close()
             self.loop.close()
+        return not self._retires
+
+    @property
+    def _retires(self) -> bool:
+        """Whether it ends because another host is the active one."""
+        return self._leaving.gone and not self._stopping
 
     def _stopped(self) -> bool:
-        # An onlooker has the engine stopped, and runs no hooks.
+        # An onlooker has the engine stopped, and runs no hooks; those of a daemon outlive its work.
         ended = self.engine.stopped and self.runs.warm.empty
-        return ended and (self.hooks.stopped or self.onlooker is not None)
+        return ended and (self.hooks.stopped or self.onlooker is not None or self._retires)
 
     # ---- signals --------------------------------------------------------------------------
 
@@ -255,6 +321,8 @@ class Daemon:
                 self.hooks.reap(now)
                 if self._pruning is not None:
                     self._pruning.reap(now)
+                if self._refresh is not None and not self.engine.stopping:
+                    self._refresh.reap(now)
             elif signal is Signal.SIGHUP and self.onlooker is None:
                 log.info("SIGHUP: reading the config again")
                 self.reload(now)
@@ -266,12 +334,18 @@ class Daemon:
                 self.release(now)
             else:
                 log.info("%s: stopping", signal.name)
+                self._stopping = True
                 self.supervisor.tell(STOPPING="1", STATUS="stopping")
                 self.engine.stop(now)
                 self.hooks.stop(now)
                 self.runs.warm.stop(now)
 
     # ---- what people ask for --------------------------------------------------------------
+
+    @property
+    def standby(self) -> str:
+        """Why the daemon is about to be on standby, in words; "" when it is not."""
+        return self.mandate.missing
 
     def snapshot(self, now: float) -> Snapshot:
         """Return the state of everything."""
@@ -280,7 +354,7 @@ class Daemon:
             version=__version__,
             pid=os.getpid(),
             rss=resident(),
-            began=self._began,
+            began=self.began or 0.0,
             loaded=self._loaded,
             now=now,
             wall=self.loop.wall(),
@@ -323,6 +397,15 @@ class Daemon:
             self._targets.accept(node)
         return len(self.engine.release("asked for", now, node=node))
 
+    def _take(self, config: Config, now: float) -> None:
+        """Go by another config from now on."""
+        self.runs.configure(config, self.runs.program, now)
+        self.hooks.config = config
+        self.engine.configure(config, now)
+        if self._publisher is not None:
+            self._publisher.configure(config, now)
+        self.sources.configure(config)
+
     def reload(self, now: float) -> tuple[str, ...]:
         """Take the config anew; keep the old one when the new one is wrong; return what is."""
         self.supervisor.tell(RELOADING="1", MONOTONIC_USEC=str(int(self.loop.clock() * 1e6)))
@@ -335,13 +418,10 @@ class Daemon:
                 log.error("%s", problem)
             log.error("reload: the config is wrong, the old one stays in force")
         else:
-            self.runs.configure(config, program, now)
-            self.hooks.config = config
-            self.engine.configure(config, now)
-            if self._publisher is not None:
-                self._publisher.configure(config, now)
-            self.sources.configure(config)
+            self.runs.program = program
+            self._take(config, now)
             self._loaded = now
+            self.mandate.configure(config.wactive)
             log.info("reload: config loaded again")
         self.announcer.again()
         self.supervisor.tell(READY="1")

@@ -30,10 +30,9 @@ from inosync.planning.scan import Question
 from inosync.planning.slices import Course
 from inosync.service.loop import Loop
 from inosync.service.sources import Sources
-from inosync.service.targets import lies_at
+from inosync.service.targets import Targets, lies_at
 from inosync.system.state import StateFile, boot, sum_of
 from inosync.text import printable
-from inosync.watch.target import at_home, target
 
 log = logging.getLogger("inosync")
 
@@ -66,11 +65,14 @@ class Keeper:
     sources: Sources
     loop: Loop
     file: StateFile
+    targets: Targets
     _known: dict[str, Known] = field(default_factory=dict)  # by the names of mirrors
     _marks: dict[Mirror, _Mark] = field(default_factory=dict)
     _noted: dict[Mirror, int] = field(default_factory=dict)  # the number of the mark before
     _places: dict[str, Place] = field(default_factory=dict)  # of sources, by their paths
     _courses: dict[Mirror, Course | None] = field(default_factory=dict)  # how far passes were
+    _beside: dict[Mirror, _Mark] = field(default_factory=dict)  # for what goes beside a pass
+    _level: dict[Mirror, float] = field(default_factory=dict)  # all else had arrived (wall clock)
     _asked: dict[Mirror, int] = field(default_factory=dict)  # for which of its runs
     _boot: str = ""
     _at: float | None = None
@@ -148,7 +150,11 @@ class Keeper:
             course = mirror.passing.course if mirror.passing is not None else None
             if course is not self._courses.get(mirror):
                 self._courses[mirror] = course
-                if course is not None:
+                if course is None:
+                    self._beside.pop(mirror, None)
+                    self._level.pop(mirror, None)
+                else:
+                    self._follow(mirror)
                     self._write_soon(now)
         if self._at is not None and now >= self._at:
             self._at, self._written_at = None, now
@@ -170,6 +176,8 @@ class Keeper:
             return
         for mirror in self._kept():
             self._marks.pop(mirror, None)
+            if mirror.passing is not None:
+                self._follow(mirror)
             if _whole(mirror) and mirror.done == mirror.offered and self._mark(mirror):
                 self._note(mirror, self._marks.pop(mirror))
             self._note_rest(mirror)
@@ -191,16 +199,34 @@ class Keeper:
 
     def _mark(self, mirror: Mirror) -> bool:
         """Mark this moment, if all that has happened in the source is owed by now."""
+        mark = self._mark_of(mirror)
+        if mark is not None:
+            self._marks[mirror] = mark
+        return mark is not None
+
+    def _mark_of(self, mirror: Mirror) -> _Mark | None:
+        """Return the mark of this moment; None: not all that has happened is owed."""
         wall = self.loop.wall()
         source = mirror.pair.source
         if not self.sources.all_heard(source):
-            return False
+            return None
         batch = mirror.pending or mirror.flight
         changes = batch.changes if batch is not None else None
         highest = self.sources.newest(source, changes)
-        made_by = _made_by(mirror, self.engine.config)
-        self._marks[mirror] = _Mark(wall, mirror.offered, highest, made_by)
-        return True
+        return _Mark(wall, mirror.offered, highest, _made_by(mirror, self.engine.config))
+
+    def _follow(self, mirror: Mirror) -> None:
+        """Take note of the last moment of which only what a pass has left is not on the node."""
+        if mirror.sought is not None:
+            return
+        for _ in range(2):  # where nothing else is owed, that is this moment
+            mark = self._beside.get(mirror)
+            if mark is not None and mirror.carried >= mark.number:
+                self._level[mirror] = mark.wall
+                mark = None
+            mark = mark or self._mark_of(mirror)
+            if mark is not None:
+                self._beside[mirror] = mark
 
     def _note(self, mirror: Mirror, mark: _Mark) -> None:
         self._noted[mirror] = mark.number
@@ -213,12 +239,12 @@ class Keeper:
             inode=place.inode,
             home=place.home,
             highest=max(mark.highest, before.highest if before else 0),
-            made_by=mark.made_by + _lying(mirror),
+            made_by=mark.made_by + self._lying(mirror),
             boot=self._boot,
         )
 
     def _note_rest(self, mirror: Mirror) -> None:
-        """Note what is left of a pass: all else is on the node, as it was when the pass began."""
+        """Note what is left of a pass: all else is on the node, as it was at some moment since."""
         place = self._places.get(mirror.pair.source.path)
         rest = mirror.rest
         if rest is None or place is None or untrusted(place):
@@ -239,12 +265,23 @@ class Keeper:
                 rest=rest,
             )
         if bounded(rest):
+            # Later than when the pass began: what that has left is not for the next walk to name.
+            level = int((self._level.get(mirror, 0.0) - MARGIN) * 1e9)
+            known = replace(known, moment=max(known.moment, level))
             self._known[mirror.name] = replace(known, rest=rest, boot=self._boot, ended=False)
         elif known.rest is not None:
             self._known.pop(mirror.name, None)
 
     def _made_now(self, mirror: Mirror) -> str:
-        return _made_by(mirror, self.engine.config) + _lying(mirror)
+        return _made_by(mirror, self.engine.config) + self._lying(mirror)
+
+    def _lying(self, mirror: Mirror) -> str:
+        """Return what tells the directory of a mirror on this machine from others; "" elsewhere."""
+        path = lies_at(mirror)
+        if not path:
+            return ""
+        found = self.targets.lying(path)
+        return f" {sum_of(repr((found.place, found.inode, found.home)))}"
 
     def _write(self) -> None:
         names = {mirror.name for mirror in self._kept()}
@@ -275,13 +312,6 @@ def _made_by(mirror: Mirror, config: Config) -> str:
     """Return a sum of all that says what is on a node, but the files themselves."""
     pair = mirror.pair
     said = (pair.source.argument, pair.source.excludes, pair.destination.text, pair.node.extra)
-    return sum_of(repr((said, config.emask)))
-
-
-def _lying(mirror: Mirror) -> str:
-    """Return what tells the directory of a mirror on this machine from others; "" elsewhere."""
-    path = lies_at(mirror)
-    if not path:
-        return ""
-    found = at_home(path, target(path))
-    return f" {sum_of(repr((found.place, found.inode, found.home)))}"
+    # What was left there by one is not by another.
+    kept = (pair.node.rdelete,) if pair.node.rdelete != "all" else ()
+    return sum_of(repr((said, config.emask, *kept)))

@@ -108,8 +108,9 @@ class Listener:
         rules = self.engine.sources[lookout.source.path].settling.rules
         paths = (*changes.attributes, *changes.entries) if rules else ()
         directories = no_files(paths, rules=rules, view=lookout.files)
+        gone = lookout.census.take() if lookout.census is not None else frozenset()
         self.engine.changed(
-            lookout.source, changes, now, big=big, moves=moves, no_files=directories
+            lookout.source, changes, now, big=big, moves=moves, gone=gone, no_files=directories
         )
         if lookout.guard.hollow and changes and not lookout.guard.empty():
             lookout.guard.hollow = False

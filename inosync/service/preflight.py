@@ -12,6 +12,7 @@ from inosync.config.model import Config
 from inosync.errors import ConfigError
 from inosync.rsync.destination import Transport
 from inosync.rsync.program import OLDEST, Program, chooses_shell, parse_checksum, parse_version
+from inosync.service.mandate import missing
 from inosync.system.process import capture
 from inosync.text import printable
 
@@ -47,6 +48,7 @@ def preflight(config: Config, *, writes: bool = True) -> Program:
                 f"{pwd.getpwuid(os.getuid()).pw_name}; give it read permission or run as its owner"
             )
     problems += unwritable(config, writes=writes)
+    problems += deaf(config)
     problems += _lacking(config, where)
     if version is None or problems:
         raise ConfigError(problems)
@@ -94,6 +96,19 @@ def unwritable(config: Config, *, writes: bool = True) -> list[str]:
         for setting, path in named
         if path and not os.access(os.path.dirname(path), os.W_OK | os.X_OK)
     ]
+
+
+def deaf(config: Config) -> list[str]:
+    """Return the problem with hearing of the addresses of this host, where one is wanted."""
+    try:
+        missing(config.wactive)
+    except OSError as error:
+        return [
+            f"{config.file or 'inosync'}: wactive = {config.wactive!r}: this host cannot be asked "
+            f"for its addresses: {error.strerror}; under systemd add AF_NETLINK to "
+            "RestrictAddressFamilies="
+        ]
+    return []
 
 
 def read_only(config: Config) -> list[str]:

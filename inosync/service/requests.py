@@ -37,6 +37,10 @@ class Daemon(Protocol):
 
     engine: Engine
 
+    @property
+    def standby(self) -> str:
+        """Why the daemon is on standby, in words; "" when it is not."""
+
     def snapshot(self, now: float) -> Snapshot:
         """Return the state of everything."""
 
@@ -113,6 +117,14 @@ class Requests:
                 conversation.client.close()
             self._settle(conversation)
 
+    def end(self) -> None:
+        """Talk no more; who waits is told that there is nothing to wait for."""
+        for conversation in self._open:
+            if conversation.waiting and self.daemon.standby:
+                conversation.client.answer(**self._in_vain())
+            conversation.client.close()
+        self._open.clear()
+
     def _accept(self) -> None:
         self._begin(self.server.accept())
 
@@ -185,6 +197,9 @@ class Requests:
                 "root and the user of the daemon alone may do that: use sudo"
             )
             return
+        if self.daemon.standby and request["command"] in ("sync", "repair", "pause", "resume"):
+            conversation.client.refuse(f"the daemon is on standby: {self.daemon.standby}")
+            return
         now = self.clock()
         conversation.until = now + PATIENCE
         command(conversation, request, now)
@@ -251,6 +266,9 @@ class Requests:
         seconds = request.get("seconds")
         if node is None:
             return
+        if self.daemon.standby:
+            conversation.client.answer(**self._in_vain())
+            return
         if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST_WAIT:
             conversation.client.refuse("seconds must be a number of seconds")
             return
@@ -263,6 +281,11 @@ class Requests:
         conversation.impatient = bool(request.get("impatient"))
         conversation.until = now + seconds
         self._look(conversation, now)
+
+    def _in_vain(self) -> dict[str, Any]:
+        """Return the answer to a wait for a daemon that is on standby."""
+        why = self.daemon.standby
+        return {"synced": False, "lagging": [], "ailing": [], "seconds": 0.0, "standby": why}
 
     def _look(self, conversation: _Conversation, now: float) -> None:
         """End a wait whose time has come or is over."""

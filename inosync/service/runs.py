@@ -19,6 +19,7 @@ from inosync.engine.actions import Kill, Look, Outcome, Start, Terminate
 from inosync.engine.apart import NOTHING, Apart, Left
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
+from inosync.engine.streams import together
 from inosync.planning.file_list import homes
 from inosync.planning.order import Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
@@ -27,6 +28,7 @@ from inosync.rsync.complaints import Account, Places, account
 from inosync.rsync.destination import Transport
 from inosync.rsync.differences import (
     EQUAL,
+    EXTRA,
     Difference,
     Drift,
     below,
@@ -36,7 +38,15 @@ from inosync.rsync.differences import (
 )
 from inosync.rsync.exits import PARTIAL, VANISHED, cut_short, exit_status
 from inosync.rsync.options import compares_contents
-from inosync.rsync.output import Progress, deletions, evidence, progress, rehearsed, transferred
+from inosync.rsync.output import (
+    Progress,
+    beside,
+    deletions,
+    evidence,
+    progress,
+    rehearsed,
+    transferred,
+)
 from inosync.rsync.program import Program
 from inosync.service.warm import CROWDED, DEAD, Warm
 from inosync.system.process import TAIL, Child, not_started
@@ -55,8 +65,9 @@ log = logging.getLogger("inosync")
 class _Run:
     """A child at work for a mirror, since ``wall``; ``what`` was prepared for it.
 
-    One that was ``warm`` was started before. A comparison leaves out what was ``apart`` when it
-    began, and what was mounted and is ``lost``.
+    One that was ``warm`` was started before. It may be the ``number``-th of a ``group`` of slices
+    that are made at once, and are one run to the engine. A comparison leaves out what was ``apart``
+    when it began, and what was mounted and is ``lost``.
     """
 
     child: Child
@@ -67,6 +78,16 @@ class _Run:
     warm: bool
     lost: frozenset[bytes] = frozenset()
     apart: Apart = NOTHING
+    group: _Group | None = None
+    number: int = 0
+
+
+@dataclass
+class _Group:
+    """Slices that are made at once: so many, and how those ended that have."""
+
+    size: int
+    ended: dict[int, Outcome] = field(default_factory=dict)
 
 
 def _unheard(_mirror: Mirror, _outcome: Outcome, _lines: Iterable[bytes]) -> None:
@@ -114,11 +135,13 @@ class Runs:
         self.engine.prepared(mirror, what, now)
         if what.widened:
             log.debug("%s: full pass: %s", mirror.name, what.widened)
-        if what.names == () or self.pretend:
+        parts = (what, *what.beside)
+        if self.pretend or all(part.names == () for part in parts):
             log.debug("%s: run for %s", mirror.name, _describe(order.batch))
-            if what.names != ():
-                shown = _shown(what.argv, what.names)
-                log.info("would execute: %s%s", _printf(what.names or ()), shown)
+            for part in parts:
+                if part.names != ():
+                    shown = _shown(part.argv, part.names)
+                    log.info("would execute: %s%s", _printf(part.names or ()), shown)
             outcome = Outcome(0, pretended=self.pretend, listed=what.listed)
             self.engine.exited(mirror, outcome, now)
             return
@@ -128,6 +151,26 @@ class Runs:
             self.ended(mirror, outcome, ())
             self.engine.exited(mirror, outcome, now)
             return
+        log.debug("%s: run for %s", mirror.name, _describe(order.batch))
+        group = _Group(len(parts)) if len(parts) > 1 else None
+        for number, part in enumerate(parts):
+            self._begin(mirror, part, sight, group, number, now=now, wall=wall)
+
+    def _begin(
+        self,
+        mirror: Mirror,
+        what: Prepared,
+        sight: Sight,
+        group: _Group | None,
+        number: int,
+        *,
+        now: float,
+        wall: float,
+    ) -> None:
+        """Start the process for what was prepared."""
+        if what.names == ():  # of slices that are made at once, one has nothing to carry
+            self._tell(mirror, Outcome(0, listed=what.listed), group, number, now)
+            return
         fault: OSError | None = None
         ready = self.warm.take(mirror, what, now)
         try:
@@ -136,20 +179,30 @@ class Runs:
             fault = error
         # What is only told is told when the run is on its way.
         shown = _shown(what.argv, what.names)
-        log.debug("%s: run for %s", mirror.name, _describe(order.batch))
         log.debug("executing: %s%s", shown, f" (stood ready, pid {ready.pid})" if ready else "")
         if fault is not None:
             self.warm.drop(now)  # there may be no room for both
             status, reason = not_started(what.argv, fault)
             outcome = Outcome(status, evidence=(reason,), command=shown, unstarted=True)
             self.ended(mirror, outcome, ())
-            self.engine.exited(mirror, outcome, now)
+            self._tell(mirror, outcome, group, number, now)
             return
         compares = what.kind is RunKind.COMPARISON
         apart = self.engine.apart(mirror, lost=sight.spare) if compares else NOTHING
         self._children[child.pid] = _Run(
-            child, mirror, shown, what, wall, ready is not None, sight.spare, apart
+            child, mirror, shown, what, wall, ready is not None, sight.spare, apart, group, number
         )
+
+    def _tell(
+        self, mirror: Mirror, outcome: Outcome, group: _Group | None, number: int, now: float
+    ) -> None:
+        """Tell the engine how a run has ended; of slices that are made at once, with the last."""
+        if group is not None:
+            group.ended[number] = outcome
+            if len(group.ended) < group.size:
+                return
+            outcome = together(group.ended)
+        self.engine.exited(mirror, outcome, now)
 
     def _child_of(self, what: Prepared) -> Child:
         return Child(
@@ -197,7 +250,7 @@ class Runs:
             )
             self.ended(run.mirror, outcome, run.child.lines())
             run.child.close()
-            self.engine.exited(run.mirror, outcome, now)
+            self._tell(run.mirror, outcome, run.group, run.number, now)
             if CROWDED in errors and not run.warm:
                 self.warm.crowded(run.mirror, now)
             self._warm_up(run, status, now)
@@ -241,9 +294,12 @@ class Runs:
         """Return what a comparison has found; what changed since it began is no drift."""
         source = run.mirror.pair.source
         prefix = os.fsencode(source.prefix)
+        keeps = run.mirror.pair.node.rdelete != "all"
+        told = differences(run.child.lines())
+        counted = (each for each in told if not (keeps and each.what == EXTRA))
         found = (
             each
-            for each in itertools.islice(differences(run.child.lines()), MOST_DRIFT)
+            for each in itertools.islice(counted, MOST_DRIFT)
             if not changed(source, below(prefix, each.path), run.wall)
         )
         drifted = self.engine.drifted(run.mirror, found, apart)
@@ -252,28 +308,30 @@ class Runs:
 
     def progress(self, mirror: Mirror) -> Progress | None:
         """Return how far the mirror's run said it was; ask it to say so again."""
-        child = self._child(mirror)
-        if child is None or mirror.work.rehearsing:
+        if mirror.work.rehearsing:
             return None
-        told = progress(child.output())
-        child.ask_progress()
-        return told
+        told = []
+        for child in self._of(mirror):
+            told.append(progress(child.output()))
+            child.ask_progress()
+        return beside([each for each in told if each is not None])
 
-    def _child(self, mirror: Mirror) -> Child | None:
-        return next((run.child for run in self._children.values() if run.mirror is mirror), None)
+    def _of(self, mirror: Mirror) -> list[Child]:
+        return [run.child for run in self._children.values() if run.mirror is mirror]
 
     def act(self, action: Terminate | Kill | Look, now: float) -> None:
         """End the run of a mirror, or look at it."""
-        child = self._child(action.mirror)
-        if child is None:
-            return
+        children = self._of(action.mirror)
         if isinstance(action, Terminate):
-            child.terminate()
+            for child in children:
+                child.terminate()
         elif isinstance(action, Kill):
-            child.kill()
-        else:
-            said = evidence(child.errors())
-            self.engine.activity(action.mirror, child.activity(), now, said=said)
+            for child in children:
+                child.kill()
+        elif children:
+            said = tuple(line for child in children for line in evidence(child.errors()))
+            amount = sum(child.activity() for child in children)
+            self.engine.activity(action.mirror, amount, now, said=said)
 
     def kill(self) -> None:
         """End all for certain: the daemon itself ends."""

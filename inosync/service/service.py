@@ -26,14 +26,17 @@ from inosync import __version__
 from inosync.config.model import Config
 from inosync.engine.engine import Engine
 from inosync.engine.roster import GRACE
-from inosync.errors import ConfigError
+from inosync.errors import ConfigError, StandbyError
 from inosync.rsync.destination import Transport
 from inosync.rsync.program import Program
 from inosync.service.daemon import Daemon, Onlooker
 from inosync.service.exposure import losing_races
 from inosync.service.hooks import Hooks
+from inosync.service.mandate import Mandate, missing
 from inosync.service.preflight import preflight, read_only
+from inosync.service.refresh import Script
 from inosync.service.runs import Runs
+from inosync.service.standby import Standby
 from inosync.system import log
 from inosync.system.control import Server
 from inosync.system.lock import Lock, refuse_a_second
@@ -68,18 +71,21 @@ def run(
     pretend: bool,
     verbose: bool,
     as_json: bool = False,
+    insecure: bool = False,
     once: Onlooker | None = None,
 ) -> int:
     """Run the daemon until it is told to stop; return its exit status.
 
-    ``as_json``: what it logs to standard error is JSON.
+    ``as_json``: what it logs to standard error is JSON. ``insecure``: others may write the config.
     ``load`` reads the config and is called again on SIGHUP. With ``once`` it ends by itself after
-    one pass of each mirror, and is silent but for what that says. Raise ConfigError or
-    AlreadyRunningError, with nothing started and nothing detached.
+    one pass of each mirror, and is silent but for what that says. Raise ConfigError,
+    AlreadyRunningError or StandbyError, with nothing started and nothing detached.
     """
     directory = Path.cwd()  # where relative paths belong, also after detaching and at reload
     config = load()
     program = preflight(config, writes=not pretend)
+    if once and (lacking := missing(config.wactive)):
+        raise StandbyError(f"on standby, nothing is sent: {lacking} (wactive)")
     name = log.ident(config.file)
     with contextlib.ExitStack() as stack:
         lock = None
@@ -133,6 +139,7 @@ def run(
                 control=control,
                 server=server,
                 pretend=pretend,
+                insecure=insecure,
                 once=once,
             )
         except Exception:
@@ -151,6 +158,7 @@ def _serve(
     control: str,
     server: Server | None,
     pretend: bool,
+    insecure: bool,
     once: Onlooker | None,
 ) -> int:
     if once:
@@ -185,30 +193,59 @@ def _serve(
         os.umask(fresh.umask)
         return fresh, dataclasses.replace(program, version=found.version, checksum=checksum)
 
-    signals = Signals()
+    signals, supervisor, mandate = Signals(), Systemd(), Mandate(config.wactive)
+    state = state_file(identity(config))
+    began: float | None = None
+    contents = once is not None and once.compare
+    alone = once is not None or pretend
+    ended = False
     try:
-        contents = once is not None and once.compare
-        alone = once is not None or pretend
-        engine = Engine(config, random.random, contents=contents, alone=alone)
-        runs = Runs(engine, config, program, environment, pretend)
-        if once:
-            runs.ended = once.ended
-        Daemon(
-            config=config,
-            engine=engine,
-            signals=signals,
-            supervisor=Systemd(),
-            runs=runs,
-            hooks=hooks,
-            load=reload,
-            control=server,
-            onlooker=once,
-            state=state_file(identity(config)),
-        ).run()
+        while not ended:
+            engine = Engine(config, random.random, contents=contents, alone=alone)
+            if mandate.missing and not once:
+                standby = Standby(
+                    config=config,
+                    program=program,
+                    engine=engine,
+                    mandate=mandate,
+                    signals=signals,
+                    supervisor=supervisor,
+                    hooks=hooks,
+                    load=reload,
+                    began=began,
+                    control=server,
+                    pretend=pretend,
+                )
+                ended, began = standby.run(), standby.began
+                config, program = standby.config, standby.program
+                continue
+            if config.wactive and not alone:
+                state.forget()  # another host may have written to the mirrors meanwhile
+            runs = Runs(engine, config, program, environment, pretend)
+            if once:
+                runs.ended = once.ended
+            active = Daemon(
+                config=config,
+                engine=engine,
+                signals=signals,
+                supervisor=supervisor,
+                runs=runs,
+                hooks=hooks,
+                load=reload,
+                mandate=mandate,
+                script=Script(str(directory), environment, insecure) if config.file else None,
+                began=began,
+                control=server,
+                onlooker=once,
+                state=state,
+            )
+            ended, began = active.run(), active.began
+            config, program = runs.config, runs.program
+            if once:
+                return once.conclude(engine)
     finally:
+        mandate.close()
         signals.close()
-    if once:
-        return once.conclude(engine)
     logger.info("stopped")
     return 0
 

@@ -143,6 +143,8 @@ class Sources:
 
     def tell(self, lookout: Lookout, changes: Changes) -> None:
         """Take what was found to have changed, of which no event has told."""
+        if lookout.census is not None:
+            lookout.census.look(changes)
         self._listener.tell(lookout, changes)
 
     def glance(self, lookout: Lookout) -> None:

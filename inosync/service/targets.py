@@ -77,6 +77,11 @@ class Targets:
         """Return whether a mirror is held for what lies at its target."""
         return mirror in self._barred
 
+    def lying(self, path: str) -> Target:
+        """Return what lies at `path`, and on which file system: asked only if that is not known."""
+        known, now = self._known.get(path), target(path)
+        return known if known is not None and same(known, now) else at_home(path, now)
+
     def look(self) -> None:
         """Look at all of them."""
         for path, mirrors in self._local().items():

@@ -41,7 +41,7 @@ def picture(status: Snapshot, columns: int | None = None) -> list[Line]:
 
 def head(status: Snapshot, columns: int | None = None) -> list[Line]:
     """Return the lines that matter most: whether all is well, and what the daemon is."""
-    well = "good" if status["synced"] else "bad"
+    well = "good" if status["synced"] else "wait" if status["standby"] else "bad"
     lines: list[Line] = [((line, well),) for line in fold(summary(status), columns)]
     lines.append(((cut(heading(status), columns), "dim"),))
     if status["paused"]:

@@ -38,6 +38,10 @@ _DAEMON: tuple[tuple[Metric, Callable[[Snapshot], float]], ...] = (
         lambda now: now["paused"],
     ),
     (
+        Metric("standby", "gauge", "1 when another host is the active one (wactive)."),
+        lambda now: bool(now["standby"]),
+    ),
+    (
         Metric("start_time_seconds", "gauge", "Unix time at which the daemon began."),
         lambda now: now["daemon"]["started_at"],
     ),

@@ -24,9 +24,10 @@ class DaemonStatus(TypedDict):
 
 
 class SourceStatus(TypedDict):
-    """One source. ``state``: setting up, watched, held. ``unwatched`` gives a few of these.
+    """One source. ``state``: setting up, watched, held, standby.
 
-    ``settling`` counts the files that are not at rest (``rsettle``).
+    ``unwatched_examples`` are a few without a watch. ``settling`` counts the files that are not at
+    rest (``rsettle``).
     """
 
     path: str
@@ -140,12 +141,17 @@ class MirrorStatus(TypedDict):
 
 
 class Snapshot(TypedDict):
-    """All of it. ``synced``: no mirror lags, no path ails and no source is held."""
+    """All of it. ``synced``: no mirror lags, no path ails and no source is held.
+
+    ``standby`` says why the daemon is on standby, "" when it is not. It is not ``synced`` then, and
+    there are no mirrors: another host takes care of them.
+    """
 
     schema: int
     at: float
     synced: bool
     paused: bool
+    standby: str
     daemon: DaemonStatus
     sources: list[SourceStatus]
     mirrors: list[MirrorStatus]

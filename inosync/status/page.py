@@ -100,7 +100,8 @@ def page(
 def _lines(
     now: Snapshot, history: History, host: str, local: Callable[[float], str], running: bool
 ) -> Iterator[str]:
-    well = "good" if now["synced"] and running else "bad"
+    calm = "wait" if now["standby"] else "bad"
+    well = ("good" if now["synced"] else calm) if running else "bad"
     yield "<!DOCTYPE html>"
     yield '<html lang="en"><head><meta charset="utf-8"/>'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1"/>'

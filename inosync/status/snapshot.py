@@ -60,7 +60,8 @@ class Watching(Protocol):
 class Facts:
     """What is to be known of the process; ``rss`` is resident memory in bytes.
 
-    The mirrors that are ``warm`` have a run that stands ready.
+    The mirrors that are ``warm`` have a run that stands ready. ``standby`` is why the daemon is on
+    standby, "" when it is not.
     """
 
     version: str
@@ -71,6 +72,7 @@ class Facts:
     now: float  # the same, of the snapshot
     wall: float  # Unix time of the snapshot
     warm: Collection[Mirror] = ()
+    standby: str = ""
 
 
 #: Directories without a watch that a snapshot names.
@@ -95,15 +97,19 @@ def snapshot(
             user=user,
             watcher=watching.get(mirror.pair.source.path),
         )
-        for mirror in engine.mirrors
+        for mirror in (engine.mirrors if not facts.standby else ())
     ]
-    sources = [_source(state, watching.get(path)) for path, state in engine.sources.items()]
+    sources = [
+        _source(state, watching.get(path), facts.standby) for path, state in engine.sources.items()
+    ]
     return Snapshot(
         schema=SCHEMA,
         at=_moment(facts.wall),
-        synced=all(mirror["lag"] is None and not mirror["ailing"] for mirror in mirrors)
+        synced=not facts.standby
+        and all(mirror["lag"] is None and not mirror["ailing"] for mirror in mirrors)
         and not any(source["state"] == "held" for source in sources),
         paused=engine.paused,
+        standby=facts.standby,
         daemon=DaemonStatus(
             version=facts.version,
             pid=facts.pid,
@@ -118,9 +124,11 @@ def snapshot(
     )
 
 
-def _source(state: SourceState, watcher: Watching | None) -> SourceStatus:
+def _source(state: SourceState, watcher: Watching | None, standby: str) -> SourceStatus:
     unwatched = watcher.unwatched if watcher is not None else {}
     condition = "watched" if state.watched else "setting up"
+    if standby:
+        condition = "standby"
     return SourceStatus(
         path=state.source.path,
         state="held" if state.held else condition,

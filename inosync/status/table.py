@@ -41,6 +41,8 @@ def heading(status: Snapshot) -> str:
 
 def summary(status: Snapshot) -> str:
     """Return one line that says whether all is well, as monitoring programs show it."""
+    if status["standby"]:
+        return f"on standby: {status['standby']}"
     behind = [mirror for mirror in status["mirrors"] if mirror["lag"] is not None]
     held = [source for source in status["sources"] if source["state"] == "held"]
     count = len(status["mirrors"])

@@ -34,12 +34,14 @@ class Files:
 
     def listing(self, path: bytes) -> Iterator[tuple[bytes, bool]]:
         """Give each name in a directory and whether that is a directory, which no link is."""
-        try:
-            with os.scandir(b"%b/%b" % (self._root, path)) as entries:
-                for entry in entries:
-                    yield entry.name, entry.is_dir(follow_symlinks=False)
-        except OSError:
-            return
+        with suppress(OSError):
+            yield from self.names(path)
+
+    def names(self, path: bytes) -> Iterator[tuple[bytes, bool]]:
+        """Give the same; OSError when the directory cannot be read."""
+        with os.scandir(b"%b/%b" % (self._root, path)) as entries:
+            for entry in entries:
+                yield entry.name, entry.is_dir(follow_symlinks=False)
 
     def being_written(self, path: bytes) -> bool:
         """Return whether a program has the file open for writing; also when that is not known.

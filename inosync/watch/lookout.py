@@ -14,6 +14,7 @@ from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_CLOSE_WRITE, IN_MODIF
 from inosync.config.model import Config, Source
 from inosync.errors import WatchError
 from inosync.watch.blind import blind, interval
+from inosync.watch.census import Census
 from inosync.watch.files import Files
 from inosync.watch.guard import Guard, Memory
 from inosync.watch.poll import Poll
@@ -31,7 +32,13 @@ def _asked(source: Source, config: Config) -> tuple[object, ...]:
     own = config.of(source)
     watched_for = (config.emask, bool(own.eopen))
     more = (own.wmarker, config.allow_empty, own.rbigsize, own.rsettle, config.rpoll)
-    return (*watched_for, *more)
+    return (*watched_for, *more, _counts(source, config))
+
+
+def _counts(source: Source, config: Config) -> bool:
+    """Return whether somebody has to know the names in a source."""
+    pairs = (pair for pair in config.pairs if pair.source == source)
+    return any(pair.node.rdelete == "seen" for pair in pairs)
 
 
 class Lookout:
@@ -40,7 +47,8 @@ class Lookout:
     ``watcher`` is None while the source cannot be watched. ``walked`` says that every directory has
     been watched once. With ``root_only`` no directory below the source is watched: that is enough
     to vouch for it. ``blind`` are the file systems in it that change without an event. With a
-    ``poll``, which looks for such changes, it has also been looked through when it is walked.
+    ``poll``, which looks for such changes, it has also been looked through when it is walked; and
+    with a ``census``, which tells what vanishes, all names in it are known then.
     """
 
     def __init__(
@@ -59,6 +67,8 @@ class Lookout:
         self.walked = False
         self.blind: tuple[str, ...] = ()
         self.poll: Poll | None = None
+        self.census: Census | None = None
+        self._counts = _counts(source, config) and not root_only
         self._first_look: Iterator[None] | None = None
         self._rpoll = config.rpoll
         self.unannounced = False  # no event tells when it can be watched
@@ -104,6 +114,7 @@ class Lookout:
             self.unannounced = True
             return f"cannot be watched: {error}"
         self.walked = False
+        self.census = Census(self.files, self.filters, self._emask) if self._counts else None
         self.look_anew()
         self._first_look = self.poll.steps() if self.poll is not None else None
         return ""
@@ -121,7 +132,7 @@ class Lookout:
         """Give up all watches."""
         if self.watcher is not None:
             self.watcher.close()
-            self.watcher = None
+            self.watcher = self.census = None
 
     # ---- how things are -------------------------------------------------------------------
 
@@ -145,12 +156,13 @@ class Lookout:
         """Whether there are directories that are still to be watched."""
         if self.watcher is None:
             return False
-        return not self.walked or (self.watcher.unfinished and not self._root_only)
+        unfinished = self.watcher.unfinished or (self.census is not None and self.census.pending)
+        return not self.walked or (unfinished and not self._root_only)
 
     @property
     def unread(self) -> bool:
         """Whether :meth:`read` has something to say that no descriptor announces."""
-        return self.watcher is not None and self.watcher.unread
+        return self.watcher is not None and (self.watcher.unread or bool(self.census))
 
     @property
     def all_known(self) -> bool:
@@ -199,6 +211,8 @@ class Lookout:
         if self.watcher is None or not self.walking:
             return False
         done = self._root_only or self.watcher.walk(SLICE)
+        if done and self.census is not None:
+            done = self.census.advance(SLICE)
         if done and self._first_look is not None:
             # What changes behind it is found by the next one, and what changed before is sent.
             done = sum(1 for _ in islice(self._first_look, _LOTS)) < _LOTS
@@ -211,6 +225,10 @@ class Lookout:
         """Return the changes that the kernel has reported and the rules admit."""
         seen = self._watching().read()
         changes = sift(seen.files, seen.directories, self._emask, self.filters)
+        if self.census is not None:
+            if seen.resync:
+                self.census.recount()
+            self.census.hear(seen.files, seen.directories)
         if self._only_closed and changes.written:
             # A file that nobody has open will not be closed: truncate(2) needs no descriptor.
             done = (path for path in changes.written if not self.files.being_written(path))

@@ -49,6 +49,11 @@ class Ways:
         """Begin to watch; return the descriptor that is readable when something is new, if any."""
         with contextlib.suppress(WatchError):
             self._manager = open_instance(b"/")
+        return self.descriptor
+
+    @property
+    def descriptor(self) -> int | None:
+        """What is readable when something is new; None: nothing can be watched."""
         descriptor: int | None = self._manager.get_fd() if self._manager is not None else None
         return descriptor
 

@@ -154,6 +154,8 @@ NOT_HERE = {
     "chgrp nagios /etc/inosync.py": "needs that group; tests/e2e/test_finding.py",
     "man inosync": "needs what is installed; the same page is one of MANUALS",
     "inosync --top": "needs a terminal; tests/e2e/test_asking.py",
+    "inosync --status --all": "needs a relay; tests/e2e/test_relays_asked.py",
+    "inosync --wait 120 --all": "needs a relay; tests/e2e/test_relays_asked.py",
     "inosync --wait 60": "begins the test of each that asks the daemon",
     "inosync init /var/www/ mirror@web1.example.org:/srv/www": "tests/e2e/test_init.py",
     "inosync init SRC DEST": "tests/e2e/test_init.py",

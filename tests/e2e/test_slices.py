@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 from support.daemon import Daemon, run_inosync, settings
 from support.places import wait_equal
 from support.trees import write
 from support.waiting import until
+
+from inosync.service.keeper import MARGIN
 
 #: A pass of some twelve seconds at so many KB/s.
 DIRECTORIES, SIZE, SPEED = 80, 50_000, 300
@@ -41,9 +44,11 @@ def test_a_change_overtakes_a_pass_and_a_killed_daemon_goes_on(
         write(source, f"d{number}/sub/file", "")
         (source / f"d{number}/sub/file").write_bytes(os.urandom(SIZE))
         os.utime(source / f"d{number}/sub/file", (10**9, 10**9 + number))
-    chosen = settings(source, str(mirror), rscope="changes", edelay=0.1, rspeed=SPEED)
-    # What stands ready takes the rest of such a pass along now and then: not looked into yet.
-    chosen["rwarm"] = 0.0
+    # What may have changed since a pass began is not left to what is left of it.
+    youngest = max(path.stat().st_ctime for path in source.rglob("*"))
+    until(lambda: time.time() > youngest + MARGIN, what="the source to be older than a pass")
+    node = {"node": str(mirror), "rspeed": SPEED, "rstreams": 2}
+    chosen = settings(source, node, rscope="changes", edelay=0.1)
     seen: set[Path] = set()
 
     def arrived() -> set[Path]:
@@ -86,7 +91,7 @@ def test_a_change_overtakes_a_pass_and_a_killed_daemon_goes_on(
         # Killed in it, and it goes on once more.
         assert rest(state)
         write(source, "d1/killed", "x")
-        daemon.configure({**chosen, "rspeed": 0})
+        daemon.configure({**chosen, "rnodes": [{**node, "rspeed": 0}]})
         daemon.start()
         asked = run_inosync("-c", daemon.config_file, "--wait", "30", cwd=daemon.folder)
         assert asked.returncode == 0, asked.stderr

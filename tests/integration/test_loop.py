@@ -12,6 +12,7 @@ from inosync.rsync.program import Program
 from inosync.service.daemon import Daemon
 from inosync.service.hooks import Hooks
 from inosync.service.loop import Loop
+from inosync.service.mandate import Mandate
 from inosync.service.runs import Runs
 from inosync.system.signals import Signals
 from inosync.system.systemd import Systemd
@@ -92,9 +93,12 @@ def test_the_parts_of_a_daemon_in_their_order() -> None:
         runs=runs,
         hooks=Hooks(config, {}, pretend=False),
         load=lambda: (config, Program((3, 2, 7))),
+        mandate=Mandate(""),
     )
     names = [type(part).__name__ for part in daemon.parts()]
     assert names == [
+        "Mandate",
+        "_Leaving",
         "Sources",
         "Polls",
         "Scans",

@@ -6,6 +6,7 @@ import dataclasses
 import random
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from support.random_work import World, invent
 from support.trees import snapshot
 
 from inosync.changes.batch import full_pass
-from inosync.planning.order import Order, RunKind, Sight
+from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.prepare import prepare
 from inosync.planning.slices import Course
 from inosync.rsync.program import Program
@@ -39,24 +40,30 @@ def here(world: World) -> set[bytes]:
     }
 
 
+def run(world: World, part: Prepared) -> subprocess.CompletedProcess[bytes]:
+    names = b"".join(name + b"\0" for name in part.names or ())
+    return subprocess.run(
+        part.argv, input=names, env=world.environment, capture_output=True, check=False
+    )
+
+
 def make_slice(world: World, course: Course, dice: random.Random) -> Course:
-    """Make the next slice, of a random size; return what is left."""
+    """Make the next slices, some at once and each of a random size; return what is left."""
     pair = make_pair(world.source, destination=world.place_of("mirror/"))
     budget = dice.choice([1, 3, 10, 30]) if course.done.weight else 1
     demand = full_pass("start-up", 0.0)
-    order = Order(pair, RunKind.SLICE, demand, course=course, budget=budget)
+    streams = dice.randrange(1, 5)
+    order = Order(pair, RunKind.SLICE, demand, course=course, budget=budget, streams=streams)
     what = prepare(order, Sight(world, world.filters), make_config([pair]), Program((3, 2, 7)))
     little = what.kind is RunKind.PASS and not what.widened  # all of it
     assert little or what.kind is RunKind.SLICE, what.widened
     before = here(world)
-    if what.names != ():
-        names = b"".join(name + b"\0" for name in what.names or ())
-        done = subprocess.run(
-            what.argv, input=names, env=world.environment, capture_output=True, check=False
-        )
-        print(what.argv, names, done)
-        # Something excluded in the way of what is to be deleted, or of a file.
-        assert done.returncode in (0, 23)
+    parts = [part for part in (what, *what.beside) if part.names != ()]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for part, done in zip(parts, pool.map(lambda part: run(world, part), parts), strict=True):
+            print(part.argv, part.names, done)
+            # Something excluded in the way of what is to be deleted, or of a file.
+            assert done.returncode in (0, 23)
     assert before <= here(world)
     return what.course or Course(todo=None)
 

@@ -36,6 +36,9 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "rwarm": None,
         "restricted": False,
         "rkeep": 0.0,
+        "rdelete": "all",
+        "rrelay": "",
+        "rstreams": 1,
         "rtls": Tls(),
     }
     return Node(**{**values, **settings})
@@ -79,6 +82,8 @@ def make_config(pairs: Sequence[Pair] = (), **settings: Any) -> Config:
         "settings": (own,) * len(sources),
         "pairs": pairs,
         "emask": DEFAULT_EMASK,
+        "wactive": "",
+        "rrefresh": 0.0,
         "rfull": 0.0,
         "rverify": 0.0,
         "rpoll": 0.0,

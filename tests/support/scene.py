@@ -50,6 +50,7 @@ def scene_snapshot() -> Snapshot:
         at=AT,
         synced=False,
         paused=False,
+        standby="",
         daemon=DaemonStatus(
             version="1.0.0",
             pid=4711,

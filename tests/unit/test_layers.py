@@ -47,7 +47,7 @@ READERS_LIBRARY = LIBRARY | {"difflib", "grp", "pathlib", "posixpath", "pwd", "r
 READERS_LIBRARY |= {"ast", "traceback", "types"}
 
 #: Commands that wait, or say how old something is.
-TIMED = ("ask", "interview", "restore", "side_by_side", "survey", "top", "verify")
+TIMED = ("ask", "interview", "relays", "restore", "side_by_side", "survey", "top", "verify")
 
 #: The only modules that may import these; nobody may import what has no module.
 DOORS = {
@@ -60,6 +60,7 @@ DOORS = {
     "time": {"service.loop", "system.control", *(f"commands.{name}" for name in TIMED)},
     "rich": {"commands.ask"},
     "socket": {
+        "system.addresses",
         "system.beacon",
         "system.control",
         "system.signals",

@@ -162,7 +162,6 @@ MISTAKES = (
     ("rexcludes = ", "'x'", ""),
     ("rexcludes = [", "'P_x'", "]"),
     ("rexcludes = [", "'-/cache'", "]"),
-    ("extra = ", "'--no-delete'", ""),
     ("extra = ", "'--filter=P *'", ""),
     ("extra = ", "'-a --rsh=ssh -p 3 -z'", ""),
     ("extra = ", "5", ""),

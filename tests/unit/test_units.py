@@ -99,7 +99,12 @@ def test_the_sandbox_leaves_what_mirroring_needs(unit: dict[str, dict[str, list[
     assert not powers & {"CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_MODULE"}
     assert service["ProtectSystem"] == ["strict"]
     assert "-/srv" in service["ReadWritePaths"][0].split()
-    assert set(service["RestrictAddressFamilies"][0].split()) == {"AF_UNIX", "AF_INET", "AF_INET6"}
+    assert set(service["RestrictAddressFamilies"][0].split()) == {
+        "AF_UNIX",
+        "AF_INET",
+        "AF_INET6",
+        "AF_NETLINK",
+    }
     # Would break: setgid directories on a local mirror; reading fs.inotify.max_user_watches.
     assert not service.keys() & {"RestrictSUIDSGID", "ProcSubset", "PrivateNetwork"}
 

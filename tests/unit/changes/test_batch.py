@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inosync.changes.batch import (
     MOST_FILES,
+    MOST_GONE,
     Batch,
     Gathering,
     chained,
@@ -225,3 +226,38 @@ def test_a_gathering_doubts_renamed_files_that_change_later() -> None:
     batch = gathering.take()
     assert batch is not None
     assert [move.sure for move in batch.moves] == [False, True]
+
+
+def test_what_has_vanished_is_remembered_where_changes_are_not() -> None:
+    gathering = Gathering()
+    assert not gathering
+    gathering.add(Changes(), NOW, gone=frozenset({b"a"}))
+    assert gathering
+    assert gathering.since == NOW
+    gathering.add(entries(*(b"%d" % number for number in range(MOST + 1))), NOW + 1)
+    gathering.add(Changes(), NOW + 2, gone=frozenset({b"d/"}))
+    batch = gathering.take()
+    assert batch is not None
+    assert (batch.since, batch.changes, batch.gone) == (NOW, None, {b"a", b"d/"})
+    assert batch.again().gone == batch.nameless().gone == batch.gone
+    alone = batch.vanished()
+    assert alone is not None
+    assert (alone.count, alone.changes, alone.gone, alone.empty) == (0, set(), batch.gone, False)
+    assert Batch(NOW, 1, changes=Changes()).vanished() is None
+    assert Batch(NOW, 1, changes=Changes()).empty
+    assert not gathering
+    assert gathering.take() is None
+
+
+def test_no_more_that_has_vanished_is_remembered_than_so_much() -> None:
+    def gone(*numbers: int) -> Batch:
+        paths = frozenset(b"%d" % number for number in numbers)
+        return Batch(NOW, 1, changes=Changes(), gone=paths)
+
+    first = gone(*range(MOST_GONE - 1))
+    assert first.merge(gone(1, 2)).gone is first.gone
+    assert gone().merge(first).gone is first.gone
+    assert first.gone < first.merge(gone(-1)).gone
+    full = first.merge(gone(-1, -2, -3))
+    assert len(full.gone) == MOST_GONE
+    assert full.merge(gone(-4, -5)).gone == full.gone

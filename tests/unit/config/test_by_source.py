@@ -18,6 +18,7 @@ VALUES = {
     "eopen": ("0", "5"),
     "init": ("False", '"changed"'),
     "rmaxdelete": ("7", "8"),
+    "rdelete": ('"seen"', '"never"'),
     "rkeep": ("3", "4"),
     "wmarker": ('".a"', '".b"'),
     "rscope": ('"changes"', '"tree"'),

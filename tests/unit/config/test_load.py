@@ -61,6 +61,8 @@ def test_a_lane_for_big_files(script: Script) -> None:
         ("rbigsize = 1.5", "rbigsize = 1.5: must be a whole number of bytes (0: no lane"),
         ("beat = 60", "beat = 60: is for on_beat, which is not set; write both"),
         ("on_beat = ['/bin/true']", "needs beat, the seconds between two of its runs"),
+        ("wactive = wpath + 'active'", "the mirrors would have it, too"),
+        ("wactive = '192.0.2.1'\ninit = False", "init = False: leaves on the mirrors what"),
         ("rbigsize = 1\nrparallel = 1", "rparallel = 1: leaves no room beside a big file"),
         ("rbigsize = 1\nextra = '--max-size=5'", "has --max-size in extra, and rbigsize decides"),
         ("rbigdelay = -1", "rbigdelay = -1: must be a number of seconds"),

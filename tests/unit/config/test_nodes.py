@@ -164,13 +164,50 @@ def test_where_mirrors_go(script: Script, base: str, text: str, destinations: li
         (
             ONE,
             "rnodes = [{'node': 'a:/x', 'edelay': 5}]",
-            "known are rkeep, rspeed, extra, rtimeout, rretry",
+            "known are rdelete, rkeep, rspeed, extra, rtimeout, rretry",
         ),
         (
             ONE,
             "rnodes = [{'node': 'a:/x', 'rkeep': 5, 'extra': '-b'}]",
             "has -b in extra, and rkeep decides about old versions; remove one of them",
         ),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'rdelete': 'some'}]",
+            "rnodes[0]['rdelete'] = 'some': must be 'all' or 'seen' or 'start' or 'never'",
+        ),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'rdelete': 'never', 'extra': '--force'}]",
+            'has --force in extra, and rdelete is "never"; remove one of them',
+        ),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'rdelete': 'seen', 'extra': '-L'}]",
+            'cannot tell what others have put there (rdelete = "seen"), because of -L: what is be',
+        ),
+        (
+            ONE,
+            "rdelete = 'seen'\nrexcludes = ['dir-merge /.rules']\nrnodes = ['a:/x']",
+            "(rdelete = \"seen\"): only rsync reads what 'dir-merge /.rules' hides; write these",
+        ),
+        (
+            ONE,
+            "rnodes = [{'node': 'a::x/', 'rrelay': True}]",
+            "is a relay that is not reached over ssh; write the command that asks it as a list, ",
+        ),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'rrelay': '\"'}]",
+            'such as "inosync -c /etc/other.py", or',
+        ),
+        (ONE, "rnodes = [{'node': 'a:/x', 'rrelay': []}]", "must be True, a command such as"),
+        (
+            ONE,
+            "rnodes = [{'node': 'a:/x', 'rrelay': ['a', '']}]",
+            "must be True, a command such as",
+        ),
+        (ONE, "rnodes = [{'node': 'a:/x', 'rrelay': 5}]", "must be True, a command such as"),
         (ONE, "rnodes = [{'node': 'a:/x', 5: 5}]", "rnodes[0][5] = 5: is no setting of a node"),
         (
             ONE,
@@ -246,3 +283,18 @@ def test_sources_and_nodes_in_order(script: Script) -> None:
     assert [source.path for source in config.sources] == [str(script.www), str(script.etc)]
     assert texts(config) == ["a:/w", "a:/e", "b:/w", "b:/e"]
     assert {pair.destination.transport for pair in config.pairs} == {Transport.SSH}
+
+
+@pytest.mark.parametrize(
+    ("node", "command"),
+    [
+        ("{'node': 'a:/x'}", ""),
+        ("{'node': 'a:/x', 'rrelay': False}", ""),
+        ("{'node': 'a:/x', 'rrelay': True}", "inosync"),
+        ("{'node': 'a:/x', 'rrelay': 'inosync -c /etc/o.py'}", "inosync -c /etc/o.py"),
+        ("{'node': 'a::x/', 'rrelay': ['ssh', 'a', 'inosync']}", ("ssh", "a", "inosync")),
+    ],
+)
+def test_how_a_relay_is_asked(script: Script, node: str, command: object) -> None:
+    (found,) = script.load(f"{ONE}rnodes = [{node}]").nodes
+    assert found.rrelay == command

@@ -498,6 +498,7 @@ def test_a_pass_goes_on_where_it_was_behind_what_has_changed() -> None:
     (first,) = [a.order for a in engine.due(NOW) if isinstance(a, Start)]
     assert first.batch.sample == (b"f",)
     engine.exited(mirror, Outcome(0, listed=True), NOW)
+    assert not mirror.health.synced  # but for what is left of the pass
     (then,) = [a.order for a in engine.due(NOW) if isinstance(a, Start)]
     assert (then.kind, then.course) == (RunKind.SLICE, rest)
     # What is known of it is no more than what goes on already.

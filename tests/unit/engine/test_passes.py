@@ -43,7 +43,7 @@ def test_a_first_fill_begins_with_less() -> None:
 def test_each_slice_leads_to_the_next_until_nothing_is_left() -> None:
     passing = at_work().landed(1.0, Transferred(2, 30, 1))
     assert passing is not None
-    assert (passing.piece, passing.seconds, passing.moved) == (None, 1.0, Transferred(2, 30, 1))
+    assert (passing.pieces, passing.seconds, passing.moved) == ((), 1.0, Transferred(2, 30, 1))
     last = passing.cut(prepared(piece(), OVER))
     assert last.last
     assert last.landed(1.0, Transferred()) is None
@@ -67,6 +67,21 @@ def test_a_slice_is_to_take_a_second(weight: int, seconds: float, budget: int) -
     assert passing.budget == budget
 
 
+def test_what_a_slice_takes_whatever_it_weighs_does_not_count() -> None:
+    passing = at_work(weight=10).landed(0.4, Transferred())  # most of it round trips
+    assert passing is not None
+    heavier = passing.cut(prepared(piece(weight=100), MORE)).landed(0.5, Transferred())
+    assert heavier is not None
+    assert (heavier.budget, heavier.shortest) == (FIRST, 0.4)
+    passing = replace(passing, budget=300).cut(prepared(piece(weight=300), MORE))
+    heavier = passing.landed(0.6, Transferred())
+    assert heavier is not None
+    assert heavier.budget == 900
+    slow = replace(passing, shortest=9.0).landed(10.0, Transferred())
+    assert slow is not None
+    assert slow.budget == 75
+
+
 @pytest.mark.parametrize(("budget", "seconds", "then"), [(MOST, 0.1, MOST), (LEAST, 9.0, LEAST)])
 def test_slices_have_bounds(budget: int, seconds: float, then: int) -> None:
     passing = replace(at_work(weight=budget), budget=budget).landed(seconds, Transferred())
@@ -76,7 +91,7 @@ def test_slices_have_bounds(budget: int, seconds: float, then: int) -> None:
 
 def test_what_failed_is_made_again_when_all_else_is_done() -> None:
     failed = at_work().failed(rests=True)
-    assert (failed.again, failed.piece, failed.rests, failed.next) == ((piece(),), None, True, None)
+    assert (failed.again, failed.pieces, failed.rests, failed.next) == ((piece(),), (), True, None)
     last = failed.cut(prepared(piece(b"b"), OVER))
     assert not last.last
     left = last.landed(1.0, Transferred())
@@ -92,6 +107,25 @@ def test_a_start_that_was_not_carried_out_changes_nothing() -> None:
     assert passing.failed() == demand(DEMAND, 3, fresh=False)
     assert passing.repeat() == passing
     assert passing.landed(0.0, Transferred()) == passing
+
+
+def test_of_slices_that_are_made_at_once_each_that_failed_is_made_again_by_itself() -> None:
+    beside = tuple(prepared(piece(name, 8000), None) for name in (b"b", b"c"))
+    what = replace(prepared(piece(weight=4000), OVER), beside=beside)
+    passing = demand(DEMAND, 3, fresh=False).begun(NOW).cut(what)
+    flight = passing.carries(passing.flight())
+    assert list(flight.changes.trees) == [b"a", b"b", b"c"]
+    more = replace(passing, course=MORE).landed(1.0, Transferred())
+    assert more is not None
+    assert more.budget == 8000
+    passing = replace(passing, course=Course(todo=None, done=Amount(20_000, 3)))
+    assert passing.done == Amount(0, 0)
+    failed = passing.without({0}).failed()
+    assert failed.again == (piece(b"b", 8000), piece(b"c", 8000))
+    assert failed.done == Amount(4000, 1)
+    assert failed.next == piece(b"b", 8000)
+    repeated = passing.without({0, 2}).repeat()
+    assert repeated.again == (replace(piece(b"b", 8000), repeated=True),)
 
 
 def test_what_left_something_out_is_repeated() -> None:

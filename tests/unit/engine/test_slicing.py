@@ -16,6 +16,7 @@ from inosync.engine.engine import Engine
 from inosync.engine.ledger import MOST_BESIDE
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.reports import Succeeded
+from inosync.engine.streams import together
 from inosync.planning.order import Moment, Order, Prepared, RunKind
 from inosync.planning.scan import Question
 from inosync.planning.slices import Amount, Course, Slice
@@ -31,6 +32,15 @@ def filling(**settings: object) -> tuple[Engine, Mirror]:
     """Return an engine that owes its only mirror everything."""
     engine = changing(**({"edelay": 0.0, "rfull": 0.0} | settings))
     engine.resync(engine.config.sources[0], "start-up", NOW)
+    return engine, engine.mirrors[0]
+
+
+def streaming(count: int, **settings: object) -> tuple[Engine, Mirror]:
+    """Return one whose node may be sent so many slices at once."""
+    pair = make_pair(None, "n0:/m", rscope="changes", rstreams=count)
+    config = make_config([pair], **({"edelay": 0.0, "rfull": 0.0} | settings))
+    engine = Engine(config, steady)
+    engine.watched(config.sources[0], NOW)
     return engine, engine.mirrors[0]
 
 
@@ -178,6 +188,44 @@ def test_a_slice_that_failed_is_made_again_by_itself() -> None:
     cut(engine, b"a", last=True)
     engine.exited(mirror, WELL, NOW + 1)
     assert (mirror.state, mirror.done) == (State.IDLE, mirror.offered)
+
+
+def several(*names: bytes) -> Prepared:
+    """Return slices that are made at once, the last ones."""
+    one, *beside = (Prepared(RunKind.SLICE, ("rsync",), piece=slice_of(name)) for name in names)
+    done = replace(OVER, done=Amount(100 * len(names), len(names)))
+    return replace(one, course=done, beside=tuple(beside))
+
+
+def test_slices_that_are_made_at_once_are_one_run() -> None:
+    engine, mirror = streaming(4, rparallel=3)
+    assert ordered(engine).streams == 3  # no more than there is room for
+    engine.prepared(mirror, several(b"a", b"b", b"c"), NOW)
+    change(engine, b"one")
+    assert engine.due(NOW) == []  # which goes when all of them have ended
+    ended = together({0: WELL, 2: WELL, 1: Outcome(12, listed=True)})
+    engine.exited(mirror, ended, NOW)
+    assert (mirror.state, mirror.done) == (State.BACKOFF, 0)
+    assert mirror.passing is not None
+    assert mirror.passing.again == (slice_of(b"b"),)
+    assert ordered(engine, NOW + 1).batch.sample == (b"one",)
+    engine.exited(mirror, WELL, NOW + 1)
+    order = ordered(engine, NOW + 1)
+    assert (order.piece, order.streams) == (slice_of(b"b"), 1)
+    cut(engine, b"b", last=True)
+    engine.exited(mirror, WELL, NOW + 1)
+    assert (mirror.state, mirror.done) == (State.IDLE, mirror.offered)
+
+
+def test_of_slices_that_were_told_to_end_none_is_sure() -> None:
+    engine, mirror = streaming(2)
+    ordered(engine)
+    engine.prepared(mirror, several(b"a", b"b"), NOW)
+    engine.interrupt(engine.config.sources[0], "is another one", NOW)
+    engine.exited(mirror, together({0: WELL, 1: Outcome(20, listed=True)}), NOW)
+    assert mirror.passing is not None
+    # As if it had never begun.
+    assert (mirror.passing.course, mirror.passing.again) == (Course(), ())
 
 
 def test_what_changes_does_not_wait_for_a_slice_that_failed_in_part() -> None:

@@ -178,7 +178,7 @@ def test_a_remote_shell_and_no_deletions(loaded: Callable[[str], Config], tmp_pa
     config = loaded(REMOTE_SHELL)
     assert mirrors(config, tmp_path) == [("src/", f"{tmp_path}/mirror/")]
     shell = "--rsh=/usr/bin/ssh -p 22 -o StrictHostKeyChecking=no"
-    assert config.nodes[0].extra == (shell, "--filter=P *")
+    assert (config.nodes[0].extra, config.nodes[0].rdelete) == ((shell,), "never")
 
 
 def test_a_loop_over_targets(loaded: Callable[[str], Config], tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ def test_numbers_that_do_not_go_together(loaded: Callable[[str], Config]) -> Non
         ("delay = -1", "delay = -1: is no number of seconds; left out"),
         ("exitcodes = {[23] = 'ok'}", "exitcodes = {...}: what follows each exit status of rsync"),
         ("xargs = {binary = '/x'}", "xargs = {...}: deletions and renames go through rsync"),
-        ("delete = false", '# rscope = "changes" is left out, and each run passes over the whole'),
+        ("delete = 1", "# delete = 1: is not known; nothing is deleted"),
     ],
 )
 def test_what_is_left_out_is_said(text: str, comment: str) -> None:
@@ -568,13 +568,14 @@ def test_what_has_no_equivalent_is_in_comments() -> None:
     comments = [line for line in printed.splitlines() if line.startswith("#")]
     for word in (
         *("logfile", "statusFile", "insist", "oops", "maxProcesses", "crontab", "tunnel"),
-        *("batchSizeLimit", 'delete = "startup"', "onepass = true: inosync --once"),
+        *("batchSizeLimit", "onepass = true: inosync --once"),
         *("collect: left out; hooks", "onMove: left out; hooks", "oops: a value of lsyncd's own"),
         "sync number 2 is left out",
     ):
         assert [line for line in comments if word in line], word
     assert 'wpath = "/cwd/a/"' in printed
     assert "rbigsize = 5" in printed
+    assert 'rdelete = "start"' in printed
 
 
 @pytest.mark.parametrize("source", [".", "./", "{t}/.", "{t}/src/.."])

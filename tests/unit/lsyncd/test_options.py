@@ -79,7 +79,8 @@ def test_options_of_ssh_as_a_list() -> None:
         ({"ssh": {"port": 3}, "over_ssh": False}, "ssh: left out; the target is not reached over"),
         ({"ssh": "x"}, 'ssh = "x": is no table; left out'),
         ({"rsync": True}, "rsync = true: is no table; left out"),
-        ({"delete": "running"}, 'rscope = "changes" is left out, and each run passes over the'),
+        ({"delete": {}}, "delete = {...}: is not known; nothing is deleted"),
+        ({"delete": "x"}, 'delete = "x": is not known; nothing is deleted'),
         ({"rsync": {"copy_links": True}}, "because of --copy-links: what is behind a symbolic"),
     ],
 )
@@ -90,5 +91,30 @@ def test_nothing_is_dropped_without_a_word(values: dict[str, Any], note: str) ->
 
 
 def test_what_is_to_be_deleted() -> None:
-    assert extra(delete="true") == extra(delete=True) == extra() == []
-    assert extra(delete=False) == extra(delete="startup") == ["--filter=P *"]
+    for given, rdelete in (
+        (True, None),
+        ("true", None),
+        ("running", "seen"),
+        ("startup", "start"),
+        (False, "never"),
+        ("false", "never"),
+        (1, "never"),
+    ):
+        result = said(delete=given)
+        assert result.own.get("rdelete") == rdelete, given
+        assert result.settings["rscope"] == "changes"
+    assert said().own == {}
+
+
+def test_what_deletes_more_is_left_out() -> None:
+    more = {"_extra": {1: "--force", 2: "--delete-after"}}
+    result = said(delete="running", rsync=more)
+    assert result.own == {"extra": ["--delete-after"], "rdelete": "seen"}
+    assert "--force: left out, for delete" in result.notes
+    assert "--force" in said(rsync=more).own["extra"]
+
+
+def test_what_has_vanished_cannot_always_be_told() -> None:
+    result = said(delete="running", rsync={"copy_links": True})
+    assert result.own == {"extra": ["--copy-links"], "rdelete": "never"}
+    assert [note for note in result.notes if 'delete = "running": nothing is deleted, bec' in note]

@@ -99,6 +99,7 @@ def test_what_is_renewed_is_sent_whatever_is_there() -> None:
     assert "--ignore-times" in words
     assert not {"--delete", "--max-size=100"} & set(words)
     assert "--max-size=100" in argv(step=Pave((b"./a",)), listed=True, config=config)
+    assert "--delete" in argv(step=Pave((b"./a",)), listed=True)  # what is in the way
 
 
 @pytest.mark.parametrize(

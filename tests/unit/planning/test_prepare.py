@@ -16,7 +16,7 @@ from inosync.changes.doubts import LOST, NO_DOUBTS, Doubts
 from inosync.config.model import Source
 from inosync.planning.order import Moment, Order, Prepared, RunKind, Sight
 from inosync.planning.prepare import Worth, prepare
-from inosync.planning.slices import Course, Slice
+from inosync.planning.slices import Course, Slice, course_of
 from inosync.planning.steps import Clear, Pave, Relink, Renew
 from inosync.rsync.filters import compile_filters
 from inosync.rsync.program import Program
@@ -66,8 +66,10 @@ def batch(*changes: Change, moves: tuple[Move, ...] = ()) -> Batch:
 def ask(
     what: Batch, kind: RunKind = RunKind.PASS, *, seen: Sight | None = None, **more
 ) -> Prepared:
-    node = {key: more.pop(key) for key in ("extra", "rscope", "rtimeout", "rkeep") if key in more}
-    settings = {key: more.pop(key) for key in ("rbigsize", "logfile") if key in more}
+    of_node = ("extra", "rscope", "rtimeout", "rkeep", "rdelete")
+    node = {key: more.pop(key) for key in of_node if key in more}
+    of_all = ("rbigsize", "logfile", "rmaxdelete")
+    settings = {key: more.pop(key) for key in of_all if key in more}
     program = more.pop("program", PROGRAM)
     pair = make_pair(make_source(), "/mirror", **({"rscope": "changes"} | node))
     order = Order(pair, kind, what, **more)
@@ -123,6 +125,28 @@ def test_a_pass_in_slices() -> None:
     assert second.argv == ("/usr/bin/rsync", "-ltrp", "--delete", *BASE, *words, "/mirror")
     assert second.piece is not None
     assert second.piece.trees == (b"b",)
+
+
+def test_slices_that_are_made_at_once_share_the_speed_and_no_connection() -> None:
+    course = course_of(
+        [("tree", b"a"), ("tree", b"b")], sizes=False, weight=9, directories=1, files=0
+    )
+    pair = make_pair(None, "host:/mirror", rscope="changes", rspeed=500, rstreams=2)
+    order = Order(pair, RunKind.SLICE, full_pass("start-up", NOW, lost=True), course=course)
+    order = dataclasses.replace(order, budget=3, streams=2)
+    program = Program((3, 2, 7), control="/run/x")
+    what = prepare(order, sight(), make_config([pair]), program)
+    (other,) = what.beside
+    assert [piece.trees for piece in what.pieces] == [(b"a",), (b"b",)]
+    assert (what.course is not None and what.course.over, other.course) == (True, None)
+    assert (what.doubts, other.doubts) == (LOST, NO_DOUBTS)
+    assert "--bwlimit=250" in what.argv
+    assert "--bwlimit=250" in other.argv
+    assert any("ControlPath=/run/x/%C" in word for word in what.argv)
+    assert any(word.endswith("ControlPath=none") for word in other.argv)
+    alone = prepare(dataclasses.replace(order, streams=1), sight(), make_config([pair]), program)
+    assert alone.beside == ()
+    assert "--bwlimit=500" in alone.argv
 
 
 def test_a_slice_that_is_made_again() -> None:
@@ -455,3 +479,124 @@ def test_lost_names_are_found_by_what_changed_since() -> None:
 def test_a_pass_of_little_is_one_run() -> None:
     what = cut_off(Course(), budget=100)
     assert (what.kind, what.names, what.widened, what.piece) == (RunKind.PASS, None, "", None)
+
+
+PASS, LISTED = full_pass("rfull", NOW), batch(LEVEL)
+GONE = dataclasses.replace(LISTED, gone=frozenset({b"a/x", b"a/f", b"b/old/", b"b/old/[y]"}))
+RULES = ("--filter=R /a/x", "--filter=R /b/old/", r"--filter=R /b/old/\[y]", "--filter=P *")
+
+
+@pytest.mark.parametrize(
+    ("rdelete", "what", "scope", "deletes"),
+    [
+        ("all", PASS, "changes", True),
+        ("all", LISTED, "changes", True),
+        ("all", GONE, "changes", True),
+        ("start", PASS, "changes", True),
+        ("start", PASS, "tree", True),
+        ("start", LISTED, "changes", False),
+        ("start", LISTED, "tree", False),
+        ("start", LISTED.nameless(), "changes", False),  # too much to be named is no pass
+        ("seen", PASS, "changes", False),
+        ("seen", LISTED, "changes", False),
+        ("seen", LISTED, "tree", False),
+        ("never", PASS, "changes", False),
+        ("never", GONE, "changes", False),
+        ("never", GONE, "tree", False),
+    ],
+)
+def test_what_deletes(rdelete: str, what: Batch, scope: str, deletes: bool) -> None:
+    argv = ask(what, rdelete=rdelete, rscope=scope).argv
+    assert ("--delete" in argv) is deletes
+    rehearsal = ask(what, RunKind.REHEARSAL, rdelete=rdelete, rscope=scope, limit=5).argv
+    assert ("--delete" in rehearsal) is deletes
+    assert not set(RULES) & {*argv, *rehearsal}
+    extra = ("--delete-after", "-z")
+    argv = ask(what, rdelete=rdelete, rscope=scope, extra=extra, limit=5).argv
+    assert ("--delete-after" in argv, "--max-delete=5" in argv) == (deletes, deletes)
+    assert "-z" in argv
+
+
+@pytest.mark.parametrize("scope", ["tree", "changes"])
+def test_what_has_vanished_is_deleted_and_nothing_else(scope: str) -> None:
+    what = ask(GONE, rdelete="seen", rscope=scope)
+    head = LIST if scope == "changes" else ("-ltrp", "--delete")
+    assert what.argv[1 : len(head) + 1] == head
+    at = what.argv.index(KEPT)
+    assert what.argv[at + 1 : at + 1 + len(RULES)] == RULES
+    assert what.names == ((b"./a/", b"./b/") if scope == "changes" else None)
+    assert what.remaining == frozenset()
+    assert RULES[0] in ask(GONE, RunKind.REHEARSAL, rdelete="seen", rscope=scope).argv
+    # What differs is found out by deleting all, which is not done.
+    whole = ask(GONE, RunKind.COMPARISON, rdelete="seen", rscope=scope).argv
+    assert "--delete" in whole
+    assert not set(RULES) & set(whole)
+
+
+def test_only_one_that_has_vanished_makes_a_run() -> None:
+    gone = Batch(NOW, 0, changes=Changes(), gone=frozenset({b"b/x"}))
+    assert ask(gone, rdelete="seen").names == (b"./b/",)
+    assert ask(dataclasses.replace(gone, gone=frozenset())).names == ()
+
+
+def test_rules_come_before_those_that_would_let_others_files_go() -> None:
+    source = make_source(prefix="www", argument="/srv/www", excludes=("+ *.html", "*"))
+    pair = make_pair(source, "/mirror", rscope="changes", rdelete="seen")
+    order = Order(pair, RunKind.PASS, dataclasses.replace(LISTED, gone=frozenset({b"x.html"})))
+    seen = sight(filters=source.filters)
+    argv = prepare(order, seen, make_config([pair]), PROGRAM).argv
+    rules = [word for word in argv if word.startswith(("--filter", "--include", "--exclude"))]
+    assert rules[1:] == [
+        "--filter=R /www/x.html", "--filter=P *", "--exclude=+ *.html", "--exclude=*"
+    ]  # fmt: skip
+
+
+def test_a_pipe_in_the_place_of_what_has_vanished_is_not_seen() -> None:
+    tree = TREE | {b"a/x": Status(stat.S_IFIFO)}
+    what = ask(GONE, rdelete="seen", seen=sight(tree), odd=frozenset({b"a/x"}))
+    assert what.argv.index("--filter=H /a/x") < what.argv.index("--filter=R /a/x")
+    odd = batch(Change(b"a/x", Kind.ENTRY))
+    assert "--filter=H /a/x" in ask(odd, seen=sight(tree), odd=frozenset({b"a/x"})).argv
+    argv = ask(odd, rdelete="never", seen=sight(tree), odd=frozenset({b"a/x"})).argv
+    assert "--filter=H /a/x" not in argv
+
+
+def test_what_is_too_much_for_one_run_is_for_the_next() -> None:
+    many = Batch(NOW, 0, changes=Changes(), gone=frozenset(b"a/%05d" % n for n in range(5_000)))
+    first = ask(many, rdelete="seen")
+    assert sum(word.startswith("--filter=R ") for word in first.argv) == 2_000
+    assert len(first.remaining) == 3_000
+    second = ask(dataclasses.replace(many, gone=first.remaining), rdelete="seen")
+    assert "--filter=R /a/02000" in second.argv
+    # A rehearsal has to come to what is too much.
+    rehearsal = ask(many, RunKind.REHEARSAL, rdelete="seen", rmaxdelete=4_000)
+    assert len(rehearsal.remaining) == 5_000 - 4_001
+
+
+@pytest.mark.parametrize("rdelete", ["seen", "start", "never"])
+def test_no_step_is_made_where_the_old_place_may_stay(rdelete: str) -> None:
+    tree = TREE | {b"moved": Status(stat.S_IFDIR), b"moved/f": Status(stat.S_IFREG, 1 << 30)}
+    moved = batch(Change(b"moved", Kind.TREE), moves=(Move(b"was", b"moved"),))
+    assert ask(moved, seen=sight(tree), steps=None).kind is RunKind.STEP
+    assert ask(moved, seen=sight(tree), steps=None, rdelete=rdelete).kind is RunKind.LISTED
+    barred = {"extra": ("-b",), "barred": frozenset({b"a/f"}), "steps": None}
+    entry = batch(Change(b"a/f", Kind.ENTRY))
+    assert ask(entry, **barred).kind is RunKind.STEP
+    assert ask(entry, **barred, rdelete=rdelete).kind is RunKind.LISTED
+
+
+def test_slices_delete_where_passes_do() -> None:
+    for rdelete, deletes in (("all", True), ("start", True), ("seen", False), ("never", False)):
+        pair = make_pair(None, "/mirror", rscope="changes", rdelete=rdelete)
+        for todo in (Course(), cut_off(Course()).course):
+            more = {"course": todo, "budget": 3}
+            order = Order(pair, RunKind.SLICE, full_pass("start-up", NOW), **more)
+            argv = prepare(order, sight(), make_config([pair]), PROGRAM).argv
+            assert ("--delete" in argv) is deletes
+
+
+def test_the_lane_for_big_files_deletes_nothing() -> None:
+    entry = dataclasses.replace(batch(Change(b"big", Kind.ENTRY)), gone=frozenset({b"x"}))
+    argv = ask(entry, rdelete="seen", big=True, rbigsize=1000).argv
+    assert "--delete" not in argv
+    assert not [word for word in argv if word.startswith("--filter=R")]

@@ -11,7 +11,7 @@ from support.views import Seen
 
 from inosync.planning import slices
 from inosync.planning.file_list import LONGEST_LIST
-from inosync.planning.slices import GRAIN, Course, Slice, course_of, cut, small
+from inosync.planning.slices import GRAIN, Course, Slice, course_of, cut, cut_beside, small
 from inosync.rsync.filters import compile_filters
 
 ALL = compile_filters(())
@@ -186,17 +186,43 @@ def test_all_together_name_each_directory_once(seed):
     named: list[bytes] = []
     sent: list[bytes] = []
     while not course.over:
-        piece, course = cut(course, budget, view=tree.view, filters=ALL)
-        assert not (piece.trees and piece.changes)
-        assert piece.trees or piece.changes
-        for top in piece.trees:
-            named += tree.below(top)
-        named += piece.changes.levels
-        sent += piece.changes.entries
+        most = chance.randrange(1, 5)
+        pieces, course = cut_beside(course, budget, most, view=tree.view, filters=ALL)
+        assert 1 <= len(pieces) <= most
+        for piece in pieces:
+            assert not (piece.trees and piece.changes)
+            assert piece.trees or piece.changes
+            assert len(pieces) == 1 or not piece.changes.levels
+            for top in piece.trees:
+                named += tree.below(top)
+            named += piece.changes.levels
+            sent += piece.changes.entries
     assert sorted(named) == sorted(tree.directories)
     assert len(sent) == len(set(sent))
     assert course.done.directories == len(tree.directories)
     assert not course.known
+
+
+def test_slices_that_are_made_at_once():
+    tree = flat(8, 3)
+    first, course = cut_beside(Course(), 8, 4, view=tree.view, filters=ALL)
+    assert [list(piece.changes.levels) for piece in first] == [[b""]]  # what is below comes after
+    then, course = cut_beside(course, 8, 3, view=tree.view, filters=ALL)
+    assert [len(piece.trees) for piece in then] == [2, 2, 2]
+    rest, course = cut_beside(course, 8, 3, view=tree.view, filters=ALL)
+    assert [len(piece.trees) for piece in rest] == [2]
+    assert course.over
+    # To cut them all takes no longer than to cut one.
+    (one, other), _ = cut_beside(
+        course_of(
+            [("tree", b"d0"), ("tree", b"d1")], sizes=False, weight=1, directories=1, files=0
+        ),
+        slices.MOST_AT_ONCE,
+        2,
+        view=flat(2, slices.MOST_AT_ONCE // 2 - 1).view,
+        filters=ALL,
+    )
+    assert (one.trees, other.trees) == ((b"d0",), (b"d1",))
 
 
 def test_little_is_read_twice():

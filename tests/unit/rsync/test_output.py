@@ -7,6 +7,7 @@ import pytest
 from inosync.rsync.output import (
     Progress,
     Transferred,
+    beside,
     deletions,
     evidence,
     progress,
@@ -78,3 +79,10 @@ def test_progress(output: bytes, told: Progress | None) -> None:
 
 def test_what_runs_moved_adds_up() -> None:
     assert Transferred(1, 2, 3) + Transferred(10, 20, 30) == Transferred(11, 22, 33)
+
+
+def test_progress_of_runs_that_are_made_at_once() -> None:
+    assert beside([]) is None
+    one, other = Progress(3, 100, 40, 7), Progress(1, 20, 90, 9)
+    assert beside([one]) == one
+    assert beside([one, other]) == Progress(4, 120, 40, 9)

@@ -43,7 +43,7 @@ def test_how_far_one_is_and_how_long_it_takes() -> None:
     assert (told["percent"], told["left"]) == (20, None)
     # What is at work does not count, nor what was done before it.
     at_work = Slice((b"b",), amount=rest(5, 9).done)
-    passing = replace(passing, course=rest(45, 309), piece=at_work)
+    passing = replace(passing, course=rest(45, 309), pieces=(at_work,))
     told = pass_status(passing, 100, NOW + 10, WALL)
     assert told is not None
     assert (told["started_at"], told["seconds"]) == (WALL + NOW, 10.0)

@@ -57,6 +57,7 @@ def test_everything_there_is_to_know() -> None:
         "at": WALL + 2.5,
         "synced": False,
         "paused": False,
+        "standby": "",
         "daemon": {
             "version": "1.2.3",
             "pid": 4711,

@@ -1,0 +1,73 @@
+"""Slices that are made at once: how many, and how they have ended, with numbers."""
+
+from __future__ import annotations
+
+from support.configs import make_config, make_pair
+from support.engines import NOW
+
+from inosync.engine.actions import Outcome, Start
+from inosync.engine.engine import Engine
+from inosync.engine.streams import processes, streams, together
+from inosync.planning.order import Prepared, RunKind
+from inosync.planning.slices import Course, Slice
+from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import Account, Complaint
+from inosync.rsync.output import Transferred
+
+
+def engine_of(count: int, rstreams: int, **settings: object) -> Engine:
+    pairs = [make_pair(None, f"n{n}:/m", rscope="changes", rstreams=rstreams) for n in range(count)]
+    engine = Engine(make_config(pairs, edelay=0.0, rfull=0.0, **settings), lambda: 0.0)
+    engine.watched(engine.config.sources[0], NOW)
+    return engine
+
+
+def ordered(engine: Engine) -> list[int]:
+    """Return how many slices each run that begins now may make, one after the other."""
+    found: list[int] = []
+    while starts := [each for each in engine.due(NOW, most=1) if isinstance(each, Start)]:
+        (start,) = starts
+        count = start.order.streams
+        found.append(count)
+        beside = (Prepared(RunKind.SLICE, (), piece=Slice((b"b",))),) * (count - 1)
+        what = Prepared(
+            RunKind.SLICE, (), piece=Slice((b"a",)), course=Course(todo=None), beside=beside
+        )
+        engine.prepared(start.mirror, what, NOW)
+    return found
+
+
+def test_nobody_waits_for_room_that_others_streams_take() -> None:
+    assert ordered(engine_of(3, rstreams=4, rparallel=8)) == [4, 3, 1]
+    assert ordered(engine_of(3, rstreams=4, rparallel=3)) == [1, 1, 1]
+    assert ordered(engine_of(1, rstreams=1)) == [1]
+    assert ordered(engine_of(2, rstreams=2)) == [2, 2]
+
+
+def test_a_mirror_without_a_slice_is_one_process() -> None:
+    (mirror,) = engine_of(1, rstreams=4).mirrors
+    assert (streams(mirror, 8), processes(mirror)) == (1, 1)
+    engine = engine_of(1, rstreams=4)
+    engine.due(NOW)
+    (mirror,) = engine.mirrors
+    assert processes(mirror) == 1  # before it is known what they are
+    mirror.backoff.failed()
+    assert streams(mirror, 8) == 1
+
+
+def test_the_worst_end_counts_and_all_that_was_said() -> None:
+    one, other = (Complaint(path, Cause.FORBIDDEN, "denied") for path in (b"a", b"b"))
+    ended = {
+        1: Outcome(23, Transferred(1, 10, 0), ("one",), account=Account((one,)), listed=True),
+        0: Outcome(0, Transferred(2, 20, 1), listed=True),
+        2: Outcome(24, account=Account((other,), raced=True), listed=True),
+    }
+    both = together(ended)
+    assert (both.returncode, both.evidence, both.listed) == (23, ("one",), True)
+    assert both.transferred == Transferred(3, 30, 1)
+    assert both.account == Account((one, other), raced=True)
+    assert both.made == {0, 2}
+    ended[3] = Outcome(12, evidence=("broken pipe",), cut=True)
+    both = together(ended)
+    assert (both.returncode, both.evidence, both.cut) == (12, ("broken pipe",), True)
+    assert together({0: Outcome(0), 1: Outcome(24)}).returncode == 24
