@@ -126,6 +126,7 @@ NOT_HERE = {
     '# inosync --restore /var/www/site --at "2026-11-28 11:40"': _UNDO,
     "/var/www -> backup:/www: 1204 kept:": _UNDO,
     "rm -rf /var/www/site": _UNDO,
+    "inosync --kept": _UNDO,
     "inosync --restore": _UNDO,
     "cp -a": "named in a sentence of docs/undo.rst",
     "apt install rsync openssh-client python3-venv": "changes the machine that runs the tests",
