@@ -128,6 +128,8 @@ NOT_HERE = {
     "rm -rf /var/www/site": _UNDO,
     "inosync --kept": _UNDO,
     "inosync --restore": _UNDO,
+    "rm -rf": "a mistake that docs/guards.rst tells of",
+    "rsync --dry-run": "what docs/guards.rst says is run",
     "cp -a": "named in a sentence of docs/undo.rst",
     "apt install rsync openssh-client python3-venv": "changes the machine that runs the tests",
     "./packaging/build deb": _PACKAGES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from support.engines import changing
@@ -25,6 +26,7 @@ from inosync.status.model import (
     SourceStatus,
 )
 from inosync.status.snapshot import lines, snapshot
+from inosync.status.table import summary
 
 
 def test_before_the_watches_stand() -> None:
@@ -37,6 +39,14 @@ def test_before_the_watches_stand() -> None:
         "mirror /srv/www -> b:/m: idle, 3.0 s behind, 0 runs, 0 failed",
     ]
     assert not now["synced"]
+
+
+def test_on_standby() -> None:
+    at_hand = replace(facts(), standby="/run/active is not there")
+    now = snapshot(make_engine(), {"/srv/www": None}, at_hand)
+    assert lines(now)[0].startswith("source /srv/www: standby, ")
+    assert (now["standby"], now["synced"]) == ("/run/active is not there", False)
+    assert summary(now) == "on standby: /run/active is not there"
 
 
 def test_one_well_and_one_failing_line_by_line() -> None:
