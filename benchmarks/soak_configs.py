@@ -104,6 +104,7 @@ DRAWN: Mapping[str, Draw] = {
     "rbigsize": _one_of(0, 0, 100, 5_000),
     "rbigdelay": _one_of(0, 0.5, 2),
     "rwarm": _one_of(300, 300, 0, 0.3),
+    "rstreams": _one_of(1, 1, 3),
     "rsettle": _one_of({}, {}, {"*": 0.3}, {"slow *": 1, "*1": 0.2}, {"/tree/**": 0.5}),
     "emask": _one_of(
         ["IN_CLOSE_WRITE", "IN_CREATE", "IN_DELETE", "IN_MOVED_FROM", "IN_MOVED_TO", "IN_ATTRIB"]
@@ -121,10 +122,11 @@ DRAWN: Mapping[str, Draw] = {
     "rexcludes": lambda dice, _: list(dice.choice(_RULES)),
     "init": _one_of(True, "changed"),
 }
-#: What a trial draws otherwise, or cannot: who it runs as, and keys that are restricted.
+#: What a trial draws otherwise, or cannot: who it runs as, keys that are restricted, relays, TLS, a
+#: pair. Where not everything is deleted no rsync by hand says what is right.
 PLACES = frozenset(
     {"wpath", "wpaths", "rpath", "rpaths", "rnodes", "rsync", "pidfile", "socket"}
-    | {"user", "group", "restricted"}
+    | {"user", "group", "restricted", "rrelay", "rrefresh", "rtls", "wactive", "rdelete"}
 )
 #: Those that may stand in a node's dict.
 _OF_NODES = ("rspeed", "extra", "rtimeout", "rretry", "rscope", "rkeep", "rkeepmax", "rmaxchange")

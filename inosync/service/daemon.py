@@ -361,8 +361,16 @@ class Daemon:
             wall=self.loop.wall(),
             warm=self.runs.warm.mirrors,
             kept=self.kept,
+            lost={mirror: self.lost(mirror) for mirror in self.engine.mirrors},
         )
         return snapshot(self.engine, self.sources.watchers, facts, self.runs.progress)
+
+    def lost(self, mirror: Mirror) -> frozenset[bytes]:
+        """Return where something was mounted, for a mirror, and is not any more.
+
+        The lane for big files says nothing of it: its other mirror does.
+        """
+        return frozenset() if mirror.big else self.sources.lost(mirror)
 
     @property
     def kept(self) -> Mapping[str, Keeping]:

@@ -93,6 +93,10 @@ class Standby:
         self._alive = _Alive(self.supervisor, self.mandate)
         self._publisher = None if self.pretend else Publisher(self, self.config)
 
+    def lost(self, _mirror: Mirror) -> frozenset[bytes]:
+        """Nothing is watched."""
+        return frozenset()
+
     @property
     def kept(self) -> Mapping[str, Keeping]:
         """Nothing is known of what nodes keep."""

@@ -98,8 +98,8 @@ class AilingStatus(TypedDict):
     cause: str
     cure: str
     said: str
-    since_at: float
-    next_try_at: float
+    since_at: float | None
+    next_try_at: float | None
 
 
 class KeptStatus(TypedDict):

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Protocol
 
 from inosync.changes.batch import full_pass
-from inosync.engine.ailing import described
+from inosync.engine.ailing import described, unmounted
 from inosync.engine.engine import Engine
 from inosync.engine.messages import notes
 from inosync.engine.mirror import Mirror
@@ -62,7 +62,8 @@ class Facts:
     """What is to be known of the process; ``rss`` is resident memory in bytes.
 
     The mirrors that are ``warm`` have a run that stands ready. ``kept`` is what nodes keep, by
-    destination. ``standby`` is why the daemon is on standby, "" when it is not.
+    destination. ``lost`` is where something was mounted in the source of a mirror and is not any
+    more. ``standby`` is why the daemon is on standby, "" when it is not.
     """
 
     version: str
@@ -75,6 +76,7 @@ class Facts:
     warm: Collection[Mirror] = ()
     kept: Mapping[str, Keeping] = field(default_factory=dict)
     standby: str = ""
+    lost: Mapping[Mirror, Collection[bytes]] = field(default_factory=dict)
 
 
 #: Directories without a watch that a snapshot names.
@@ -189,7 +191,7 @@ def _mirror(
         bytes_sent=mirror.totals.moved.size,
         files_deleted=mirror.totals.moved.deleted,
         drift=_drift(mirror, wall),
-        ailing=_ailing(mirror, now, wall, user),
+        ailing=_ailing(mirror, now, wall, user) + _unmounted(facts.lost.get(mirror, ())),
         notes=list(notes(mirror).values()),
         keep_days=mirror.pair.node.rkeep,
         kept=None
@@ -215,6 +217,13 @@ def _ailing(mirror: Mirror, now: float, wall: float, user: str) -> list[AilingSt
             )
         )
     return found
+
+
+def _unmounted(lost: Collection[bytes]) -> list[AilingStatus]:
+    return [
+        AilingStatus(path=path, cause=what, cure=cure, said="", since_at=None, next_try_at=None)
+        for path, what, cure in map(unmounted, sorted(lost))
+    ]
 
 
 def _drift(mirror: Mirror, wall: float) -> DriftStatus | None:

@@ -49,6 +49,15 @@ def test_on_standby() -> None:
     assert summary(now) == "on standby: /run/active is not there"
 
 
+def test_what_is_not_mounted_any_more_is_not_there() -> None:
+    engine = make_engine()
+    at_hand = replace(facts(), lost={engine.mirrors[0]: {b"disk"}})
+    (first, second) = snapshot(engine, {"/srv/www": None}, at_hand)["mirrors"]
+    assert [each["path"] for each in first["ailing"]] == ["disk"]
+    assert "was a mount point" in first["ailing"][0]["cause"]
+    assert second["ailing"] == []
+
+
 def test_one_well_and_one_failing_line_by_line() -> None:
     now = take(one_well_and_one_failing(), NOW + 2.5)
     assert lines(now) == [
