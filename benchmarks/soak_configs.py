@@ -26,6 +26,8 @@ from support import processes
 from support.daemon import Daemon, run_inosync
 from support.servers import RsyncDaemon, SshServer, program
 
+from inosync.rsync.kept import RULE
+
 #: Seconds in which all has to be in sync once everything is well again.
 LIMIT = 120.0
 
@@ -87,6 +89,9 @@ DRAWN: Mapping[str, Draw] = {
     "rverify": _one_of(0, 0, 0.4, 3),
     "rpoll": _one_of(60, 0, 1),
     "rmaxdelete": _one_of(0, 0, 100_000),
+    "rmaxchange": _one_of(0, 0, 100_000),
+    "rkeep": _one_of(0, 0, 1, 30),
+    "rkeepmax": _one_of(0, 1, 1_000),
     "wmarker": _one_of("", KEEP),
     "allow_empty": _one_of(False, True),
     "rspeed": _one_of(0, 0, 50_000),
@@ -99,6 +104,7 @@ DRAWN: Mapping[str, Draw] = {
     "rbigsize": _one_of(0, 0, 100, 5_000),
     "rbigdelay": _one_of(0, 0.5, 2),
     "rwarm": _one_of(300, 300, 0, 0.3),
+    "rstreams": _one_of(1, 1, 3),
     "rsettle": _one_of({}, {}, {"*": 0.3}, {"slow *": 1, "*1": 0.2}, {"/tree/**": 0.5}),
     "emask": _one_of(
         ["IN_CLOSE_WRITE", "IN_CREATE", "IN_DELETE", "IN_MOVED_FROM", "IN_MOVED_TO", "IN_ATTRIB"]
@@ -116,14 +122,14 @@ DRAWN: Mapping[str, Draw] = {
     "rexcludes": lambda dice, _: list(dice.choice(_RULES)),
     "init": _one_of(True, "changed"),
 }
-#: What a trial draws otherwise, or cannot: who it runs as, and keys that are restricted. What a
-#: node keeps of old versions rsync by hand would find, and -b goes not with it.
+#: What a trial draws otherwise, or cannot: who it runs as, keys that are restricted, relays, TLS, a
+#: pair. Where not everything is deleted no rsync by hand says what is right.
 PLACES = frozenset(
     {"wpath", "wpaths", "rpath", "rpaths", "rnodes", "rsync", "pidfile", "socket"}
-    | {"user", "group", "restricted", "rkeep"}
+    | {"user", "group", "restricted", "rrelay", "rrefresh", "rtls", "wactive", "rdelete"}
 )
 #: Those that may stand in a node's dict.
-_OF_NODES = ("rspeed", "extra", "rtimeout", "rretry", "rscope")
+_OF_NODES = ("rspeed", "extra", "rtimeout", "rretry", "rscope", "rkeep", "rkeepmax", "rmaxchange")
 
 
 class Differs(Exception):
@@ -224,6 +230,11 @@ class Trial:
             self.settings["rparallel"] = max(2, int(str(self.settings.get("rparallel", 8))))
             for each in (self.settings, *(target.own for target in self.targets)):
                 if each.get("extra") == "--max-size=300K":
+                    each["extra"] = ""
+        every = (self.settings, *(target.own for target in self.targets))
+        if any(each.get("rkeep") for each in every):  # it decides about old versions
+            for each in every:
+                if each.get("extra") == "-b":
                     each["extra"] = ""
         self.settings |= {
             "wpaths": [self.argument(source) for source in self.sources],
@@ -346,7 +357,7 @@ class Trial:
             for rule in self._list("rexcludes")
         ]
         relative = ["--relative"] if self.form == "relative" else []
-        argv = [RSYNC, "-n", "-c", "-i", "-ltrp", "--delete", "--protect-args"]
+        argv = [RSYNC, "-n", "-c", "-i", "-ltrp", "--delete", "--protect-args", RULE]
         argv += ["--modify-window=-1", "--out-format=%i %n", *relative, *rules, *words]
         return [*argv, *target.words[:-1], "--", self.argument(source), target.words[-1]]
 

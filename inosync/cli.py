@@ -21,6 +21,7 @@ TYPE_CHECKING = False  # as in typing, which takes longer to import than all of 
 if TYPE_CHECKING:
     from inosync.commands import ask
     from inosync.config.model import Config
+    from inosync.system import control
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -177,7 +178,6 @@ def _show(line: str) -> None:
 def _ask(options: argparse.Namespace) -> int:
     """Put a question to the running daemon and print its answer."""
     from inosync.commands import ask as client
-    from inosync.commands import top as live
     from inosync.config.load import found
     from inosync.system import lock
 
@@ -194,7 +194,7 @@ def _ask(options: argparse.Namespace) -> int:
         return _ask_all(options, config, where)
     commands = {
         "status": lambda: client.status(where, as_json=options.json),
-        "top": lambda: live.top(where),
+        "top": lambda: _top(where),
         "wait": lambda: client.wait(where, seconds=options.wait, node=options.node),
         "sync": lambda: client.sync(where, node=options.node),
         "pause": lambda: client.pause(where),
@@ -226,6 +226,12 @@ def _ask_all(options: argparse.Namespace, config: Config, where: ask.Where) -> i
             return relays.wait(where, config, levels=options.all, **more)
     except KeyboardInterrupt:
         return Exit.FAILED
+
+
+def _top(where: Sequence[control.Address]) -> int:
+    from inosync.commands import top
+
+    return top.top(where)
 
 
 def _from_lsyncd(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ def many(count: int, noun: str, spec: str = "d") -> str:
     """Return so many of what the noun, a singular, names: "1 source", "2 directories"."""
     if count == 1:
         return f"1 {noun}"
-    if noun.endswith("y"):
+    if noun.endswith("y") and noun[-2] not in "aeiou":
         return f"{count:{spec}} {noun[:-1]}ies"
     return f"{count:{spec}} {noun}{'es' if noun.endswith('s') else 's'}"
 

@@ -24,6 +24,7 @@ from inosync.commands.verbs import verbs as options_of  # noqa: E402
 
 BASH = "examples/completion/bash/inosync"
 ZSH = "examples/completion/zsh/_inosync"
+FISH = "examples/completion/fish/inosync.fish"
 
 _FILES = ("FILE", "PATH", "DIR")  # what stands for a path in the usage
 
@@ -174,12 +175,60 @@ _arguments \\
 """
 
 
+def fish() -> str:
+    """Return the completion for fish."""
+    lines = []
+    for word, action in verbs():
+        lines.append(f"complete -c inosync -n __fish_use_subcommand -a {word} -d {_told(action)}\n")
+    for action in options(parser()):
+        names = " ".join(
+            f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"
+            for name in action.option_strings
+        )
+        value = ""
+        if action.choices is not None:
+            value = f" -x -a '{' '.join(action.choices)}'"
+        elif action.metavar == "NODE":
+            value = " -x -a '(__inosync_nodes)'"
+        elif action.metavar in _FILES and action.nargs is None:
+            value = " -r -F"
+        elif action.nargs is None:
+            value = " -x"
+        lines.append(f"complete -c inosync {names}{value} -d {_told(action)}\n")
+    return f"""\
+# fish completion for inosync. Made by scripts/make_man.py.
+function __inosync_nodes
+    set -l config
+    set -l words (commandline -opc)
+    for at in (seq (count $words))
+        if contains -- $words[$at] -c --config
+            set config -c $words[(math $at + 1)]
+        end
+    end
+    set -l names (inosync $config --status --json 2>/dev/null |
+        sed -n 's/^ *"node": "\\(.*\\)",*$/\\1/p')
+    if test -z "$names"
+        set names (inosync $config --once --dry-run --node '?' 2>&1 |
+            sed -n 's/.*there is no node ?; known are //p' | sed 's/, /\\n/g')
+    end
+    printf '%s\\n' $names | sort -u
+end
+{"".join(lines)}"""
+
+
+def _told(action: argparse.Action) -> str:
+    """Return an option's help, quoted for fish."""
+    text = " ".join(str(action.help).split()).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
+
+
 def main() -> None:
     """Write everything."""
     for name in ("inosync.8", "inosync.conf.5"):
         (ROOT / "docs/man" / name).write_text(page(name))
     (ROOT / BASH).write_text(bash())
     (ROOT / ZSH).write_text(zsh())
+    (ROOT / FISH).write_text(fish())
 
 
 if __name__ == "__main__":

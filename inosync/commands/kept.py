@@ -21,18 +21,13 @@ from inosync.errors import ConfigError, Exit, InosyncError
 from inosync.planning.keeping import listing
 from inosync.rsync.differences import below
 from inosync.rsync.exits import judge
-from inosync.rsync.kept import KEPT
+from inosync.rsync.kept import KEPT, NOTHING, WRITE_ONLY
 from inosync.rsync.output import evidence
 from inosync.rsync.program import Program
 from inosync.rsync.versions import Version, days, versions
 from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory, run_environment
 from inosync.text import printable
-
-#: What a node says that may only be written to: rrsync -wo, and a module of an rsync daemon.
-_WRITE_ONLY = ("reading from write-only server is not allowed", "module is write only")
-#: What it says where nothing has been kept yet.
-_NOTHING = "No such file or directory"
 
 
 @dataclass(frozen=True)
@@ -177,10 +172,10 @@ def _row(pair: Pair, version: Version, what: str) -> dict[str, object]:
 def _read(pair: Pair, ended: Ended[str]) -> Iterable[bytes]:
     """Return the lines of a list. Raise InosyncError when there is none."""
     said = ended.errors.decode("utf-8", "replace")
-    if ended.status == 0 or (_NOTHING in said and KEPT in said):
+    if ended.status == 0 or (NOTHING in said and KEPT in said):
         return list(ended.lines)
     there = pair.destination.below(KEPT)
-    if any(words in said for words in _WRITE_ONLY):
+    if any(words in said for words in WRITE_ONLY):
         inside = there.path if there.path.startswith("/") else f"./{there.path}"
         raise InosyncError(
             f"can only be written to from here; on {pair.destination.host or 'the node'}, run: "

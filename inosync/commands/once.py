@@ -119,7 +119,7 @@ class Once:
         if held:
             self._fail(f"{name}: NOT EQUAL: the source {held}; nothing was sent")
         elif mirror.state is State.HELD and (outcome is None or not outcome.returncode):
-            self._fail(f"{name}: NOT EQUAL: {mirror.reason}; nothing was deleted: raise rmaxdelete")
+            self._fail(f"{name}: NOT EQUAL: {mirror.reason}: held; raise that limit")
         elif outcome is None:
             self._line(f"{name}: no run (pretending)")
         elif outcome.returncode:

@@ -116,7 +116,8 @@ _PLACES = (
         "``rsyncs://host:port/module/path`` (through TLS), or ``ssh://user@host:port/path``. A "
         "node may also be a dict ``{\"node\": location, setting: value}`` with ``rspeed``, "
         "``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, ``restricted``, ``rrelay``, "
-        "``rtls``, ``rdelete``, ``rkeep`` or ``rstreams`` for itself alone",
+        "``rtls``, ``rdelete``, ``rmaxchange``, ``rkeep``, ``rkeepmax`` or ``rstreams`` for itself "
+        "alone",
         per_source=True, otherwise="required",
         example="""\
 rnodes = [
@@ -201,6 +202,11 @@ _GUARDS = (
         "this; 0: never. Each run is rehearsed for that (``rsync -n``), so it takes twice as long "
         "to begin",
         per_source=True),
+    Setting("rmaxchange", 0, "files", whole(0, 2**31 - 1, " of files (0: any)", 1000),
+        "hold a mirror, before anything is sent, when a run would overwrite more files there than "
+        "this, as when a trojan encrypts them; 0: never. A run that may be at more files is "
+        "rehearsed for that, as for ``rmaxdelete``; new files do not count (``docs/guards.rst``)",
+        per_source=True, per_node=True),
     Setting("rdelete", "all", "", one_of("all", "seen", "start", "never"),
         "what is deleted on a node because the source does not have it. ``\"all\"``: everything; "
         "``\"seen\"``: only what was seen to vanish from the source, so that what others have put "
@@ -211,6 +217,11 @@ _GUARDS = (
         "how long a node keeps what a run overwrites or deletes there, in ``.inosync-kept`` at the "
         "top of the mirror, so that ``inosync --restore`` brings it back (``docs/undo.rst``); 0: "
         "not at all",
+        per_source=True, per_node=True),
+    Setting("rkeepmax", 0, "MB", whole(0, 2**31 - 1, " of MB (0: no limit)", 10_000),
+        "how much a node keeps for ``rkeep`` at most, in millions of bytes; when it is more, the "
+        "oldest days go, and the day that is not over stays; 0: no limit. It takes that what is "
+        "kept can be read from here",
         per_source=True, per_node=True),
     Setting("wmarker", "", "", optional(path_inside),
         "file that must exist in every source, such as ``\".mounted\"``, as a proof that its file "

@@ -128,6 +128,7 @@ class Outcome:
     transferred: Transferred = NOTHING
     evidence: tuple[str, ...] = ()
     deletions: tuple[str, ...] = ()  # a few names that a rehearsal would have deleted
+    overwrites: Drift = EQUAL  # the files that one would have overwritten
     drift: Drift = EQUAL  # what a comparison has found
     apart: Apart = WHOLE  # what it has not compared
     command: str = ""

@@ -69,6 +69,15 @@ class Run:
         return b"" in changes.levels or any(home in changes.levels for home in with_parents(path))
 
 
+def unmounted(path: bytes) -> tuple[str, str, str]:
+    """Return what is told of a place where something was mounted, and is not any more.
+
+    That is, as of an ailing path, its name, what is wrong with it, and what to do.
+    """
+    what = "was a mount point here and is none any more; the mirror keeps what it has there"
+    return printable(path), what, "mount it again, or let it go with inosync --sync"
+
+
 def names(changes: Changes | None, path: bytes, *, whole: bool = False) -> bool:
     """Return whether `changes` name `path`; with `whole`, all below it."""
     if changes is None:

@@ -17,11 +17,9 @@ from inosync.engine.reports import ailing as ailing_report
 from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.planning.command import SILENCE
-from inosync.planning.order import RunKind
 from inosync.planning.steps import Clear, Renew
 from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict
 from inosync.rsync.output import NOTHING, Transferred
-from inosync.text import many
 
 #: Lines of what a failed run said that are remembered.
 _LINES = 5
@@ -151,23 +149,23 @@ class Endings:
             return False
         mirror.moved(outcome.transferred)
         suspects.doubt(mirror, doubts, outcome)
-        self.scheduler.go_on(mirror, now, RunKind.CONTENTS)
+        self.scheduler.go_on(mirror, now, rehearsed=False)
         return True
 
     def _rehearsed(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
-        """The run may follow its rehearsal, or would delete too much."""
+        """The run may follow its rehearsal, or would delete or overwrite too much."""
         limit = self.roster.config.of(mirror.pair.source).rmaxdelete
-        count = outcome.transferred.deleted + len(mirror.work.remaining)
-        if not limit or count <= limit:  # a reload may have taken the limit away
+        too_much = messages.too_much(mirror, limit, outcome)
+        if too_much is None:  # a reload may have taken the limit away
+            if mirror.work.ran is None:
+                mirror.work = replace(mirror.work, to_overwrite=outcome.overwrites.count)
             self.scheduler.go_on(mirror, now)
             return
-        names = ", ".join(outcome.deletions)
-        reason = f"would delete {many(count, 'file')} (rmaxdelete is {limit})"
+        reason, examples, spared = too_much
         mirror.hold(reason)
         self.roster.say(
             ERROR,
-            f"{mirror.name}: {reason}, such as {names}: held, nothing was deleted; "
-            "inosync --sync goes on",
+            f"{mirror.name}: {reason}, such as {examples}: held, {spared}; inosync --sync goes on",
             about(mirror, Event.HOLD),
         )
         cure = "look at the source; inosync --sync lets it happen once"

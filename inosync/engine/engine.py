@@ -357,7 +357,7 @@ class Engine:
             stays = (mirror.pair, id(mirror)) in before
             own = config.of(mirror.pair.source)
             was = old.of(mirror.pair.source) if stays else own
-            if mirror.brake.limited and own.rmaxdelete != was.rmaxdelete:
+            if mirror.brake.limited and (not stays or own.rmaxdelete != was.rmaxdelete):
                 mirror.release()  # to be rehearsed anew
             # Another limit, and files change from one lane to the other.
             if not stays or own.rbigsize != was.rbigsize:

@@ -12,12 +12,12 @@ from inosync.engine.actions import DEBUG, ERROR, INFO, WARNING, Event, Outcome, 
 from inosync.engine.ailing import Table, described
 from inosync.engine.mirror import Mirror
 from inosync.rsync.causes import staying
-from inosync.rsync.differences import Drift, counted, line
+from inosync.rsync.differences import Drift, counted, line, shown
 from inosync.rsync.exits import Verdict
 from inosync.rsync.output import Transferred
 from inosync.text import many, printable
 
-#: How many paths that are well again one line names.
+#: How many paths one line names: that are well again, or would be overwritten.
 _SOME = 3
 
 
@@ -61,6 +61,30 @@ def _say(
     status: int | None = None,
 ) -> Say:
     return Say(level, f"{mirror.name}: {text}", about(mirror, event, status=status))
+
+
+def too_much(mirror: Mirror, deletes: int, outcome: Outcome) -> tuple[str, str, str] | None:
+    """Return why a run must not follow its rehearsal, which files, and what happened to them.
+
+    It may delete so many files; 0: any. None: it may follow.
+    """
+    prefix, changes = os.fsencode(mirror.pair.source.prefix), mirror.pair.node.rmaxchange
+    deleted = outcome.transferred.deleted + len(mirror.work.remaining)
+    before = mirror.work.overwritten
+    overwritten = outcome.overwrites.count + before
+    reasons, examples, spared = list[str](), list[str](), list[str]()
+    if deletes and deleted > deletes:
+        reasons.append(f"would delete {many(deleted, 'file')} (rmaxdelete is {deletes})")
+        examples += outcome.deletions
+        spared.append("deleted")
+    if changes and overwritten > changes:
+        reasons.append(f"would overwrite {many(overwritten, 'file')} (rmaxchange is {changes})")
+        examples += [shown(prefix, each.path) for each in outcome.overwrites.sample[:_SOME]]
+        spared.append("overwritten")
+    if not reasons:
+        return None
+    so_far = f"{before} were sent before" if before else f"nothing was {' or '.join(spared)}"
+    return " and ".join(reasons), ", ".join(examples), so_far
 
 
 def failure(mirror: Mirror, outcome: Outcome, *, again: str, wait: float) -> list[Say]:

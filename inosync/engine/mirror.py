@@ -247,7 +247,7 @@ class Mirror(Ledger):
         return max(0.0, self.retry_at - now)
 
     def hold(self, reason: str) -> None:
-        """Keep what is owed until a person says go on: a rehearsal found too much to delete."""
+        """Keep what is owed until a person says go on: a rehearsal found too much."""
         self._take_back(self._unload())
         self.state = State.HELD
         self.reason = reason

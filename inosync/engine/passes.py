@@ -208,8 +208,8 @@ def uncut(pair: Pair, config: Config) -> str:
     """Return why a pass to this mirror is one run, in words; "" when it is a row of slices."""
     if pair.node.rscope != "changes":
         return 'rscope is "tree"'
-    if config.of(pair.source).rmaxdelete:
-        return "rmaxdelete counts what a whole pass would delete"
+    if why := _counted(pair, config):
+        return why
     if config.of(pair.source).rbigsize:
         return "rbigsize has two runs share the node"
     if why := indivisible(pair.node.extra):
@@ -218,6 +218,13 @@ def uncut(pair: Pair, config: Config) -> str:
     if rules.left_to_rsync or not rules.admits(b"", directory=True):
         return "rsync alone can read its rules"
     return ""
+
+
+def _counted(pair: Pair, config: Config) -> str:
+    """Return which limit is for a whole pass, in words; "" for none."""
+    if config.of(pair.source).rmaxdelete:
+        return "rmaxdelete counts what a whole pass would delete"
+    return "rmaxchange counts what a whole pass would overwrite" if pair.node.rmaxchange else ""
 
 
 def _budget(budget: int, weight: int, seconds: float, shortest: float) -> int:

@@ -11,7 +11,7 @@ from inosync.changes.batch import Batch
 from inosync.changes.doubts import NO_DOUBTS, Doubts
 from inosync.engine.apart import NOTHING as WHOLE
 from inosync.engine.apart import Apart
-from inosync.planning.order import Moment, Prepared
+from inosync.planning.order import Moment, Prepared, RunKind
 from inosync.planning.slices import Course
 from inosync.planning.steps import Step
 from inosync.rsync.complaints import SILENT, Account
@@ -52,13 +52,13 @@ class Work:
 
     ``check_at`` is when to look whether it still moves, ``activity`` what that look saw last, and
     ``active_at`` when it last moved. One that was told to end is killed at ``kill_at``. A run that
-    is ``rehearsing`` only asks what it would delete, one that is ``comparing`` what differs; one
-    that is ``slicing`` makes a part of a pass.
+    is ``rehearsing`` only asks what it would delete and overwrite, one that is ``comparing`` what
+    differs; one that is ``slicing`` makes a part of a pass.
     ``lenient``: it leaves alone what the lane for big files is at. It ``carries`` all that was
     offered up to this number. ``steps`` go before it, for renames; the first is at work; None: that
     is not decided yet. ``hid``: it kept back what came to the old place of something renamed.
-    ``left``: it does not look at these paths. ``remaining`` has vanished, and is deleted by
-    another run.
+    ``left``: it does not look at these paths. A rehearsal has found so many files ``to_overwrite``.
+    ``remaining`` has vanished, and is deleted by another run.
 
     ``candidates`` are files that are suspects unless they were ``sent``; what else is in doubt are
     ``doubts``. ``ran``: that run has ended well, and now its suspects are compared; ``doubts`` are
@@ -79,6 +79,7 @@ class Work:
     steps: tuple[Step, ...] | None = None
     hid: bool = False
     left: frozenset[bytes] = frozenset()
+    to_overwrite: int | None = None
     remaining: frozenset[bytes] = frozenset()
     candidates: frozenset[bytes] = frozenset()
     sent: frozenset[bytes] = frozenset()
@@ -86,6 +87,13 @@ class Work:
     ran: Ran | None = None
     moment: Moment | None = None
     decided: bool = False
+
+    @property
+    def overwritten(self) -> int:
+        """How many files that were on the node it has overwritten so far, at the most."""
+        if self.ran is None:
+            return 0
+        return self.ran.moved.files if self.to_overwrite is None else self.to_overwrite
 
     def going_on(self, now: float, check_after: float) -> Work:
         """Return the work when the next run of the same flight begins."""
@@ -106,6 +114,7 @@ class Work:
             doubts=what.doubts,
             moment=self.moment if self.decided else moment,
             decided=True,
+            rehearsing=what.kind is RunKind.REHEARSAL,
         )
 
 
@@ -176,9 +185,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Brake:
-    """``limited``: the mirror is held because a rehearsal found too much to delete.
+    """``limited``: the mirror is held because a rehearsal found too much to delete or overwrite.
 
-    ``approved``: a person said go on, and the next run deletes what it must.
+    ``approved``: a person said go on, and the next run does what it must.
     """
 
     limited: bool = False

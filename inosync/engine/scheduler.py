@@ -85,8 +85,9 @@ class Scheduler:
     def _begin(self, mirror: Mirror, now: float, free: int) -> int:
         """Order the run of a mirror; return how many processes it may be, of so many `free`."""
         lenient = self.roster.lanes.lenient(mirror)
-        limit = self.roster.config.of(mirror.pair.source).rmaxdelete
-        rehearse = limit > 0 and not mirror.brake.approved
+        own = self.roster.config.of(mirror.pair.source)
+        limits = own.rmaxdelete or mirror.pair.node.rmaxchange
+        rehearse = limits > 0 and not mirror.brake.approved
         batch = mirror.start(now, check_after=_look(mirror), rehearse=rehearse, lenient=lenient)
         kind = RunKind.SLICE if mirror.work.slicing else RunKind.PASS
         if batch.reason and kind is RunKind.PASS:
@@ -101,11 +102,15 @@ class Scheduler:
             self._told.add(mirror)
             self.roster.say(INFO, f"{mirror.name}: a pass is one run, not slices: {mirror.uncut}")
 
-    def go_on(self, mirror: Mirror, now: float, kind: RunKind = RunKind.PASS) -> None:
-        """Start the next run of the same flight: after a rehearsal, or a step."""
+    def go_on(self, mirror: Mirror, now: float, *, rehearsed: bool = True) -> None:
+        """Start the next run of the same flight: after a step, or where it was `rehearsed`.
+
+        Behind the run itself that is the one which compares what is in doubt.
+        """
+        kind = RunKind.PASS if mirror.work.ran is None else RunKind.CONTENTS
         patience = SILENCE if kind is RunKind.CONTENTS else 1
         batch = mirror.perform(now, check_after=_look(mirror) * patience)
-        self._order(mirror, batch, kind, now)
+        self._order(mirror, batch, kind, now, rehearsed=rehearsed)
 
     def compare(self, now: float) -> None:
         """Start the comparison that has been due for longest."""
@@ -148,18 +153,27 @@ class Scheduler:
         return waiting
 
     def _order(
-        self, mirror: Mirror, batch: Batch, kind: RunKind, now: float, count: int = 1
+        self,
+        mirror: Mirror,
+        batch: Batch,
+        kind: RunKind,
+        now: float,
+        count: int = 1,
+        *,
+        rehearsed: bool = False,
     ) -> None:
         """Order the next run of a mirror, which carries `batch`; of slices so many at once."""
         waiting = self._unsettled(mirror, batch)
         other = self.roster.lanes.partner(mirror)
         passing = mirror.passing
-        limited = kind is RunKind.PASS and not mirror.brake.approved
+        limited = not mirror.brake.approved
+        deletes = limited and kind in (RunKind.PASS, RunKind.REHEARSAL)
         order = Order(
             mirror.pair,
             kind,
             batch,
-            limit=self.roster.config.of(mirror.pair.source).rmaxdelete if limited else 0,
+            limit=self.roster.config.of(mirror.pair.source).rmaxdelete if deletes else 0,
+            most=_left_to_overwrite(mirror) if limited and not rehearsed else None,
             big=mirror.big,
             lenient=mirror.work.lenient,
             left_out=waiting,
@@ -184,3 +198,9 @@ class Scheduler:
 def _look(mirror: Mirror) -> float:
     """Return after how many seconds somebody looks whether a run moves; 0: never."""
     return mirror.pair.node.rtimeout / LOOKS
+
+
+def _left_to_overwrite(mirror: Mirror) -> int | None:
+    """Return how many more files a flight may overwrite without a rehearsal; None: any number."""
+    limit = mirror.pair.node.rmaxchange
+    return max(0, limit - mirror.work.overwritten) if limit else None

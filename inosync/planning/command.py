@@ -83,8 +83,9 @@ class Run:
 
     With ``rbigsize`` the run of the lane for `big` files carries what is larger, and any other what
     is not; one that is `lenient` spares the temporary files of that lane on the node. One that
-    `tells` says which files it sends. CONTENTS that cannot be listed are of these files `only`. A
-    SLICE carries the ``trees``, which are directories of the source.
+    `tells` says which files it sends; one that is `dry` does nothing else, as a REHEARSAL.
+    CONTENTS that cannot be listed are of these files `only`. A SLICE carries the ``trees``, which
+    are directories of the source.
     Where not everything is deleted (``rdelete``), ``gone`` is what may be, and one that was
     `demanded` is a pass. What it overwrites or deletes is put into the folder that it is to `keep`
     it in (see kept.py).
@@ -104,6 +105,7 @@ class Run:
     trees: Sequence[bytes] = ()
     only: Iterable[bytes] = ()
     tells: bool = False
+    dry: bool = False
     keep: str = ""
     gone: Sequence[bytes] = ()
     demanded: bool = False
@@ -122,7 +124,7 @@ class Run:
     @property
     def pretends(self) -> bool:
         """Whether it changes nothing, and tells what it would do."""
-        return self.kind in (RunKind.REHEARSAL, RunKind.COMPARISON)
+        return self.dry or self.kind in (RunKind.REHEARSAL, RunKind.COMPARISON)
 
     @property
     def short(self) -> bool:

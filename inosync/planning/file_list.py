@@ -164,7 +164,41 @@ def plan(
     if any(len(name) > LONGEST_ENTRY for name in names):
         return Plan(full=TOO_LONG)
     # Sorted, each directory on the way is sent only once.
-    return Plan(tuple(sorted(names)), linked=survey.linked(named), inside=tuple(survey.inside))
+    return Plan(
+        tuple(sorted(names)), linked=survey.names.missing(named), inside=tuple(survey.inside)
+    )
+
+
+def more_names(
+    paths: Iterable[bytes], *, view: View, named: Collection[Inode] = ()
+) -> dict[Inode, frozenset[bytes]]:
+    """Return the files among `paths` that have other names, too, as ``Plan.linked`` has them."""
+    names = _Names()
+    for path in paths:
+        names.count(path, view.look(path))
+    return names.missing(named)
+
+
+class _Names:
+    """The files that have several names, and which of these were seen."""
+
+    def __init__(self) -> None:
+        self._links: dict[Inode, tuple[int, set[bytes]]] = {}  # how many names, and which
+
+    def count(self, path: bytes, status: Status | None) -> None:
+        """Take note of the file at a path, as it is there."""
+        if status is None or not stat.S_ISREG(status.st_mode) or status.st_nlink < 2:
+            return
+        inode = (status.st_dev, status.st_ino)
+        self._links.setdefault(inode, (status.st_nlink, set()))[1].add(path)
+
+    def missing(self, named: Collection[Inode]) -> dict[Inode, frozenset[bytes]]:
+        """Return the files that have more names than were seen, but those that are `named`."""
+        return {
+            inode: frozenset(names)
+            for inode, (count, names) in self._links.items()
+            if len(names) < count and inode not in named
+        }
 
 
 class _Survey:
@@ -178,7 +212,7 @@ class _Survey:
         self.levels: set[bytes] = set()
         self.trees: set[bytes] = set()
         self.inside: list[bytes] = []
-        self._links: dict[Inode, tuple[int, set[bytes]]] = {}  # how many names, and which
+        self.names = _Names()
         self._admits = admits
         self._view = view
         self._directories = {b"": True}  # which paths are directories that runs come to
@@ -197,7 +231,7 @@ class _Survey:
             # One level of what is left deletes the rest on the mirror, or puts a link in its place.
             self.levels.add(home)
             return
-        self._count_names(path, status)
+        self.names.count(path, status)
         self.entries.setdefault(parent, set()).add(path)
 
     def walk(self, longest: int) -> bool:
@@ -219,25 +253,11 @@ class _Survey:
                 if self._admits(lead + name, directory=False):
                     self.inside.append(lead + name)
                     # It may have been changed before the directory was watched.
-                    self._count_names(lead + name, self._view.look(lead + name))
+                    self.names.count(lead + name, self._view.look(lead + name))
             if left < 0 or len(walked) + len(todo) > longest:
                 return False
         self.levels |= walked
         return True
-
-    def linked(self, named: Collection[Inode]) -> dict[Inode, frozenset[bytes]]:
-        """Return the files that have more names than were seen, but those that are `named`."""
-        return {
-            inode: frozenset(names)
-            for inode, (count, names) in self._links.items()
-            if len(names) < count and inode not in named
-        }
-
-    def _count_names(self, path: bytes, status: Status | None) -> None:
-        if status is None or not stat.S_ISREG(status.st_mode) or status.st_nlink < 2:
-            return
-        inode = (status.st_dev, status.st_ino)
-        self._links.setdefault(inode, (status.st_nlink, set()))[1].add(path)
 
     def _deepest(self, path: bytes) -> bytes:
         """Return the deepest directory on the way to `path`, or that, if all the way is real."""

@@ -13,20 +13,22 @@ from dataclasses import dataclass
 from inosync.config.model import Config, Pair
 from inosync.planning.command import reach
 from inosync.rsync.destination import Transport
-from inosync.rsync.kept import KEPT, days_over
+from inosync.rsync.kept import KEPT
 from inosync.rsync.program import Program
 from inosync.rsync.versions import Version
 
 
-def pruning(pair: Pair, config: Config, program: Program, *, wall: float, empty: str) -> list[str]:
-    """Return the argv that removes what a node has kept for long enough.
+def pruning(
+    pair: Pair, config: Config, program: Program, *, days: Iterable[str], empty: str
+) -> list[str]:
+    """Return the argv that removes what a node has kept of these days.
 
     Nothing but rsync is needed on the node: an empty directory is sent, `empty` being the one above
-    it, and only the days that are over may be deleted for it. A node that keeps nothing gets no
+    it, and only these days may be deleted for it. A node that keeps nothing gets no
     folder for that.
     """
-    days = [f"--include=/{KEPT}/{day}/***" for day in days_over(wall, pair.node.rkeep)]
-    rules = [f"--include=/{KEPT}/", *days, "--exclude=*"]
+    gone = [f"--include=/{KEPT}/{day}/***" for day in days]
+    rules = [f"--include=/{KEPT}/", *gone, "--exclude=*"]
     argv = [config.rsync, "-rR", "--existing", "--delete", *reach(pair, program), *rules]
     return [*argv, "--", f"{empty}/./{KEPT}/", pair.destination.text]
 
@@ -43,6 +45,17 @@ def listing(
         words += ["-r", *_only(path)]
     there = pair.destination.below(f"{KEPT}/{day}/" if day else f"{KEPT}/")
     return [config.rsync, *words, "--", there.text]
+
+
+def counting(pair: Pair, config: Config, program: Program, *, sized: bool) -> list[str]:
+    """Return the argv that lists what a node keeps, to be counted.
+
+    All of it, if it is to be `sized`: else no more than what tells which runs kept something.
+    """
+    words = ["-r", "--list-only", "--no-human-readable", *reach(pair, program)]
+    if not sized:
+        words += ["--include=/*/", "--include=/*/*/", "--include=/*/*/*", "--exclude=*"]
+    return [config.rsync, *words, "--", pair.destination.below(f"{KEPT}/").text]
 
 
 def _only(path: bytes) -> list[str]:
@@ -90,7 +103,9 @@ def restoring(
         inner = pair.destination.path.partition("/")[2]
         there = pair.destination.text.removesuffix(inner).rstrip("/") + "/"
         start = [part for part in (inner.strip("/"), KEPT) if part]
-    argv = [config.rsync, "-ltp", "--omit-dir-times", "--force", "--from0", "--files-from=-"]
+    # What is meant is known: no size and date make what is there the same.
+    argv = [config.rsync, "-ltp", "--ignore-times", "--omit-dir-times", "--force"]
+    argv += ["--from0", "--files-from=-"]
     argv += ["--backup", f"--backup-dir={KEPT}/{keep}", *reach(pair, program, attributes=True)]
     names = []
     for version in found:

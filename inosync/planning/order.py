@@ -24,7 +24,7 @@ class RunKind(enum.Enum):
     SLICE = "slice"  # a part of a pass: whole directories, by name
     LISTED = "listed"  # carries what it is told on standard input
     STEP = "step"  # goes before one of these, for what was renamed
-    REHEARSAL = "rehearsal"  # only asks what one of these would delete
+    REHEARSAL = "rehearsal"  # only asks what one of these would delete, or overwrite
     CONTENTS = "contents"  # follows one of these: compares what it may have taken for equal
     COMPARISON = "comparison"  # carries nothing: finds out what differs, contents included
 
@@ -55,8 +55,8 @@ class Order:
     ``kind`` is PASS or LISTED, which planning may change (a STEP goes before, a list is too long),
     SLICE, which makes a ``piece`` again or cuts about ``budget`` entries' weight off the
     ``course``, up to so many ``streams`` at once, or REHEARSAL or COMPARISON; or CONTENTS, of what
-    its batch leaves in doubt.
-    ``limit`` is how many files it may delete (0: any). Of a pair with a lane for big files it is
+    its batch leaves in doubt. ``limit`` is how many files it may delete (0: any); ``most``, how
+    many it may overwrite without a rehearsal (None: any). Of a pair with a lane for big files it is
     the `big` one's run, or one that is `lenient`: it spares what the lane is at. ``left_out`` are
     files that must wait. ``steps`` go before it; None: that is to be decided now, which takes that
     the run is ``alone`` with the node, and what of other runs' work the node is ``owed`` (None: not
@@ -71,6 +71,7 @@ class Order:
     kind: RunKind
     batch: Batch
     limit: int = 0
+    most: int | None = None
     big: bool = False
     lenient: bool = False
     left_out: frozenset[bytes] = frozenset()

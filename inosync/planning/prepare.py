@@ -17,7 +17,15 @@ from inosync.changes.doubts import NO_DOUBTS, Doubts
 from inosync.config.model import Config
 from inosync.planning.big_files import big_changes, is_big
 from inosync.planning.command import Run, command, patient
-from inosync.planning.file_list import LONGEST_ENTRY, TOO_LONG, Plan, longest_list, plan
+from inosync.planning.file_list import (
+    LONGEST_ENTRY,
+    TOO_LONG,
+    Plan,
+    lead,
+    longest_list,
+    more_names,
+    plan,
+)
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, holds, steps
@@ -63,7 +71,12 @@ class Worth:
 def prepare(
     order: Order, sight: Sight, config: Config, program: Program, worth: Worth | None = None
 ) -> Prepared:
-    """Return what is to be run for `order` first, as the source is now."""
+    """Return what is to be run for `order` first, as the source is now.
+
+    A REHEARSAL is left out where the run is at too few files to need one.
+    """
+    if order.kind is RunKind.REHEARSAL and _harmless(order, sight, config):
+        order = dataclasses.replace(order, kind=RunKind.PASS)
     if order.kind in (RunKind.REHEARSAL, RunKind.COMPARISON):
         return _prepare_run(order, sight, config, program, hide=_hidden(order))
     if order.kind is RunKind.CONTENTS:
@@ -80,6 +93,23 @@ def prepare(
     if first:
         return _prepare_step(order, first, sight, config, program)
     return _prepare_run(order, sight, config, program, hide=order.stale)
+
+
+def _harmless(order: Order, sight: Sight, config: Config) -> bool:
+    """Return whether a run names what it carries, and no more files than it may overwrite."""
+    changes = order.batch.changes
+    if order.limit or order.most is None or not order.by_name or order.idle or changes is None:
+        return False
+    if changes.trees or len(changes) > len(Kind) * order.most:  # one file may be there as each
+        return False
+    found = _plan(_changes(order, sight, config, order.stale), sight, hide=order.stale)
+    skip, count = len(lead(sight.filters.prefix)), 0
+    for name in found.entries:
+        count += 1
+        if name.endswith(b"/"):  # a level of a directory
+            inner = sight.view.listing(name[skip:].rstrip(b"/"))
+            count += sum(1 for _ in itertools.islice(inner, order.most))
+    return not found.full and count <= order.most
 
 
 def _odd(order: Order, sight: Sight) -> frozenset[bytes]:
@@ -212,12 +242,15 @@ def _prepare_run(
         found = _plan(changes, sight, hide=hide, named=order.batch.whole)
     names = found.entries if order.by_name and not found.full else None
     kind, doubtful, doubts = order.kind, frozenset[bytes](), NO_DOUBTS
+    linked = found.linked if names is not None else {}
     if kind in _CARRIES:
         kind = RunKind.PASS if names is None else RunKind.LISTED
         doubtful, doubts = _in_doubt(order, sight, None if names is None else found.inside)
+        if names is None:  # a pass comes to all names, and may take each of them for equal
+            linked = more_names(doubtful, view=sight.view, named=order.batch.whole)
+    tells = bool(doubtful) or (kind is RunKind.REHEARSAL and order.most is not None)
     run = dataclasses.replace(
-        _run(order, sight, kind, listed=names is not None, hide=hide, tells=bool(doubtful)),
-        gone=gone.paths,
+        _run(order, sight, kind, listed=names is not None, hide=hide, tells=tells), gone=gone.paths
     )
     return Prepared(
         kind,
@@ -226,7 +259,7 @@ def _prepare_run(
         steps=order.steps if kind in (RunKind.REHEARSAL, RunKind.COMPARISON) else (),
         hid=any(sight.view.look(path) is not None for path in stale),
         # The run that follows a rehearsal tells them.
-        linked={} if order.kind is RunKind.REHEARSAL else found.linked,
+        linked={} if order.kind is RunKind.REHEARSAL else linked,
         widened=found.full,
         left=order.left_out | _left(order, sight),
         tells=bool(doubtful),
@@ -293,10 +326,13 @@ def _prepare_contents(order: Order, sight: Sight, config: Config, program: Progr
     only = suspects[:FEW] if names is None else ()
     if names is None:
         rest |= Doubts(frozenset(suspects[FEW:]))
-    run = _run(order, sight, RunKind.CONTENTS, listed=names is not None, only=only)
+    dry = order.most is not None and len(suspects) > order.most
+    run = _run(
+        order, sight, RunKind.CONTENTS, listed=names is not None, only=only, tells=dry, dry=dry
+    )
     argv = tuple(command(run, config, program))
     return Prepared(
-        RunKind.CONTENTS,
+        RunKind.REHEARSAL if dry else RunKind.CONTENTS,
         argv,
         names=names,
         left=_left(order, sight),
@@ -346,6 +382,7 @@ def _run(
     hide: frozenset[bytes] = frozenset(),
     only: Iterable[bytes] = (),
     tells: bool = False,
+    dry: bool = False,
     trees: tuple[bytes, ...] = (),
 ) -> Run:
     """Return a run of this kind, with all that the order says of each of its runs."""
@@ -363,6 +400,7 @@ def _run(
         hide=hide,
         only=only,
         tells=tells,
+        dry=dry,
         trees=trees,
         keep=folder(sight.now.wall) if order.pair.node.rkeep else "",
         demanded=bool(order.batch.reason) or order.kind is RunKind.SLICE,

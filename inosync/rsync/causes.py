@@ -17,6 +17,7 @@ class Cause(enum.Enum):
     UNREADABLE = "cannot be read"
     TOO_LONG = "holds a path that is too long for rsync"
     FORBIDDEN = "may not be written on the node"
+    READ_ONLY = "lies on a file system that is read-only on the node"
     ROOM = "has no room on the node"
     IN_THE_WAY = "is a directory on the node that keeps something excluded"
     FOREIGN = "is a directory on the node with something in it that may stay (rdelete)"
@@ -34,6 +35,7 @@ _CURES = {
     Cause.UNREADABLE: "let {user} read it (chmod, setfacl), or exclude it",
     Cause.TOO_LONG: "shorten it to less than 4,096 bytes, or exclude it",
     Cause.FORBIDDEN: "let the user that writes on {host} change it (owner, modes, chattr -i)",
+    Cause.READ_ONLY: "remount {where} on {host} rw, or under systemd add it to ReadWritePaths=",
     Cause.ROOM: "make room below {where} on {host}",
     Cause.IN_THE_WAY: "delete it on {host} by hand, or let the rule that protects what is in it go "
     "with its directory (-p PATTERN)",

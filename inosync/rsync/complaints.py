@@ -142,13 +142,14 @@ _SILENT = (_EMPTY, CHATTER, UNPROVED)
 _ODD = re.compile(rb'skipping non-regular file "(.+)"', re.DOTALL)
 UNDELETED = b"IO error encountered -- skipping file deletion"
 
-_ENOENT, _EIO, _ENOTDIR, _ENOSPC, _ENAMETOOLONG, _ELOOP, _EDQUOT = 2, 5, 20, 28, 36, 40, 122
+_ENOENT, _EIO, _ENOTDIR, _ENOSPC, _EROFS = 2, 5, 20, 28, 30
+_ENAMETOOLONG, _ELOOP, _EDQUOT = 36, 40, 122
 _RACES = (_ENOENT, _ENOTDIR, _ELOOP)
 _ERRORS = {
     1: Cause.FORBIDDEN,
     _EIO: Cause.DAMAGED,
     13: Cause.FORBIDDEN,
-    30: Cause.FORBIDDEN,
+    _EROFS: Cause.READ_ONLY,
     _ENOSPC: Cause.ROOM,
     _ENAMETOOLONG: Cause.TOO_LONG,
     _EDQUOT: Cause.ROOM,

@@ -30,6 +30,8 @@ _DELETING = re.compile(rb"\*deleting {3}(.+)", re.DOTALL)
 #: How the line of a file begins that got the content of the source: sent or received, linked, or
 #: made of what is there.
 _CARRIED = (b"<f", b">f", b"hf", b"cf")
+#: What says that a file differs in more than its attributes.
+_OTHER = re.compile(rb"[cst]")
 _ESCAPE = re.compile(rb"\\#([0-7]{3})")
 
 #: What a letter means; T is a time that rsync was not asked to keep.
@@ -95,6 +97,20 @@ def carried(lines: Iterable[bytes]) -> Iterator[bytes]:
         if text[:2] in _CARRIED:
             name = text[12:].rstrip(b"\n")
             yield unescape(name) if b"\\#" in name else name
+
+
+def overwritten(lines: Iterable[bytes]) -> Iterator[Difference]:
+    """Return the files that are there and get other content, as a rehearsal tells.
+
+    They are those that rsync would send, and other names of these (hard links).
+    """
+    for line in lines:
+        text = line.rstrip(b"\n").rpartition(b"\r")[2]
+        found = _LINE.fullmatch(text) if text[1:2] == b"f" else None
+        if found is None or found[1] == b"." or b"+" in found[3]:
+            continue
+        if found[1] in b"<>" or _OTHER.search(found[3]):
+            yield Difference(unescape(found[4]), "content")
 
 
 def summary(found: Iterable[Difference]) -> Drift:

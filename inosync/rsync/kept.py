@@ -17,6 +17,11 @@ KEPT = ".inosync-kept"
 #: The rule for both ends that leaves it alone, whatever it is: a link would lead out of the mirror.
 RULE = f"--filter=-sr {KEPT}"
 
+#: What a node says that may only be written to: rrsync -wo, and a module of an rsync daemon.
+WRITE_ONLY = ("reading from write-only server is not allowed", "module is write only")
+#: What it says where nothing has been kept yet.
+NOTHING = "No such file or directory"
+
 #: How many days that are over one pruning names: the daemon may have been away. It names days, and
 #: not what is to stay, so that a clock that is wrong by years empties no mirror's folder.
 PRUNED = 400

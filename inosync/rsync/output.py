@@ -96,7 +96,8 @@ def progress(output: bytes) -> Progress | None:
     return Progress(files, size, percent, hours * 3600 + minutes * 60 + seconds)
 
 
-_DELETING = re.compile(rb"^deleting (.*)$", re.MULTILINE)
+#: It has a star where the run is asked for itemized lines (differences.py).
+_DELETING = re.compile(rb"^(?:deleting |\*deleting {3})(.*)$", re.MULTILINE)
 
 
 def deletions(output: bytes, *, most: int = 3) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ Opens a lookout over each source, and again when what was held may be back.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -32,6 +33,7 @@ class Admission:
     """Admits the mirrors of the sources that are watched.
 
     ``reopened`` says of sources, by path, why all of them is owed when they are watched again.
+    What a person has accepted in the place of one is as new as what is followed without asking.
     """
 
     engine: Engine
@@ -41,6 +43,7 @@ class Admission:
     lookouts: Callable[[], Collection[Lookout]]
     recall: Callable[[Source], Mapping[str, Recalled]]
     reopened: dict[str, str] = field(default_factory=dict)
+    _accepted: dict[str, str] = field(default_factory=dict)  # what was new then, by paths
     _mounts: Mounts = field(default_factory=Mounts)
     _ways: Ways = field(default_factory=Ways)
     _retry_at: float | None = None
@@ -142,7 +145,7 @@ class Admission:
         state = self.engine.sources[source.path]
         refusals = guard.refusals()
         free = frozenset(node for node in guard.nodes if node not in refusals)
-        news = guard.news() if free else ""
+        news = (guard.news() or self._accepted.pop(source.path, "")) if free else ""
         if news:
             log.info("%s %s: all that differs is sent", printable(source.path), news)
         guard.vouch(free)
@@ -166,6 +169,8 @@ class Admission:
     def accept(self, lookout: Lookout, nodes: Collection[str]) -> None:
         """A person says that the source is as it should be for the mirrors on `nodes`."""
         guard = lookout.guard
+        if os.path.exists(lookout.source.path) and (news := guard.news()):
+            self._accepted[lookout.source.path] = news
         if lookout.standing and (fault := lookout.fault()):
             self.reopen(lookout, fault)
         if not lookout.standing:

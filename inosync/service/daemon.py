@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from signal import Signals as Signal
 from typing import Protocol
 
 from inosync import __version__
 from inosync.config.model import Config
-from inosync.engine.actions import Action, Hook, Outcome, Rewatch, Say, Seek, Start
+from inosync.engine.actions import Outcome
 from inosync.engine.apart import Apart
 from inosync.engine.engine import Engine
-from inosync.engine.mirror import Mirror, State
+from inosync.engine.mirror import Mirror
 from inosync.errors import ConfigError
-from inosync.planning.order import Moment
-from inosync.planning.scan import Question
 from inosync.rsync.program import Program
+from inosync.service.acting import Acting
 from inosync.service.announcer import Announcer, Supervisor
 from inosync.service.beat import Beat
 from inosync.service.hooks import Hooks
@@ -38,6 +37,7 @@ from inosync.service.runs import Runs
 from inosync.service.scans import Scans
 from inosync.service.sources import Sources
 from inosync.service.targets import Targets
+from inosync.status.keeping import Keeping
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
 from inosync.status.snapshot import lines as status_lines
@@ -114,76 +114,6 @@ class _Leaving:
 
     def deadline(self) -> float | None:
         return self._kill_at
-
-
-@dataclass
-class Acting:
-    """Does what the engine wants done.
-
-    ``instead`` says what to ask for a mirror that owes more than has a name.
-    """
-
-    engine: Engine
-    sources: Sources
-    targets: Targets | None
-    scans: Scans
-    runs: Runs
-    hooks: Hooks
-    loop: Loop
-    instead: Callable[[Mirror], Question | None]
-
-    def deadline(self) -> float | None:
-        """Return when the engine wants something done."""
-        return self.engine.deadline()
-
-    def due(self, now: float) -> None:
-        """Do what the engine wants done at `now`.
-
-        Runs are started one by one. What changes meanwhile goes with those that are not started
-        yet; it would need another run to each node otherwise.
-        """
-        while actions := self.engine.due(now, most=1):
-            for action in actions:
-                self._perform(action, now)
-            if any(isinstance(action, Start) for action in actions):
-                self.sources.hear_more()
-                now = self.loop.clock()
-
-    def _perform(self, action: Action, now: float) -> None:
-        if isinstance(action, Say):
-            fields = action.about.fields() if action.about is not None else {}
-            log.log(action.level, "%s", action.text, extra={"fields": fields})
-        elif isinstance(action, Start):
-            self._start(action, now)
-        elif isinstance(action, Hook):
-            self.hooks.add(action.report, self.loop.wall())
-        elif isinstance(action, Rewatch):
-            self.sources.rewatch(action.source)
-        elif isinstance(action, Seek):
-            self.scans.ask(action)
-        else:
-            self.runs.act(action, now)
-
-    def _start(self, action: Start, now: float) -> None:
-        """Let a run begin, unless its source or target is not what it was a moment before."""
-        mirror = action.mirror
-        full = bool(action.order.batch.reason) and not action.order.begun
-        self.sources.hear_unsettled(mirror.pair.source)
-        if mirror.state is not State.RUNNING:  # the source was lost, as has just been heard
-            mirror.withdraw()
-        elif self.sources.fault(mirror):
-            mirror.withdraw()
-            self.sources.look()
-        elif self.targets is not None and not self.targets.fits(mirror, full=full):
-            return
-        elif action.order.forgotten and (question := self.instead(mirror)) is not None:
-            self.engine.narrow(mirror, question, now)
-        elif action.order.forgotten and not mirror.uncut:
-            self.engine.widen(mirror)
-        else:
-            wall = self.loop.wall()
-            sight = self.sources.sight(mirror, Moment(wall, now))
-            self.runs.start(self.engine.updated(action), sight, now, wall=wall)
 
 
 @dataclass
@@ -359,8 +289,22 @@ class Daemon:
             now=now,
             wall=self.loop.wall(),
             warm=self.runs.warm.mirrors,
+            kept=self.kept,
+            lost={mirror: self.lost(mirror) for mirror in self.engine.mirrors},
         )
         return snapshot(self.engine, self.sources.watchers, facts, self.runs.progress)
+
+    def lost(self, mirror: Mirror) -> frozenset[bytes]:
+        """Return where something was mounted, for a mirror, and is not any more.
+
+        The lane for big files says nothing of it: its other mirror does.
+        """
+        return frozenset() if mirror.big else self.sources.lost(mirror)
+
+    @property
+    def kept(self) -> Mapping[str, Keeping]:
+        """What nodes keep, by destination, as far as it was counted."""
+        return self._pruning.kept if self._pruning is not None else {}
 
     def _look(self) -> None:
         """See whether all paths lead to what they led to."""

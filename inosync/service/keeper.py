@@ -26,6 +26,7 @@ from inosync.engine.memory import (
     untrusted,
 )
 from inosync.engine.mirror import Mirror
+from inosync.planning.order import Moment
 from inosync.planning.scan import Question
 from inosync.planning.slices import Course
 from inosync.service.loop import Loop
@@ -59,7 +60,11 @@ class _Mark:
 
 @dataclass
 class Keeper:
-    """Remembers the mirrors of a daemon that name what they carry. Times are monotonic seconds."""
+    """Remembers the mirrors of a daemon. Times are monotonic seconds.
+
+    Those in scope "tree" owe a pass at each start all the same: it tells which files that pass may
+    take for equal.
+    """
 
     engine: Engine
     sources: Sources
@@ -129,13 +134,21 @@ class Keeper:
         """Return what is known of a mirror of a source at this place; None when it is in doubt."""
         now = int(self.loop.wall() * 1e9)
         known = self._known.get(mirror.name)
+        if known is None:
+            return None
+        by_name = mirror.pair.node.rscope == "changes"
         made_by = self._made_now(mirror)
-        reason = doubt(known, Facts(now, place, made_by, self._boot))
-        if known is not None and reason:
+        reason = doubt(known, Facts(now, place, made_by, self._boot)) if by_name else ""
+        if by_name and not reason:
+            return known
+        if mirror.equal_at is None and now > known.moment:
+            # A pass may take for equal what has changed since then: the ctimes of files tell.
+            moment = known.moment / 1e9
+            mirror.equal_at = Moment(moment, self.loop.clock() - (now / 1e9 - moment))
+        if reason:
             del self._known[mirror.name]  # to be known again when the pass has ended
             log.info("%s: full pass: %s", mirror.name, reason)
-            return None
-        return known
+        return None
 
     def due(self, now: float) -> None:
         """Take note of what has arrived, and write it down when it is time to."""
@@ -193,9 +206,7 @@ class Keeper:
 
     def _is_kept(self, mirror: Mirror) -> bool:
         own = self.engine.config.of(mirror.pair.source)
-        if own.rbigsize or own.rsettle:
-            return False  # what waits there is not known by number
-        return mirror.pair.node.rscope == "changes"
+        return not (own.rbigsize or own.rsettle)  # what waits there is not known by number
 
     def _mark(self, mirror: Mirror) -> bool:
         """Mark this moment, if all that has happened in the source is owed by now."""

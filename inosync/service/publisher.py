@@ -12,7 +12,7 @@ import errno
 import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -20,6 +20,7 @@ from typing import Protocol
 from inosync.config.model import Config
 from inosync.engine.engine import Engine
 from inosync.status.history import History
+from inosync.status.keeping import Keeping
 from inosync.status.metrics import prometheus
 from inosync.status.model import Snapshot
 from inosync.status.page import page
@@ -53,6 +54,10 @@ class Daemon(Protocol):
     """The loop, as far as it is told of."""
 
     engine: Engine
+
+    @property
+    def kept(self) -> Mapping[str, Keeping]:
+        """What nodes keep, by destination."""
 
     def snapshot(self, now: float) -> Snapshot:
         """Return the state of everything."""
@@ -108,6 +113,7 @@ class Publisher:
         """Yield all whose change is worth a writing; on the way, see how far mirrors lagged."""
         engine = self.daemon.engine
         yield engine.paused
+        yield from self.daemon.kept.values()
         for state in engine.sources.values():
             yield state.watched, state.held, state.short
         for mirror in engine.mirrors:

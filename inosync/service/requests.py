@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from inosync.engine.ailing import described
+from inosync.engine.ailing import described, unmounted
 from inosync.engine.apart import Apart
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
@@ -52,6 +52,9 @@ class Daemon(Protocol):
 
     def held(self, mirror: Mirror) -> str:
         """Return why the source of a mirror, or its target, is held, in words."""
+
+    def lost(self, mirror: Mirror) -> frozenset[bytes]:
+        """Return where something was mounted, for a mirror, and is not any more."""
 
     def apart(self, mirror: Mirror) -> Apart:
         """Return what is left as it is on a mirror."""
@@ -316,6 +319,8 @@ class Requests:
             for each in mirror.ailing.values():
                 user = engine.config.user
                 path, what, cure = described(each, mirror.pair, mirror.kept, user=user)
+                found.append(f"{mirror.name}: {path} {what}; {cure}")
+            for path, what, cure in map(unmounted, sorted(self.daemon.lost(mirror))):
                 found.append(f"{mirror.name}: {path} {what}; {cure}")
         return found
 

@@ -34,6 +34,7 @@ from inosync.rsync.differences import (
     below,
     carried,
     differences,
+    overwritten,
     summary,
 )
 from inosync.rsync.exits import PARTIAL, VANISHED, cut_short, exit_status
@@ -238,6 +239,7 @@ class Runs:
                 transferred=count(output),
                 evidence=evidence(errors),
                 deletions=deletions(output) if rehearsing else (),
+                overwrites=summary(overwritten(run.child.lines())) if rehearsing else EQUAL,
                 drift=EQUAL if apart is None else self._drift(run, apart),
                 apart=apart or NOTHING,
                 command=run.shown,

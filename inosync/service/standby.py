@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from signal import Signals as Signal
 
@@ -25,6 +25,7 @@ from inosync.service.loop import Loop, Part
 from inosync.service.mandate import Mandate
 from inosync.service.publisher import Publisher
 from inosync.service.requests import Requests
+from inosync.status.keeping import Keeping
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
 from inosync.status.snapshot import lines as status_lines
@@ -91,6 +92,15 @@ class Standby:
             self.began = self._loaded
         self._alive = _Alive(self.supervisor, self.mandate)
         self._publisher = None if self.pretend else Publisher(self, self.config)
+
+    def lost(self, _mirror: Mirror) -> frozenset[bytes]:
+        """Nothing is watched."""
+        return frozenset()
+
+    @property
+    def kept(self) -> Mapping[str, Keeping]:
+        """Nothing is known of what nodes keep."""
+        return {}
 
     def run(self) -> bool:
         """Wait for the mandate; return whether the daemon was told to stop instead."""

@@ -133,7 +133,8 @@ class Targets:
             if any(node in ("", mirror.pair.node.name) for mirror in mirrors):
                 self._known.pop(path, None)
                 self._learn(path, target(path))
-                self._barred.difference_update(mirrors)
+                barred = [mirror for mirror in mirrors if mirror in self._barred]
+                self._renew(barred, "another target is accepted", contents=True)
 
     # ---- what is where --------------------------------------------------------------------
 

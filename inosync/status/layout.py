@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from inosync.status.keeping import kept_line
 from inosync.status.model import Snapshot, SourceStatus
 from inosync.status.snapshot import source_line
 from inosync.status.table import HEADER, cells, details, facts, heading, look, summary, tone
@@ -89,6 +90,8 @@ def _mirrors(
         rest, plain = (_GAP + _GAP.join(more)).rstrip(), "" if mirror else "dim"
         parts = (_INDENT + node + _GAP, plain), (state, look(mirror) if mirror else plain)
         yield _clipped((*parts, (rest, plain)), columns)
+        if mirror is not None and (kept := kept_line(mirror)):
+            yield ((cut(_INDENT + _GAP + kept, columns), "dim"),)
 
 
 def _clipped(line: Line, columns: int | None) -> Line:

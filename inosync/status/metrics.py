@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from inosync.engine.mirror import State
+from inosync.rsync.kept import moment
 from inosync.status.model import MirrorStatus, Snapshot, SourceStatus
 from inosync.text import printable
 
@@ -79,6 +80,13 @@ _SOURCE: tuple[tuple[Metric, Callable[[SourceStatus], float]], ...] = (
         lambda source: source["overflows"],
     ),
 )
+
+
+def _oldest(mirror: MirrorStatus) -> float | None:
+    """Return when the oldest day began of which something is kept, if any is."""
+    kept = mirror["kept"]
+    return moment(f"{kept['oldest']}/000000.000000Z") if kept and kept["oldest"] else None
+
 
 _MIRROR: tuple[tuple[Metric, Callable[[MirrorStatus], float | None]], ...] = (
     (
@@ -148,6 +156,22 @@ _MIRROR: tuple[tuple[Metric, Callable[[MirrorStatus], float | None]], ...] = (
     (
         Metric("mirror_pass_left_seconds", "gauge", "Time that this pass still takes, if known."),
         lambda mirror: mirror["full_pass"] and mirror["full_pass"]["left"],
+    ),
+    (
+        Metric("mirror_kept_days", "gauge", "Days of which the node keeps something (rkeep)."),
+        lambda mirror: mirror["kept"] and mirror["kept"]["days"],
+    ),
+    (
+        Metric("mirror_kept_oldest_timestamp_seconds", "gauge", "Unix time of the oldest of them."),
+        _oldest,
+    ),
+    (
+        Metric("mirror_kept_runs", "gauge", "Runs of which the node keeps something."),
+        lambda mirror: mirror["kept"] and mirror["kept"]["runs"],
+    ),
+    (
+        Metric("mirror_kept_bytes", "gauge", "Bytes that the node keeps, where rkeepmax is set."),
+        lambda mirror: mirror["kept"] and mirror["kept"]["bytes"],
     ),
     (
         Metric("mirror_ailing_paths", "gauge", "Paths that cannot be carried; all else is."),

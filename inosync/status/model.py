@@ -98,8 +98,23 @@ class AilingStatus(TypedDict):
     cause: str
     cure: str
     said: str
-    since_at: float
-    next_try_at: float
+    since_at: float | None
+    next_try_at: float | None
+
+
+class KeptStatus(TypedDict):
+    """What the node keeps (``rkeep``), as counted ``at`` that time; None: it could not be counted.
+
+    ``runs`` kept something. ``bytes`` are only counted with ``rkeepmax``, which is ``most_bytes``.
+    """
+
+    at: float
+    days: int | None
+    oldest: str
+    runs: int | None
+    bytes: int | None
+    most_bytes: int
+    said: str
 
 
 class MirrorStatus(TypedDict):
@@ -110,7 +125,8 @@ class MirrorStatus(TypedDict):
     With ``rbigsize`` there are two of a pair; the ``lane`` of one is "big", that of the other "".
     ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "";
     ``full_pass`` is how far that is, where it goes as slices. ``warm``: a run stands ready for the
-    next ones. ``keep_days``: see ``rkeep``.
+    next ones. ``keep_days``: see ``rkeep``; ``kept``: what was counted
+    of that.
     """
 
     source: str
@@ -138,6 +154,7 @@ class MirrorStatus(TypedDict):
     ailing: list[AilingStatus]
     notes: list[str]
     keep_days: float
+    kept: KeptStatus | None
 
 
 class Snapshot(TypedDict):

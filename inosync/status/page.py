@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from inosync.status.history import MINUTES, History, Sample, together
+from inosync.status.keeping import kept_line
 from inosync.status.model import MirrorStatus, Snapshot, SourceStatus
 from inosync.status.passing import pass_line, span
 from inosync.status.snapshot import but_for
@@ -234,6 +235,8 @@ def _mirror(
     yield f'<span><span class="off">sent </span>{size(mirror["bytes_sent"])}</span>'
     if more := ", ".join(_more(mirror)):
         yield f'<span class="more"><b class="behind">{mirror["state"]}</b> {more}</span>'
+    if kept := kept_line(mirror):
+        yield f'<span class="more">{_text(kept)}</span>'
     yield "</li>"
 
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
 from inosync.changes.batch import full_pass
-from inosync.engine.ailing import described
+from inosync.engine.ailing import described, unmounted
 from inosync.engine.engine import Engine
 from inosync.engine.messages import notes
 from inosync.engine.mirror import Mirror
 from inosync.engine.source import SourceState
 from inosync.rsync.differences import SAMPLE, shown
 from inosync.rsync.output import Progress
+from inosync.status.keeping import Keeping, kept_line, kept_status
 from inosync.status.model import (
     SCHEMA,
     AilingStatus,
@@ -60,8 +61,9 @@ class Watching(Protocol):
 class Facts:
     """What is to be known of the process; ``rss`` is resident memory in bytes.
 
-    The mirrors that are ``warm`` have a run that stands ready. ``standby`` is why the daemon is on
-    standby, "" when it is not.
+    The mirrors that are ``warm`` have a run that stands ready. ``kept`` is what nodes keep, by
+    destination. ``lost`` is where something was mounted in the source of a mirror and is not any
+    more. ``standby`` is why the daemon is on standby, "" when it is not.
     """
 
     version: str
@@ -72,7 +74,9 @@ class Facts:
     now: float  # the same, of the snapshot
     wall: float  # Unix time of the snapshot
     warm: Collection[Mirror] = ()
+    kept: Mapping[str, Keeping] = field(default_factory=dict)
     standby: str = ""
+    lost: Mapping[Mirror, Collection[bytes]] = field(default_factory=dict)
 
 
 #: Directories without a watch that a snapshot names.
@@ -187,9 +191,14 @@ def _mirror(
         bytes_sent=mirror.totals.moved.size,
         files_deleted=mirror.totals.moved.deleted,
         drift=_drift(mirror, wall),
-        ailing=_ailing(mirror, now, wall, user),
+        ailing=_ailing(mirror, now, wall, user) + _unmounted(facts.lost.get(mirror, ())),
         notes=list(notes(mirror).values()),
         keep_days=mirror.pair.node.rkeep,
+        kept=None
+        if mirror.big
+        else kept_status(
+            mirror.pair.node, facts.kept.get(mirror.pair.destination.text), facts.wall - facts.now
+        ),
     )
 
 
@@ -208,6 +217,13 @@ def _ailing(mirror: Mirror, now: float, wall: float, user: str) -> list[AilingSt
             )
         )
     return found
+
+
+def _unmounted(lost: Collection[bytes]) -> list[AilingStatus]:
+    return [
+        AilingStatus(path=path, cause=what, cure=cure, said="", since_at=None, next_try_at=None)
+        for path, what, cure in map(unmounted, sorted(lost))
+    ]
 
 
 def _drift(mirror: Mirror, wall: float) -> DriftStatus | None:
@@ -309,5 +325,6 @@ def _mirror_line(mirror: MirrorStatus, at: float) -> str:
         text += f", next try in {max(0.0, next_try - at):.0f} s"
     if (drift := mirror["drift"]) and drift["paths"]:
         text += f", {many(drift['paths'], 'path')} drifted"
+    text += f", {kept}" if (kept := kept_line(mirror)) else ""
     text += ", warm" if mirror["warm"] else ""
     return text + f", {many(mirror['runs'], 'run')}, {mirror['failures']} failed"

@@ -26,9 +26,13 @@ from support.waiting import until
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
 
 
-def sync(daemon: Daemon) -> None:
-    asked = run_inosync("-c", daemon.config_file, "--sync", cwd=daemon.folder)
+def ask(daemon: Daemon, *arguments: str) -> None:
+    asked = run_inosync("-c", daemon.config_file, *arguments, cwd=daemon.folder)
     assert asked.returncode == 0, asked.stderr
+
+
+def sync(daemon: Daemon) -> None:
+    ask(daemon, "--sync")
 
 
 def in_sync(daemon: Daemon) -> None:
@@ -269,6 +273,53 @@ def test_too_many_deletions_hold_the_mirror_before_the_first_one(
     daemon.wait_for_log("(rmaxdelete is 5), such as d/", times=2)
     daemon.signal(signal.SIGUSR2)
     wait_equal(source, local.root)
+
+
+def test_too_much_that_would_be_overwritten_holds_the_mirror_before_the_first_one(
+    inosync: Callable, source: Path, local: Place, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    nodes = [
+        {"node": local.node, "rmaxchange": 10, "rscope": "changes"},
+        {"node": f"{other}/", "rmaxchange": 12},
+    ]
+
+    def encrypt(what: str) -> None:
+        for number in range(20):
+            path = write(source, f"d/{number}", what)
+            os.utime(path, (1e9, 1e9))
+
+    encrypt("first")
+    daemon = inosync(settings(source, *nodes))
+    daemon.wait_for_log("in sync (first pass", times=2)  # what is new does not count
+    for number in range(4):
+        write(source, f"d/{number}", "some")
+    for mirror in (local.root, other):
+        wait_equal(source, mirror)
+    # A run that is at no more files than it may overwrite is not rehearsed, and stands ready.
+    rehearsals = [line for line in daemon.log().splitlines() if "--dry-run" in line]
+    assert [line.endswith(f"{other}/") for line in rehearsals].count(False) == 1
+    before = snapshot(local.root)
+    for times in (1, 2):
+        ask(daemon, "--pause")
+        encrypt(f"{times}")
+        ask(daemon, "--resume")
+        daemon.wait_for_log("would overwrite 20 files (rmaxchange is 10), such as d/", times=times)
+        daemon.wait_for_log("would overwrite 20 files (rmaxchange is 12), such as d/", times=times)
+        write(source, f"d/more{times}", "x")
+        status = run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder)
+        assert re.search(r"held .*\n +would overwrite 20 files", status.stdout), status.stdout
+        assert status.returncode == 5
+        if times == 1:
+            for mirror in (local.root, other):
+                assert snapshot(mirror) == before
+        else:  # found by content, behind the run that carries what is new, and times
+            assert (other / "d/0").read_text() == (local.root / "d/0").read_text() == "1"
+        sync(daemon)
+        for mirror in (local.root, other):
+            wait_equal(source, mirror)
+        in_sync(daemon)
+        before = snapshot(local.root)
 
 
 # ---- security ------------------------------------------------------------------------------

@@ -664,4 +664,4 @@ def test_version_and_help(tmp_path: Path) -> None:
     assert run_inosync("--version", cwd=tmp_path).stdout == "inosync 1.0.0\n"
     shown = run_inosync("--help", cwd=tmp_path)
     assert shown.returncode == 0
-    assert len(shown.stdout.splitlines()) <= 48
+    assert len(shown.stdout.splitlines()) <= 52

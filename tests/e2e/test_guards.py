@@ -108,7 +108,9 @@ def held_again(daemon: Daemon, folder: Path) -> None:
 def after_a_change(daemon: Daemon, source: Path, *mirrors: Path) -> None:
     """Change something, and return when that has arrived, with all that went before."""
     changed = write(source, "change", f"{os.urandom(8).hex()}\n")
-    ask(daemon, "--wait", "20")
+    asked = run_inosync("-c", daemon.config_file, "--wait", "20", cwd=daemon.folder)
+    unmounted = "in sync but for" in asked.stderr and " was a mount point here" in asked.stderr
+    assert asked.returncode == (5 if unmounted else 0), asked.stderr
     for mirror in mirrors:
         assert (mirror / "change").read_text() == changed.read_text()
 
@@ -142,6 +144,9 @@ def test_unmounted_inside_and_a_reload(
     hide(part)
     after_a_change(daemon, source, node)
     left_alone(before, node, part.name)
+    told = run_inosync("-c", daemon.config_file, "--wait", "20", cwd="/")
+    assert (told.returncode, "in sync but for 1 path" in told.stderr) == (5, True), told.stderr
+    assert f"{part.name} was a mount point here" in told.stderr
     reload(daemon, config, **setting)
     after_a_change(daemon, source, node)
     left_alone(before, node, part.name)
@@ -151,6 +156,7 @@ def test_unmounted_inside_and_a_reload(
     show(folder / "disks/part", part)
     write(part, "new", "x")
     wait_equal(source, node)
+    assert run_inosync("-c", daemon.config_file, "--wait", "20", cwd="/").returncode == 0
 
 
 @needs_mounts

@@ -199,7 +199,7 @@ def test_hundreds_of_reloads(
 
     reload(20)
     before = rest(daemon)
-    reload(200)
+    reload(120)
     check(before, rest(daemon), most=0.5 * MIB)
 
 
@@ -232,7 +232,7 @@ def test_thousands_of_directories_that_came_and_went(
 
     come_and_go(1000)
     before = rest(daemon)
-    come_and_go(10_000)
+    come_and_go(6_000)
     check(before, rest(daemon), most=1 * MIB)
 
 

@@ -129,10 +129,8 @@ def test_hostile_names(mirrored: Callable[[], None], source: Path) -> None:
     mirrored()
 
 
-def test_an_unpacked_archive_of_5000_files(
-    mirrored: Callable[[], None], source: Path, tmp_path: Path
-) -> None:
-    for number in range(5000):
+def test_an_unpacked_archive(mirrored: Callable[[], None], source: Path, tmp_path: Path) -> None:
+    for number in range(2000):
         write(tmp_path, f"packed/{number % 97}/{number % 31}/{number}", f"content {number}\n")
     archive = str(tmp_path / "packed.tar")
     subprocess.run(["tar", "-C", tmp_path, "-cf", archive, "packed"], check=True)

@@ -55,6 +55,9 @@ INSTALLING = (
     "ln -s /opt/inosync/share/bash-completion/completions/inosync"
     " /usr/local/share/bash-completion/completions/",
     "ln -s /opt/inosync/share/zsh/site-functions/_inosync /usr/local/share/zsh/site-functions/",
+    "mkdir -p /usr/local/share/fish/vendor_completions.d",
+    "ln -s /opt/inosync/share/fish/vendor_completions.d/inosync.fish"
+    " /usr/local/share/fish/vendor_completions.d/",
     "/opt/inosync/bin/pip install lupa",
     "inosync --from-lsyncd FILE",
 )
@@ -115,6 +118,7 @@ ASKING = (
 STOPPING = r"kill $(inosync --status | grep -m1 -oP ', pid \K\d+')"
 CLONING = "git clone REPOSITORY inosync && cd inosync"
 _UNDO = "the story of docs/undo.rst, which tests/e2e/test_undo.py lives through"
+_PACKAGES = "the story of tests/packages"
 NOT_HERE = {
     "  2026-11-28 11:40:02  deleted             8120  /var/www/site/index.html": _UNDO,
     "  2026-11-28 11:40:02  deleted           310442  /var/www/site/logo.png": _UNDO,
@@ -122,9 +126,17 @@ NOT_HERE = {
     '# inosync --restore /var/www/site --at "2026-11-28 11:40"': _UNDO,
     "/var/www -> backup:/www: 1204 kept:": _UNDO,
     "rm -rf /var/www/site": _UNDO,
+    "inosync --kept": _UNDO,
     "inosync --restore": _UNDO,
+    "rm -rf": "a mistake that docs/guards.rst tells of",
+    "rsync --dry-run": "what docs/guards.rst says is run",
     "cp -a": "named in a sentence of docs/undo.rst",
     "apt install rsync openssh-client python3-venv": "changes the machine that runs the tests",
+    "./packaging/build deb": _PACKAGES,
+    "REPOSITORY=https://... ./packaging/build pypi": _PACKAGES,
+    "apt install ./build/inosync_*_all.deb": _PACKAGES,
+    "apt remove inosync": _PACKAGES,
+    "apt purge inosync": _PACKAGES,
     "apt install pipx": "changes the machine that runs the tests",
     "sysctl --system": "changes the machine that runs the tests",
     "git pull": "needs that repository",
@@ -135,6 +147,7 @@ NOT_HERE = {
     "systemctl enable --now inosync": "needs systemd",
     "systemctl disable --now inosync": "needs systemd",
     "systemctl status inosync": "needs systemd",
+    "systemctl start inosync": "needs systemd",
     "systemctl stop inosync": "needs systemd",
     "systemctl reload inosync": "needs systemd",
     "inosync --check && systemctl restart inosync": "needs systemd",
@@ -353,7 +366,7 @@ def test_the_whole_machine_gets_it(machine: Machine) -> None:
     assert machine.run("inosync --version").startswith("inosync ")
     # Each link leads to something.
     links = [path for path in (machine.folder / "usr/local").rglob("*") if path.is_symlink()]
-    assert len(links) == 5
+    assert len(links) == 6
     assert all(path.is_file() for path in links)
     for command in UNINSTALLING:
         machine.run(command)

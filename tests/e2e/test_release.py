@@ -19,6 +19,7 @@ SHARED = (
     "share/man/man5/inosync.conf.5",
     "share/bash-completion/completions/inosync",
     "share/zsh/site-functions/_inosync",
+    "share/fish/vendor_completions.d/inosync.fish",
     "share/doc/inosync/README.rst",
     "share/doc/inosync/docs/moving-here.rst",
     "share/doc/inosync/docs/status.svg",
@@ -54,7 +55,7 @@ def dist(tmp_path: Path) -> Path:
     ignore = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "dist")
     shutil.copytree(PROJECT, folder / "inosync", ignore=ignore)
     pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
-    run(*pip, "install", "--target", folder / "build", "setuptools>=68", "wheel")
+    run(*pip, "install", "--target", folder / "build", "setuptools>=77", "wheel")
     environment = os.environ | {"PYTHONPATH": str(folder / "build")}
 
     def build(kind: str, unpacked: Path) -> None:

@@ -139,6 +139,38 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
         daemon.stop()
 
 
+def test_what_kept_size_and_date_and_waited_when_it_ended_is_sent(
+    tmp_path: Path, source: Path
+) -> None:
+    """A pass follows: in one scope always, in the other since the rules have changed."""
+    mirrors = [tmp_path / scope for scope in ("tree", "changes")]
+    for mirror in mirrors:
+        mirror.mkdir()
+    write(source, "live", "old")
+    chosen = settings(source, edelay=30, rfull=0)
+    chosen["rnodes"] = [{"node": str(each), "rscope": each.name} for each in mirrors]
+    daemon = Daemon(tmp_path, chosen, arguments=["-v"])
+
+    def wait() -> None:
+        asked = run_inosync("-c", daemon.config_file, "--wait", "20", cwd=daemon.folder)
+        assert asked.returncode == 0, asked.stderr
+
+    with daemon:
+        daemon.start()
+        wait()
+        daemon.stop()
+        daemon.start()
+        wait()
+        write(tmp_path, "new", "new")
+        shutil.copystat(source / "live", tmp_path / "new")
+        (tmp_path / "new").rename(source / "live")
+        daemon.stop()
+        daemon.configure({**chosen, "rexcludes": ["*.tmp"]})
+        daemon.start()
+        wait()
+        assert [(mirror / "live").read_text() for mirror in mirrors] == ["new", "new"]
+
+
 def test_a_state_directory_that_cannot_be_made_is_one_warning(tmp_path: Path, source: Path) -> None:
     mirror = tmp_path / "mirror"
     write(source, "f", "x")

@@ -26,7 +26,7 @@ from soak_source import KEEP, MOST_ENTRIES, OPERATIONS, RestlessSource
 
 SEED = int(os.environ.get("INOSYNC_SOAK_SEED", "9"))
 DEEP = os.environ.get("INOSYNC_PROFILE") == "deep"
-SECONDS = 600 if DEEP else 70  # half a minute more until all is compared
+SECONDS = 600 if DEEP else 45  # half a minute more until all is compared
 
 
 @pytest.mark.timeout(SECONDS + 200)  # what has to become equal has a deadline of its own

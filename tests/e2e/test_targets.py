@@ -116,3 +116,11 @@ def test_unmounted_it_is_held_until_it_is_back(
     write(full, "later", "x")
     wait(daemon, status=5)
     assert not (mirror / "later").exists()
+    # Accepted, it gets all that differs, also in what has the same size and date.
+    other = mirror / "meanwhileTrue"
+    before = other.stat()
+    other.write_text("y")
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    ask(daemon, "--sync")
+    wait(daemon)
+    assert compare(full, mirror) == []

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import stat
+import struct
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from support.daemon import Daemon, run_inosync, settings
+from support.mounting import mount, mounts_below, needs_mounts
 from support.places import place_on, wait_equal
 from support.servers import RsyncDaemon, SshServer
 from support.trees import HOSTILE_NAMES, compare, write
@@ -261,3 +264,155 @@ def test_what_was_deleted_by_mistake_is_brought_back(
     assert run("--restore", f"{source}/nothing").returncode == 1
     assert run("--restore", f"{source}/a", "--at", "soon").returncode == 2
     assert run("--restore", "/elsewhere").returncode == 2
+
+
+def kept_of(daemon: Daemon) -> list[dict]:
+    """Return what the status says of what each node keeps, once it was counted everywhere."""
+
+    def counted() -> list[dict]:
+        ask = ("-c", daemon.config_file, "--status", "--json")
+        told = [
+            m["kept"] for m in json.loads(run_inosync(*ask, cwd=daemon.folder).stdout)["mirrors"]
+        ]
+        return told if all(told) else []
+
+    return until(counted, what="all to be counted")
+
+
+@pytest.mark.skipif(RRSYNC is None, reason="rrsync comes with rsync 3.2.4 and later")
+def test_a_node_keeps_no_more_than_it_may_and_the_status_says_how_much(
+    inosync: Callable,
+    source: Path,
+    tmp_path: Path,
+    rsync_daemon: RsyncDaemon,
+    ssh_server: SshServer,
+) -> None:
+    mirrors = [tmp_path / "mirror", rsync_daemon.root / "sub", tmp_path / "jail", tmp_path / "any"]
+    ssh_server.restrict(f'restrict,command="{RRSYNC} -wo -no-lock {mirrors[2]}"')
+    days = [folder(time.time() - 86_400 * ago)[:10] for ago in (0, 1, 2, 3)]
+    for mirror in mirrors:
+        for day in days:
+            write(mirror, f"{KEPT}/{day}/000000.000000Z/dir/file", b"x" * 700_000)
+            write(mirror, f"{KEPT}/{day}/000001.000000Z/file", b"x")
+            (mirror / KEPT / day / "000002.000000Z").mkdir()  # as rrsync leaves one
+    limit = {"rkeepmax": 2}
+    nodes = [
+        {"node": f"{mirrors[0]}/"} | limit,
+        {"node": rsync_daemon.url("sub/"), "rscope": "changes"} | limit,
+        {"node": ssh_server.url("/"), "restricted": True} | limit,
+        {"node": f"{mirrors[3]}/"},
+    ]
+    environment = ssh_server.environment()
+    daemon = inosync(settings(source, *nodes, rkeep=9), environment=environment)
+
+    def left(mirror: Path) -> list[str]:
+        return sorted((path.name for path in (mirror / KEPT).iterdir()), reverse=True)
+
+    for mirror in mirrors[:2]:
+        until(lambda m=mirror: left(m) == days[:2], what="the oldest days to go")
+    daemon.wait_for_log("more than rkeepmax", times=2)
+    daemon.wait_for_log("can only be written to: what it keeps is not counted; rkeepmax has no")
+    told = kept_of(daemon)
+    for kept in told[:2]:
+        assert (kept["days"], kept["oldest"], kept["runs"]) == (2, days[1], 4)
+        assert (kept["bytes"], kept["most_bytes"]) == (1_400_002, 2_000_000)
+        assert kept["said"].endswith(f"up to {days[2]} is removed: more than rkeepmax")
+    assert (told[2]["days"], told[2]["bytes"]) == (None, None)
+    assert (told[3]["days"], told[3]["runs"], told[3]["bytes"]) == (4, 8, None)
+    assert left(mirrors[2]) == left(mirrors[3]) == days
+    settle(daemon, source, *mirrors)
+    table = run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder).stdout
+    assert f"keeps 4 days since {days[3]}, 8 runs\n" in table
+    assert f"keeps 2 days since {days[1]}, 4 runs, 1.4 MB; what it kept of 2 days up to" in table
+
+
+@needs_mounts
+def test_a_full_node_lets_its_oldest_day_go_and_goes_on(
+    inosync: Callable, source: Path, tmp_path: Path
+) -> None:
+    with mounts_below(tmp_path):
+        mirror = tmp_path / "mirror"
+        mirror.mkdir()
+        mount("-t", "tmpfs", "-o", "size=4m", "inosync-test", mirror)
+        days = [folder(time.time() - 86_400 * ago)[:10] for ago in (0, 1, 2, 3)]
+        for day in days:
+            write(mirror, f"{KEPT}/{day}/000000.000000Z/file", b"x" * 800_000)
+        write(source, "first", "x")
+        daemon = inosync(settings(source, f"{mirror}/", rkeep=9))
+        settle(daemon, source, mirror)
+        # Two days make enough room, and the others stay.
+        write(source, "large", os.urandom(2_000_000))
+        daemon.wait_for_log(f"had no room: what it kept of {days[3]}, the oldest day, is removed")
+        daemon.wait_for_log(f"had no room: what it kept of {days[2]}, the oldest day, is removed")
+        settle(daemon, source, mirror)
+        assert sorted(os.listdir(mirror / KEPT)) == sorted(days[:2])
+        assert days[2] in kept_of(daemon)[0]["said"]
+        # What is kept of today stays, and the mirror waits for room as ever.
+        write(source, "larger", os.urandom(2_000_000))
+        daemon.wait_for_log("has no room, and keeps nothing but of today")
+        assert os.listdir(mirror / KEPT) == [days[0]]
+        assert daemon.stop() == 0
+
+
+#: An access list that lets user 1234 read what is 0640, as the kernel takes it.
+_ENTRIES = ((1, 6, -1), (2, 4, 1234), (4, 4, -1), (16, 4, -1), (32, 0, -1))
+ACL = b"".join((struct.pack("<I", 2), *(struct.pack("<HHi", *entry) for entry in _ENTRIES)))
+
+
+def whole(root: Path) -> dict[str, tuple[object, ...]]:
+    """Return all that makes a path what it is, and of hard links the first name, but for times."""
+    first: dict[tuple[int, int], str] = {}
+    found = {}
+    for path in sorted(root.rglob("*")):
+        name, status = str(path.relative_to(root)), path.lstat()
+        linked = first.setdefault((status.st_dev, status.st_ino), name)
+        attributes = {
+            each: os.getxattr(path, each, follow_symlinks=False)
+            for each in os.listxattr(path, follow_symlinks=False)
+        }
+        mtime = None if stat.S_ISDIR(status.st_mode) else status.st_mtime_ns
+        content = path.read_bytes() if stat.S_ISREG(status.st_mode) else status.st_rdev
+        owner = (status.st_uid, status.st_gid)
+        found[name] = (status.st_mode, owner, mtime, content, attributes, linked)
+    return found
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give files away")
+def test_what_is_brought_back_has_all_its_attributes_and_links(
+    inosync: Callable, source: Path, request: pytest.FixtureRequest
+) -> None:
+    place = place_on(request, "daemon")
+    for name in ("a", "large", "over"):
+        write(source, f"d/deep/{name}", name * (1 + 50_000 * (name == "large")))
+    os.link(source / "d/deep/a", source / "d/b")
+    os.link(source / "d/deep/over", source / "over")
+    for name in ("d/deep/a", "over"):
+        try:  # of a directory rsync keeps all but these
+            os.setxattr(source / name, "user.note", name.encode())
+        except OSError as error:
+            pytest.skip(f"no attributes here: {error.strerror}")
+    for name in ("d/deep", "d/deep/large"):
+        os.chown(source / name, 1234, 4321)
+        (source / name).chmod(0o2750 if name == "d/deep" else 0o640)
+    os.setxattr(source / "d/deep/large", "system.posix_acl_access", ACL)
+    os.setxattr(source / "d/deep", "system.posix_acl_default", ACL)
+    os.mkfifo(source / "d/pipe")
+    (source / "d/link").symlink_to("nowhere")
+    os.lchown(source / "d/link", 1234, 4321)
+    more = {"rkeep": 2, "extra": "-aAXH", "rbigsize": 50_000, "rbigdelay": 0.1}
+    daemon = inosync(settings(source, place.node, rscope="changes", **more))
+    settle(daemon, source, place.root)
+    before = whole(source)
+    del before["first"]  # which stays
+    at = datetime.now(UTC).astimezone().isoformat(" ")
+    write(source, "over", "one name of it is written, and both have changed")
+    settle(daemon, source, place.root)
+    shutil.rmtree(source / "d")
+    (source / "over").unlink()
+    settle(daemon, source, place.root)
+    aside = daemon.folder / "aside"
+    ask = ("-c", daemon.config_file, "--restore", source, "--at", at, "--to", aside)
+    done = run_inosync(*ask, cwd=daemon.folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = whole(aside)
+    assert {name: found.get(name) for name in before} == before

@@ -12,7 +12,7 @@ from support.configs import make_config, make_pair, make_source
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import State
 from inosync.rsync.program import Program
-from inosync.service.daemon import Acting
+from inosync.service.acting import Acting
 from inosync.service.hooks import Hooks
 from inosync.service.loop import Loop
 from inosync.service.runs import Runs

@@ -7,7 +7,7 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from inosync.engine.engine import Engine
 from inosync.rsync.output import Transferred
 from inosync.service.preflight import unwritable
 from inosync.service.publisher import EVERY, RETRY, SETTLE, Publisher
+from inosync.status.keeping import Keeping
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
 from inosync.system.replace import replace
@@ -35,6 +36,7 @@ class Daemon:
     """An engine without anything around it. Its only source is watched."""
 
     engine: Engine
+    kept: dict[str, Keeping] = field(default_factory=dict)
 
     def snapshot(self, now: float) -> Snapshot:
         facts = Facts("1.0", 1, 2, began=NOW, loaded=NOW, now=now, wall=WALL + now - NOW)
@@ -83,7 +85,9 @@ def test_nothing_is_done_where_nothing_is_wanted(daemon: Daemon) -> None:
     assert publisher.deadline() is None
 
 
-def test_written_soon_and_then_left_alone(publisher: Publisher, metrics: Path) -> None:
+def test_written_soon_and_then_left_alone(
+    publisher: Publisher, daemon: Daemon, metrics: Path
+) -> None:
     publisher.due(NOW)
     assert publisher.deadline() == NOW + SETTLE
     assert not metrics.exists()
@@ -96,6 +100,9 @@ def test_written_soon_and_then_left_alone(publisher: Publisher, metrics: Path) -
     assert publisher.deadline() is None
     assert metrics.stat().st_ino == before
     assert sorted(os.listdir(metrics.parent)) == ["index.html", "inosync.prom"]
+    daemon.kept["n0:/m"] = Keeping(NOW + 6000)  # what a node keeps was counted
+    publisher.due(NOW + 6000)
+    assert publisher.deadline() == NOW + 6000 + SETTLE
 
 
 def test_lag_grows_in_the_file_until_all_is_in_sync(

@@ -32,7 +32,7 @@ class Open(Ways):
 
     def __init__(self) -> None:
         super().__init__()
-        self.descriptor = self.open()
+        self.open()
 
     def stirred(self) -> bool:
         """Whether there is anything to tell; what has happened is in the kernel's queue already."""

@@ -7,8 +7,8 @@ import random
 import select
 import shutil
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -412,6 +412,19 @@ class Renamed(World):
             self.now += 1
         raise AssertionError("it goes on for ever")
 
+    def happen(self, batch: Batch) -> None:
+        """Do all of a batch, and carry it."""
+        for step in batch.work:
+            self.work([step])
+            if step[1] % 2:
+                self.read()  # a batch of several reads
+        self.read()
+        self.carry(batch.late, batch.race)
+        if batch.late or batch.race:
+            for _ in range(2):
+                self.read()
+                self.carry()
+
     def ended(self) -> bool:
         self.runs.reap(self.now)
         return not self.runs._children
@@ -425,8 +438,9 @@ class Renamed(World):
         return [path for path in paths if os.lstat(path).st_nlink > 1]
 
 
-def live(world: Renamed, case: Case) -> None:
-    """Mirror a world through all that happens to it."""
+@contextmanager
+def living(world: Renamed, case: Case) -> Iterator[None]:
+    """Provide a world that is watched, and in sync."""
     world.work(case.before)
     assert world.full_pass("mirror") == 0
     world.silent.clear()
@@ -437,26 +451,23 @@ def live(world: Renamed, case: Case) -> None:
             pass
         world.lookout.guard.vouch(world.lookout.guard.nodes)
         world.engine.watched(world.source, world.now, reason="")
-        for batch in case.batches:
-            for step in batch.work:
-                world.work([step])
-                if step[1] % 2:
-                    world.read()  # a batch of several reads
-            world.read()
-            world.carry(batch.late, batch.race)
-            if batch.late or batch.race:
-                for _ in range(2):
-                    world.read()
-                    world.carry()
-            assert not world.linked_files()
-            assert not world.wrong()
-            # Each time, or twins that come back are as unseen by it as ever.
-            world.full_pass("reference")
+        yield
     finally:
         world.lookout.close()
         world.runs.kill()
         world.runs.warm.stop(world.now)
         until(lambda: world.ended() and world.runs.warm.empty, what="the end of what stood ready")
+
+
+def live(world: Renamed, case: Case) -> None:
+    """Mirror a world through all that happens to it."""
+    with living(world, case):
+        for batch in case.batches:
+            world.happen(batch)
+            assert not world.linked_files()
+            assert not world.wrong()
+            # Each time, or twins that come back are as unseen by it as ever.
+            world.full_pass("reference")
     assert not world.unlike()
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
+import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.configs import make_config, make_pair, make_source
+from support.random_work import RSYNC, Case
 from support.servers import program
 
 from inosync.planning.command import Run, command
@@ -20,11 +25,19 @@ from inosync.rsync.kept import folder
 from inosync.rsync.program import Program
 from inosync.rsync.versions import chosen, days, versions
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from test_moves import ACTIONS, FILE_ACTIONS, Renamed, invent, living
+
 NAMES = ("a", "b", "a/x", "a/y", "b/x", "a/x/in\nside")
 OPERATIONS = ("write", "delete", "link", "rename", "chmod")
 BEGIN = 1_795_867_200.0
 #: Seconds from one moment at which the mirror is in sync to the next: over days.
 STEP = 40_000.0
+
+DEEP = settings.default.max_examples > 100
+#: Each lives through some twenty runs. The second fails where a time is compared by its second.
+SEEDS = range(settings.default.max_examples // 10) if DEEP else (0, 1, 4)
 
 changes = st.lists(
     st.tuples(st.sampled_from(OPERATIONS), st.sampled_from(NAMES), st.sampled_from(NAMES)),
@@ -82,7 +95,7 @@ def run(argv: tuple[str, ...] | list[str], data: bytes = b"") -> list[bytes]:
     return ran.stdout.splitlines(keepends=True)
 
 
-@settings(max_examples=max(settings().max_examples // 5, 20), deadline=None)
+@settings(max_examples=settings.default.max_examples // (5 if DEEP else 10), deadline=None)
 @given(st.lists(changes, min_size=2, max_size=5))
 def test_what_was_there_can_be_brought_back(rounds: list[list[tuple[str, str, str]]]) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -114,3 +127,72 @@ def test_what_was_there_can_be_brought_back(rounds: list[list[tuple[str, str, st
                 run(bringing.argv, bringing.names)
             there = contents(to)
             assert {path: there.get(path) for path in was} == was
+
+
+class Kept(Renamed):
+    """A world whose mirror keeps what runs overwrite and delete."""
+
+    def __init__(self, folder: Path, case: Case, scope: str) -> None:
+        super().__init__(folder, case, scope, None)
+        pair = self.mirror.pair
+        self.mirror.pair = replace(pair, node=replace(pair.node, rkeep=9.0))
+
+    def states(self, case: Case) -> list[tuple[float, dict[bytes, object]]]:
+        """Return when the mirror was in sync, and what was in the source then; live meanwhile."""
+        found = []
+        for batch in case.batches:
+            self.happen(batch)
+            if self.engine.behind_since(self.mirror) is None:
+                found.append((self.now + 0.5, tree(self.root)))
+            self.now += STEP  # over days
+        # What the mirror has still, it keeps no version of.
+        self.engine.resync(self.source, "the end", self.now)
+        self.carry()
+        return found
+
+    def restored(self, when: float, to: Path) -> dict[bytes, object]:
+        """Return what comes of the source as it is now, when it is brought back as it was."""
+        pair, config, rsync = self.mirror.pair, self.runs.config, self.runs.program
+        found = [
+            version
+            for day in days(run(listing(pair, config, rsync)))
+            for version in versions(day, run(listing(pair, config, rsync, day=day)))
+        ]
+        picked, _ = chosen(found, when, lambda _: True)
+        shutil.copytree(self.root, os.fsencode(to), symlinks=True)
+        prefix = os.fsencode(pair.source.prefix)
+        bringing = restoring(pair, config, rsync, picked, below=prefix, to=str(to), keep="DAY/TIME")
+        if picked:
+            run(bringing.argv, bringing.names)
+        return tree(os.fsencode(to))
+
+
+def tree(root: bytes) -> dict[bytes, object]:
+    """Return the files and links of a tree: times and contents."""
+    found: dict[bytes, object] = {}
+    for parent, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            path = os.path.join(parent, name)
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                found[os.path.relpath(path, root)] = os.readlink(path)
+            elif stat.S_ISREG(status.st_mode):
+                with open(path, "rb") as file:
+                    found[os.path.relpath(path, root)] = (status.st_mtime_ns, file.read())
+    return found
+
+
+@pytest.mark.skipif(not RSYNC, reason="rsync is not installed")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_so_it_is_with_the_runs_of_a_daemon_and_what_is_renamed(tmp_path: Path, seed: int) -> None:
+    """Lists and passes, the steps for what is renamed, races, and what is compared by content."""
+    actions = FILE_ACTIONS if seed % 3 == 0 else ACTIONS
+    case = replace(invent(seed, actions), rules=())
+    world = Kept(tmp_path, case, "tree" if seed % 2 else "changes")
+    with living(world, case):
+        states = world.states(case)
+    assert states
+    for number, (when, was) in enumerate(states):
+        there = world.restored(when, tmp_path / f"at-{number}")
+        wrong = {path: (there.get(path), it) for path, it in was.items() if there.get(path) != it}
+        assert not wrong, (number, when)

@@ -17,7 +17,7 @@ from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
 from inosync.planning.order import Prepared, RunKind
 from inosync.planning.steps import Pave, Relink, Step
-from inosync.rsync.differences import Difference, Drift
+from inosync.rsync.differences import EQUAL, Difference, Drift
 from inosync.rsync.output import Transferred
 from support.configs import make_config, make_pair
 
@@ -30,8 +30,11 @@ def steady() -> float:
     return 0.0
 
 
-def make_engine(count: int = 1, *, watched: bool = True, **settings: object) -> Engine:
-    pairs = [make_pair(None, f"n{number}:/m", rretry=(1.0, 300.0)) for number in range(count)]
+def make_engine(
+    count: int = 1, *, watched: bool = True, rmaxchange: int = 0, **settings: object
+) -> Engine:
+    node = {"rretry": (1.0, 300.0), "rmaxchange": rmaxchange}
+    pairs = [make_pair(None, f"n{number}:/m", **node) for number in range(count)]
     engine = Engine(make_config(pairs, **settings), steady)
     if watched:
         for source in engine.config.sources:
@@ -109,11 +112,13 @@ def tell_linked(engine: Engine, now: float) -> None:
     engine.prepared(engine.mirrors[0], what, now)
 
 
-def rehearsed(engine: Engine, deleted: int, now: float = NOW) -> list[Action]:
+def rehearsed(
+    engine: Engine, deleted: int, now: float = NOW, overwrites: Drift = EQUAL
+) -> list[Action]:
     """Start a run that must rehearse, end the rehearsal, and return what follows."""
     (action,) = [a for a in engine.due(now) if isinstance(a, Start)]
     assert action.order.kind is RunKind.REHEARSAL
-    outcome = Outcome(0, Transferred(deleted=deleted), deletions=("a", "b"))
+    outcome = Outcome(0, Transferred(deleted=deleted), deletions=("a", "b"), overwrites=overwrites)
     engine.exited(action.mirror, outcome, now)
     return engine.due(now)
 

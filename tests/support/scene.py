@@ -125,6 +125,7 @@ def mirror(path: str, node: str, number: int) -> MirrorStatus:
         ailing=[],
         notes=[],
         keep_days=0.0,
+        kept=None,
         runs=(4_127, 9_604)[number] - (50 if dead else 0),
         failures=52 if dead else 0,
         retries=51 if dead else 0,

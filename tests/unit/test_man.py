@@ -76,9 +76,14 @@ def test_the_page_has_every_setting_and_no_other() -> None:
     assert named == [setting.name for setting in SETTINGS], AGAIN
 
 
-@pytest.mark.parametrize("path", [make_man.BASH, make_man.ZSH])
+@pytest.mark.parametrize("path", [make_man.BASH, make_man.ZSH, make_man.FISH])
 def test_the_completions_are_up_to_date(path: str) -> None:
-    made = make_man.bash() if path == make_man.BASH else make_man.zsh()
+    by_path = {
+        make_man.BASH: make_man.bash,
+        make_man.ZSH: make_man.zsh,
+        make_man.FISH: make_man.fish,
+    }
+    made = by_path[path]()
     assert (ROOT / path).read_text() == made, f"{path} is old{AGAIN}"
 
 
@@ -141,3 +146,26 @@ def test_zsh_can_read_its_completion() -> None:
 def test_zsh_completes_every_option() -> None:
     text = (ROOT / make_man.ZSH).read_text()
     assert set(re.findall(r"^    '(-[\w-]+)\[", text, re.MULTILINE)) == option_names()
+
+
+def test_fish_completes_every_option() -> None:
+    text = (ROOT / make_man.FISH).read_text()
+    lines = re.findall(r"^complete -c inosync ((?:-[sl] \S+ )+)", text, re.MULTILINE)
+    given = [each for line in lines for each in re.findall(r"-([sl]) (\S+)", line)]
+    assert {f"{'--' if kind == 'l' else '-'}{name}" for kind, name in given} == option_names()
+    assert set(re.findall(r" -a (\S+) -d ", text)) - {"text"} >= {
+        word for word, _ in make_man.verbs()
+    }
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+def test_fish_completes_what_is_typed() -> None:
+    asked = f"source {ROOT / make_man.FISH}; complete --do-complete 'inosync {{}}'"
+    for typed, wanted in (("--expl", "--explain"), ("stat", "status"), ("--log js", "json")):
+        done = subprocess.run(
+            ["fish", "--no-config", "-c", asked.format(typed)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [wanted]

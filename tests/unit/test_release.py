@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 from pathlib import Path
@@ -37,3 +38,30 @@ def test_a_tag_is_of_this_version_and_has_its_date() -> None:
         pytest.skip("this is no tagged release")
     assert described.stdout.split() == [f"v{__version__}"]
     assert newest()[1] != "unreleased"
+
+
+def test_the_debian_package_is_of_this_version() -> None:
+    changelog = (PROJECT / "packaging/debian/changelog").read_text()
+    assert changelog.startswith(f"inosync ({__version__}) ")
+
+
+def test_links_lead_somewhere_from_pypi() -> None:
+    """README.rst has links from file to file; each file is there, and becomes an address."""
+    specification = importlib.util.spec_from_file_location("pypi", PROJECT / "packaging/pypi.py")
+    assert specification is not None
+    assert specification.loader is not None
+    pypi = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(pypi)
+    text = (PROJECT / "README.rst").read_text()
+    made = pypi.absolute(text, "https://example.org/inosync", "v1")
+    assert re.findall(r"<(?![a-z]+:)[^>]+>`_", made) == []
+    start = "https://example.org/inosync/blob/v1/"
+    files = re.findall(rf"^\.\. _.+: {start}(\S+)$", made, re.MULTILINE)
+    assert "docs/install.rst" in files
+    assert [each for each in files if not (PROJECT / each.partition("#")[0]).exists()] == []
+    picture = pypi.absolute(".. image:: docs/page-light.png\n", "https://example.org/inosync", "v1")
+    assert picture.split() == [
+        "..",
+        "image::",
+        "https://example.org/inosync/raw/v1/docs/page-light.png",
+    ]

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "inosync"
 
 def test_one_is_no_plural() -> None:
     assert [many(count, "source") for count in (0, 1, 2)] == ["0 sources", "1 source", "2 sources"]
-    assert many(2, "directory") == "2 directories"
+    assert (many(2, "directory"), many(2, "day")) == ("2 directories", "2 days")
     assert many(2, "full pass") == "2 full passes"
     assert (many(1, "more line"), many(3, "more line")) == ("1 more line", "3 more lines")
     assert many(12345, "file", ",") == "12,345 files"

@@ -20,6 +20,8 @@ VALUES = {
     "rmaxdelete": ("7", "8"),
     "rdelete": ('"seen"', '"never"'),
     "rkeep": ("3", "4"),
+    "rkeepmax": ("30", "40"),
+    "rmaxchange": ("3", "4"),
     "wmarker": ('".a"', '".b"'),
     "rscope": ('"changes"', '"tree"'),
     "rbigsize": ("1000", "2000"),

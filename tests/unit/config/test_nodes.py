@@ -164,7 +164,7 @@ def test_where_mirrors_go(script: Script, base: str, text: str, destinations: li
         (
             ONE,
             "rnodes = [{'node': 'a:/x', 'edelay': 5}]",
-            "known are rdelete, rkeep, rspeed, extra, rtimeout, rretry",
+            "known are rmaxchange, rdelete, rkeep, rkeepmax, rspeed, extra, rtimeout, rretry",
         ),
         (
             ONE,

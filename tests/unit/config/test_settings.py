@@ -54,7 +54,7 @@ def test_the_unit_is_the_one_of_which_the_check_speaks(row: Setting) -> None:
         row.parse(object())
     except ValueError as error:
         said = re.findall(
-            r"(?:number of|dict of|, in) (seconds|days|bytes|KB/s|files)\b", str(error)
+            r"(?:number of|dict of|, in) (seconds|days|bytes|KB/s|MB|files)\b", str(error)
         )
         assert said == [row.unit] * bool(row.unit)
     else:

@@ -37,6 +37,7 @@ from inosync.engine.records import Failure
 from inosync.engine.roster import GRACE
 from inosync.planning.order import RunKind
 from inosync.planning.steps import Clear, Renew, Step
+from inosync.rsync.differences import Difference, Drift, summary
 from inosync.rsync.output import Transferred
 
 
@@ -309,6 +310,49 @@ def test_one_that_would_delete_more_is_held_until_a_person_approves() -> None:
     assert events(engine.due(NOW)) == [("recovery", "n0:/m", "idle"), ("pass", "n0:/m", "idle")]
     engine.resync(engine.config.sources[0], "x", NOW)
     assert rehearsed(engine, 0) != []
+
+
+def files(count: int) -> Drift:
+    return summary(Difference(b"f%d" % number, "content") for number in range(count))
+
+
+def test_one_that_would_overwrite_too_much_is_held_in_the_same_way() -> None:
+    engine = make_engine(rmaxchange=5, on_failure=("x",))
+    (source,) = engine.config.sources
+    engine.resync(source, "x", NOW)
+    (action,) = rehearsed(engine, 999, overwrites=files(5))
+    assert isinstance(action, Start)
+    assert (action.order.kind, action.order.limit, action.order.most) == (RunKind.PASS, 0, None)
+    engine.exited(action.mirror, Outcome(0), NOW)
+    engine.resync(source, "x", NOW)
+    actions = rehearsed(engine, 0, overwrites=files(6))
+    assert starts(actions) == []
+    assert said(actions, ERROR) == [
+        "/srv/www -> n0:/m: would overwrite 6 files (rmaxchange is 5), such as f0, f1, f2: held, "
+        "nothing was overwritten; inosync --sync goes on"
+    ]
+    assert events(actions) == [("hold", "n0:/m", "held")]
+    assert [a.report.meaning for a in actions if isinstance(a, Hook)] == [
+        "would overwrite 6 files (rmaxchange is 5)"
+    ]
+    engine.release("asked for", NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert (action.order.kind, action.order.most) == (RunKind.PASS, None)
+    engine.exited(action.mirror, Outcome(0), NOW)
+    engine.due(NOW)
+    engine.resync(source, "x", NOW)
+    assert rehearsed(engine, 0) != []  # once
+
+
+def test_a_run_may_break_both_limits() -> None:
+    engine = make_engine(rmaxchange=5, rmaxdelete=3)
+    engine.resync(engine.config.sources[0], "x", NOW)
+    (line,) = said(rehearsed(engine, 4, overwrites=files(6)), ERROR)
+    assert line.partition(": ")[2] == (
+        "would delete 4 files (rmaxdelete is 3) and would overwrite 6 files (rmaxchange is 5), "
+        "such as a, b, f0, f1, f2: held, nothing was deleted or overwritten; "
+        "inosync --sync goes on"
+    )
 
 
 def test_a_mirror_whose_target_is_away_is_held_and_is_not_in_sync() -> None:

@@ -196,6 +196,8 @@ def test_what_else_wants_one_run() -> None:
     pair = make_pair(None, "n:/m", rscope="changes")
     assert uncut(make_pair(None, "n:/m", rscope="tree"), make_config([pair]))
     assert "rmaxdelete" in uncut(pair, make_config([pair], rmaxdelete=9))
+    counted = make_pair(None, "n:/m", rscope="changes", rmaxchange=9)
+    assert "rmaxchange" in uncut(counted, make_config([counted]))
     assert "rbigsize" in uncut(pair, make_config([pair], rbigsize=9))
     ruled = make_pair(make_source(excludes=(". /etc/rules",)), "n:/m", rscope="changes")
     assert "rsync alone" in uncut(ruled, make_config([ruled]))

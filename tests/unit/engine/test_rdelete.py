@@ -45,8 +45,13 @@ def ordered(engine: Engine, now: float = NOW) -> list[Order]:
     return [action.order for action in engine.due(now) if isinstance(action, Start)]
 
 
-def prepared(engine: Engine, mirror: Mirror, remaining: frozenset[bytes]) -> None:
-    what = Prepared(RunKind.LISTED, ("rsync",), names=(b"./",), remaining=remaining)
+def prepared(
+    engine: Engine,
+    mirror: Mirror,
+    remaining: frozenset[bytes],
+    kind: RunKind = RunKind.LISTED,
+) -> None:
+    what = Prepared(kind, ("rsync",), names=(b"./",), remaining=remaining)
     engine.prepared(mirror, what, NOW)
 
 
@@ -135,7 +140,7 @@ def test_a_limit_counts_what_is_for_the_next_run_as_well() -> None:
     vanish(engine)
     (order,) = ordered(engine)
     assert order.kind is RunKind.REHEARSAL
-    prepared(engine, mirror, frozenset({b"d/", b"d/x"}))
+    prepared(engine, mirror, frozenset({b"d/", b"d/x"}), RunKind.REHEARSAL)
     outcome = Outcome(0, transferred=Transferred(deleted=4), deletions=("d/y",))
     engine.exited(mirror, outcome, NOW)
     (text,) = said(engine.due(NOW), ERROR)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from support.configs import make_config, make_pair, make_settings, make_source
+from support.configs import make_config, make_node, make_pair, make_settings, make_source
 from support.engines import NOW, ONE, make_engine, started, starts, steady, written
 
 from inosync.config.model import Config, SourceSettings
@@ -14,6 +14,7 @@ from inosync.engine.actions import (
     Terminate,
 )
 from inosync.engine.engine import Engine
+from inosync.engine.mirror import State
 from inosync.planning.order import RunKind
 from inosync.rsync.output import Transferred
 
@@ -84,6 +85,12 @@ def test_another_limit_has_what_a_rehearsal_held_rehearsed_anew() -> None:
     engine.configure(engine.config.for_all(rmaxdelete=6), NOW)
     (start,) = [action for action in engine.due(NOW) if isinstance(action, Start)]
     assert (start.mirror, (start.order.kind is RunKind.REHEARSAL)) == (mirror, True)
+    engine.exited(mirror, Outcome(0, transferred=Transferred(deleted=7)), NOW)
+    assert mirror.state is State.HELD
+    pairs = [dataclasses.replace(mirror.pair, node=make_node("n0:/m", rmaxchange=1))]
+    engine.configure(make_config(pairs, rmaxdelete=6), NOW)
+    (start,) = [action for action in engine.due(NOW) if isinstance(action, Start)]
+    assert (start.order.kind, start.order.most) == (RunKind.REHEARSAL, 1)
 
 
 def two_jobs(first: SourceSettings, second: SourceSettings) -> Config:

@@ -13,6 +13,7 @@ from inosync.planning.order import Moment, Order, Prepared, RunKind
 from inosync.planning.steps import Pave
 from inosync.rsync.causes import Cause
 from inosync.rsync.complaints import Account, Complaint
+from inosync.rsync.differences import Difference, Drift
 from inosync.rsync.output import Transferred
 
 SOME = Doubts(frozenset({b"f"}))
@@ -164,3 +165,61 @@ def test_a_pass_on_schedule_loses_no_names() -> None:
     (mirror,) = starts(engine.due(NOW))
     engine.exited(mirror, Outcome(0), NOW)
     assert not order(engine, NOW + 100).batch.doubts
+
+
+def test_a_comparison_that_may_overwrite_too_much_is_rehearsed() -> None:
+    engine = make_engine(rmaxchange=1)
+    engine.changed(engine.config.sources[0], ONE, NOW - 10)
+    assert (order(engine).kind, engine.mirrors[0].work.rehearsing) == (RunKind.REHEARSAL, True)
+    mirror = prepared(engine, b"f", b"g")  # planning saw that it names few files
+    assert not mirror.work.rehearsing
+    engine.exited(mirror, Outcome(0), NOW)
+    asked = order(engine)
+    assert (asked.kind, asked.most) == (RunKind.CONTENTS, 1)
+    engine.prepared(mirror, Prepared(RunKind.REHEARSAL, ("rsync",), (b"f", b"g")), NOW)
+    assert mirror.work.rehearsing
+    one = Drift(1, (Difference(b"f", "content"),))
+    engine.exited(mirror, Outcome(0, overwrites=one), NOW)
+    asked = order(engine)
+    assert (asked.kind, asked.most) == (RunKind.CONTENTS, None)
+    engine.prepared(mirror, Prepared(RunKind.REHEARSAL, ("rsync",), (b"f", b"g")), NOW)
+    engine.exited(mirror, Outcome(0, overwrites=Drift(2)), NOW)
+    assert (mirror.state, mirror.reason) == (
+        State.HELD,
+        "would overwrite 2 files (rmaxchange is 1)",
+    )
+    engine.release("asked for", NOW)
+    assert order(engine).kind is RunKind.PASS
+    assert mirror.flight is not None
+    assert mirror.flight.doubts == Doubts(frozenset({b"f", b"g"}))
+    prepared(engine, b"f")
+    engine.exited(mirror, Outcome(0), NOW)
+    assert order(engine).most is None  # a person said go on
+
+
+def test_what_a_run_and_the_comparison_behind_it_overwrite_is_counted_together() -> None:
+    engine = make_engine(rmaxchange=5)
+    engine.changed(engine.config.sources[0], ONE, NOW - 10)
+    assert order(engine).most == 5
+    (mirror,) = engine.mirrors
+    engine.exited(mirror, Outcome(0, overwrites=Drift(4)), NOW)
+    assert order(engine).most is None
+    prepared(engine, b"f", b"g")
+    engine.exited(mirror, Outcome(0, Transferred(files=90)), NOW)  # most of them are new
+    assert order(engine).most == 1
+    engine.prepared(mirror, Prepared(RunKind.REHEARSAL, ("rsync",), (b"f", b"g")), NOW)
+    two = Drift(2, (Difference(b"f", "content"), Difference(b"g", "content")))
+    engine.exited(mirror, Outcome(0, overwrites=two), NOW)
+    assert said(engine.due(NOW)) == [
+        "/srv/www -> n0:/m: would overwrite 6 files (rmaxchange is 5), such as f, g: held, "
+        "4 were sent before; inosync --sync goes on"
+    ]
+
+
+def test_what_was_sent_without_a_rehearsal_counts() -> None:
+    engine = make_engine(rmaxchange=5)
+    engine.changed(engine.config.sources[0], ONE, NOW - 10)
+    order(engine)
+    mirror = prepared(engine, b"f")
+    engine.exited(mirror, Outcome(0, Transferred(files=4)), NOW)
+    assert order(engine).most == 1

@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 from support.configs import make_config, make_pair, make_source
 
-from inosync.planning.keeping import listing, pruning, restoring
+from inosync.planning.keeping import counting, listing, pruning, restoring
 from inosync.rsync.program import Program
 from inosync.rsync.versions import Version
 
 PROGRAM = Program((3, 2, 7))
 
 
-def test_only_days_that_are_over_are_removed() -> None:
+def test_only_days_that_are_named_are_removed() -> None:
     pair = make_pair(None, "h::m/x/", rkeep=1.0, extra=("--delete-excluded", "-f", "- *", "-4"))
-    words = pruning(pair, make_config([pair]), PROGRAM, wall=3 * 86_400 + 5.0, empty="/e")
+    over = ["1970-01-02", "1970-01-01"]
+    words = pruning(pair, make_config([pair]), PROGRAM, days=over, empty="/e")
     assert words[1:4] == ["-rR", "--existing", "--delete"]
     assert words[-2:] == ["/e/./.inosync-kept/", "h::m/x/"]
     rules = [word for word in words if word.startswith(("--include", "--exclude", "-f"))]
@@ -44,6 +45,17 @@ def test_days_are_listed_and_then_what_is_kept_of_one() -> None:
     ]
 
 
+def test_what_is_kept_is_counted_and_read_no_deeper_than_that_takes() -> None:
+    pair = make_pair(None, "h:", rkeep=1.0)
+    words = counting(pair, make_config([pair]), PROGRAM, sized=True)
+    assert words[1:4] == ["-r", "--list-only", "--no-human-readable"]
+    assert words[-2:] == ["--", "h:.inosync-kept/"]
+    assert not any(word.startswith(("--include", "--exclude")) for word in words)
+    words = counting(pair, make_config([pair]), PROGRAM, sized=False)
+    rules = ["--include=/*/", "--include=/*/*/", "--include=/*/*/*", "--exclude=*"]
+    assert words[-6:-2] == rules
+
+
 @pytest.mark.parametrize(
     ("node", "there", "start"),
     [
@@ -65,7 +77,9 @@ def test_what_is_kept_is_named_with_the_run_that_put_it_away(
     known = (pair, make_config([pair]), PROGRAM, found)
     run = restoring(*known, below=b"www", to="/srv/www", keep="D/V")
     assert run.argv[-3:] == ("--", there, "/srv/www/")
-    assert {"-a", "-X", "--backup", "--backup-dir=.inosync-kept/D/V"} < set(run.argv)
+    assert {"-a", "-X", "--ignore-times", "--backup", "--backup-dir=.inosync-kept/D/V"} < set(
+        run.argv
+    )
     assert "--delete" not in run.argv
     assert run.names == start + b"D/T/www/./a/b\0" + start + b"D/U/www/./c\0"
     assert restoring(*known, below=b"", to="/x", keep="D/V").names.startswith(

@@ -63,13 +63,14 @@ def batch(*changes: Change, moves: tuple[Move, ...] = ()) -> Batch:
     return Batch(NOW, len(changes), changes=Changes.of(changes), moves=moves)
 
 
+NODE = ("extra", "rscope", "rtimeout", "rkeep", "rdelete", "rmaxchange")
+
+
 def ask(
     what: Batch, kind: RunKind = RunKind.PASS, *, seen: Sight | None = None, **more
 ) -> Prepared:
-    of_node = ("extra", "rscope", "rtimeout", "rkeep", "rdelete")
-    node = {key: more.pop(key) for key in of_node if key in more}
-    of_all = ("rbigsize", "logfile", "rmaxdelete")
-    settings = {key: more.pop(key) for key in of_all if key in more}
+    node = {key: more.pop(key) for key in NODE if key in more}
+    settings = {key: more.pop(key) for key in ("rbigsize", "logfile", "rmaxdelete") if key in more}
     program = more.pop("program", PROGRAM)
     pair = make_pair(make_source(), "/mirror", **({"rscope": "changes"} | node))
     order = Order(pair, kind, what, **more)
@@ -221,6 +222,15 @@ def test_a_file_with_several_names_is_told() -> None:
     assert ask(two).linked == {(1, 7): frozenset([b"a/two"])}
     assert ask(two, RunKind.REHEARSAL).linked == {}  # the run that follows tells it
     assert ask(dataclasses.replace(two, whole=frozenset([(1, 7)]))).linked == {}
+
+
+def test_a_pass_may_take_the_other_names_of_a_file_for_equal() -> None:
+    two = batch(Change(b"a/two", Kind.ENTRY))
+    what = ask(two, rscope="tree")
+    assert (what.kind, what.linked) == (RunKind.PASS, {(1, 7): frozenset([b"a/two"])})
+    assert ask(two, RunKind.REHEARSAL, rscope="tree").linked == {}
+    assert ask(dataclasses.replace(two, whole=frozenset([(1, 7)])), rscope="tree").linked == {}
+    assert ask(two, rscope="tree", extra=("-c",)).linked == {}
 
 
 def test_a_rehearsal_names_the_same_and_keeps_nothing_back() -> None:
@@ -479,6 +489,55 @@ def test_lost_names_are_found_by_what_changed_since() -> None:
 def test_a_pass_of_little_is_one_run() -> None:
     what = cut_off(Course(), budget=100)
     assert (what.kind, what.names, what.widened, what.piece) == (RunKind.PASS, None, "", None)
+
+
+ITEMIZED = (*TOLD, "--dry-run", "--info=del", f"--max-delete={2**31 - 1}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "most", "settings", "kind"),
+    [
+        ([b"a/f"], 1, {}, RunKind.LISTED),
+        ([b"a/f", b"big"], 1, {}, RunKind.REHEARSAL),
+        ([b"a/f", b"big"], 0, {}, RunKind.REHEARSAL),
+        ([b"a/f", b"big"], 2, {}, RunKind.LISTED),
+        ([b"a/f"], None, {"limit": 3}, RunKind.REHEARSAL),
+        ([b"a/f"], 9, {"limit": 3}, RunKind.REHEARSAL),
+        ([b"a/f"], 9, {"rscope": "tree"}, RunKind.REHEARSAL),
+        # What vanished is a level of its directory, and all that is in that is looked at.
+        ([b"a/gone"], 2, {}, RunKind.REHEARSAL),
+        ([b"a/gone"], 3, {}, RunKind.LISTED),
+        ([], 9, {"stale": frozenset({b"a/f"})}, RunKind.LISTED),
+        ([], 1, {"stale": frozenset({b"a/f"})}, RunKind.REHEARSAL),
+        ([b"/".join([b"d" * 200] * 21)], 9, {}, RunKind.REHEARSAL),
+    ],
+)
+def test_a_run_that_is_at_few_files_is_not_rehearsed(
+    changes: list[bytes], most: int | None, settings: dict, kind: RunKind
+) -> None:
+    long = b"/".join([b"d" * 200] * 21)
+    tree = TREE | {long: Status(stat.S_IFREG)}
+    while long := long.rpartition(b"/")[0]:
+        tree[long] = Status(stat.S_IFDIR)
+    named = batch(*(Change(path, Kind.ENTRY) for path in changes))
+    what = ask(named, RunKind.REHEARSAL, most=most, seen=sight(tree), **settings)
+    assert what.kind is kind
+    assert ("--dry-run" in what.argv) is (kind is RunKind.REHEARSAL)
+
+
+def test_what_comes_whole_is_rehearsed() -> None:
+    for carries in (batch(Change(b"b", Kind.TREE)), full_pass("start-up", NOW)):
+        what = ask(carries, RunKind.REHEARSAL, most=99)
+        assert what.kind is RunKind.REHEARSAL
+        assert what.argv[-8:-3] == ITEMIZED
+
+
+def test_a_comparison_that_may_overwrite_too_much_is_rehearsed() -> None:
+    assert ask(doubtful(), RunKind.CONTENTS, most=2).kind is RunKind.CONTENTS
+    what = ask(doubtful(), RunKind.CONTENTS, most=1)
+    assert (what.kind, what.names) == (RunKind.REHEARSAL, (b"./a/f", b"./big"))
+    assert what.argv[-9:-3] == ("--checksum", *ITEMIZED)
+    assert "--delete" not in what.argv
 
 
 PASS, LISTED = full_pass("rfull", NOW), batch(LEVEL)

@@ -142,6 +142,7 @@ def test_where_it_is_of_no_use_none_stands_ready(node: dict[str, object]) -> Non
 
 def test_none_stands_ready_where_another_run_goes_first_or_rsync_is_old() -> None:
     assert ready(pair_of(), rmaxdelete=5) is None
+    assert ready(pair_of(rmaxchange=5)) is not None  # for what is at fewer files
     assert ready(pair_of(), program=Program((3, 1, 2))) is None
 
 

@@ -11,6 +11,7 @@ from inosync.rsync.differences import (
     carried,
     differences,
     line,
+    overwritten,
     summary,
 )
 
@@ -115,3 +116,20 @@ def test_a_directory_that_stays_is_no_difference() -> None:
         b"*deleting   a/c\n",
     )
     assert list(differences(lines)) == [Difference(b"a/c", "extra on the mirror")]
+
+
+def test_what_a_rehearsal_would_overwrite() -> None:
+    told = [
+        b">f+++++++++ new\n",
+        b"  32,768 0% 0.00kB/s 0:00:00 \r<f.st...... a\\#012b\n",
+        b">f..t...... b\n",
+        b"<f......... size and time are equal, and it is sent all the same\n",
+        b"hf.st...... c\n",
+        b"hf          linked\n",
+        b".f..t...... times\n",
+        b"cLc.t...... link\n",
+        b"*deleting   gone\n",
+        b"Number of files: 3\n",
+    ]
+    found = [each.path for each in overwritten(told)]
+    assert found == [b"a\nb", b"b", told[3][12:-1], b"c"]

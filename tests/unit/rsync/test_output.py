@@ -26,6 +26,8 @@ def test_what_a_rehearsal_would_have_deleted() -> None:
     output = b"deleting d/a\ndeleting b\x1b\nother\ndeleting c\ndeleting e\n\nNumber of"
     assert deletions(output) == ("d/a", "b\\x1b", "c")
     assert deletions(b"") == ()
+    # Asked for itemized lines, rsync says it otherwise.
+    assert deletions(b"*deleting   d/\n.d..t...... ./\n*deleting   b\n") == ("d/", "b")
 
 
 def test_statistics() -> None:

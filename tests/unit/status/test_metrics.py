@@ -12,14 +12,19 @@ from typing import Any
 import pytest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
+from support.configs import make_node
 from support.scene import AT, DEAD, PASS, scene_snapshot
 
+from inosync.rsync.stock import Day, Stock
+from inosync.status.keeping import Keeping, kept_status
 from inosync.status.metrics import METRICS, prometheus
 from inosync.status.model import Snapshot
 
 ROOT = Path(__file__).resolve().parents[3]
 DASHBOARD = ROOT / "examples" / "grafana-dashboard.json"
 ALERTS = ROOT / "examples" / "prometheus-alerts.yml"
+
+STOCK = Stock((Day("2026-11-26", 2, 1_000_000), Day("2026-11-28", 1, 234_567)))
 
 PROMTOOL = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
@@ -47,6 +52,7 @@ def value(now: Snapshot, name: str, /, **labels: str) -> float | None:
 def test_prometheus_reads_every_metric_with_its_kind_and_help() -> None:
     now = scene_snapshot()
     now["mirrors"][0]["full_pass"] = PASS
+    now["mirrors"][0]["kept"] = kept_status(make_node(rkeep=30.0), Keeping(AT, STOCK), 0.0)
     read = families(now)
     for metric in METRICS:
         family = read.pop(f"inosync_{metric.name}".removesuffix("_total"))
@@ -105,6 +111,20 @@ def test_how_far_a_pass_is() -> None:
     now["mirrors"][0]["full_pass"] = PASS
     assert value(now, "mirror_pass_ratio", source="/srv/www") == 0.4
     assert value(now, "mirror_pass_left_seconds", source="/srv/www") == 90
+
+
+def test_what_a_node_keeps() -> None:
+    now = scene_snapshot()
+    mirror = now["mirrors"][0]
+    labels = {"source": mirror["source"], "node": mirror["node"]}
+    assert value(now, "mirror_kept_days", **labels) is None
+    mirror["kept"] = kept_status(make_node(rkeep=30.0), Keeping(AT, Stock()), 0.0)
+    assert value(now, "mirror_kept_oldest_timestamp_seconds", **labels) is None
+    mirror["kept"] = kept_status(make_node(rkeep=30.0), Keeping(AT, STOCK), 0.0)
+    assert value(now, "mirror_kept_days", **labels) == 2
+    assert value(now, "mirror_kept_oldest_timestamp_seconds", **labels) == 1_795_651_200
+    assert value(now, "mirror_kept_runs", **labels) == 3
+    assert value(now, "mirror_kept_bytes", **labels) == 1_234_567
 
 
 def test_a_daemon_that_was_stopped() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from support.engines import changing
@@ -25,6 +26,7 @@ from inosync.status.model import (
     SourceStatus,
 )
 from inosync.status.snapshot import lines, snapshot
+from inosync.status.table import summary
 
 
 def test_before_the_watches_stand() -> None:
@@ -37,6 +39,23 @@ def test_before_the_watches_stand() -> None:
         "mirror /srv/www -> b:/m: idle, 3.0 s behind, 0 runs, 0 failed",
     ]
     assert not now["synced"]
+
+
+def test_on_standby() -> None:
+    at_hand = replace(facts(), standby="/run/active is not there")
+    now = snapshot(make_engine(), {"/srv/www": None}, at_hand)
+    assert lines(now)[0].startswith("source /srv/www: standby, ")
+    assert (now["standby"], now["synced"]) == ("/run/active is not there", False)
+    assert summary(now) == "on standby: /run/active is not there"
+
+
+def test_what_is_not_mounted_any_more_is_not_there() -> None:
+    engine = make_engine()
+    at_hand = replace(facts(), lost={engine.mirrors[0]: {b"disk"}})
+    (first, second) = snapshot(engine, {"/srv/www": None}, at_hand)["mirrors"]
+    assert [each["path"] for each in first["ailing"]] == ["disk"]
+    assert "was a mount point" in first["ailing"][0]["cause"]
+    assert second["ailing"] == []
 
 
 def test_one_well_and_one_failing_line_by_line() -> None:
@@ -107,6 +126,7 @@ def test_everything_there_is_to_know() -> None:
                 "ailing": [],
                 "notes": [],
                 "keep_days": 0.0,
+                "kept": None,
             },
             {
                 "source": "/srv/www",
@@ -139,6 +159,7 @@ def test_everything_there_is_to_know() -> None:
                 "ailing": [],
                 "notes": [],
                 "keep_days": 0.0,
+                "kept": None,
             },
         ],
     }
