@@ -84,6 +84,7 @@ def _file(name: str) -> Draw:
 DRAWN: Mapping[str, Draw] = {
     "edelay": _one_of(0, 0.05, 0.3, 1),
     "emaxdelay": _one_of(1, 1.5),
+    "watch": _one_of("inotify", "fanotify"),
     "eopen": _one_of(0, 0.3, 2),
     "rfull": _one_of(0, 86400, 3600, 2),
     "rverify": _one_of(0, 0, 0.4, 3),

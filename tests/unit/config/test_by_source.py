@@ -13,6 +13,7 @@ TWO = "wpaths = [www, etc]\nrnodes = ['h:']\nrpaths = ['/w', '/e']\n"
 
 #: Two values of each setting that may be a dict by source, as a config writes them.
 VALUES = {
+    "watch": ('"fanotify"', '"inotify"'),
     "edelay": ("1", "2.5"),
     "emaxdelay": ("20", "30"),
     "eopen": ("0", "5"),
