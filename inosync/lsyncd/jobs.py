@@ -152,4 +152,7 @@ def _divide(
             notes.append(f"{place}: {own}")
             if settings.get("rscope") == "changes":
                 target.own["rscope"] = "tree"
+            if target.own.get("rdelete") == "seen":
+                target.own["rdelete"] = "never"
+                notes.append(f'{place}: delete = "running": nothing is deleted, because of these')
     return Rules(rules[0].patterns[:count])

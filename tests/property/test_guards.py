@@ -463,7 +463,10 @@ class World:
 
     def in_sync(self, mirror: Mirror | None = None) -> bool:
         node = f"{self.folder / mirror.node}/" if mirror is not None else ""
-        return bool(self.ask("wait", seconds=0.05, node=node)["synced"])
+        answer = self.ask("wait", seconds=0.05, node=node)
+        # What is left alone is told, and is all that may be.
+        others = [line for line in answer["ailing"] if " was a mount point here " not in line]
+        return not answer["lagging"] and not others
 
     def equal(self, mirror: Mirror) -> bool:
         """Return whether the mirror has what the source shows, but for what is left alone."""

@@ -490,6 +490,12 @@ SHAPES = {
         extra={"h:/a/": ("--exclude=*.y",), "g:/a/": ("--exclude=/z",)},
         said="h:/a/: its own excludes are among its options; with these each run",
     ),
+    "one source, other excludes for a target that deletes what vanishes": Shape(
+        sync("a", "h:/a") + sync("a", "g:/a", 'delete="running", filter={"+ *.c"}'),
+        (("a", "h:/a/", (), 15, NAMES), ("a", "g:/a/", (), 15, "tree")),
+        extra={"g:/a/": ("--exclude=+ *.c",)},
+        said='g:/a/: delete = "running": nothing is deleted, because of these',
+    ),
     "one source, a file of excludes for one target": Shape(
         sync("a", "h:/a", 'exclude="*.z", excludeFrom="{t}/x", rsync={compress=true}')
         + sync("a", "g:/a", "rsync={compress=true}"),
