@@ -30,6 +30,8 @@ _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 7 * 86
 _AGO = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS)})s?(?:\s+ago)?")
 #: As many paths are named that would be brought back.
 _SHOWN = 20
+#: How rsync ends that could not put something aside.
+_FILE_IO = 11
 
 
 @dataclass(frozen=True)
@@ -146,11 +148,19 @@ def _below(top: bytes, version: Version) -> bytes:
 
 
 def _carry(how: Asking, run: Bringing, pair: Pair, to: str) -> None:
-    """Run rsync. Raise InosyncError when it fails."""
+    """Run rsync. Raise InosyncError when it fails.
+
+    On a busy machine rsync 3.5.0 ended with 11 now and then while it put things aside, without a
+    word: then once more, which brings back the rest.
+    """
     os.makedirs(to, exist_ok=True)
     job = Job("", run.argv, run.names)
-    for ended in together([job], parallel=1, environment=how.environment):
-        if ended.status != 0:
+    for again in (True, False):
+        for ended in together([job], parallel=1, environment=how.environment):
+            if ended.status == 0:
+                return
+            if again and ended.status == _FILE_IO:
+                continue
             said = evidence(ended.errors)
             judgement = judge(ended.status or 0, pair.destination, said)
             text = f"not all could be brought back: {judgement.meaning}; {judgement.cure}"
