@@ -20,7 +20,7 @@ from inosync.commands.side_by_side import Job, together
 from inosync.config.model import Config, Pair, Source
 from inosync.errors import ConfigError, Exit, InosyncError
 from inosync.planning.keeping import Bringing, restoring
-from inosync.rsync.exits import judge
+from inosync.rsync.exits import FILE_IO, judge
 from inosync.rsync.kept import KEPT, folder
 from inosync.rsync.output import evidence
 from inosync.rsync.versions import Version, chosen
@@ -30,8 +30,6 @@ _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 7 * 86
 _AGO = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS)})s?(?:\s+ago)?")
 #: As many paths are named that would be brought back.
 _SHOWN = 20
-#: How rsync ends that could not put something aside.
-_FILE_IO = 11
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def restore(config: Config, request: Request, say: Callable[[str], None]) -> int
         to = os.path.abspath(request.to) if request.to else source.path
 
         def there(version: Version) -> bool:
-            return os.path.lexists(os.path.join(os.fsencode(to), _below(start, version)))
+            return os.path.lexists(os.path.join(os.fsencode(to), version.below(start)))
 
         top = in_transfer(pair, relative)
         picked, later = chosen(found, when, lambda each: each.path == top or not there(each))
@@ -74,7 +72,7 @@ def restore(config: Config, request: Request, say: Callable[[str], None]) -> int
         if not picked:
             say(f"{shown}: nothing to bring back is kept by {pair.destination.shown}; see --kept")
             return Exit.FAILED
-        replaced = len({_in_the_way(to, _below(start, version)) for version in picked} - {b""})
+        replaced = len({_in_the_way(to, version.below(start)) for version in picked} - {b""})
         _tell(pair, source, picked, say)
         text = f"{len(picked)} to bring back from {pair.destination.shown} into {printable(to)}"
         say(text + (f", {replaced} in the place of what is there" if replaced else ""))
@@ -125,7 +123,7 @@ def _tell(pair: Pair, source: Source, picked: list[Version], say: Callable[[str]
     """Say what would be brought back."""
     top = in_transfer(pair, b"")
     for version in picked[:_SHOWN]:
-        path = os.path.join(os.fsencode(source.path), _below(top, version))
+        path = os.path.join(os.fsencode(source.path), version.below(top))
         say(f"  {printable(path)}  (was there until {local(version.at)}, {version.size} bytes)")
     if len(picked) > _SHOWN:
         say(f"  and {len(picked) - _SHOWN} more")
@@ -143,10 +141,6 @@ def _in_the_way(to: str, path: bytes) -> bytes:
     return b""
 
 
-def _below(top: bytes, version: Version) -> bytes:
-    return version.path[len(top) :].lstrip(b"/")
-
-
 def _carry(how: Asking, run: Bringing, pair: Pair, to: str) -> None:
     """Run rsync. Raise InosyncError when it fails.
 
@@ -159,7 +153,7 @@ def _carry(how: Asking, run: Bringing, pair: Pair, to: str) -> None:
         for ended in together([job], parallel=1, environment=how.environment):
             if ended.status == 0:
                 return
-            if again and ended.status == _FILE_IO:
+            if again and ended.status == FILE_IO:
                 continue
             said = evidence(ended.errors)
             judgement = judge(ended.status or 0, pair.destination, said)
