@@ -17,6 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from support import processes
@@ -146,6 +147,10 @@ def _waits(pid: int) -> bool:
     return "[mux]" in " ".join(words) or ("--files-from=-" in words and words[-2:-1] == ["/"])
 
 
+def _all_hold(paths: list[Path], text: bytes) -> bool:
+    return all(content(path) == text for path in paths)
+
+
 class Daemon:
     """A daemon, running within its context. Leaving that ends everything that it has started."""
 
@@ -208,7 +213,7 @@ class Daemon:
             (self.job.source / "probe").write_bytes(text)
             mirrors = [node.root / "probe" for node in self.job.nodes]
             with contextlib.suppress(Never):
-                until(lambda m=mirrors, t=text: all(content(p) == t for p in m), limit=5, poll=0.01)
+                until(partial(_all_hold, mirrors, text), limit=5, poll=0.01)
                 return
             self.check()
             if time.monotonic() > deadline:

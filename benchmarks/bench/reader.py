@@ -20,7 +20,7 @@ def inosync_reader(root: str) -> Callable[[], int]:
     """Return what reads events into the engine's pending set."""
     from inosync.config.load import load
     from inosync.engine.engine import Engine
-    from inosync.watch.guard import Guard
+    from inosync.watch.lookout import Lookout
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "inosync.conf"
@@ -28,21 +28,20 @@ def inosync_reader(root: str) -> Callable[[], int]:
         config = load(str(file))
     engine = Engine(config, lambda: 0.5)
     source = config.sources[0]
-    guard = Guard(source, config)
-    assert not guard.open()
-    while guard.walk():
+    lookout = Lookout(source, config)
+    assert not lookout.open()
+    while lookout.walk():
         pass
-    guard.read()
+    lookout.read()
 
     def read() -> int:
-        assert guard.watcher
-        before = guard.watcher.events
+        before = lookout.events
         while True:
-            count = guard.watcher.events
-            changes, seen = guard.read()
+            count = lookout.events
+            changes, seen = lookout.read()
             assert not seen.resync, seen.resync
             engine.changed(source, changes, 1.0)
-            if guard.watcher.events == count:
+            if lookout.events == count:
                 return count - before
 
     return read

@@ -21,7 +21,7 @@ from inosync.errors import ConfigError, Exit, InosyncError
 from inosync.planning.keeping import listing
 from inosync.rsync.differences import below
 from inosync.rsync.exits import judge
-from inosync.rsync.kept import KEPT, NOTHING, WRITE_ONLY
+from inosync.rsync.kept import KEPT, nothing_yet, write_only
 from inosync.rsync.output import evidence
 from inosync.rsync.program import Program
 from inosync.rsync.versions import Version, days, versions
@@ -96,11 +96,12 @@ def kept(config: Config, path: str, *, node: str, as_json: bool, say: Callable[[
                     {"source": pair.source.path, "node": pair.node.name, "error": str(error)}
                 )
                 continue
-            rows = [_row(pair, version, what) for version, what in fates(pair, found)]
+            judged = list(fates(pair, found))
+            rows = [_row(pair, version, what) for version, what in judged]
             told += rows
             if not as_json:
                 say(f"{name}: {len(rows)} kept" + (":" if rows else ""))
-                for (version, what), row in zip(fates(pair, found), rows, strict=True):
+                for (version, what), row in zip(judged, rows, strict=True):
                     shown = printable(str(row["path"]))
                     say(f"  {local(version.at)}  {what:<11} {version.size:>12}  {shown}")
     if as_json:
@@ -171,11 +172,11 @@ def _row(pair: Pair, version: Version, what: str) -> dict[str, object]:
 
 def _read(pair: Pair, ended: Ended[str]) -> Iterable[bytes]:
     """Return the lines of a list. Raise InosyncError when there is none."""
-    said = ended.errors.decode("utf-8", "replace")
-    if ended.status == 0 or (NOTHING in said and KEPT in said):
+    said = ended.errors.decode("utf-8", "replace").splitlines()
+    if ended.status == 0 or nothing_yet(said):
         return list(ended.lines)
     there = pair.destination.below(KEPT)
-    if any(words in said for words in WRITE_ONLY):
+    if write_only(said):
         inside = there.path if there.path.startswith("/") else f"./{there.path}"
         raise InosyncError(
             f"can only be written to from here; on {pair.destination.host or 'the node'}, run: "

@@ -216,7 +216,7 @@ def both(first: Seen, second: Seen) -> Seen:
 def _total(seen: Seen) -> str:
     """Return how a mirror compares to its source, for people."""
     count = seen.apart.count
-    paths = "1 path" if count == 1 else f"{count} paths"
+    paths = many(count, "path")
     total = counted(seen.count) if seen.count else "equal"
     if count:
         total += f"{',' if seen.count else ' but for'} {paths} not compared"

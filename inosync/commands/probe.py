@@ -71,11 +71,10 @@ def script(pair: Pair, control: str, *, environment_shell: bool) -> list[str]:
         return []
     text = _SCRIPT.replace("@PATH@", shlex.quote(destination.path or "."))
     text = text.replace("@SOURCE@", shlex.quote(pair.source.path))
-    who = (f"{destination.user}@" if destination.user else "") + destination.host
     return [
         *shlex.split(ssh_command(destination, control)),
         "--",
-        who,
+        destination.login,
         f"sh -c {shlex.quote(text)}",
     ]
 

@@ -87,8 +87,7 @@ def argv(pair: Pair, words: Sequence[str], environment: Mapping[str, str]) -> li
     destination = pair.destination
     named = [*values(pair.node.extra, ("-e", "--rsh"))] or [environment.get("RSYNC_RSH", "")]
     shell = named[-1] or ssh_command(destination, "")
-    host = f"{destination.user}@{destination.host}" if destination.user else destination.host
-    return [*shlex.split(shell), host, shlex.join([*shlex.split(asked), *words])]
+    return [*shlex.split(shell), destination.login, shlex.join([*shlex.split(asked), *words])]
 
 
 def asked(

@@ -20,7 +20,7 @@ from inosync.commands.side_by_side import Job, together
 from inosync.config.model import Config, Pair, Source
 from inosync.errors import ConfigError, Exit, InosyncError
 from inosync.planning.keeping import Bringing, restoring
-from inosync.rsync.exits import judge
+from inosync.rsync.exits import FILE_IO, judge
 from inosync.rsync.kept import KEPT, folder
 from inosync.rsync.output import evidence
 from inosync.rsync.versions import Version, chosen
@@ -62,7 +62,7 @@ def restore(config: Config, request: Request, say: Callable[[str], None]) -> int
         to = os.path.abspath(request.to) if request.to else source.path
 
         def there(version: Version) -> bool:
-            return os.path.lexists(os.path.join(os.fsencode(to), _below(start, version)))
+            return os.path.lexists(os.path.join(os.fsencode(to), version.below(start)))
 
         top = in_transfer(pair, relative)
         picked, later = chosen(found, when, lambda each: each.path == top or not there(each))
@@ -72,7 +72,7 @@ def restore(config: Config, request: Request, say: Callable[[str], None]) -> int
         if not picked:
             say(f"{shown}: nothing to bring back is kept by {pair.destination.shown}; see --kept")
             return Exit.FAILED
-        replaced = len({_in_the_way(to, _below(start, version)) for version in picked} - {b""})
+        replaced = len({_in_the_way(to, version.below(start)) for version in picked} - {b""})
         _tell(pair, source, picked, say)
         text = f"{len(picked)} to bring back from {pair.destination.shown} into {printable(to)}"
         say(text + (f", {replaced} in the place of what is there" if replaced else ""))
@@ -123,7 +123,7 @@ def _tell(pair: Pair, source: Source, picked: list[Version], say: Callable[[str]
     """Say what would be brought back."""
     top = in_transfer(pair, b"")
     for version in picked[:_SHOWN]:
-        path = os.path.join(os.fsencode(source.path), _below(top, version))
+        path = os.path.join(os.fsencode(source.path), version.below(top))
         say(f"  {printable(path)}  (was there until {local(version.at)}, {version.size} bytes)")
     if len(picked) > _SHOWN:
         say(f"  and {len(picked) - _SHOWN} more")
@@ -141,16 +141,20 @@ def _in_the_way(to: str, path: bytes) -> bytes:
     return b""
 
 
-def _below(top: bytes, version: Version) -> bytes:
-    return version.path[len(top) :].lstrip(b"/")
-
-
 def _carry(how: Asking, run: Bringing, pair: Pair, to: str) -> None:
-    """Run rsync. Raise InosyncError when it fails."""
+    """Run rsync. Raise InosyncError when it fails.
+
+    On a busy machine rsync 3.5.0 ended with 11 now and then while it put things aside, without a
+    word: then once more, which brings back the rest.
+    """
     os.makedirs(to, exist_ok=True)
     job = Job("", run.argv, run.names)
-    for ended in together([job], parallel=1, environment=how.environment):
-        if ended.status != 0:
+    for again in (True, False):
+        for ended in together([job], parallel=1, environment=how.environment):
+            if ended.status == 0:
+                return
+            if again and ended.status == FILE_IO:
+                continue
             said = evidence(ended.errors)
             judgement = judge(ended.status or 0, pair.destination, said)
             text = f"not all could be brought back: {judgement.meaning}; {judgement.cure}"

@@ -18,7 +18,7 @@ from inosync.config.model import Pair
 from inosync.engine.ailing import Table
 from inosync.rsync.causes import Cause
 from inosync.rsync.differences import EXTRA, Difference, below
-from inosync.text import printable
+from inosync.text import many, printable
 
 SETTLING = "is not at rest (rsettle)"
 LOST = "is left alone: what was mounted there is gone"
@@ -80,8 +80,7 @@ class Apart:
     def told(self) -> str:
         """Return how many there are and some of them, for people."""
         more = ", …" if self.count > _SOME else ""
-        count = "1 path" if self.count == 1 else f"{self.count} paths"
-        return f"{count}: {'; '.join(islice(self.lines(), _SOME))}{more}"
+        return f"{many(self.count, 'path')}: {'; '.join(islice(self.lines(), _SOME))}{more}"
 
 
 NOTHING = Apart()

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from inosync.lsyncd.options import undeleted
 from inosync.lsyncd.translate import Sync
 from inosync.lsyncd.values import lua
 from inosync.rsync.filters import rsync_options
@@ -154,5 +155,5 @@ def _divide(
                 target.own["rscope"] = "tree"
             if target.own.get("rdelete") == "seen":
                 target.own["rdelete"] = "never"
-                notes.append(f'{place}: delete = "running": nothing is deleted, because of these')
+                notes.append(f"{place}: {undeleted('these')}")
     return Rules(rules[0].patterns[:count])

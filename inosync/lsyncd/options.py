@@ -59,6 +59,11 @@ class Options:
     notes: list[str] = field(default_factory=list)
 
 
+def undeleted(why: str) -> str:
+    """Return the note that nothing is deleted where what vanishes is to go (``"running"``)."""
+    return f'delete = "running": nothing is deleted, because of {why}'
+
+
 def options(values: Mapping[str, Any], *, over_ssh: bool) -> Options:
     """Return what the `values` of a sync say of rsync, ssh and deleting."""
     result = Options()
@@ -80,7 +85,7 @@ def options(values: Mapping[str, Any], *, over_ssh: bool) -> Options:
         result.notes.append(f"delete = {lua(given)}: is not known; nothing is deleted")
     if rdelete == "seen" and (why := untold(extra)):
         rdelete = "never"
-        result.notes.append(f'delete = "running": nothing is deleted, because of {why}')
+        result.notes.append(undeleted(why))
     if rdelete != "all":
         result.own["rdelete"] = rdelete
         result.notes += [f"{word}: left out, for delete" for word in extra if word in DELETING]

@@ -110,7 +110,7 @@ def restoring(
     names = []
     for version in found:
         top = os.fsencode("/".join((*start, version.folder)))
-        rest = version.path[len(below) :].lstrip(b"/")
-        names.append(b"/".join([top, *([below] if below else []), b".", rest]) + b"\0")
+        way = [top, *([below] if below else []), b".", version.below(below)]
+        names.append(b"/".join(way) + b"\0")
     argv += ["--", there, to.rstrip("/") + "/"]
     return Bringing(tuple(argv), b"".join(names))

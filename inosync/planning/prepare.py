@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import stat
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -33,7 +32,7 @@ from inosync.planning.slices import Course, Slice, cut_beside, small
 from inosync.planning.steps import Clear, Relink, Renew, Step
 from inosync.planning.suspects import FILES, candidates, take
 from inosync.planning.vanished import MOST, Vanished, vanished
-from inosync.planning.view import Status, files, is_real
+from inosync.planning.view import Status, files, is_real, is_sent
 from inosync.rsync.kept import folder
 from inosync.rsync.options import (
     compares_contents,
@@ -120,11 +119,8 @@ def _odd(order: Order, sight: Sight) -> frozenset[bytes]:
     if order.pair.node.rdelete != "all":
         return frozenset()
     found = {path: sight.view.look(path) for path in order.odd}
-    sent = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
     return frozenset(
-        path
-        for path, status in found.items()
-        if status is not None and stat.S_IFMT(status.st_mode) not in sent
+        path for path, status in found.items() if status is not None and not is_sent(status)
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from inosync.changes.changes import with_parents
-from inosync.planning.view import Status, View, is_real
+from inosync.planning.view import Status, View, is_real, is_sent
 
 #: What one run deletes is said by a word of its command line for each path. rsync asks all of them
 #: about each name in each directory that it looks at: 2,000 about 10,000 names take 0.1 s.
@@ -56,7 +56,7 @@ def vanished(gone: Collection[bytes], view: View, *, most: int = MOST) -> Vanish
         bare = path.rstrip(b"/")
         parent = bare.rpartition(b"/")[0]
         status = view.look(bare) if real(parent) else None
-        odd = status is not None and not _sent(status)
+        odd = status is not None and not is_sent(status)
         if status is not None and not odd and not _in_the_way(path, status):
             continue
         needed = [
@@ -78,10 +78,6 @@ def vanished(gone: Collection[bytes], view: View, *, most: int = MOST) -> Vanish
 
 def _above(path: bytes) -> list[bytes]:
     return [home + b"/" for home in with_parents(path.rstrip(b"/").rpartition(b"/")[0])]
-
-
-def _sent(status: Status) -> bool:
-    return stat.S_IFMT(status.st_mode) in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
 
 
 def _in_the_way(path: bytes, status: Status) -> bool:

@@ -53,6 +53,11 @@ class View(Protocol):
         """
 
 
+def is_sent(status: Status) -> bool:
+    """Return whether it is a file, a directory or a link: runs pass over all else."""
+    return stat.S_IFMT(status.st_mode) in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
+
+
 def below(path: bytes, *, filters: Filters, view: View) -> Iterator[tuple[bytes, bool]]:
     """Give all that the rules admit below the directory `path`, and whether it is a directory."""
     todo = [path]

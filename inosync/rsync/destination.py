@@ -78,6 +78,11 @@ class Destination:
         return printable(_MODULE_URL.sub("rsyncs://", text) if self.tls else text)
 
     @property
+    def login(self) -> str:
+        """Whom ssh is told to reach: the host, or ``user@host``."""
+        return f"{self.user}@{self.host}" if self.user else self.host
+
+    @property
     def folder(self) -> str:
         """``text``, so that rsync takes it for a directory also where there is nothing yet.
 

@@ -36,6 +36,8 @@ _OK = Verdict.OK
 _RETRY = Verdict.RETRY
 _SLOW = Verdict.SLOW
 
+#: A file could not be read, written or put aside.
+FILE_IO = 11
 #: Some files could not be transferred; all else was.
 PARTIAL = 23
 #: Files vanished before they were sent.
@@ -60,7 +62,7 @@ _EXITS: dict[int, tuple[Verdict, str, str]] = {
     ),
     6: (_SLOW, "rsync cannot append to its log file", "check logfile"),
     10: (_RETRY, "error in socket I/O", "check that {host} is up and its rsync daemon listens"),
-    11: (
+    FILE_IO: (
         _RETRY,
         "error in file I/O",
         "check that {where} can be written to, has room, and that its parent directory exists",

@@ -8,7 +8,7 @@ No two runs share a folder: the second would put its old versions in the place o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from inosync.rsync.destination import Destination, Transport
 
@@ -18,9 +18,9 @@ KEPT = ".inosync-kept"
 RULE = f"--filter=-sr {KEPT}"
 
 #: What a node says that may only be written to: rrsync -wo, and a module of an rsync daemon.
-WRITE_ONLY = ("reading from write-only server is not allowed", "module is write only")
+_WRITE_ONLY = ("reading from write-only server is not allowed", "module is write only")
 #: What it says where nothing has been kept yet.
-NOTHING = "No such file or directory"
+_NOTHING = "No such file or directory"
 
 #: How many days that are over one pruning names: the daemon may have been away. It names days, and
 #: not what is to stay, so that a clock that is wrong by years empties no mirror's folder.
@@ -28,6 +28,16 @@ PRUNED = 400
 
 _DAY = 86_400
 _FOLDER = re.compile(r"(\d{4})-(\d\d)-(\d\d)/(\d\d)(\d\d)(\d\d)\.(\d{6})Z")
+
+
+def nothing_yet(said: Iterable[str]) -> bool:
+    """Return whether lines of rsync say that there is no folder."""
+    return any(_NOTHING in line and KEPT in line for line in said)
+
+
+def write_only(said: Iterable[str]) -> bool:
+    """Return whether lines of rsync say that the node may only be written to."""
+    return any(words in line for words in _WRITE_ONLY for line in said)
 
 
 def folder(wall: float) -> str:

@@ -35,6 +35,10 @@ class Version:
     size: int
     mtime: float
 
+    def below(self, top: bytes) -> bytes:
+        """Return its path below one that it lies below, or is; ``b""`` is the top itself."""
+        return self.path[len(top) :].lstrip(b"/")
+
 
 def days(lines: Iterable[bytes]) -> list[str]:
     """Return the days that are listed, the newest first."""

@@ -18,7 +18,6 @@ from inosync.engine.actions import Outcome
 from inosync.engine.apart import Apart
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
-from inosync.errors import ConfigError
 from inosync.rsync.program import Program
 from inosync.service.acting import Acting
 from inosync.service.announcer import Announcer, Supervisor
@@ -33,6 +32,7 @@ from inosync.service.publisher import Publisher
 from inosync.service.refresh import Refresh, Script
 from inosync.service.remedies import Remedies
 from inosync.service.requests import Requests
+from inosync.service.rereading import reread
 from inosync.service.runs import Runs
 from inosync.service.scans import Scans
 from inosync.service.sources import Sources
@@ -352,21 +352,13 @@ class Daemon:
 
     def reload(self, now: float) -> tuple[str, ...]:
         """Take the config anew; keep the old one when the new one is wrong; return what is."""
-        self.supervisor.tell(RELOADING="1", MONOTONIC_USEC=str(int(self.loop.clock() * 1e6)))
-        problems: tuple[str, ...] = ()
-        try:
-            config, program = self.load()
-        except ConfigError as error:
-            problems = error.problems
-            for problem in problems:
-                log.error("%s", problem)
-            log.error("reload: the config is wrong, the old one stays in force")
-        else:
+
+        def take(config: Config, program: Program) -> None:
             self.runs.program = program
             self._take(config, now)
             self._loaded = now
             self.mandate.configure(config.wactive)
-            log.info("reload: config loaded again")
+
+        problems = reread(self.load, take, self.supervisor, self.loop.clock())
         self.announcer.again()
-        self.supervisor.tell(READY="1")
         return problems

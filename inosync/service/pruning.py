@@ -6,6 +6,7 @@ mirrors, whose business it is not: when it fails, that is said, and tried again.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import logging
 import shlex
@@ -20,7 +21,7 @@ from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
 from inosync.planning.keeping import counting, pruning
 from inosync.rsync.exits import judge
-from inosync.rsync.kept import KEPT, NOTHING, WRITE_ONLY, days_over, folder
+from inosync.rsync.kept import KEPT, days_over, folder, nothing_yet, write_only
 from inosync.rsync.output import evidence
 from inosync.rsync.stock import MEGABYTE, Stock, Tally
 from inosync.service.loop import Loop
@@ -50,20 +51,20 @@ class _Task(enum.Enum):
 
 @dataclass
 class _Work:
-    """A process at work, from an empty directory of its own; or its list, that is being read."""
+    """A process at work, or its list, that is being read; the ``scratch`` files go with it."""
 
     pair: Pair
     task: _Task
     days: tuple[str, ...]
     child: Child
     began: float
-    empty: tempfile.TemporaryDirectory[str]
+    scratch: contextlib.ExitStack
     lines: Iterator[bytes] | None = None
     tally: Tally = field(default_factory=Tally)
 
     def end(self) -> None:
         self.child.close()
-        self.empty.cleanup()
+        self.scratch.close()
 
 
 @dataclass
@@ -139,8 +140,7 @@ class Pruning:
             if status is None:
                 continue
             said = evidence(work.child.errors())
-            nothing = any(NOTHING in line and KEPT in line for line in said)
-            if work.task is _Task.COUNT and (status == 0 or nothing):
+            if work.task is _Task.COUNT and (status == 0 or nothing_yet(said)):
                 work.lines = work.child.lines()
                 continue
             self._end(where, work)
@@ -186,25 +186,26 @@ class Pruning:
         self, where: str, pair: Pair, task: _Task, days: tuple[str, ...], now: float
     ) -> None:
         place, runs = self._places[where], self.runs
-        empty = tempfile.TemporaryDirectory(prefix="inosync-empty-")
-        Path(empty.name, KEPT).mkdir()
+        scratch = contextlib.ExitStack()
         if task is _Task.COUNT:
             place.seen = _seen(self._mirrors()[where])
             place.count_at = now + PACE
             argv = counting(pair, runs.config, runs.program, sized=bool(pair.node.rkeepmax))
         else:
-            argv = pruning(pair, runs.config, runs.program, days=days, empty=empty.name)
+            empty = scratch.enter_context(tempfile.TemporaryDirectory(prefix="inosync-empty-"))
+            Path(empty, KEPT).mkdir()
+            argv = pruning(pair, runs.config, runs.program, days=days, empty=empty)
         if task is _Task.OVER:
             place.prune_at = now + DAY
         log.debug("executing: %s", shlex.join(argv))
         try:
             child = Child(argv, environment=runs.environment, nice=True)
         except OSError as error:
-            empty.cleanup()
+            scratch.close()
             place.prune_at = place.count_at = place.room_at = now + AGAIN
             log.debug("%s cannot be run: %s", printable(argv[0]), error.strerror)
             return
-        self._working[where] = _Work(pair, task, days, child, now, empty)
+        self._working[where] = _Work(pair, task, days, child, now, scratch)
 
     # ---- what comes of it -----------------------------------------------------------------
 
@@ -265,7 +266,7 @@ class Pruning:
         self, work: _Work, place: _Place, now: float, status: int, said: tuple[str, ...]
     ) -> None:
         shown, counts = work.pair.destination.shown, work.task is _Task.COUNT
-        if counts and any(words in line for words in WRITE_ONLY for line in said):
+        if counts and write_only(said):
             place.count_at = place.room_at = now + DAY
             place.keeping = Keeping(now)
             limit = "; rkeepmax has no effect" if work.pair.node.rkeepmax else ""

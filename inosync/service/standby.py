@@ -17,7 +17,6 @@ from inosync.config.model import Config
 from inosync.engine.apart import Apart
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
-from inosync.errors import ConfigError
 from inosync.rsync.program import Program
 from inosync.service.announcer import Supervisor
 from inosync.service.hooks import Hooks
@@ -25,6 +24,7 @@ from inosync.service.loop import Loop, Part
 from inosync.service.mandate import Mandate
 from inosync.service.publisher import Publisher
 from inosync.service.requests import Requests
+from inosync.service.rereading import reread
 from inosync.status.keeping import Keeping
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
@@ -191,23 +191,15 @@ class Standby:
 
     def reload(self, now: float) -> tuple[str, ...]:
         """Take the config anew; keep the old one when the new one is wrong; return what is."""
-        self.supervisor.tell(RELOADING="1", MONOTONIC_USEC=str(int(self.loop.clock() * 1e6)))
-        problems: tuple[str, ...] = ()
-        try:
-            config, program = self.load()
-        except ConfigError as error:
-            problems = error.problems
-            for problem in problems:
-                log.error("%s", problem)
-            log.error("reload: the config is wrong, the old one stays in force")
-        else:
+
+        def take(config: Config, program: Program) -> None:
             self.config, self.program, self.hooks.config = config, program, config
             self.engine.configure(config, now)
             if self._publisher is not None:
                 self._publisher.configure(config, now)
             self._loaded = now
-            log.info("reload: config loaded again")
             self.mandate.configure(config.wactive)
+
+        problems = reread(self.load, take, self.supervisor, self.loop.clock())
         self._alive.again()
-        self.supervisor.tell(READY="1")
         return problems

@@ -121,8 +121,8 @@ def _lines(
     if now["paused"]:
         yield '<p class="banner wait">Paused: nothing is started until inosync --resume.</p>'
     yield "<main>"
-    yield from _troubles(now, local)
     names = short_names(now)
+    yield from _troubles(now, names, local)
     yield '<div class="sources">'
     for source in now["sources"]:
         yield from _source(source, now, history, names=names, local=local)
@@ -130,7 +130,7 @@ def _lines(
     yield f'</main><footer><p class="dim">{_daemon(now, local)}</p></footer></body></html>'
 
 
-def _troubles(now: Snapshot, local: Callable[[float], str]) -> Iterator[str]:
+def _troubles(now: Snapshot, names: dict[str, str], local: Callable[[float], str]) -> Iterator[str]:
     found = troubles(now)
     if not found:
         return
@@ -144,7 +144,7 @@ def _troubles(now: Snapshot, local: Callable[[float], str]) -> Iterator[str]:
             yield f"<p>{facts}</p>"
         if (failure := trouble.failure) and failure["lines"]:
             begun = ' open="open"' if len(failure["lines"]) <= _OPEN else ""
-            node = f" of {title(trouble.mirrors[0], short_names(now))}"
+            node = f" of {title(trouble.mirrors[0], names)}"
             whose = _text(node if len(trouble.mirrors) > 1 else "")
             yield f"<details{begun}><summary>exit {failure['exit']}, what rsync{whose} said"
             yield f"</summary><pre>{_text(chr(10).join(failure['lines']))}</pre></details>"

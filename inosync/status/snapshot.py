@@ -280,7 +280,8 @@ def lines(now: Snapshot) -> list[str]:
         mirrors = [m for m in now["mirrors"] if m["source"] == source["path"]]
         for mirror in mirrors:
             result.append(_mirror_line(mirror, now["at"]))
-            result += [f"  {line}" for line in ailing_lines(mirror)]
+            notes = (f"note: {note}" for note in mirror["notes"])
+            result += [f"  {line}" for line in (*path_lines(mirror), *notes)]
     return result
 
 
@@ -305,10 +306,9 @@ def but_for(mirror: MirrorStatus) -> str:
     return f" but for {many(len(mirror['ailing']), 'path')}" if mirror["ailing"] else ""
 
 
-def ailing_lines(mirror: MirrorStatus) -> list[str]:
-    """Return the paths of a mirror that cannot be carried, and what stays on its node."""
-    ailing = [f"{each['path']} {each['cause']}; {each['cure']}" for each in mirror["ailing"]]
-    return [*ailing, *(f"note: {note}" for note in mirror["notes"])]
+def path_lines(mirror: MirrorStatus) -> list[str]:
+    """Return the paths of a mirror that cannot be carried, each with what to do."""
+    return [f"{each['path']} {each['cause']}; {each['cure']}" for each in mirror["ailing"]]
 
 
 def _mirror_line(mirror: MirrorStatus, at: float) -> str:

@@ -10,9 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from inosync.status.model import FailureStatus, MirrorStatus, Snapshot, SourceStatus
+from inosync.status.snapshot import path_lines
 from inosync.text import many, printable
+
+_Key = TypeVar("_Key", bound=Hashable)
 
 #: States in which a mirror goes on by itself only later, or not at all; the worst first.
 _STUCK = ("held", "backoff", "stopping")
@@ -83,7 +87,7 @@ def troubles(status: Snapshot) -> list[Trouble]:
     """Return what ails: held sources, mirrors that fail, paths, watches, drift, notes."""
     found = list(_held(status))
     found += sorted(_failing(status), key=lambda each: -(each.lag or 0.0))
-    found += _alike(status, "ailing", _paths)
+    found += _alike(status, "ailing", path_lines)
     found += _unwatched(status)
     found += _alike(status, "drift", _drift)
     found += _alike(status, "note", lambda mirror: mirror["notes"])
@@ -130,7 +134,7 @@ def _unwatched(status: Snapshot) -> Iterator[Trouble]:
 
 def _failing(status: Snapshot) -> Iterator[Trouble]:
     failing = [mirror for mirror in status["mirrors"] if fails(mirror)]
-    for alike in _grouped((mirror, _cause(mirror)) for mirror in failing):
+    for _, alike in _grouped((mirror, _cause(mirror)) for mirror in failing):
         reason, failure = alike[0]["reason"], alike[0]["last_failure"]
         failures = sum(mirror["failures"] for mirror in alike)
         yield Trouble(
@@ -149,12 +153,8 @@ def _alike(
     """Yield a trouble for each set of mirrors of which the same is `told`."""
     known = ((mirror, tuple(told(mirror))) for mirror in status["mirrors"])
     groups = _grouped((mirror, lines) for mirror, lines in known if lines)
-    for alike in groups:
-        yield Trouble(state, _who(alike, status), alike, tuple(told(alike[0])))
-
-
-def _paths(mirror: MirrorStatus) -> Iterator[str]:
-    return (f"{each['path']} {each['cause']}; {each['cure']}" for each in mirror["ailing"])
+    for lines, alike in groups:
+        yield Trouble(state, _who(alike, status), alike, lines)
 
 
 def _drift(mirror: MirrorStatus) -> Iterator[str]:
@@ -164,13 +164,13 @@ def _drift(mirror: MirrorStatus) -> Iterator[str]:
 
 
 def _grouped(
-    keyed: Iterable[tuple[MirrorStatus, Hashable]],
-) -> Iterator[tuple[MirrorStatus, ...]]:
-    """Yield those together that have the same key, in the order in which the first ones come."""
-    groups: dict[Hashable, list[MirrorStatus]] = {}
+    keyed: Iterable[tuple[MirrorStatus, _Key]],
+) -> Iterator[tuple[_Key, tuple[MirrorStatus, ...]]]:
+    """Give each key with all that have it, in the order in which the first ones come."""
+    groups: dict[_Key, list[MirrorStatus]] = {}
     for mirror, key in keyed:
         groups.setdefault(key, []).append(mirror)
-    return map(tuple, groups.values())
+    return ((key, tuple(mirrors)) for key, mirrors in groups.items())
 
 
 def _cause(mirror: MirrorStatus) -> Hashable:

@@ -20,7 +20,7 @@ def test_small_ones(tmp_path: Path) -> None:
     paths = [PROJECT, PROJECT / "tests", PROJECT / "benchmarks"]
     small = ["--small", "--only", "inosync", "--folder", tmp_path, "--output", tmp_path / "out"]
     done = subprocess.run(
-        [sys.executable, "-m", "bench", *small, "version", "newdirs"],
+        [sys.executable, "-m", "bench", *small, "version", "newdirs", "events"],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
@@ -30,7 +30,7 @@ def test_small_ones(tmp_path: Path) -> None:
         timeout=110,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for name in ("version", "newdirs"):
+    for name in ("version", "newdirs", "events"):
         found = json.loads((tmp_path / "out" / f"{name}.json").read_text())
         for row in found["rows"]:
             none = row["metric"] == "left without a watch"

@@ -16,6 +16,11 @@ from support.waiting import until
 from inosync.service.keeper import MARGIN
 
 
+def wait(daemon: Daemon) -> None:
+    asked = run_inosync("-c", daemon.config_file, "--wait", "20", cwd=daemon.folder)
+    assert asked.returncode == 0, asked.stderr
+
+
 def passes(daemon: Daemon) -> int:
     return daemon.log().count(" -ltrp --delete ")
 
@@ -31,16 +36,12 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
     chosen["rsync"] = str(rsync)
     daemon = Daemon(tmp_path, chosen, arguments=["-v"])
 
-    def wait() -> None:
-        asked = run_inosync("-c", daemon.config_file, "--wait", "20", cwd=daemon.folder)
-        assert asked.returncode == 0, asked.stderr
-
     with daemon:
         daemon.start()
-        wait()
+        wait(daemon)
         assert passes(daemon) == 1
         write(source, "d1/1", "while it runs")
-        wait()
+        wait(daemon)
         # What changed within the margin before the stop would be looked at again.
         made_at = (source / "d0").stat().st_ctime
         until(lambda: time.time() > made_at + MARGIN + 0.1, what="the margin to be over")
@@ -56,7 +57,7 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
         (source / "d2/2").unlink()
         (source / "d1").rename(source / "d2/moved")
         daemon.start()
-        wait()
+        wait(daemon)
         assert passes(daemon) == 1
         assert (mirror / "d0/stray").exists()
         (mirror / "d0/stray").unlink()
@@ -67,7 +68,7 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
         daemon.stop()
         runs = daemon.log().count("executing: ")
         daemon.start()
-        wait()
+        wait(daemon)
         # What changed in the last moment, and a look whether rsync took it wrongly for equal.
         assert daemon.log().count("executing: ") <= runs + 2
         assert passes(daemon) == 1
@@ -79,7 +80,7 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
         write(mirror, "d0/.3.Ab12Cd", "half of it")
         write(source, "d0/6", "killed")
         daemon.start()
-        wait()
+        wait(daemon)
         wait_equal(source, mirror)
         assert passes(daemon) == 1
 
@@ -96,20 +97,20 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
         daemon.stop()
         daemon.configure({**chosen, "rexcludes": ["*.tmp"]})
         daemon.start()
-        wait()
+        wait(daemon)
         assert passes(daemon) == 3
         assert "full pass: rules, destination or options have changed" in daemon.log()
         daemon.stop()
         source.rename(tmp_path / "old")
         shutil.copytree(tmp_path / "old", source)
         daemon.start()
-        wait()
+        wait(daemon)
         assert passes(daemon) == 4
         assert "full pass: the source is another directory than it was" in daemon.log()
         daemon.stop()
         state.write_bytes(b'{"version": 99}')
         daemon.start()
-        wait()
+        wait(daemon)
         assert passes(daemon) == 5
         assert "was written by a newer inosync: full pass" in daemon.log()
         daemon.stop()
@@ -134,7 +135,7 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
         (tmp_path / "aside").rename(rsync)
         write(mirror, "d0/stray", "x")
         daemon.start()
-        wait()
+        wait(daemon)
         wait_equal(source, mirror)
         daemon.stop()
 
@@ -151,23 +152,19 @@ def test_what_kept_size_and_date_and_waited_when_it_ended_is_sent(
     chosen["rnodes"] = [{"node": str(each), "rscope": each.name} for each in mirrors]
     daemon = Daemon(tmp_path, chosen, arguments=["-v"])
 
-    def wait() -> None:
-        asked = run_inosync("-c", daemon.config_file, "--wait", "20", cwd=daemon.folder)
-        assert asked.returncode == 0, asked.stderr
-
     with daemon:
         daemon.start()
-        wait()
+        wait(daemon)
         daemon.stop()
         daemon.start()
-        wait()
+        wait(daemon)
         write(tmp_path, "new", "new")
         shutil.copystat(source / "live", tmp_path / "new")
         (tmp_path / "new").rename(source / "live")
         daemon.stop()
         daemon.configure({**chosen, "rexcludes": ["*.tmp"]})
         daemon.start()
-        wait()
+        wait(daemon)
         assert [(mirror / "live").read_text() for mirror in mirrors] == ["new", "new"]
 
 

@@ -21,6 +21,7 @@ from support.servers import program
 from inosync.planning.command import Run, command
 from inosync.planning.keeping import listing, restoring
 from inosync.planning.order import RunKind
+from inosync.rsync.exits import FILE_IO
 from inosync.rsync.kept import folder
 from inosync.rsync.program import Program
 from inosync.rsync.versions import chosen, days, versions
@@ -89,7 +90,10 @@ def contents(root: Path) -> dict[str, str]:
 
 
 def run(argv: tuple[str, ...] | list[str], data: bytes = b"") -> list[bytes]:
-    ran = subprocess.run(argv, input=data, capture_output=True, env={"TZ": "UTC"}, check=False)
+    for _ in range(2):  # as --restore does: see commands/restore.py
+        ran = subprocess.run(argv, input=data, capture_output=True, env={"TZ": "UTC"}, check=False)
+        if ran.returncode != FILE_IO:
+            break
     missing = b"No such file or directory" in ran.stderr  # nothing is kept yet
     assert ran.returncode == 0 or missing, (argv, ran.stderr)
     return ran.stdout.splitlines(keepends=True)

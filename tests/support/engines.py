@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from inosync.changes.changes import Change, Changes, Kind, Move
 from inosync.config.model import Source
@@ -89,7 +90,7 @@ def step(engine: Engine, mirror: Mirror, *steps: Step) -> None:
     engine.prepared(mirror, what, NOW)
 
 
-def stepping(**settings: object) -> tuple[Engine, Mirror]:
+def stepping(**settings: Any) -> tuple[Engine, Mirror]:
     """Return an engine whose run is to be preceded by two steps; the first is at work."""
     engine = make_engine(**settings)
     source = engine.config.sources[0]
@@ -144,7 +145,7 @@ def comparisons(actions: Sequence[Action]) -> list[Mirror]:
     ]
 
 
-def comparing(count: int = 1, **settings: object) -> Engine:
+def comparing(count: int = 1, **settings: Any) -> Engine:
     """Return an engine whose first comparison has just begun, a day after its start."""
     engine = make_engine(count, rverify=DAY, **settings)
     assert engine.deadline() == NOW + DAY

@@ -57,7 +57,7 @@ class Host:
             if name not in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR")
         }
         script = 'mount --bind "$0" /run && exec "$@"'
-        apart = ["unshare", "--mount", "sh", "-c", script, self._run]
+        apart: list[object] = ["unshare", "--mount", "sh", "-c", script, self._run]
         becoming = [sys.executable, "-W", "ignore", "-c", _AS, user, " ".join(map(str, groups))]
         process = subprocess.Popen(
             [str(word) for word in (*apart, *becoming, "-c", self.config, *arguments)],
@@ -82,8 +82,11 @@ class Host:
     def daemon(self, user: int, **environment: str) -> subprocess.Popen[str]:
         """Start a daemon; return it when it tells its user that all is in sync."""
         os.chown(self.mirror, user, user)
-        process = self.start(user, **environment)
-        until(lambda: self.ask(user, "--wait", "20", **environment)[0] == 0, what="the daemon")
+        process = self.start(user, groups=(), **environment)
+        until(
+            lambda: self.ask(user, "--wait", "20", groups=(), **environment)[0] == 0,
+            what="the daemon",
+        )
         return process
 
     def stop(self) -> None:

@@ -47,7 +47,7 @@ def hide(place: Path, *, lazy: bool = False) -> None:
     if lazy:
         subprocess.run(["umount", "-l", place], check=True)
         return
-    command = ["umount", "-R", place]
+    command: list[str | Path] = ["umount", "-R", place]
     until(
         lambda: subprocess.run(command, capture_output=True, check=False).returncode == 0,
         what=f"{place} to be free",

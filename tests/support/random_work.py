@@ -183,6 +183,7 @@ class World:
             scan = Scan([Question(inodes=planned.linked)], filters=self.filters, view=self)
             list(scan.steps())
             (answer,) = scan.answers()
+            assert answer.changes is not None  # so few are never too many
             self.owed |= set(answer.changes)
             self.whole |= answer.named
 
@@ -491,7 +492,7 @@ class World:
                     with open(os.path.join(mirror, own), "wb") as file:
                         file.write(b"the node's own")
             os.utime(os.path.join(mirror, path), ns=(0, entry.mtime_ns))
-        shutil.copytree(mirror, os.fsencode(self.mirrors / "reference"), symlinks=True)
+        shutil.copytree(os.fsdecode(mirror), self.mirrors / "reference", symlinks=True)
 
     def origin(self, landing: bytes) -> bytes:
         """Return the path in the source of what lands there."""

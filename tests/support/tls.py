@@ -28,7 +28,8 @@ class Authority:
         self._make(key, asked, subject=f"/CN={name}")
         extension = self._folder / "extension"
         extension.write_text(f"subjectAltName={','.join(alternatives)}\n" if alternatives else "")
-        words = ["x509", "-req", "-in", asked, "-CA", self.certificate, "-CAkey", self._key]
+        words: list[str | Path] = ["x509", "-req", "-in", asked]
+        words += ["-CA", self.certificate, "-CAkey", self._key]
         words += ["-CAcreateserial", "-days", str(days), "-extfile", extension, "-out", signed]
         _openssl(*words)
         return signed, key

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 from bench import trees
@@ -108,12 +109,16 @@ def _bare(result: Result, bench: Bench, job: Job, transport: str, names: list[st
         if transport.startswith("rsync daemon"):
             command.insert(1, "--sockopts=TCP_NODELAY")
         run_ = _Running(command, environment)
-        end = until(lambda n=name, t=text: content(node.root / n) == t)
+        end = until(partial(_holds, node.root / name, text))
         used += run_.wait()
         result.add(f"{transport}: equal after", "ms", "bare rsync", 1000 * (end - began))
     result.add(f"{transport}: CPU with rsync", "ms", "bare rsync", 1000 * used / len(names))
     if shell:
         subprocess.run([*shell, "-O", "exit", "testhost"], check=True, capture_output=True)
+
+
+def _holds(path: Path, text: bytes) -> bool:
+    return content(path) == text
 
 
 def _directory(node: Node, name: str) -> str:

@@ -68,7 +68,7 @@ def _again(
     contender: str, folder: Path, job: Job, names: list[str], text: str
 ) -> tuple[float, float]:
     """Change files while nobody watches; return seconds from the start, and CPU until all rests."""
-    wanted = {}
+    wanted: dict[Path, bytes] = {}
     for name in names:
         (job.source / name).write_text(text)
         wanted |= {node.root / name: text.encode() for node in job.nodes}

@@ -8,7 +8,15 @@ import itertools
 import pytest
 
 from inosync.rsync.destination import parse_destination
-from inosync.rsync.kept import PRUNED, backup_place, days_over, folder, moment
+from inosync.rsync.kept import (
+    PRUNED,
+    backup_place,
+    days_over,
+    folder,
+    moment,
+    nothing_yet,
+    write_only,
+)
 
 NOON = 1_795_867_200.0  # 2026-11-28 12:00:00 UTC
 
@@ -67,3 +75,12 @@ def test_a_day_is_over_when_its_last_run_is() -> None:
 def test_it_is_found_from_below(node: str, restricted: bool, up: int, named: str) -> None:
     found = backup_place(parse_destination(node), restricted=restricted, up=up, below="k/x")
     assert found == named
+
+
+def test_what_rsync_says_of_what_is_kept() -> None:
+    missing = 'rsync: [sender] change_dir "/m/.inosync-kept" failed: No such file or directory (2)'
+    assert nothing_yet(["rsync error: some files (code 23)", missing])
+    assert not nothing_yet(["rsync: [sender] change_dir /m failed: No such file or directory (2)"])
+    assert not nothing_yet([".inosync-kept", "No such file or directory"])
+    assert write_only(["@ERROR: module is write only"])
+    assert not write_only([missing])
