@@ -74,9 +74,12 @@ class Pass:
         return self.course.with_pieces(self._open).done
 
     def left(self, total: int, now: float) -> float | None:
-        """Return how many seconds it takes from now on if the source has `total` directories."""
+        """Return how many seconds it takes from now on if the source has `total` directories.
+
+        None when that cannot be told; a `total` of 0 is not known.
+        """
         here = self.done.directories - self.before
-        if self.began is None or here <= 0:
+        if self.began is None or here <= 0 or not total:
             return None
         return (now - self.began) * max(0, total - self.done.directories) / here
 

@@ -68,8 +68,13 @@ class _Admits(Protocol):
         """Return whether a run that has come to the parent of `path` takes `path`."""
 
 
-def longest_list(directories: int) -> int:
-    """Return how many entries a list may have in a tree with so many directories."""
+def longest_list(directories: int | None) -> int:
+    """Return how many entries a list may have in a tree with so many directories.
+
+    One whose directories nobody counts (None) is taken for a big one.
+    """
+    if directories is None:
+        return LONGEST_OF_ALL
     return min(LONGEST_OF_ALL, max(LONGEST_LIST, directories))
 
 

@@ -129,14 +129,15 @@ class Sight:
     """A source as it is at this moment, as far as one mirror is concerned.
 
     ``spare`` is what was mounted in it and is not any more: the run leaves it alone.
-    ``directories`` is how many are watched; ``sees_all``: nothing happens without an event. All
-    that had happened at this ``moment`` is known; ``now`` is when it was looked at.
+    ``directories`` is how many are in it, None when nobody has counted them; ``sees_all``: nothing
+    happens without an event. All that had happened at this ``moment`` is known; ``now`` is when it
+    was looked at.
     """
 
     view: View
     filters: Filters
     spare: frozenset[bytes] = frozenset()
-    directories: int = 0
+    directories: int | None = 0
     sees_all: bool = True
     now: Moment = Moment(0.0, 0.0)
     moment: Moment | None = None

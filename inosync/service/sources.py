@@ -258,7 +258,7 @@ def sight(lookout: Lookout, node: str, now: Moment) -> Sight:
         lookout.files,
         lookout.filters,
         spare=lookout.guard.lost(node),
-        directories=lookout.directories,
+        directories=None if lookout.marked else lookout.directories,
         sees_all=lookout.sees_all,
         now=now,
         moment=now if heard and lookout.sees_all else None,

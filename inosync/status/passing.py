@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from inosync.engine.passes import Pass
 from inosync.status.model import PassStatus
+from inosync.text import many
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
 def pass_status(passing: Pass | None, total: int, now: float, wall: float) -> PassStatus | None:
-    """Return how far a pass is over a source of `total` directories; `wall` makes Unix time."""
+    """Return how far a pass is over a source of `total` directories; `wall` makes Unix time.
+
+    0 directories: nobody has counted them, and how much is left is not known.
+    """
     if passing is None:
         return None
     done, left, began = passing.done, passing.left(total, now), passing.began
@@ -27,6 +31,8 @@ def pass_status(passing: Pass | None, total: int, now: float, wall: float) -> Pa
 
 def pass_line(passing: PassStatus) -> str:
     """Return the same in a few words."""
+    if passing["directories"] and not passing["percent"] and passing["left"] is None:
+        return many(passing["directories"], "directory")
     text = f"{passing['percent']} %"
     return text if passing["left"] is None else f"{text}, {span(passing['left'])} left"
 

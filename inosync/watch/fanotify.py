@@ -31,6 +31,9 @@ from inosync.changes.inotify_bits import (
     IN_Q_OVERFLOW,
 )
 
+#: Why the kernel refuses, when it says EPERM.
+NOT_PERMITTED = "CAP_SYS_ADMIN and CAP_DAC_READ_SEARCH are needed"
+
 # Kernel ABI (include/uapi/linux/fanotify.h). The bits of events are those of inotify(7).
 _CLOEXEC, _NONBLOCK, _REPORT_DFID_NAME = 0x1, 0x2, 0xC00
 _MARK_ADD, _MARK_FILESYSTEM = 0x1, 0x100
@@ -111,9 +114,12 @@ class Group:
         return bool(self._poll.poll(0))
 
     def queued(self) -> int:
-        """Return how many bytes of events the kernel has queued, for which it looks at each."""
+        """Return how many events the kernel has queued, for which it looks at each.
+
+        What it counts of each is the metadata alone, neither handle nor name.
+        """
         fcntl.ioctl(self._fd, termios.FIONREAD, self._pending)
-        return self._pending[0]
+        return self._pending[0] // _METADATA
 
     def read(self, limit: int) -> bytes:
         """Take what the kernel has queued, up to the limit in bytes. Never blocks."""

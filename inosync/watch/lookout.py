@@ -203,12 +203,12 @@ class Lookout:
         return self.watcher is not None and self.watcher.waiting()
 
     def queued(self) -> int:
-        """Return how many bytes of events wait to be read."""
+        """Return how much waits to be read, as ``taken`` counts it."""
         return self.watcher.queued() if self.watcher is not None else 0
 
     @property
     def taken(self) -> int:
-        """How many bytes of events were read since it is watched."""
+        """How much was read since it is watched: bytes of inotify, events of fanotify."""
         return self.watcher.taken if self.watcher is not None else 0
 
     @property

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from inosync.errors import WatchError
 from inosync.rsync.filters import Filters
 from inosync.text import printable
-from inosync.watch.fanotify import Group, Heard, parse
+from inosync.watch.fanotify import NOT_PERMITTED, Group, Heard, parse
 from inosync.watch.places import Places, Unclear
 from inosync.watch.sift import Touched
 from inosync.watch.unwatched import reason, sysctl
@@ -45,7 +45,7 @@ class MarkedSource:
         self._unfit = ""  # why it cannot be watched so any more
         self._unclear = ""
         self._group = _group()
-        self.events = self.taken = self.overflows = 0
+        self.events = self.overflows = 0
         try:
             self._places = Places(self._root, filters)
             self._mark()
@@ -80,14 +80,13 @@ class MarkedSource:
     def read(self) -> Seen:
         """Return what the kernel has queued by now. Never blocks, and takes a bounded time."""
         buffer = self._group.read(self._read_limit)
-        self.taken += len(buffer)
         heard = parse(buffer)
         self.events += heard.count
         self.overflows += heard.overflowed
         if heard.moved or heard.overflowed or heard.untold:
             self._places.forget()
-            if self._places.several:
-                self.reconcile()  # what is mounted in a renamed directory is elsewhere now
+            if self._places.mounts_moved():
+                self.reconcile()
         files: Touched = {}
         directories: Touched = {}
         root_lost = False
@@ -159,8 +158,13 @@ class MarkedSource:
         return self._group.waiting()
 
     def queued(self) -> int:
-        """Return how many bytes of events wait to be read."""
+        """Return how many events wait to be read."""
         return self._group.queued()
+
+    @property
+    def taken(self) -> int:
+        """How many events were read so far."""
+        return self.events
 
     @property
     def watched(self) -> int:
@@ -184,7 +188,7 @@ class MarkedSource:
 
 
 _REFUSED = {
-    errno.EPERM: "no CAP_SYS_ADMIN",
+    errno.EPERM: NOT_PERMITTED,
     errno.ENODEV: "its file system has no number",
     errno.EOPNOTSUPP: "its file system has no handles",
     errno.EXDEV: "it is a part of a file system with a number of its own, as btrfs has",
@@ -201,7 +205,7 @@ def _group() -> Group:
     except OSError as error:
         limits = sysctl("fs.fanotify.max_user_groups")
         reasons = {
-            errno.EPERM: "no CAP_SYS_ADMIN",
+            errno.EPERM: NOT_PERMITTED,
             errno.EINVAL: "the kernel is older than 5.9",
             errno.ENOSYS: "the kernel, or the C library, has no fanotify",
             errno.EMFILE: f"no group is left: raise {limits}, or the limit of open files",

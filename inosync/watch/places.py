@@ -23,7 +23,7 @@ from collections.abc import Collection, Iterator
 from inosync.errors import WatchError
 from inosync.rsync.filters import Filters
 from inosync.text import printable
-from inosync.watch.fanotify import file_system_number, handle_of, open_handle
+from inosync.watch.fanotify import NOT_PERMITTED, file_system_number, handle_of, open_handle
 from inosync.watch.mounts import file_system, mounted_below
 from inosync.watch.unwatched import ELSEWHERE
 
@@ -56,6 +56,7 @@ class Places:
         self._filters = filters
         self._known: dict[bytes, tuple[bytes, ...]] = {}
         self._parts: dict[bytes, list[tuple[bytes, int]]] = {}  # by number: mounts, and devices
+        self._looked_at: list[bytes] = []  # all mounts that were found, also of files
         with self._opened() as top:
             self._identity = _identity(top)
         self.device = self._identity[0]
@@ -68,13 +69,17 @@ class Places:
         WatchError when one of them is of a type that cannot be watched by its handles.
         """
         self.forget()
-        self._parts = {}
+        self._parts, self._looked_at = {}, []
         found = []
         for mount in self._mounts():
             try:
                 descriptor = os.open(mount, _FLAGS)
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # it has gone, or is a file: what is mounted over that has no directories
+            except FileNotFoundError:
+                continue  # it has gone, perhaps to another place
+            except NotADirectoryError:
+                self._looked_at.append(mount)
+                continue  # what is mounted over a file has no directories
+            self._looked_at.append(mount)
             try:
                 kind = file_system(os.fsdecode(mount))[0]
                 if kind not in _TRUSTED:
@@ -103,6 +108,14 @@ class Places:
                     return True
         return False
 
+    def mounts_moved(self) -> bool:
+        """Return whether other paths lead to mounts than :meth:`file_systems` found.
+
+        No sign comes from the table of mounts when a directory is renamed with a mount in it: it
+        may lie elsewhere now, come from outside, or be admitted for the first time.
+        """
+        return self._mounts() != self._looked_at
+
     def _mounts(self) -> list[bytes]:
         """Return the root, and what is mounted below it and admitted; a slash ends the root."""
         admits = self._filters.admits_path
@@ -111,11 +124,6 @@ class Places:
             self._root + b"/",
             *(self._root + b"/" + path for path in below if admits(path, directory=True)),
         ]
-
-    @property
-    def several(self) -> bool:
-        """Whether something is mounted in the source."""
-        return sum(map(len, self._parts.values())) > 1
 
     # ---- where they are -------------------------------------------------------------------
 
@@ -248,5 +256,5 @@ def _try_out(descriptor: int, mount: bytes) -> None:
     try:
         os.close(open_handle(descriptor, handle_of(descriptor)))
     except OSError as error:
-        why = "no CAP_DAC_READ_SEARCH" if error.errno == errno.EPERM else error.strerror
+        why = NOT_PERMITTED if error.errno == errno.EPERM else error.strerror
         raise WatchError(f"{printable(mount)}: no directory opens by its handle: {why}") from error

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
-from support.daemon import Daemon, run_inosync, settings
-from support.places import wait_equal
+from support import namespaces
+from support.daemon import Daemon, inosync_command, inosync_environment, run_inosync, settings
+from support.places import Place, wait_equal
 from support.trees import churn, grow, write
 from support.watching import refused
 
@@ -31,3 +33,35 @@ def test_a_source_that_is_watched_by_its_file_systems_is_mirrored(tmp_path: Path
         assert "watched by its file systems (fanotify)" in checked.stdout
         assert "inotify: 0 directories to watch" in checked.stdout
         assert "inotify" not in daemon.log()
+        for seed, how in enumerate(("inotify", "fanotify"), 5):
+            daemon.configure(settings(source, *nodes, watch=how))
+            daemon.hup()
+            churn(source, seed, steps=40)
+            for mirror in mirrors:
+                wait_equal(source, mirror)
+            status = run_inosync("-c", daemon.config_file, "--status", cwd=tmp_path)
+            (line,) = (line for line in status.stdout.splitlines() if line.startswith("source "))
+            assert ("director" in line) == (how == "inotify")
+
+
+def test_where_it_is_not_permitted_the_log_and_the_check_say_so_and_inotify_watches(
+    tmp_path: Path, local: Place
+) -> None:
+    apart = ("unshare", "-Ur")
+    namespaces.need(*apart)
+    source = tmp_path / "source"
+    write(source, "file", "x")
+    daemon = Daemon(tmp_path, settings(source, local.node, watch="fanotify"), prefix=apart)
+    told = f"{source}: inotify watches it, since fanotify cannot: "
+    with daemon:
+        daemon.start()
+        wait_equal(source, local.root)
+        write(source, "new", "x")
+        wait_equal(source, local.root)
+    checked = subprocess.run(
+        [*apart, *inosync_command("-c", daemon.config_file, "--check")],
+        check=False, capture_output=True, text=True, env=inosync_environment(), timeout=60,
+    )  # fmt: skip
+    for text in (daemon.log(), checked.stdout):
+        (line,) = (line for line in text.splitlines() if told in line)
+        assert line.endswith("CAP_SYS_ADMIN and CAP_DAC_READ_SEARCH are needed")

@@ -226,13 +226,26 @@ def test_a_change_is_told(
     assert expected <= sound(observed)
 
 
-def test_nothing_is_told_when_nothing_happens(source: Path, observed: Observed) -> None:
+def test_nothing_is_told_when_nothing_happens(source: Path, observed: Observed, how: str) -> None:
     (source / "dir").mkdir()
     sound(observed)
-    assert not observed.queued()
+    assert how == "fanotify" or not observed.queued()  # there, others may do something
     assert observed.watcher.read() == Seen()
     assert not observed.watcher.unfinished
     assert not observed.watcher.unread
+
+
+def test_what_is_queued_can_be_taken_to_its_end(
+    source: Path, observe: Callable[..., Observed]
+) -> None:
+    observed = observe(read_limit=0)
+    for number in range(100):
+        os.mknod(source / f"a name that takes more than the event itself {number}")
+    watcher = observed.watcher
+    begin, queued = watcher.taken, watcher.queued()
+    while watcher.taken - begin < queued:
+        observed.read()
+    assert observed.wrong() == []
 
 
 def test_events_about_one_name_are_one(source: Path, observed: Observed, how: str) -> None:
@@ -533,6 +546,7 @@ def test_what_no_program_can_name_is_told(source: Path, observe: Callable[..., O
     assert observed.watcher.watched == 19
 
 
+@by_watches
 def test_to_ask_for_a_watch_loses_no_event(source: Path, observed: Observed) -> None:
     """A watch that is asked for again, while things happen, goes on to report all of them.
 
@@ -636,7 +650,7 @@ def test_an_overflow_is_told_and_everything_is_compared(
     file.write_text("changed while nobody listened")
     assert f"queue overflowed: raise fs.{how}.max_queued_events (now" in resync(observed)
     sound(observed)
-    assert observed.watcher.overflows == 1
+    assert observed.watcher.overflows >= 1
     (source / "new/tree/file").write_text("x")
     assert sound(observed) == {Change(b"new/tree/file", ENTRY)}
 

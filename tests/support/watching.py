@@ -136,11 +136,15 @@ class Observed:
     def settle(self, limit: int = 64) -> list[Seen]:
         """Read and walk until nothing is left to be read or to be done; return all that came."""
         begin = len(self.seen)
+        watcher = self.watcher
+        # By fanotify all is heard that others do on the file system, which may never end.
+        goal = watcher.taken + watcher.queued()
         idle = False
         while not idle:
             idle = self.walk(limit)
             self.read()
-            idle &= not self.watcher.unfinished and not self.watcher.unread and not self.queued()
+            left = self.queued() if self.how == "inotify" else watcher.taken < goal
+            idle &= not watcher.unfinished and not watcher.unread and not left
         return self.seen[begin:]
 
     def lose(self) -> None:

@@ -411,9 +411,10 @@ def test_the_options_of_a_list_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("directories", "entries"), [(0, 10_000), (10_001, 10_001), (10**6, 100_000)]
+    ("directories", "entries"),
+    [(0, 10_000), (10_001, 10_001), (10**6, 100_000), (None, 100_000)],
 )
-def test_a_list_may_be_longer_in_a_bigger_tree(directories: int, entries: int) -> None:
+def test_a_list_may_be_longer_in_a_bigger_tree(directories: int | None, entries: int) -> None:
     assert longest_list(directories) == entries
 
 

@@ -52,6 +52,16 @@ def test_how_far_one_is_and_how_long_it_takes() -> None:
     assert pass_line(told) == "40 %, 30 s left"
 
 
+def test_of_directories_that_nobody_has_counted_it_is_told_how_many_are_done() -> None:
+    passing = replace(
+        demand(full_pass("rfull", NOW), 1, fresh=False).begun(NOW), course=rest(120, 1)
+    )
+    told = pass_status(passing, 0, NOW + 10, WALL)
+    assert told is not None
+    assert (told["percent"], told["left"]) == (0, None)
+    assert pass_line(told) == "120 directories"
+
+
 def test_it_is_never_all_before_it_is_over() -> None:
     passing = replace(
         demand(full_pass("rfull", NOW), 1, fresh=False).begun(NOW), course=rest(120, 1)
