@@ -6,16 +6,15 @@ what comes of it is read in rsync/output.py and judged in rsync/exits.py.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from inosync.config.model import Config, Pair
 from inosync.planning.file_list import list_options, top
 from inosync.planning.order import RunKind
-from inosync.planning.steps import Clear, Fuzzy, Pave, Relink, Renew, Step
+from inosync.planning.run import Run
+from inosync.planning.steps import Clear, Fuzzy, Relink, Renew
 from inosync.rsync import differences
 from inosync.rsync.destination import Transport
 from inosync.rsync.filters import rsync_options
@@ -33,9 +32,6 @@ from inosync.rsync.own_places import own_places
 from inosync.rsync.program import CONNECT_TIMEOUT, Program, chooses_shell, ssh_command
 from inosync.rsync.tls import tls_words
 
-#: How many times ``rtimeout`` a run that compares contents may be silent: it is while either end
-#: reads a large file.
-SILENCE = 10
 #: Where the lane for big files keeps what was interrupted, in each directory of a mirror.
 PARTIAL_DIRECTORY = ".inosync-partial"
 
@@ -70,66 +66,6 @@ _STEP_OPTIONS: dict[type, tuple[str, ...]] = {
 
 #: The largest number that --max-delete takes (an int in options.c).
 _ANY_NUMBER = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of rsync, and all that its command line depends on beside the config.
-
-    A `listed` run carries what standard input names (see file_list.py). ``limit`` is how many files
-    it may delete; 0: any. ``contents`` are compared, too. ``spare`` are paths of the source that
-    are to be left alone on the node, ``leave`` files, and ``hide`` paths that are to be deleted
-    there even if the source has them. A STEP has the ``step`` that it is (see steps.py).
-
-    With ``rbigsize`` the run of the lane for `big` files carries what is larger, and any other what
-    is not; one that is `lenient` spares the temporary files of that lane on the node. One that
-    `tells` says which files it sends; one that is `dry` does nothing else, as a REHEARSAL.
-    CONTENTS that cannot be listed are of these files `only`. A SLICE carries the ``trees``, which
-    are directories of the source.
-    Where not everything is deleted (``rdelete``), ``gone`` is what may be, and one that was
-    `demanded` is a pass. What it overwrites or deletes is put into the folder that it is to `keep`
-    it in (see kept.py).
-    """
-
-    pair: Pair
-    kind: RunKind
-    step: Step | None = None
-    listed: bool = False
-    limit: int = 0
-    big: bool = False
-    lenient: bool = False
-    contents: bool = False
-    spare: Iterable[bytes] = ()
-    leave: Iterable[bytes] = ()
-    hide: Iterable[bytes] = ()
-    trees: Sequence[bytes] = ()
-    only: Iterable[bytes] = ()
-    tells: bool = False
-    dry: bool = False
-    keep: str = ""
-    gone: Sequence[bytes] = ()
-    demanded: bool = False
-
-    @property
-    def deletes(self) -> bool:
-        """Whether it deletes anything; a comparison finds out what is too much."""
-        spares = self.step is not None and not isinstance(self.step, Pave)
-        if self.big or spares or self.kind is RunKind.CONTENTS:
-            return False
-        rdelete = self.pair.node.rdelete
-        if rdelete == "all" or self.kind is RunKind.COMPARISON:
-            return True
-        return bool(self.gone) if rdelete == "seen" else rdelete == "start" and self.demanded
-
-    @property
-    def pretends(self) -> bool:
-        """Whether it changes nothing, and tells what it would do."""
-        return self.dry or self.kind in (RunKind.REHEARSAL, RunKind.COMPARISON)
-
-    @property
-    def short(self) -> bool:
-        """Whether it is over soon, as far as one can tell."""
-        return self.listed and not self.big
 
 
 def command(run: Run, config: Config, program: Program) -> list[str]:
@@ -297,12 +233,6 @@ def _starts(run: Run) -> list[str]:
         lead = f"{top(source)}./" + (f"{source.prefix}/" if source.prefix else "")
         return [lead + os.fsdecode(path) for path in run.trees]
     return [top(source) if run.listed else source.argument]
-
-
-def patient(pair: Pair) -> Pair:
-    """Return `pair` with a longer ``rtimeout``, for a run that compares contents."""
-    node = dataclasses.replace(pair.node, rtimeout=pair.node.rtimeout * SILENCE)
-    return dataclasses.replace(pair, node=node)
 
 
 def _ends(pair: Pair, path: str) -> list[str]:

@@ -14,9 +14,10 @@ import os
 from dataclasses import dataclass
 
 from inosync.config.model import Config, Pair
-from inosync.planning.command import Run, command
+from inosync.planning.command import command
 from inosync.planning.file_list import LONGEST_ENTRY, lead, top
 from inosync.planning.order import Prepared, RunKind
+from inosync.planning.run import Run
 from inosync.rsync.destination import Transport
 from inosync.rsync.options import compares_contents, timed
 from inosync.rsync.program import Program

@@ -6,9 +6,10 @@ import pytest
 from support.configs import make_config, make_pair, make_source
 
 from inosync.config.model import Source
-from inosync.planning.command import Run, command, patient
+from inosync.planning.command import command
 from inosync.planning.file_list import list_options
 from inosync.planning.order import RunKind
+from inosync.planning.run import Run, patient
 from inosync.planning.steps import Clear, Fuzzy, Pave, Relink, Renew
 from inosync.rsync import differences as drift
 from inosync.rsync.program import Program
