@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from inosync.config.model import Config, Pair
-from inosync.planning.command import reach
+from inosync.planning.connection import reach
 from inosync.rsync.destination import Transport
 from inosync.rsync.kept import KEPT
 from inosync.rsync.program import Program

@@ -39,7 +39,7 @@ class Run:
     are directories of the source.
     Where not everything is deleted (``rdelete``), ``gone`` is what may be, and one that was
     `demanded` is a pass. What it overwrites or deletes is put into the folder that it is to `keep`
-    it in (see kept.py).
+    it in (see rsync/kept.py).
     """
 
     pair: Pair

@@ -50,7 +50,6 @@ IN_DOUBT = Doubts(frozenset({b"a/f", b"big", b"gone"}))
 
 #: What each of its command lines begins and ends with, and what those over a list have in front.
 BASE = ("--protect-args", "--stats", "--no-human-readable", "--modify-window=-1")
-KEPT = "--filter=-sr .inosync-kept"
 ENDS = ("--", "/srv/www/", "/mirror")
 TOLD = ("--8-bit-output", "--out-format=%i %n")
 LIST: tuple[str, ...] = ("-ltp", "--dirs", "--delete", "--ignore-missing-args")

@@ -6,12 +6,12 @@ import dataclasses
 import stat
 
 import pytest
+from support.commands import KEPT
 from support.orders import (
     BASE,
     ENDS,
     IN_DOUBT,
     ITEMIZED,
-    KEPT,
     LIST,
     TREE,
     Status,

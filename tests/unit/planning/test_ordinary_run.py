@@ -6,6 +6,7 @@ import dataclasses
 import stat
 
 import pytest
+from support.commands import KEPT
 from support.configs import make_config, make_pair, make_source
 from support.orders import (
     BASE,
@@ -13,7 +14,6 @@ from support.orders import (
     ENTRY,
     IN_DOUBT,
     ITEMIZED,
-    KEPT,
     LEVEL,
     LIST,
     NOW,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from support.orders import KEPT, NOW, ask, batch, sight
+from support.commands import KEPT
+from support.configs import make_pair
+from support.orders import NOW, ask, batch, sight
 
 from inosync.changes.batch import full_pass
 from inosync.changes.changes import Change, Kind
 from inosync.planning.order import Moment, RunKind
+from inosync.planning.run import patient
 
 
 def test_each_run_of_a_node_that_keeps_has_a_folder_of_its_own() -> None:
@@ -40,3 +43,8 @@ def test_a_pass_that_compares_contents_has_more_time() -> None:
     assert what.kind is RunKind.PASS
     assert {"--checksum", "--timeout=300"} <= set(what.argv)
     assert "--dry-run" not in what.argv
+
+
+def test_a_comparison_may_be_silent_for_longer() -> None:
+    assert patient(make_pair(rtimeout=300)).node.rtimeout == 3000
+    assert patient(make_pair(rtimeout=0)).node.rtimeout == 0

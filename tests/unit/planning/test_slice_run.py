@@ -6,8 +6,9 @@ import dataclasses
 import stat
 
 import pytest
+from support.commands import KEPT
 from support.configs import make_config, make_pair, make_source
-from support.orders import BASE, ENDS, KEPT, LIST, NOW, PROGRAM, TREE, Status, cut_off, sight
+from support.orders import BASE, ENDS, LIST, NOW, PROGRAM, TREE, Status, cut_off, sight
 from support.views import Seen
 
 from inosync.changes.batch import full_pass
