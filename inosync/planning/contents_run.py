@@ -13,7 +13,7 @@ from inosync.planning.command import command
 from inosync.planning.file_list import Plan
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.run import planned, run_of, unreadable
-from inosync.planning.suspects import FILES, take
+from inosync.planning.suspects import BOUNDS, Bounds, take
 from inosync.planning.view import Status
 from inosync.rsync.options import hindrance
 from inosync.rsync.program import Program
@@ -44,7 +44,7 @@ def prepare_contents(
         view=sight.view,
         wants=wants,
         since=since,
-        most=few if by_rules else FILES,
+        most=Bounds(few) if by_rules else BOUNDS,
     )
     found = Plan() if by_rules else planned((Change(p, Kind.ENTRY) for p in suspects), sight)
     names = None if suspects and (by_rules or found.full) else found.entries
