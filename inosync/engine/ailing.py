@@ -26,6 +26,9 @@ MOST = 100
 #: How many pipes and sockets of a mirror are remembered.
 MOST_ODD = 1_000
 
+#: What is said of a place where something was mounted, and is not any more.
+LOST = "is left alone: what was mounted there is gone"
+
 
 @dataclass(frozen=True)
 class Ailing:
@@ -74,8 +77,7 @@ def unmounted(path: bytes) -> tuple[str, str, str]:
 
     That is, as of an ailing path, its name, what is wrong with it, and what to do.
     """
-    what = "was a mount point here and is none any more; the mirror keeps what it has there"
-    return printable(path), what, "mount it again, or let it go with inosync --sync"
+    return printable(path), LOST, "mount it again, or let it go with inosync --sync"
 
 
 def names(changes: Changes | None, path: bytes, *, whole: bool = False) -> bool:
