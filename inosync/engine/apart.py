@@ -59,7 +59,7 @@ class Apart:
 
     @cached_property
     def homes(self) -> frozenset[bytes]:
-        """The directories that these paths are in: without them they have not their times."""
+        """The directories that these paths are in: on a mirror they may have other times."""
         return frozenset(path.rpartition(b"/")[0] for path in self.paths)
 
     def holds(self, path: bytes, size: int = 0) -> bool:

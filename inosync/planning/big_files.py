@@ -19,7 +19,7 @@ MOST_NAMES = 5_000
 
 
 def is_big(status: Status | None, size: int) -> bool:
-    """Return whether that is a regular file of more than `size` bytes."""
+    """Return whether a path with this status is a regular file of more than `size` bytes."""
     return status is not None and stat.S_ISREG(status.st_mode) and status.st_size > size
 
 

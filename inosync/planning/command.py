@@ -92,7 +92,7 @@ def _keeping(run: Run) -> list[str]:
 
 
 def _carrying(run: Run, config: Config) -> list[str]:
-    """Return the last words of any other run: rules, the user's options, both ends."""
+    """Return the last words of a run that is no Relink: rules, the user's options, both ends."""
     source, extra = run.pair.source, run.pair.node.extra
     first = first_rules(run)
     words = rsync_options(source.excludes, first=first)
@@ -129,7 +129,7 @@ def _starts(run: Run) -> list[str]:
 
 
 def _mode(run: Run) -> list[str]:
-    """Return the first words: how far a run reaches. Only the ordinary ones delete."""
+    """Return the first words: how far a run reaches, and whether it deletes."""
     if isinstance(run.step, Relink):
         return link_options(run.pair, run.step)
     words = list_options() if run.listed else ["-ltrp", "--delete"]

@@ -12,7 +12,7 @@ from inosync.planning.big_files import is_big
 from inosync.planning.command import command
 from inosync.planning.file_list import Plan
 from inosync.planning.order import Order, Prepared, RunKind, Sight
-from inosync.planning.run import planned, run_of, unreadable
+from inosync.planning.run import planned, run_for, unreadable
 from inosync.planning.suspects import BOUNDS, Bounds, take
 from inosync.planning.view import Status
 from inosync.rsync.options import hindrance
@@ -52,7 +52,7 @@ def prepare_contents(
     if names is None:
         rest |= Doubts(frozenset(suspects[few:]))
     dry = order.most is not None and len(suspects) > order.most
-    run = run_of(
+    run = run_for(
         order, sight, RunKind.CONTENTS, listed=names is not None, only=only, tells=dry, dry=dry
     )
     argv = tuple(command(run, config, program))

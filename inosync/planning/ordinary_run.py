@@ -16,7 +16,7 @@ from inosync.planning.big_files import big_changes
 from inosync.planning.command import command
 from inosync.planning.file_list import Plan, lead, more_names
 from inosync.planning.order import Order, Prepared, RunKind, Sight
-from inosync.planning.run import asks_what_is_sent, planned, run_of, unreadable
+from inosync.planning.run import asks_what_is_sent, planned, run_for, unreadable
 from inosync.planning.suspects import candidates
 from inosync.planning.vanished import MOST, Vanished, vanished
 from inosync.planning.view import is_sent
@@ -48,7 +48,7 @@ def prepare_ordinary(order: Order, sight: Sight, config: Config, program: Progra
             linked = more_names(doubtful, view=sight.view, named=order.batch.whole)
     tells = bool(doubtful) or (kind is RunKind.REHEARSAL and order.most is not None)
     run = dataclasses.replace(
-        run_of(order, sight, kind, listed=names is not None, hide=hide, tells=tells),
+        run_for(order, sight, kind, listed=names is not None, hide=hide, tells=tells),
         gone=gone.paths,
     )
     return Prepared(
@@ -99,7 +99,7 @@ def _named(order: Order, sight: Sight, config: Config, hide: frozenset[bytes]) -
 def _odd(order: Order, sight: Sight) -> frozenset[bytes]:
     """Return which paths still have no file, directory or link to send.
 
-    Where only what has vanished is deleted, that says so itself.
+    None where only what has vanished is deleted: a file that a pipe has replaced is among that.
     """
     if order.pair.node.rdelete != "all":
         return frozenset()

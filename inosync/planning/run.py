@@ -89,7 +89,7 @@ def patient(pair: Pair) -> Pair:
     return dataclasses.replace(pair, node=node)
 
 
-def run_of(
+def run_for(
     order: Order,
     sight: Sight,
     kind: RunKind,

@@ -13,7 +13,7 @@ from inosync.planning.command import command
 from inosync.planning.file_list import LONGEST_ENTRY, TOO_LONG
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.ordinary_run import prepare_ordinary
-from inosync.planning.run import planned, run_of, unreadable
+from inosync.planning.run import planned, run_for, unreadable
 from inosync.planning.slices import Course, Slice, cut_beside, small
 from inosync.planning.view import is_real
 from inosync.rsync.program import Program
@@ -73,7 +73,7 @@ def _prepare_piece(
     found = planned(piece.changes, sight, hide=order.stale)
     full = TOO_LONG if any(len(path) > LONGEST_ENTRY - _SPARE for path in trees) else found.full
     names = None if trees else found.entries
-    run = run_of(order, sight, RunKind.SLICE, listed=not trees, trees=trees, hide=order.stale)
+    run = run_for(order, sight, RunKind.SLICE, listed=not trees, trees=trees, hide=order.stale)
     return Prepared(
         RunKind.SLICE,
         tuple(command(run, config, program)),

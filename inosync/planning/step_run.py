@@ -14,7 +14,7 @@ from inosync.planning.command import command
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.renamed_files import PER_RUN
 from inosync.planning.renames import LEAST, steps
-from inosync.planning.run import asks_what_is_sent, planned, run_of
+from inosync.planning.run import asks_what_is_sent, planned, run_for
 from inosync.planning.steps import Clear, Relink, Renew, Step
 from inosync.planning.view import files
 from inosync.rsync.options import keeps_in_place, prevented, whole_files
@@ -26,9 +26,9 @@ CLEARED = 10
 
 @dataclass(frozen=True)
 class Worth:
-    """From how many bytes on it is worth runs of their own not to send what was renamed.
+    """From how many bytes on what was renamed is worth runs of its own, so that it is not sent.
 
-    Of a renamed directory, and of renamed files for each of these runs.
+    Of a renamed ``directory``, and of renamed files for each ``run`` of these.
     """
 
     directory: int = LEAST
@@ -54,9 +54,9 @@ def _clearances(order: Order, sight: Sight) -> Iterable[Step]:
 
 
 def _renewals(order: Order, sight: Sight) -> tuple[Step, ...]:
-    """Return the step for what a run has hidden and could not delete: it failed.
+    """Return the step for what a run that failed has hidden, and could not delete.
 
-    It may fail for ever, for a file that nobody can read. That is to hold back nothing else.
+    Runs may fail for ever, for a file that nobody can read. That is to hold back nothing else.
     """
     again = frozenset(path for path in order.stale if sight.view.look(path) is not None)
     if not again or not order.retried:
@@ -101,7 +101,7 @@ def prepare_step(
     step = remaining[0]
     relink = isinstance(step, Relink)
     tells = asks_what_is_sent(order)
-    run = run_of(order, sight, RunKind.STEP, listed=not relink, step=step, tells=tells)
+    run = run_for(order, sight, RunKind.STEP, listed=not relink, step=step, tells=tells)
     return Prepared(
         RunKind.STEP,
         tuple(command(run, config, program)),
