@@ -25,7 +25,10 @@ FEW = 200
 def prepare_contents(
     order: Order, sight: Sight, config: Config, program: Program, *, few: int = FEW
 ) -> Prepared:
-    """Return the run that compares some of what is in doubt by content: if by rules, so `few`."""
+    """Return the run that compares some of what is in doubt by content.
+
+    That is no more than so `few` files where rules name them.
+    """
     spared = {*sight.spare, *order.stale, *order.left_out}
     size = config.of(order.pair.source).rbigsize
 
