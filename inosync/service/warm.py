@@ -17,7 +17,7 @@ from inosync.config.model import Config, Pair
 from inosync.engine.backoff import Backoff
 from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Prepared
-from inosync.planning.warm import Standby, seconds, standby
+from inosync.planning.warm import Reserve, reserve, seconds
 from inosync.rsync.destination import Transport
 from inosync.rsync.program import Program
 from inosync.system.process import Child
@@ -56,7 +56,7 @@ class _Waiting:
     """A child that waits for its list until it is dropped; its mirror last ran at ``used``."""
 
     child: Child
-    standby: Standby
+    reserve: Reserve
     used: float
 
     def until(self, mirror: Mirror) -> float:
@@ -142,7 +142,7 @@ class Warm:
     def take(self, mirror: Mirror, what: Prepared, now: float) -> Child | None:
         """Return the run that stood ready for a mirror and is now what was prepared, if any."""
         waiting = self._waiting.get(mirror)
-        data = waiting.standby.told(what) if waiting is not None else b""
+        data = waiting.reserve.told(what) if waiting is not None else b""
         if waiting is None or not data:
             return None
         if waiting.child.poll() is None and waiting.child.tell(data):
@@ -203,11 +203,11 @@ class Warm:
             self._drop(mirror, now)
             self.refused(mirror, now)
         elif mirror in self._waiting and trial.more:
-            self._try(trial, self._waiting[mirror].standby, now)
+            self._try(trial, self._waiting[mirror].reserve, now)
         elif mirror in self._waiting:
             self._open.add(mirror.pair.node.name)
 
-    def _try(self, trial: _Trial, what: Standby, now: float) -> None:
+    def _try(self, trial: _Trial, what: Reserve, now: float) -> None:
         try:
             child = Child(what.argv, environment=self.environment, brief=True)
         except OSError:
@@ -248,7 +248,7 @@ class Warm:
             child.kill()
 
     def _start(self, mirror: Mirror, now: float) -> None:
-        what = standby(mirror.pair, self.config, self.program)
+        what = reserve(mirror.pair, self.config, self.program)
         if what is None or not self._makes_room(mirror, now):
             return
         try:
