@@ -74,8 +74,11 @@ def prepare(
 
     A REHEARSAL is left out where the run is at too few files to need one.
     """
-    if order.kind is RunKind.REHEARSAL and _harmless(order, sight, config):
-        order = dataclasses.replace(order, kind=RunKind.PASS)
+    aim = None
+    if order.kind is RunKind.REHEARSAL:
+        carried = dataclasses.replace(order, kind=RunKind.PASS)
+        if (aim := _harmless(carried, sight, config)) is not None:
+            order = carried
     if order.kind in (RunKind.REHEARSAL, RunKind.COMPARISON):
         return _prepare_run(order, sight, config, program, hide=_hidden(order))
     if order.kind is RunKind.CONTENTS:
@@ -91,24 +94,48 @@ def prepare(
         first = ()  # the source is not as it was when these were thought of
     if first:
         return _prepare_step(order, first, sight, config, program)
-    return _prepare_run(order, sight, config, program, hide=order.stale)
+    return _prepare_run(order, sight, config, program, hide=order.stale, aim=aim)
 
 
-def _harmless(order: Order, sight: Sight, config: Config) -> bool:
-    """Return whether a run names what it carries, and no more files than it may overwrite."""
+@dataclass(frozen=True)
+class _Aim:
+    """What a run is at: what it names, what it hides, and what it deletes of what has vanished."""
+
+    found: Plan
+    hide: frozenset[bytes]
+    gone: Vanished
+
+
+def _aim(order: Order, sight: Sight, config: Config, hide: frozenset[bytes]) -> _Aim:
+    """Return what the run for an order is at."""
+    if order.kind in _CARRIES:
+        hide = hide | _odd(order, sight)
+    gone = _vanished(order, sight, config)
+    hide = hide | gone.hide
+    if not order.by_name or order.idle:
+        return _Aim(Plan(), hide, gone)
+    changes = itertools.chain(
+        _changes(order, sight, config, hide), (Change(home, Kind.LEVEL) for home in gone.homes)
+    )
+    return _Aim(_plan(changes, sight, hide=hide, named=order.batch.whole), hide, gone)
+
+
+def _harmless(order: Order, sight: Sight, config: Config) -> _Aim | None:
+    """Return what a run is at that names no more files than it may overwrite; None: it may."""
     changes = order.batch.changes
     if order.limit or order.most is None or not order.by_name or order.idle or changes is None:
-        return False
+        return None
     if changes.trees or len(changes) > len(Kind) * order.most:  # one file may be there as each
-        return False
-    found = _plan(_changes(order, sight, config, order.stale), sight, hide=order.stale)
+        return None
+    aim = _aim(order, sight, config, order.stale)
+    found = aim.found
     skip, count = len(lead(sight.filters.prefix)), 0
     for name in found.entries:
         count += 1
         if name.endswith(b"/"):  # a level of a directory
             inner = sight.view.listing(name[skip:].rstrip(b"/"))
             count += sum(1 for _ in itertools.islice(inner, order.most))
-    return not found.full and count <= order.most
+    return aim if not found.full and count <= order.most else None
 
 
 def _odd(order: Order, sight: Sight) -> frozenset[bytes]:
@@ -223,19 +250,18 @@ def _tells(order: Order) -> bool:
 
 
 def _prepare_run(
-    order: Order, sight: Sight, config: Config, program: Program, *, hide: frozenset[bytes]
+    order: Order,
+    sight: Sight,
+    config: Config,
+    program: Program,
+    *,
+    hide: frozenset[bytes],
+    aim: _Aim | None = None,
 ) -> Prepared:
-    """Return the run itself."""
-    found, stale = Plan(), hide
-    if order.kind in _CARRIES:
-        hide = hide | _odd(order, sight)
-    gone = _vanished(order, sight, config)
-    hide = hide | gone.hide
-    if order.by_name and not order.idle:
-        changes = itertools.chain(
-            _changes(order, sight, config, hide), (Change(home, Kind.LEVEL) for home in gone.homes)
-        )
-        found = _plan(changes, sight, hide=hide, named=order.batch.whole)
+    """Return the run itself; its `aim`, where that is known."""
+    stale = hide
+    aim = aim or _aim(order, sight, config, hide)
+    found, hide, gone = aim.found, aim.hide, aim.gone
     names = found.entries if order.by_name and not found.full else None
     kind, doubtful, doubts = order.kind, frozenset[bytes](), NO_DOUBTS
     linked = found.linked if names is not None else {}

@@ -525,6 +525,22 @@ def test_a_run_that_is_at_few_files_is_not_rehearsed(
     assert ("--dry-run" in what.argv) is (kind is RunKind.REHEARSAL)
 
 
+def test_what_need_not_be_rehearsed_is_looked_at_no_more_than_once() -> None:
+    looked: list[bytes] = []
+
+    def look(path: bytes) -> Status | None:
+        looked.append(path)
+        return TREE.get(path)
+
+    counted: list[int] = []
+    named = batch(*(Change(path, Kind.ENTRY) for path in (b"a/f", b"b/new/g", b"big")))
+    for kind in (RunKind.PASS, RunKind.REHEARSAL):
+        looked.clear()
+        assert ask(named, kind, most=9, seen=Sight(Seen(look), compile_filters(()))).names
+        counted.append(len(looked))
+    assert counted[0] == counted[1] > 0
+
+
 def test_what_comes_whole_is_rehearsed() -> None:
     for carries in (batch(Change(b"b", Kind.TREE)), full_pass("start-up", NOW)):
         what = ask(carries, RunKind.REHEARSAL, most=99)
