@@ -50,9 +50,13 @@ _MANAGERS = {
 keepalived --dont-fork --log-console --log-detail >>{folder}/keepalived.log 2>&1 &
 """,
     "pacemaker": """
+mkdir /run/folder
+mount --bind {folder} /run/folder
 for own in /var/lib/pacemaker /var/lib/corosync /var/log /dev/shm /etc/corosync; do
     mount -t tmpfs tmpfs $own
 done
+mkdir -p {folder}  # it may be in memory itself
+mount --bind /run/folder {folder}
 mkdir -p /var/log/corosync /var/log/pacemaker /run/crm /run/resource-agents
 (cd /var/lib/pacemaker && mkdir cib pengine cores blackbox)
 chown -R hacluster:haclient /var/lib/pacemaker /var/log/pacemaker /run/crm
