@@ -65,27 +65,28 @@ mkdir /run/ocf/inosync
 cp /etc/keepalived/active /run/ocf/inosync/
 mount --bind /run/ocf /usr/lib/ocf/resource.d
 cat >/etc/corosync/corosync.conf <<END
-totem {{ version: 2
+totem {{
+ version: 2
  cluster_name: pair
  transport: udpu
  token: 1000
 }}
 nodelist {{
- node {{ ring0_addr: 192.0.2.1
+ node {{
+  ring0_addr: 192.0.2.1
   name: alpha
   nodeid: 1
  }}
- node {{ ring0_addr: 192.0.2.2
+ node {{
+  ring0_addr: 192.0.2.2
   name: beta
   nodeid: 2
  }}
 }}
-quorum {{ provider: corosync_votequorum
+quorum {{
+ provider: corosync_votequorum
  two_node: 1
  wait_for_all: 0
-}}
-logging {{ to_stderr: yes
- to_syslog: no
 }}
 END
 corosync -f >>{folder}/corosync.log 2>&1 &
