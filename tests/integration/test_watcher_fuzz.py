@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 from support.watching import Observed, refused
 
-from inosync.watch import watcher as watcher_module
-
 DEEP = os.environ.get("INOSYNC_PROFILE") == "deep"
 SEEDS = range(400 if DEEP else 6)
 BURSTS = 6
@@ -260,15 +258,17 @@ def test_with_a_fast_reader(tmp_path: Path, seed: int, how: str) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_with_a_slow_reader(
-    tmp_path: Path, seed: int, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_a_slow_reader(tmp_path: Path, seed: int, how: str) -> None:
     """It reads an event or two at a time, now and then, and walks a few directories at most."""
     worker, excludes = prepare(tmp_path, seed)
     dice = random.Random(seed)
-    monkeypatch.setattr(watcher_module, "_SLICE", dice.choice((1, 2, 5, 500)))
-    limit = dice.choice((0, 0, 600, 100_000))
-    observed = Observed(tmp_path / "inside", excludes=excludes, read_limit=limit, how=how)
+    observed = Observed(
+        tmp_path / "inside",
+        how=how,
+        excludes=excludes,
+        walk_limit=dice.choice((1, 2, 5, 500)),
+        read_limit=dice.choice((0, 0, 600, 100_000)),
+    )
     for burst in range(BURSTS):
         for _ in range(dice.randrange(1, 40)):
             worker.work(dice.choice((1, 1, 2, 10)))
@@ -282,14 +282,16 @@ def test_with_a_slow_reader(
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_with_a_writer_at_the_same_time(
-    tmp_path: Path, seed: int, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_a_writer_at_the_same_time(tmp_path: Path, seed: int, how: str) -> None:
     worker, excludes = prepare(tmp_path, seed)
     dice = random.Random(seed)
-    monkeypatch.setattr(watcher_module, "_SLICE", dice.choice((1, 5, 500)))
-    limit = dice.choice((0, 600, 100_000))
-    observed = Observed(tmp_path / "inside", excludes=excludes, read_limit=limit, how=how)
+    observed = Observed(
+        tmp_path / "inside",
+        how=how,
+        excludes=excludes,
+        walk_limit=dice.choice((1, 5, 500)),
+        read_limit=dice.choice((0, 600, 100_000)),
+    )
     fork = multiprocessing.get_context("fork")
     for burst in range(BURSTS):
         worker.dice.seed(f"{seed} {burst}")

@@ -77,6 +77,7 @@ class Observed:
         excludes: tuple[str, ...] = (),
         emask: int = DEFAULT_EMASK,
         read_limit: int = 1 << 20,
+        walk_limit: int = 512,
         user: int | None = None,
         walk: bool = True,
         how: str = "inotify",
@@ -86,10 +87,20 @@ class Observed:
         self.root = os.fsencode(root)
         self.filters = compile_filters(excludes)
         self.emask = emask
+        self.watcher: Watcher | MarkedSource
         with self.identity():
-            self.watcher: Watcher | MarkedSource = WATCHERS[how](
-                str(root), filters=self.filters, emask=emask, read_limit=read_limit
-            )
+            if how == "inotify":
+                self.watcher = Watcher(
+                    str(root),
+                    filters=self.filters,
+                    emask=emask,
+                    read_limit=read_limit,
+                    walk_limit=walk_limit,
+                )
+            else:
+                self.watcher = MarkedSource(
+                    str(root), filters=self.filters, emask=emask, read_limit=read_limit
+                )
         self.seen: list[Seen] = []
         self.mirror: dict[bytes, Content] = {}
         if walk:
