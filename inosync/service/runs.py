@@ -37,8 +37,8 @@ from inosync.rsync.differences import (
     overwritten,
     summary,
 )
-from inosync.rsync.exits import PARTIAL, VANISHED, cut_short, exit_status
-from inosync.rsync.options import compares_contents
+from inosync.rsync.exits import FILE_IO, PARTIAL, VANISHED, cut_short, exit_status
+from inosync.rsync.options import aside, backs_up, compares_contents, suffix
 from inosync.rsync.output import (
     Progress,
     beside,
@@ -226,13 +226,13 @@ class Runs:
                 continue
             output, errors = run.child.output(), run.child.errors()
             rehearsing = run.what.kind is RunKind.REHEARSAL
-            cut = len(errors) >= TAIL
-            said = account(run.child.lines(), errors, places(run.mirror.pair), cut=cut)
+            cut, code = len(errors) >= TAIL, exit_status(status, errors)
+            where, ended = places(run.mirror.pair), code == FILE_IO
+            said = account(run.child.lines(), errors, where, cut=cut, ended=ended)
             count = rehearsed if rehearsing else transferred
             # Of one that is no longer configured nobody wants to know how it differs.
             compared = run.what.kind is RunKind.COMPARISON and run.mirror in self.engine.mirrors
             apart = self._apart(run, said) if compared else None
-            code = exit_status(status, errors)
             written = _homes(run)
             outcome = Outcome(
                 code,
@@ -344,12 +344,15 @@ class Runs:
 
 def places(pair: Pair) -> Places:
     """Return how rsync names the paths of a mirror."""
-    source, destination = pair.source, pair.destination
+    source, destination, extra = pair.source, pair.destination, pair.node.extra
+    keeps = bool(backs_up(extra))
     return Places(
         os.fsencode(source.path),
         os.fsencode(source.prefix),
         os.fsencode(destination.path),
         module=destination.transport is Transport.DAEMON,
+        aside=os.fsencode(aside(extra)) if keeps else b"",
+        suffix=os.fsencode(suffix(extra)) if keeps else b"",
     )
 
 
