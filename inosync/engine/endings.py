@@ -18,7 +18,7 @@ from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.planning.run import SILENCE
 from inosync.planning.steps import Clear, Renew
-from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict
+from inosync.rsync.exits import FILE_IO, PARTIAL, VANISHED, Judgement, Verdict
 from inosync.rsync.output import NOTHING, Transferred
 
 #: Lines of what a failed run said that are remembered.
@@ -109,7 +109,7 @@ class Endings:
             complete=not (repeat or ousted or barred) and left is None and lane is None,
             sure=outcome.returncode == 0 and not ousted,
             whole=not outcome.listed,
-            partial=outcome.returncode == PARTIAL or outcome.account.room,
+            partial=outcome.returncode in (PARTIAL, FILE_IO) or outcome.account.room,
         )
         if lane is not None and well:
             lane.beside = merged(lane.beside, suspects.without(flight))
@@ -300,6 +300,8 @@ def _judged(mirror: Mirror, outcome: Outcome) -> Judgement:
 
 def _to_repeat(mirror: Mirror, outcome: Outcome, flight: Batch) -> bool:
     """Return whether a run that went well must be made once more for all of its changes."""
+    if outcome.returncode == FILE_IO:
+        return True  # it has ended where the next one leaves something out
     if outcome.returncode == PARTIAL and (outcome.account.undeleted or outcome.account.raced):
         return True
     if mirror.work.hid and outcome.returncode in (0, VANISHED):
