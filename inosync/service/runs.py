@@ -282,6 +282,11 @@ class Runs:
                 self.warm.went_well(run.mirror)
             self.warm.want(run.mirror, now)
 
+    @property
+    def any(self) -> bool:
+        """Whether any run is at work."""
+        return bool(self._children)
+
     def comparing(self) -> Mirror | None:
         """Return the mirror that is being compared, if one is."""
         kind = RunKind.COMPARISON
