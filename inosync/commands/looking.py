@@ -18,9 +18,10 @@ from inosync.commands.told import Told
 from inosync.config.model import Config, Pair
 from inosync.engine.apart import OPEN, Apart, Finding, Left, finding
 from inosync.errors import Exit
-from inosync.planning.command import Run, command, patient
+from inosync.planning.command import command
 from inosync.planning.order import Order, RunKind, Sight
 from inosync.planning.prepare import prepare
+from inosync.planning.run import Run, patient
 from inosync.rsync.causes import staying as stays_for
 from inosync.rsync.complaints import SILENT, UNDELETED, Account, account
 from inosync.rsync.differences import (
@@ -35,7 +36,8 @@ from inosync.rsync.differences import (
 from inosync.rsync.exits import PARTIAL, VANISHED, judge
 from inosync.rsync.output import evidence
 from inosync.rsync.program import Program
-from inosync.service.runs import MOST_DRIFT, places, staying, unclosed
+from inosync.service.drift import MOST_DRIFT, unclosed
+from inosync.service.outcomes import places, staying
 from inosync.text import many, printable
 from inosync.watch.files import Files, changed
 
