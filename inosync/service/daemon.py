@@ -126,7 +126,7 @@ class Daemon:
             parts.append(self._publisher)
         more = (self._keeper, self._pruning, self._refresh)
         parts += [part for part in more if part is not None]
-        parts.append(Thrift(lambda: self.runs.any))
+        parts.append(Thrift(lambda: self.runs.busy))
         return parts
 
     def run(self) -> bool:

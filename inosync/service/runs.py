@@ -203,7 +203,7 @@ class Runs:
             self.warm.want(run.mirror, now)
 
     @property
-    def any(self) -> bool:
+    def busy(self) -> bool:
         """Whether any run is at work."""
         return bool(self._children)
 
