@@ -69,6 +69,7 @@ class Endings:
             self._take_health(mirror, now)
             moved, full = mirror.totals.last, ""
             if passing is None:
+                self._rest(mirror, took, now)
                 again_whole = mirror.passing or any(batch.reason for batch in mirror.owing)
                 full = flight.reason if flight is not None and not again_whole else ""
                 self._report_success(mirror, flight, moved, took, now)
@@ -83,6 +84,12 @@ class Endings:
             self.roster.actions += said
         else:
             self._report_failure(mirror, outcome, judgement, now, again=again, wait=wait)
+
+    def _rest(self, mirror: Mirror, took: float, now: float) -> None:
+        """Let the next run wait for as long as this one `took`, where runs set the pace."""
+        if self.roster.source_of(mirror).paced and not mirror.big:
+            own = self.roster.config.of(mirror.pair.source)
+            mirror.rests_until = now + min(took, own.emaxdelay)
 
     def _take_end(
         self, mirror: Mirror, judgement: Judgement, outcome: Outcome, now: float

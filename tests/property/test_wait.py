@@ -262,7 +262,7 @@ def test_after_wait_no_content_differs(
         {
             "wpath": f"{os.fsdecode(source.root)}/",
             "rnodes": nodes,
-            "edelay": 0.0,
+            "edelay": 0.0 if seed % 2 else "auto",
             "rretry": (0.05, 0.1),
             "socket": socket,
             "pidfile": f"{socket}.pid",
