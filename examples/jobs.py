@@ -14,7 +14,7 @@ rexcludes = {
 }
 
 # "*" is for all sources that are not named.
-edelay = {"/var/www/": 0.1, "*": 30}
+edelay = {"/var/www/": "auto", "*": 30}
 rscope = {"/var/www/": "changes"}
 rmaxdelete = {"/etc/nginx/": 20}
 rkeep = {"/etc/nginx/": 30}

@@ -65,7 +65,7 @@ class Job:
 Commands = Callable[[Path, Job], list[list[str]]]
 
 
-def _inosync(scope: str, delay: float = 0, **more: object) -> Commands:
+def _inosync(scope: str, delay: float | str = 0, **more: object) -> Commands:
     def commands(folder: Path, job: Job) -> list[list[str]]:
         nodes = [{"node": n.ours, "rspeed": n.speed} if n.speed else n.ours for n in job.nodes]
         settings = {
@@ -133,6 +133,7 @@ DAEMONS: dict[str, Commands] = {
     "inosync, rkeep": _inosync("changes", rkeep=30),
     "inosync, tree": _inosync("tree"),
     "inosync, edelay 0.5": _inosync("changes", 0.5),
+    "inosync, edelay auto": _inosync("changes", "auto"),
     "inosync, init changed": _inosync("changes", init="changed"),
     "lsyncd": _lsyncd,
     "clsync": _clsync,

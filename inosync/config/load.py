@@ -28,6 +28,9 @@ from inosync.text import printable
 #: Where a config is looked for when none is named; the second is where inosync 0.2 had it.
 DEFAULT_FILES = ("/etc/inosync.py", "/etc/inosync/default.py")
 
+#: Seconds that a mirror rests at the most where ``edelay`` is "auto".
+_LONGEST_REST = 10.0
+
 
 def default_files() -> tuple[str, ...]:
     """Return where a config is looked for when none is named: a user's own comes first.
@@ -161,8 +164,8 @@ def _read_sources(
 def _check_share(reading: Reading, share: Share) -> None:
     """Check the settings of one source that limit one another; complete them."""
     edelay = share.values.get("edelay", 0.0)
-    longest = share.values.setdefault("emaxdelay", edelay)
-    if longest < edelay:
+    longest = share.values.setdefault("emaxdelay", _LONGEST_REST if edelay == "auto" else edelay)
+    if edelay != "auto" and longest < edelay:
         what = f"must not be below {share.places['edelay']}, which is {edelay:g} seconds"
         reading.refuse(share.places["emaxdelay"], longest, what)
     if reading.values.get("wactive") and share.values.get("init") is False:

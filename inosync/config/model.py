@@ -82,11 +82,12 @@ class Node:
 class SourceSettings:
     """What a config says of one source alone, beside its paths, excludes and nodes.
 
-    Times are in seconds. What is not set is ``""``.
+    Times are in seconds. What is not set is ``""``. ``edelay`` may be ``"auto"``: each run of a
+    mirror waits for as long as the one before has taken.
     """
 
     watch: str
-    edelay: float
+    edelay: float | str
     emaxdelay: float
     eopen: float
     init: bool | str

@@ -164,13 +164,15 @@ _TIMES = (
         per_source=True, example='watch = "fanotify"'),
     Setting("emask", [*_EVENTS], "", event_mask,
         "events that start a run, by their names in inotify(7)"),
-    Setting("edelay", 10, "seconds", seconds,
+    Setting("edelay", 10, "seconds", seconds_or_auto,
         "how long the first change of a batch waits for others; 0: no wait. A longer wait makes "
-        "fewer runs of many changes, and mirrors them later",
+        "fewer runs of many changes, and mirrors them later. ``\"auto\"``: not at all while "
+        "nothing is going on, and else for as long as the run before has taken, by mirror",
         per_source=True),
     Setting("emaxdelay", None, "seconds", seconds,
         "longest wait of a change: when it is larger than ``edelay``, each new change starts "
-        "``edelay`` anew, but none waits longer than this",
+        "``edelay`` anew, but none waits longer than this; with ``edelay = \"auto\"``, how long a "
+        "mirror rests at the most, 10 if it is not set",
         per_source=True, otherwise="``edelay``", example="#emaxdelay = 10"),
     Setting("eopen", 60, "seconds", seconds,
         "shortest time between two runs for a file that is written and not closed (a log, a "

@@ -16,8 +16,8 @@ from inosync.config.model import Pair
 from inosync.planning.slices import Slice
 from inosync.rsync.causes import Cause, cure
 from inosync.rsync.complaints import Account, Complaint
-from inosync.rsync.exits import PARTIAL
-from inosync.rsync.options import keeps_in_place, suffix
+from inosync.rsync.exits import FILE_IO, PARTIAL
+from inosync.rsync.options import aside, keeps_in_place, suffix
 from inosync.text import printable
 
 #: How many paths of a mirror may ail; with more it fails as a whole.
@@ -48,19 +48,21 @@ Table = Mapping[bytes, Ailing]
 class Run:
     """What counts of a run that has ended.
 
-    It carried `flight`, ``listed`` by name or as a pass, and ``left`` these paths out.
+    It carried `flight`, ``listed`` by name or as a pass, and ``left`` these paths out. It may have
+    ``ended`` before it had come to everything.
     """
 
     flight: Batch
     listed: bool
     left: frozenset[bytes] = frozenset()
+    ended: bool = False
 
     def carried(self, path: bytes, *, whole: bool = False) -> bool:
         """Return whether it would have complained of `path`; with `whole`, of all below it.
 
         When unsure it is False: the path is tried again by a run that names it.
         """
-        if any(path == left or path.startswith(left + b"/") for left in self.left):
+        if self.ended or any(path == left or path.startswith(left + b"/") for left in self.left):
             return False
         return not self.listed or names(self.flight.changes, path, whole=whole)
 
@@ -93,12 +95,16 @@ def names(changes: Changes | None, path: bytes, *, whole: bool = False) -> bool:
 def excuses(returncode: int, account: Account, run: Run, table: Table) -> bool:
     """Return whether a run counts as well but for the paths that it named.
 
-    Not if it named too many, or has left out deletions for something that no run can leave out.
+    Not if it named too many, or has left out deletions or ended for something that no run can leave
+    out.
     """
-    if returncode != PARTIAL or not account.understood:
+    if returncode not in (PARTIAL, FILE_IO) or not account.understood:
         return False
     if len({*table, *(each.path for each in account.complaints)}) > MOST:
         return False
+    if returncode == FILE_IO:
+        known = frozenset(table) if run.flight.repeated else run.left  # that one leaves out all
+        return bool({each.path for each in account.complaints if each.final} - known)
     if account.raced and run.flight.repeated:
         return False
     if account.undeleted and not account.raced:
@@ -133,14 +139,14 @@ def after(
 
 
 def blind(table: Table, batch: Batch, now: float) -> frozenset[bytes]:
-    """Return what a run of `batch` leaves out, so that it can delete elsewhere.
+    """Return what a run of `batch` leaves out, so that it comes to all else, and can delete there.
 
     What is named is looked at, and by a full pass what is to be tried again.
     """
     return frozenset(
         path
         for path, known in table.items()
-        if known.complaint.blind
+        if (known.complaint.blind or known.complaint.final)
         and (
             batch.repeated
             or (now < known.retry_at if batch.reason else not names(batch.changes, path))
@@ -226,7 +232,7 @@ def described(
         cause = Cause.FOREIGN
     what = f"{cause.value}: {printable(inner)}" if inner else cause.value
     where = destination.shown
-    if cause is Cause.OLD_VERSIONS:
-        where = printable(path) + suffix(pair.node.extra)
+    if cause in (Cause.OLD_VERSIONS, Cause.OLD_IN_THE_WAY):
+        where = aside(pair.node.extra) + printable(path) + suffix(pair.node.extra)
     cured = cure(cause, user=user, host=host, where=where)
     return printable(path) or ".", what, cured

@@ -18,7 +18,7 @@ from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.planning.run import SILENCE
 from inosync.planning.steps import Clear, Renew
-from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict
+from inosync.rsync.exits import FILE_IO, PARTIAL, VANISHED, Judgement, Verdict
 from inosync.rsync.output import NOTHING, Transferred
 
 #: Lines of what a failed run said that are remembered.
@@ -69,6 +69,7 @@ class Endings:
             self._take_health(mirror, now)
             moved, full = mirror.totals.last, ""
             if passing is None:
+                self._rest(mirror, took, now)
                 again_whole = mirror.passing or any(batch.reason for batch in mirror.owing)
                 full = flight.reason if flight is not None and not again_whole else ""
                 self._report_success(mirror, flight, moved, took, now)
@@ -83,6 +84,12 @@ class Endings:
             self.roster.actions += said
         else:
             self._report_failure(mirror, outcome, judgement, now, again=again, wait=wait)
+
+    def _rest(self, mirror: Mirror, took: float, now: float) -> None:
+        """Let the next run wait for as long as this one `took`, where runs set the pace."""
+        if self.roster.source_of(mirror).paced and not mirror.big:
+            own = self.roster.config.of(mirror.pair.source)
+            mirror.rests_until = now + min(took, own.emaxdelay)
 
     def _take_end(
         self, mirror: Mirror, judgement: Judgement, outcome: Outcome, now: float
@@ -109,7 +116,7 @@ class Endings:
             complete=not (repeat or ousted or barred) and left is None and lane is None,
             sure=outcome.returncode == 0 and not ousted,
             whole=not outcome.listed,
-            partial=outcome.returncode == PARTIAL or outcome.account.room,
+            partial=outcome.returncode in (PARTIAL, FILE_IO) or outcome.account.room,
         )
         if lane is not None and well:
             lane.beside = merged(lane.beside, suspects.without(flight))
@@ -300,6 +307,8 @@ def _judged(mirror: Mirror, outcome: Outcome) -> Judgement:
 
 def _to_repeat(mirror: Mirror, outcome: Outcome, flight: Batch) -> bool:
     """Return whether a run that went well must be made once more for all of its changes."""
+    if outcome.returncode == FILE_IO:
+        return True  # it has ended where the next one leaves something out
     if outcome.returncode == PARTIAL and (outcome.account.undeleted or outcome.account.raced):
         return True
     if mirror.work.hid and outcome.returncode in (0, VANISHED):

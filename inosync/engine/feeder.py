@@ -202,11 +202,15 @@ class Feeder:
         for state in self.roster.sources.values():
             if state.batch or state.written:
                 self._hand_over(state)
+            if state.paced:
+                for mirror in self.roster.of(state.source):
+                    mirror.rests_until = mirror.rests_until if mirror.big else None
 
     def due(self, now: float) -> None:
         """Hand the sources' batches to their mirrors when they have waited long enough."""
         for state in self.roster.sources.values():
-            if state.debounce.take(now) or state.unclosed.take(now):
+            due_at = state.due_at(self.roster.of(state.source))
+            if (due_at is not None and now >= due_at) or state.unclosed.take(now):
                 self._hand_over(state)
             self._settled(state, now)
             if state.open and state.full_at is not None and now >= state.full_at:
@@ -219,7 +223,8 @@ class Feeder:
     def deadlines(self) -> Iterable[float | None]:
         """Give when ``due`` has something to do."""
         for state in self.roster.sources.values():
-            yield from (state.debounce.deadline, state.unclosed.deadline, state.settling.deadline)
+            yield state.due_at(self.roster.of(state.source))
+            yield from (state.unclosed.deadline, state.settling.deadline)
             yield state.full_at if state.open else None
 
     def _repair(self, state: SourceState, now: float) -> None:

@@ -49,6 +49,7 @@ class Known:
     than ``highest``. It was made by rules, destination and options of which ``made_by`` is a sum,
     since the machine was started last (``boot``); ``ended`` says that nothing was noted after the
     program had come to its end. It had everything but the ``rest`` of a pass, if there is one.
+    ``begun``: it was not known to have anything, and runs have carried what there was since then.
     """
 
     moment: int
@@ -59,6 +60,7 @@ class Known:
     boot: str
     ended: bool = False
     rest: Course | None = None
+    begun: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,10 @@ _Test = Callable[[Known, Facts], bool]
 
 #: Why what is known is in doubt: the first that is true.
 _REASONS: tuple[tuple[_Test, str], ...] = (
+    (
+        lambda known, facts: known.begun,
+        "what was begun was cut short",
+    ),
     (
         lambda known, facts: known.home != facts.place.home,
         "the source is on another file system, or others are mounted in it",
@@ -175,7 +181,8 @@ def _sound(known: Known) -> bool:
     numbers = (known.moment, known.inode, known.highest)
     words = (known.home, known.made_by, known.boot)
     return (
-        all(type(number) is int for number in numbers)
+        isinstance(known.begun, bool)
+        and all(type(number) is int for number in numbers)
         and all(isinstance(word, str) for word in words)
         and isinstance(known.ended, bool)
     )

@@ -75,7 +75,7 @@ class Mirror(Ledger):
     state: State = State.IDLE
     reason: str = ""  # why it lags, in words; "" while all is well
     retry_at: float | None = None
-    rests_until: float | None = None  # the lane: when it may run again (rbigdelay)
+    rests_until: float | None = None  # when it may run again (rbigdelay; edelay = "auto")
     comparison: Comparison = field(default_factory=Comparison)
     brake: Brake = field(default_factory=Brake)
     odd: frozenset[bytes] = frozenset()

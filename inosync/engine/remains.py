@@ -25,7 +25,8 @@ def run_of(mirror: Mirror, outcome: Outcome) -> Run | None:
     """Return what counts of the run that has ended, if it carried anything."""
     if mirror.flight is None or outcome.pretended:
         return None
-    return Run(mirror.flight, outcome.listed, mirror.work.left)
+    ended = outcome.account.ended
+    return Run(mirror.flight, outcome.listed, mirror.work.left, ended)
 
 
 def tidy_up(mirror: Mirror, other: Mirror | None, outcome: Outcome, now: float) -> None:

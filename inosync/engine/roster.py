@@ -138,8 +138,11 @@ class Roster:
 
 def _state(source: Source, config: Config) -> SourceState:
     own = config.of(source)
-    waits = Debounce(own.edelay, own.emaxdelay), Debounce(own.eopen, own.eopen)
-    return SourceState(source, *waits)
+    paced, unclosed = isinstance(own.edelay, str), Debounce(own.eopen, own.eopen)
+    debounce = (
+        Debounce(0.0, 0.0) if isinstance(own.edelay, str) else Debounce(own.edelay, own.emaxdelay)
+    )
+    return SourceState(source, debounce, unclosed, paced)
 
 
 def _place(pair: Pair) -> tuple[str, str]:

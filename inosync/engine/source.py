@@ -6,7 +6,7 @@ Pure values; the engine decides what follows from them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from inosync.changes.batch import Batch, Gathering, merged
@@ -14,6 +14,7 @@ from inosync.changes.changes import Changes
 from inosync.config.model import Source
 from inosync.engine.ailing import names
 from inosync.engine.debounce import Debounce
+from inosync.engine.mirror import Mirror
 from inosync.planning.resting_files import Settling
 
 
@@ -24,6 +25,7 @@ class SourceState:
     source: Source
     debounce: Debounce
     unclosed: Debounce  # the same for files that are written and not closed
+    paced: bool = False  # by how long runs take: ``edelay`` is "auto"
     # What the debounce timer holds back, what that for unclosed files does, and what of both the
     # lanes for big files have to carry.
     batch: Gathering = field(default_factory=Gathering)
@@ -73,6 +75,20 @@ class SourceState:
         waits = [*(each.since for each in gathered), self.settling.since]
         waits += [] if self.watched else [self.deaf_since]
         return min((since for since in waits if since is not None), default=None)
+
+    def due_at(self, mirrors: Iterable[Mirror]) -> float | None:
+        """Return when its `mirrors` are to have what was gathered; None: not before a run ends.
+
+        Where runs set the pace that is when one of them may run: what comes until then gathers
+        here, and not in the books of each.
+        """
+        at = self.debounce.deadline
+        if at is None or not self.paced or self.big:
+            return at
+        others = [mirror for mirror in mirrors if not mirror.big]
+        # A comparison is ended by what has changed.
+        free = [mirror for mirror in others if not mirror.busy or mirror.work.comparing]
+        return min((mirror.rests_until or at for mirror in free), default=None) if others else at
 
     def deafen(self, now: float) -> None:
         """Know of no change until the watches stand: the mirrors are not in sync."""

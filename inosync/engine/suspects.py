@@ -14,7 +14,7 @@ from inosync.changes.doubts import NO_DOUBTS, Doubts
 from inosync.engine.actions import Outcome
 from inosync.engine.mirror import Mirror
 from inosync.engine.records import Ran
-from inosync.rsync.exits import PARTIAL, VANISHED
+from inosync.rsync.exits import FILE_IO, PARTIAL, VANISHED
 
 
 def sent(mirror: Mirror, outcome: Outcome) -> None:
@@ -24,9 +24,12 @@ def sent(mirror: Mirror, outcome: Outcome) -> None:
 
 
 def in_doubt(mirror: Mirror, outcome: Outcome) -> Doubts:
-    """Return what the run that ended well leaves in doubt; nothing after a comparison."""
+    """Return what the run that ended well leaves in doubt; nothing after a comparison.
+
+    Nothing after one that is made again, either: that one will tell.
+    """
     work, flight = mirror.work, mirror.flight
-    if work.ran is not None or outcome.pretended or flight is None:
+    if work.ran is not None or outcome.pretended or outcome.account.ended or flight is None:
         return NO_DOUBTS
     passed_over = Doubts(files=work.candidates - work.sent - outcome.sent)
     doubts = passed_over | work.doubts
@@ -60,7 +63,7 @@ def both(mirror: Mirror, outcome: Outcome) -> Outcome:
     one, other = ran.account, outcome.account
     return replace(
         outcome,
-        returncode=next((each for each in (PARTIAL, VANISHED) if each in statuses), 0),
+        returncode=next((each for each in (FILE_IO, PARTIAL, VANISHED) if each in statuses), 0),
         listed=ran.listed,
         account=replace(
             other,

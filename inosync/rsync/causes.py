@@ -22,6 +22,8 @@ class Cause(enum.Enum):
     IN_THE_WAY = "is a directory on the node that keeps something excluded"
     FOREIGN = "is a directory on the node with something in it that may stay (rdelete)"
     OLD_VERSIONS = "is a directory on the node that keeps old versions"
+    OLD_IN_THE_WAY = "cannot have its old version kept: a directory is in the place of that"
+    TOO_LARGE = "is larger than a file may be on the node"
     TIMES = "keeps its times: another user owns it on the node"
     MODES = "keeps its permissions: another user owns it on the node"
     OWNER = "keeps its owner and group: only root may give files away"
@@ -42,6 +44,8 @@ _CURES = {
     Cause.FOREIGN: "delete it on {host} by hand",
     Cause.OLD_VERSIONS: "the next run moves them to {where}; if that fails, move {where} away on "
     "{host}",
+    Cause.OLD_IN_THE_WAY: "move {where} away on {host}",
+    Cause.TOO_LARGE: "raise the limit on {host} (file system, ulimit -f), or exclude it",
     Cause.TIMES: "chown it on {host}, or extra='--omit-dir-times'",
     Cause.MODES: "chown it on {host}, or extra='--no-perms --chmod=ugo=rwX'",
     Cause.OWNER: "extra='--no-owner --no-group', or let root write on {host}",

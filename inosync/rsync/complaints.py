@@ -25,7 +25,8 @@ class Complaint:
     """One path that was not carried; ``text`` is what rsync said.
 
     ``whole``: all below it was not, either. ``blind``: for want of it nothing was deleted, and a
-    run that leaves it out deletes again.
+    run that leaves it out deletes again. ``final``: the run ended at it, and one that leaves it out
+    goes on.
     """
 
     path: bytes
@@ -33,6 +34,7 @@ class Complaint:
     text: str
     whole: bool = False
     blind: bool = False
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Account:
     ``understood``: every complaint was tied to a path. ``undeleted``: it left out all deletions.
     ``raced``: something vanished, or became something else, while it was read. ``kept`` are
     directories that stay on the mirror for what is excluded in them, and ``odd`` what is no file,
-    directory or link and was not sent. Paths are relative to the source.
+    directory or link and was not sent. ``ended``: it ended before it had come to everything. Paths
+    are relative to the source.
     """
 
     complaints: tuple[Complaint, ...] = ()
@@ -51,6 +54,7 @@ class Account:
     raced: bool = False
     kept: tuple[bytes, ...] = ()
     odd: tuple[bytes, ...] = ()
+    ended: bool = False
 
     @property
     def room(self) -> bool:
@@ -66,13 +70,16 @@ class Places:
     """Where the two ends are: how rsync names a path.
 
     ``source`` is an absolute path, whose names begin with ``prefix`` in the transfer; ``target`` is
-    the path of the destination, in its `module` where an rsync daemon has it.
+    the path of the destination, in its `module` where an rsync daemon has it. The names of old
+    versions begin with ``aside`` and end in ``suffix``; both empty: none are kept.
     """
 
     source: bytes
     prefix: bytes
     target: bytes
     module: bool = False
+    aside: bytes = b""
+    suffix: bytes = b""
 
 
 #: The longest path that a run can be told to leave out: rsync drops longer rules.
@@ -124,7 +131,13 @@ _RENAME = re.compile(rb'rename ".*" -> "(.*)"', re.DOTALL)
 _WAY = re.compile(
     rb"could not make way for new (regular file|directory|symlink|device file|special file): (.+)"
 )
+_OLD = re.compile(
+    rb"could not make way for backup (?:regular file|directory|symlink|device file|special file): "
+    rb"(.+)"
+)
 _LONG = re.compile(rb"(?:filename overflows max-path len by \d+|skipping overly long name): (.+)")
+#: Where the receiver ends for what failed (receiver.c, and finish_transfer() in rsync.c).
+_FINAL = re.compile(rb"(?:write failed on|close failed on|keep_backup failed:) ")
 #: Of a temporary file whose directory another run has deleted meanwhile (receiver.c).
 _TAKEN = (re.compile(rb"stat %b failed" % _FULL, re.DOTALL), _RENAME)
 _GONE = re.compile(rb'(?:file|directory) has vanished: "')
@@ -133,7 +146,8 @@ _GONE = re.compile(rb'(?:file|directory) has vanished: "')
 _EMPTY = re.compile(
     rb"(?:rsync error: |rsync warning: |\*\*\* Skipping any contents from this failed directory"
     rb"|Warning: Permanently added |\*\* "
-    rb"|rsync: (?:\[\w+\] )?unlink \".*\"(?: \(in [^()]+\))?: [^:]+ \(36\)$)"
+    rb"|rsync: (?:\[\w+\] )?unlink \".*\"(?: \(in [^()]+\))?: [^:]+ \(36\)$"
+    rb"|rsync: (?:\[\w+\] )?(?:connection unexpectedly closed |write error: Broken pipe ))"
 )
 #: What is no complaint.
 _SILENT = (_EMPTY, CHATTER, UNPROVED)
@@ -150,16 +164,25 @@ _ERRORS = {
     _EIO: Cause.DAMAGED,
     13: Cause.FORBIDDEN,
     _EROFS: Cause.READ_ONLY,
+    27: Cause.TOO_LARGE,
     _ENOSPC: Cause.ROOM,
     _ENAMETOOLONG: Cause.TOO_LONG,
     _EDQUOT: Cause.ROOM,
 }
 
 
-def account(lines: Iterable[bytes], errors: bytes, places: Places, *, cut: bool = False) -> Account:
+def account(
+    lines: Iterable[bytes],
+    errors: bytes,
+    places: Places,
+    *,
+    cut: bool = False,
+    ended: bool = False,
+) -> Account:
     """Return what a run complained of on standard output, line by line, and standard error.
 
-    That has lost its beginning when it is `cut`: what it said is not all known.
+    That has lost its beginning when it is `cut`: what it said is not all known. The run has `ended`
+    for an error in file I/O.
     """
     found: dict[bytes, Complaint] = {}
     understood, raced = not cut, False
@@ -176,6 +199,8 @@ def account(lines: Iterable[bytes], errors: bytes, places: Places, *, cut: bool 
             before = found.get(complaint.path)
             found[complaint.path] = complaint if before is None else _both(before, complaint)
     kept, odd, undeleted = _remarks(lines, places)
+    if ended and not any(complaint.final for complaint in found.values()):
+        found |= {each.path: each for each in _unsaid(kept, places)}
     return Account(
         tuple(found.values()),
         understood=understood,
@@ -183,7 +208,28 @@ def account(lines: Iterable[bytes], errors: bytes, places: Places, *, cut: bool 
         raced=raced,
         kept=tuple(_deepest(kept)),
         odd=tuple(odd),
+        ended=ended,
     )
+
+
+def _unsaid(kept: Iterable[bytes], places: Places) -> Iterator[Complaint]:
+    """Give what an rsync daemon does not tell when it ends: whose old version had no place.
+
+    Without being in the way no old version is to be deleted.
+    """
+    for name in kept:
+        path = _of_old(name, places)
+        if path and len(path) <= _LONGEST_RULE:
+            text = f"cannot delete non-empty directory: {printable(name)}"
+            yield Complaint(path, Cause.OLD_IN_THE_WAY, text, final=True)
+
+
+def _of_old(name: bytes, places: Places) -> bytes | None:
+    """Return the path whose old version has this name; None where that is no such name."""
+    if not (places.aside or places.suffix) or not name.startswith(places.aside):
+        return None
+    path = name[len(places.aside) :]
+    return path.removesuffix(places.suffix) if path.endswith(places.suffix) else None
 
 
 def _remarks(
@@ -210,7 +256,7 @@ def _remarks(
 def _both(one: Complaint, other: Complaint) -> Complaint:
     """Return the first, with how far both reach."""
     whole, blind = one.whole or other.whole, one.blind or other.blind
-    return Complaint(one.path, one.cause, one.text, whole, blind)
+    return Complaint(one.path, one.cause, one.text, whole, blind, one.final or other.final)
 
 
 def _lost_race(line: bytes) -> bool:
@@ -224,9 +270,14 @@ def _lost_race(line: bytes) -> bool:
 
 def _complaint(line: bytes, places: Places) -> Complaint | None:
     """Return what a line complains of; None when it is not known what or of which path."""
-    told, text = None, printable(line)
+    told, text, final = None, printable(line), False
     if error := _ERROR.fullmatch(line):
         told = _error(error[1], int(error[2]), places)
+        final = _FINAL.match(error[1]) is not None
+    elif old := _OLD.fullmatch(line):
+        name = _of_old(_plain(old[1]), places)
+        path = None if name is None else below(places.prefix, name)
+        told, final = (path, Cause.OLD_IN_THE_WAY, False, False), True
     elif way := _WAY.fullmatch(line):
         told = _carried(way[2], places), Cause.IN_THE_WAY, way[1] == b"directory", False
     elif long := _LONG.fullmatch(line):
@@ -236,7 +287,9 @@ def _complaint(line: bytes, places: Places) -> Complaint | None:
     path, cause, whole, blind = told
     if path is None or (blind and not path):
         return None  # without the source itself there is nothing to carry
-    return Complaint(path, cause, text, whole, blind and len(path) <= _LONGEST_RULE)
+    short = len(path) <= _LONGEST_RULE
+    final &= short and bool(path) and cause is not Cause.ROOM  # of others there may be room
+    return Complaint(path, cause, text, whole, blind and short, final)
 
 
 def _error(

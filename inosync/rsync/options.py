@@ -114,8 +114,14 @@ def keeps_in_place(words: Sequence[str]) -> bool:
 
 
 def suffix(words: Sequence[str]) -> str:
-    """Return how the names of old versions end that are kept in place."""
-    return ["~", *values(words, ("--suffix",))][-1]
+    """Return how the names of old versions end, where they are kept."""
+    return ["" if aside(words) else "~", *values(words, ("--suffix",))][-1]
+
+
+def aside(words: Sequence[str]) -> str:
+    """Return the directory of old versions, with its slash; "" where they are not kept apart."""
+    given = ["", *values(words, ("--backup-dir",))][-1]
+    return given.rstrip("/") + "/" if given else ""
 
 
 def backs_up(words: Sequence[str]) -> str:

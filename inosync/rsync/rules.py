@@ -15,6 +15,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from inosync.rsync.option_table import LONG
+
 #: The long names of rules, and the short ones.
 _SHORT = {
     "exclude": "-",
@@ -32,6 +34,17 @@ _HEAD = re.compile(
 #: What may follow each short name. Of ``-``, ``+`` and ``C`` one file of rules takes one.
 _MODIFIERS = dict.fromkeys("-+", "/!Csrpx") | dict.fromkeys(".:", "-+/Cenwsrpx")
 _MODIFIERS |= dict.fromkeys("HSPR", "/!px")
+#: What rsync's options would say here: with these, their value stands behind it.
+_OPTIONS = {
+    "--exclude": "- ",
+    "--include": "+ ",
+    "--filter": "",
+    "-f": "",
+    "--exclude-from": "merge,- ",
+    "--include-from": "merge,+ ",
+}
+_SWITCHES = {"-F": ": /.rsync-filter", "-FF": ":e /.rsync-filter", "--cvs-exclude": "-C"}
+_OPTION = re.compile(rf"({'|'.join(_OPTIONS)})[= ](.*)", re.DOTALL)
 _INCLUDING, _FILES, _ONE_SIDED = "+SR", ".:", "HSPR"
 
 
@@ -182,6 +195,22 @@ def _is_name(head: re.Match[str]) -> bool:
 
 def _refuse_lookalike(text: str) -> None:
     """Raise ValueError for what no rule of rsync is, and was hardly meant for a name."""
+    if option := _OPTION.fullmatch(text.strip()):
+        value = option[2].strip()
+        if len(value) > 1 and value[0] in "\"'" and value[-1] == value[0]:
+            value = value[1:-1]
+        ruled = option[1] in ("--exclude", "--include") and value.startswith(("+ ", "- "))
+        raise ValueError(
+            f"is an option, and no rule: write {('' if ruled else _OPTIONS[option[1]]) + value!r}; "
+            f"{_as_name(text)}"
+        )
+    switch = text.strip()
+    if switch in _SWITCHES:
+        raise ValueError(
+            f"is an option, and no rule: write {_SWITCHES[switch]!r}; {_as_name(text)}"
+        )
+    if text.partition("=")[0].strip() in LONG:
+        raise ValueError(f"is an option, and no rule: write it into extra; {_as_name(text)}")
     bare = text.lstrip()
     if bare != text and re.match(r"[-+] |[-+][/*]", bare):
         raise ValueError(f"has blanks before the rule: write {bare!r}; {_as_name(text)}")

@@ -37,6 +37,7 @@ from inosync.service.runs import Runs
 from inosync.service.scans import Scans
 from inosync.service.sources import Sources
 from inosync.service.targets import Targets
+from inosync.service.thrift import Thrift
 from inosync.status.keeping import Keeping
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
@@ -125,6 +126,7 @@ class Daemon:
             parts.append(self._publisher)
         more = (self._keeper, self._pruning, self._refresh)
         parts += [part for part in more if part is not None]
+        parts.append(Thrift(lambda: self.runs.busy))
         return parts
 
     def run(self) -> bool:

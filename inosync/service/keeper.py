@@ -25,7 +25,7 @@ from inosync.engine.memory import (
     encode,
     untrusted,
 )
-from inosync.engine.mirror import Mirror
+from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Moment
 from inosync.planning.scan import Question
 from inosync.planning.slices import Course
@@ -80,6 +80,7 @@ class Keeper:
     _level: dict[Mirror, float] = field(default_factory=dict)  # all else had arrived (wall clock)
     _asked: dict[Mirror, int] = field(default_factory=dict)  # for which of its runs
     _boot: str = ""
+    _begun: bool = False  # something is to be written before much of it can be on a node
     _at: float | None = None
     _written_at: float = -math.inf
     _failing: str = ""
@@ -127,6 +128,9 @@ class Keeper:
         if place is None or asked or mirror.aside is not None or mirror not in self._kept():
             return None
         self._asked[mirror] = mirror.totals.runs
+        before = self._known.get(mirror.name)
+        if before is not None and before.begun:
+            return None  # its pass is not over
         known = self._believed(mirror, place)
         return _question(known) if known is not None else None
 
@@ -146,13 +150,16 @@ class Keeper:
             moment = known.moment / 1e9
             mirror.equal_at = Moment(moment, self.loop.clock() - (now / 1e9 - moment))
         if reason:
-            del self._known[mirror.name]  # to be known again when the pass has ended
+            # To be known again when the pass has ended.
+            self._begin(mirror, place, min(known.moment, now))
             log.info("%s: full pass: %s", mirror.name, reason)
         return None
 
     def due(self, now: float) -> None:
         """Take note of what has arrived, and write it down when it is time to."""
         for mirror in self._kept():
+            if mirror.name not in self._known and mirror.state is not State.IDLE:
+                self._note_begin(mirror)
             if mirror not in self._marks and self._noted.get(mirror) != mirror.offered:
                 self._mark(mirror)
             mark = self._marks.get(mirror)
@@ -169,6 +176,9 @@ class Keeper:
                 else:
                     self._follow(mirror)
                     self._write_soon(now)
+        if self._begun:
+            self._begun = False
+            self._write()
         if self._at is not None and now >= self._at:
             self._at, self._written_at = None, now
             for mirror in self._kept():
@@ -239,6 +249,27 @@ class Keeper:
             if mark is not None:
                 self._beside[mirror] = mark
 
+    def _note_begin(self, mirror: Mirror) -> None:
+        """Note that runs are about to carry what there is, to a mirror of which nothing is known.
+
+        If they are cut short, what has changed since may have gone there as it was before.
+        """
+        place = self._places.get(mirror.pair.source.path)
+        if place is not None and self.engine.config.of(mirror.pair.source).init:
+            self._begin(mirror, place, int((self.loop.wall() - MARGIN) * 1e9))
+
+    def _begin(self, mirror: Mirror, place: Place, moment: int) -> None:
+        self._known[mirror.name] = Known(
+            moment=moment,
+            inode=place.inode,
+            home=place.home,
+            highest=0,
+            made_by=self._made_now(mirror),
+            boot=self._boot,
+            begun=True,
+        )
+        self._begun = True
+
     def _note(self, mirror: Mirror, mark: _Mark) -> None:
         self._noted[mirror] = mark.number
         place = self._places.get(mirror.pair.source.path)
@@ -279,7 +310,8 @@ class Keeper:
             # Later than when the pass began: what that has left is not for the next walk to name.
             level = int((self._level.get(mirror, 0.0) - MARGIN) * 1e9)
             known = replace(known, moment=max(known.moment, level))
-            self._known[mirror.name] = replace(known, rest=rest, boot=self._boot, ended=False)
+            known = replace(known, rest=rest, boot=self._boot, ended=False, begun=False)
+            self._known[mirror.name] = known
         elif known.rest is not None:
             self._known.pop(mirror.name, None)
 

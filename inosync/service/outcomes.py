@@ -15,7 +15,8 @@ from inosync.planning.steps import Relink
 from inosync.rsync.complaints import Places, account
 from inosync.rsync.destination import Transport
 from inosync.rsync.differences import EQUAL, below, carried, overwritten, summary
-from inosync.rsync.exits import PARTIAL, cut_short, exit_status
+from inosync.rsync.exits import FILE_IO, PARTIAL, cut_short, exit_status
+from inosync.rsync.options import aside, backs_up, suffix
 from inosync.rsync.output import deletions, evidence, rehearsed, transferred
 from inosync.service.at_work import AtWork
 from inosync.service.drift import drift, left_apart
@@ -27,13 +28,13 @@ def outcome_of(run: AtWork, status: int, engine: Engine, config: Config) -> Outc
     """Return how a run has ended, with this `status`, and what it has done."""
     output, errors = run.child.output(), run.child.errors()
     rehearsing = run.what.kind is RunKind.REHEARSAL
-    cut = len(errors) >= TAIL
-    said = account(run.child.lines(), errors, places(run.mirror.pair), cut=cut)
+    cut, code = len(errors) >= TAIL, exit_status(status, errors)
+    where, ended = places(run.mirror.pair), code == FILE_IO
+    said = account(run.child.lines(), errors, where, cut=cut, ended=ended)
     count = rehearsed if rehearsing else transferred
     # Of one that is no longer configured nobody wants to know how it differs.
     compared = run.what.kind is RunKind.COMPARISON and run.mirror in engine.mirrors
     apart = left_apart(run, said, engine) if compared else None
-    code = exit_status(status, errors)
     written = _homes(run)
     return Outcome(
         code,
@@ -55,12 +56,15 @@ def outcome_of(run: AtWork, status: int, engine: Engine, config: Config) -> Outc
 
 def places(pair: Pair) -> Places:
     """Return how rsync names the paths of a mirror."""
-    source, destination = pair.source, pair.destination
+    source, destination, extra = pair.source, pair.destination, pair.node.extra
+    keeps = bool(backs_up(extra))
     return Places(
         os.fsencode(source.path),
         os.fsencode(source.prefix),
         os.fsencode(destination.path),
         module=destination.transport is Transport.DAEMON,
+        aside=os.fsencode(aside(extra)) if keeps else b"",
+        suffix=os.fsencode(suffix(extra)) if keeps else b"",
     )
 
 

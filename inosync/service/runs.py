@@ -202,6 +202,11 @@ class Runs:
                 self.warm.went_well(run.mirror)
             self.warm.want(run.mirror, now)
 
+    @property
+    def busy(self) -> bool:
+        """Whether any run is at work."""
+        return bool(self._children)
+
     def comparing(self) -> Mirror | None:
         """Return the mirror that is being compared, if one is."""
         kind = RunKind.COMPARISON

@@ -60,9 +60,9 @@ def mounted_below(path: str) -> frozenset[bytes]:
 def file_system(path: str) -> tuple[bytes, ...]:
     """Return what tells the file system at `path` from others, also after it was away.
 
-    Its type, what is mounted and which part of it; and the device number where that lasts (disks),
-    or where there is nothing else (tmpfs, which is new whenever it is mounted; what the table does
-    not show). The numbers of others (btrfs, NFS) are given out as they come.
+    Its type, what is mounted and which part of it; the device number where that lasts (disks), or
+    where there is nothing else (tmpfs, what the table does not show); and its own identity. Device
+    numbers are given out again: at once to the next tmpfs, in time to the next disk.
     """
     real = os.path.realpath(os.fsencode(path)) + b"/"
     holding = [m for m in _table() if real.startswith(m.point.rstrip(b"/") + b"/")]
@@ -71,7 +71,25 @@ def file_system(path: str) -> tuple[bytes, ...]:
     # Of several at one place the last hides the others.
     mount = max(reversed(holding), key=lambda mount: len(mount.point))
     lasts = not mount.device.startswith(b"0:") or mount.kind in (b"tmpfs", b"ramfs")
-    return (mount.kind, mount.source, mount.root, mount.device if lasts else b"")
+    told = lasts or mount.kind == b"btrfs"
+    return (
+        mount.kind,
+        mount.source,
+        mount.root,
+        mount.device if lasts else b"",
+        b"%x" % identity(os.fsdecode(mount.point)) if told else b"",
+    )
+
+
+def identity(path: str) -> int:
+    """Return what the file system at `path` calls itself (statfs(2), f_fsid); 0: nothing.
+
+    A tmpfs has a name of its own since Linux 5.13, a disk has it from its UUID or its device.
+    """
+    try:
+        return os.statvfs(path).f_fsid
+    except OSError:
+        return 0
 
 
 def remote(path: str) -> bool:

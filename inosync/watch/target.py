@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass, replace
 
 from inosync.text import printable
-from inosync.watch.mounts import file_system
+from inosync.watch.mounts import file_system, identity
 from inosync.watch.way import Step, name_of, trusted, way
 
 
@@ -20,7 +20,7 @@ class Target:
     """What lies at a path: ``place`` is where that leads, ``inode`` is 0 where there is nothing.
 
     ``home`` tells its file system from others, or that of what there is above it; () where nobody
-    had to ask. ``links`` are on the way to it.
+    had to ask. ``links`` are on the way to it. ``identity`` is what its file system calls itself.
     """
 
     place: bytes
@@ -28,6 +28,7 @@ class Target:
     inode: int
     home: tuple[bytes, ...] = ()
     links: tuple[Step, ...] = ()
+    identity: int = 0
 
 
 class News(enum.Enum):
@@ -47,7 +48,8 @@ def target(path: str) -> Target:
         status = os.stat(path)
     except OSError:
         return Target(last.place, 0, 0, (), links)
-    return Target(last.place, status.st_dev, status.st_ino, (), links)
+    # Where another file system is mounted, it may get the same number, and the directory, too.
+    return Target(last.place, status.st_dev, status.st_ino, (), links, identity(path))
 
 
 def at_home(path: str, found: Target) -> Target:
@@ -57,8 +59,8 @@ def at_home(path: str, found: Target) -> Target:
 
 def same(known: Target, now: Target) -> bool:
     """Return whether a target is what it was; then nobody needs to ask for its file system."""
-    before = (known.place, known.device, known.inode)
-    return bool(now.inode) and before == (now.place, now.device, now.inode)
+    before = (known.place, known.device, known.inode, known.identity)
+    return bool(now.inode) and before == (now.place, now.device, now.inode, now.identity)
 
 
 def fault(known: Target, now: Target) -> str:

@@ -84,6 +84,33 @@ def test_what_stands_in_the_way_delays_nothing(
     assert ask(daemon, "--status").returncode == 0
 
 
+@pytest.mark.parametrize(("transport", "scope"), [("local", "changes"), ("daemon", "tree")])
+def test_what_ends_a_run_delays_nothing(
+    request: pytest.FixtureRequest, transport: str, scope: str, inosync: Callable, source: Path
+) -> None:
+    """A file whose old version has no place: rsync goes no further."""
+    place = place_on(request, transport)
+    for name in ("c", "z/deep"):
+        write(source, name, "new and longer")
+    write(place.root, "c", "old")
+    write(place.root, "c~/x.tmp", "cache")
+    more = {"rscope": scope, "rexcludes": ["*.tmp"], "rretry": (60, 60), "extra": "--backup"}
+    daemon = inosync(settings(source, place.node, **more), environment=place.environment)
+    until((place.root / "z/deep").exists, what="what comes after it in the first pass")
+    waited = ask(daemon, "--wait", "20")
+    assert waited.returncode == 5, daemon.log()
+    assert "c cannot have its old version kept" in waited.stderr
+    write(source, "c", "newer")
+    write(source, "other", "x")
+    until((place.root / "other").exists, what="another change")
+    assert (place.root / "c").read_text() == "old"
+    shutil.rmtree(place.root / "c~")
+    (source / "c").touch()
+    until(lambda: (place.root / "c").read_text() == "newer", what="what has a place now")
+    assert ask(daemon, "--wait", "20").returncode == 0
+    assert (place.root / "c~").read_text() == "old"
+
+
 @needs_root
 @pytest.mark.parametrize("scope", ["tree", "changes"])
 def test_what_cannot_be_read_is_not_deleted_and_all_else_is(scope: str, open_path: Path) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from support.daemon import Daemon, run_inosync, settings
-from support.mounting import disk, hide, mounts_below, needs_mounts, show
+from support.mounting import disk, hide, mount, mounts_below, needs_mounts, show
 from support.places import wait_equal
 from support.trees import compare, write
+
+from inosync.watch.mounts import identity
 
 
 @pytest.fixture
@@ -124,3 +126,38 @@ def test_unmounted_it_is_held_until_it_is_back(
     ask(daemon, "--sync")
     wait(daemon)
     assert compare(full, mirror) == []
+
+
+@needs_mounts
+@pytest.mark.parametrize("end", ["source", "target"])
+def test_the_next_tmpfs_is_not_the_one_that_was_there(
+    inosync: Callable, folder: Path, full: Path, end: str
+) -> None:
+    """Though numbers of device and directory are the same, and all happens within a moment."""
+    point = folder / "point"
+    point.mkdir()
+    mount("-t", "tmpfs", "same", point)
+    source, mirror = (point / "it", folder / "mirror") if end == "source" else (full, point / "it")
+    if end == "source":
+        shutil.copytree(full, source)
+    elif not identity(str(point)):
+        pytest.skip("this kernel's tmpfs has no identity")
+    else:
+        mirror.mkdir()
+    daemon = inosync(settings(source, f"{mirror}/", rscope="changes"))
+    wait(daemon)
+    ask(daemon, "--pause")
+    hide(point)
+    mount("-t", "tmpfs", "same", point)
+    (point / "it").mkdir()
+    write(point / "it", "theirs", "x")
+    ask(daemon, "--resume")
+    write(source, "change", "x")
+    assert "another file system" in wait(daemon, status=5)
+    assert sorted(path.name for path in (point / "it").iterdir()) == (
+        ["change", "theirs"] if end == "source" else ["theirs"]
+    )
+    assert not (mirror / "change").exists()
+    ask(daemon, "--sync")
+    wait(daemon)
+    assert compare(source, mirror) == []

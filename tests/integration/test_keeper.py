@@ -11,7 +11,7 @@ from support.configs import make_config, make_pair, make_source
 from inosync.changes.changes import Changes
 from inosync.engine.actions import Outcome, Start
 from inosync.engine.engine import Engine
-from inosync.engine.memory import decode
+from inosync.engine.memory import Known, decode
 from inosync.engine.mirror import Mirror
 from inosync.planning.order import Prepared, RunKind
 from inosync.planning.scan import Question
@@ -26,7 +26,7 @@ from inosync.system.state import StateFile
 class Scene:
     """A mirror of a real source, whose runs do nothing and end well, and who remembers it."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, *, keeps: bool = False, **settings: object) -> None:
         source = make_source(str(folder))
         pair = make_pair(source, "a:/m", rscope="changes")
         self.config = make_config([pair], edelay=0.0, emaxdelay=0.0, **settings)
@@ -36,6 +36,8 @@ class Scene:
         targets = Targets(self.engine, self.loop)
         state = StateFile(str(folder.parent / "state"))
         self.keeper = Keeper(self.engine, self.sources, self.loop, state, targets)
+        if keeps:  # there was one before
+            self.keeper.open()
         self.sources.recall = self.keeper.recall
         self.sources.open()
         while not self.engine.sources[source.path].watched:
@@ -137,3 +139,30 @@ def test_what_came_beside_a_pass_and_has_arrived_is_not_looked_for_again(tmp_pat
     assert one.rest is not None
     assert one.rest.parts(10) == (("tree", b"b"), ("tree", b"c"))
     assert one.moment / 1e9 > began + 90
+
+
+def noted(scene: Scene) -> Known:
+    known, problem = decode(Path(scene.keeper.file.path).read_bytes())
+    assert not problem
+    (one,) = known.values()
+    return one
+
+
+def test_what_a_first_pass_may_have_carried_is_noted_before_it_ends(tmp_path: Path) -> None:
+    """Killed in it, what has changed since then is compared by content by the next one."""
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    with closing(Scene(source)) as scene:
+        scene.keeper.due(scene.loop.clock())
+        first = noted(scene)
+        assert first.begun
+        scene.engine.due(scene.loop.clock())
+        assert asked(scene) is None
+    with closing(Scene(source, keeps=True)) as scene:  # it was killed
+        assert scene.mirror.equal_at is not None
+        assert abs(scene.mirror.equal_at.wall - first.moment / 1e9) < 0.001
+        scene.keeper.due(scene.loop.clock())
+        assert (noted(scene).begun, noted(scene).moment) == (True, first.moment)
+        scene.run()
+        scene.keeper.close()
+        assert not noted(scene).begun

@@ -111,6 +111,7 @@ def test_the_parts_of_a_daemon_in_their_order() -> None:
         "Announcer",
         "Publisher",
         "Pruning",
+        "Thrift",
     ]
     daemon.sources.close()
     daemon.loop.close()

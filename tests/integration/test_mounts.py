@@ -13,6 +13,7 @@ from support.daemon import inosync_environment
 from support.namespaces import need
 
 from inosync.watch.mounts import file_system, mounted_below
+from inosync.watch.target import same, target
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root may mount")
 
@@ -74,6 +75,22 @@ def test_another_file_system_at_the_same_place_is_told_apart(point: Path) -> Non
     assert file_system(str(point)) == first
     subprocess.run(["umount", point], check=True)
     assert file_system(str(point)) != first
+
+
+def test_the_next_tmpfs_is_another_one(point: Path) -> None:
+    """It has the same number, and its directories may have the same, too."""
+    found = []
+    for _ in range(2):
+        subprocess.run(["mount", "-t", "tmpfs", "same", point], check=True)
+        (point / "mirror").mkdir()
+        below = str(point / "mirror")
+        found.append((file_system(below), target(below)))
+        subprocess.run(["umount", point], check=True)
+    (home, first), (other, second) = found
+    if not first.identity:
+        pytest.skip("this kernel's tmpfs has no identity")
+    assert home != other
+    assert not same(first, second)
 
 
 def test_a_bind_mount_is_known_again(point: Path, tmp_path: Path) -> None:

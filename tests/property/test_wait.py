@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from hypothesis import settings
 from support import processes
 from support.daemon import Daemon
 from support.places import place_on
-from support.trees import remove
+from support.trees import compare, remove
 
 from inosync.system.control import ask
 
 #: Each round is a row of operations, then --wait, then a look at six mirrors; each seed a daemon.
 DEEP = settings.default.max_examples > 100
 ROUNDS, SEEDS = (50, range(40)) if DEEP else (12, range(1))
+#: How often it is killed, and how long after its start at the latest.
+KILLS, LATEST = 40 if DEEP else 2, 1.5
 
 #: Few names and dates, and one size: what is done often meets what was there. One date is still to
 #: come when it is set, and one may become that of a file that the kernel has dated.
@@ -259,7 +262,7 @@ def test_after_wait_no_content_differs(
         {
             "wpath": f"{os.fsdecode(source.root)}/",
             "rnodes": nodes,
-            "edelay": 0.0,
+            "edelay": 0.0 if seed % 2 else "auto",
             "rretry": (0.05, 0.1),
             "socket": socket,
             "pidfile": f"{socket}.pid",
@@ -283,3 +286,50 @@ def test_after_wait_no_content_differs(
             found = source.contents(mirror)
             differ = {p for p in {*wanted, *found} if wanted.get(p, b"") != found.get(p, b"")}
             assert not differ, (number, mirror, differ, source.done, daemon.log()[-6000:])
+
+
+@pytest.mark.timeout(600 if DEEP else 120)
+@pytest.mark.parametrize("seed", SEEDS[:1])
+def test_after_a_kill_and_another_start_no_content_differs(
+    request: pytest.FixtureRequest, inosync: Callable[..., Daemon], tmp_path: Path, seed: int
+) -> None:
+    """Killed at any moment of a first pass, or of what follows a start; its runs stay behind."""
+    source = Source(tmp_path, seed)
+    for number in range(40):
+        for name in NAMES:
+            folder = os.path.join(source.root, b"more", b"%d" % number)
+            os.makedirs(folder, exist_ok=True)
+            source.fill(os.path.join(folder, name))
+    root = Path(os.fsdecode(source.root))
+    mirrors, nodes = [], []
+    for place in [place_on(request, transport) for transport in ("local", "daemon")]:
+        for scope in ("tree", "changes"):
+            nodes.append({"node": f"{place.node}{scope}/", "rscope": scope})
+            mirrors.append(place.root / scope)
+            mirrors[-1].mkdir()
+    socket = str(tmp_path / "socket")
+    own = {"edelay": 0.0, "rretry": (0.05, 0.1), "socket": socket, "pidfile": f"{socket}.pid"}
+    daemon = inosync({"wpath": f"{root}/", "rnodes": nodes} | own)
+    for number in range(KILLS):
+        source.done.clear()
+        daemon.kill()
+        if source.dice.random() < 0.5:  # nothing is remembered, and nothing is there
+            shutil.rmtree(daemon.folder / "state", ignore_errors=True)
+            for mirror in mirrors:
+                shutil.rmtree(mirror)
+                mirror.mkdir()
+        after = source.dice.uniform(0, LATEST)
+        until = time.monotonic() + after
+        daemon.start(ready=False)
+        while (left := until - time.monotonic()) > 0:
+            source.act()
+            time.sleep(min(left, source.dice.uniform(0, 0.3)))
+        daemon.kill()
+        for _ in range(source.dice.randint(0, 5)):
+            source.act()
+        daemon.start()
+        answer = ask([(socket, None)], "wait", timeout=100, seconds=90, node="")
+        assert answer["synced"], (number, answer, source.done, daemon.log()[-3000:])
+        for mirror in mirrors:
+            differ = compare(root, mirror)
+            assert not differ, (number, after, mirror, differ, source.done, daemon.log()[-6000:])

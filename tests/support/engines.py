@@ -60,7 +60,8 @@ def events(actions: Sequence[Action]) -> list[tuple[str, str, str]]:
 def started(engine: Engine, now: float = NOW) -> list[Mirror]:
     """Change something and return what runs for it at `now`."""
     source = engine.config.sources[0]
-    engine.changed(source, ONE, now - engine.config.of(source).edelay)
+    edelay = engine.config.of(source).edelay
+    engine.changed(source, ONE, now - (edelay if isinstance(edelay, float) else 0.0))
     return starts(engine.due(now))
 
 

@@ -270,7 +270,7 @@ def test_the_example_of_two_jobs(tmp_path: Path, copy: Callable[[str], Path]) ->
     text = (ROOT / "examples/jobs.py").read_text()
     config = load(str(copy(watching(tmp_path, text))))
     assert len(config.pairs) == 3
-    assert [(own.edelay, own.rmaxdelete) for own in config.settings] == [(0.1, 0), (30.0, 20)]
+    assert [(own.edelay, own.rmaxdelete) for own in config.settings] == [("auto", 0), (30.0, 20)]
     assert [pair.node.rscope for pair in config.pairs] == ["changes", "changes", "tree"]
     assert [pair.node.rkeep for pair in config.pairs] == [0, 0, 30]
 

@@ -15,7 +15,8 @@ from bench.world import Bench
 
 # One that waits, too: clsync, even with no waits at all, does nothing twice within a second.
 _WAITS = "inosync, edelay 0.5"
-CONTENDERS = ("inosync", _WAITS, "inosync, tree", "lsyncd", "clsync")
+_AUTO = "inosync, edelay auto"
+CONTENDERS = ("inosync", _AUTO, _WAITS, "inosync, tree", "lsyncd", "clsync")
 _RATE = 50
 
 
@@ -49,6 +50,12 @@ def run(bench: Bench) -> Result:
         Target(metric, 1.0, theirs, ours)
         for metric, _ in _METRICS
         for ours, theirs in (("inosync", "lsyncd"), (_WAITS, "clsync"))
+    ]
+    result.targets += [
+        Target("mean age", 2.0, "lsyncd", _AUTO),
+        Target("CPU with rsync", 1.0, "lsyncd", _AUTO),
+        Target("mean age", 0.2, "clsync", _AUTO),
+        Target("CPU with rsync", 1.5, "clsync", _AUTO),
     ]
     result.notes.append(f"each round {seconds:g} s; a change counts with equal content")
     return result

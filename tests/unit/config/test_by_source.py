@@ -14,7 +14,7 @@ TWO = "wpaths = [www, etc]\nrnodes = ['h:']\nrpaths = ['/w', '/e']\n"
 #: Two values of each setting that may be a dict by source, as a config writes them.
 VALUES = {
     "watch": ('"fanotify"', '"inotify"'),
-    "edelay": ("1", "2.5"),
+    "edelay": ("1", '"auto"'),
     "emaxdelay": ("20", "30"),
     "eopen": ("0", "5"),
     "init": ("False", '"changed"'),
@@ -77,8 +77,9 @@ def test_a_value_that_is_refused_is_named_with_its_source(script: Script) -> Non
     text = "edelay = {www: -1, '*': 'x'}\nrsettle = {etc: {'a': 'b'}}\nrkeep = {5: 1}\n"
     text += "rsettle = {'*.iso': 60, etc: {'a': 'b'}}\nwmarker = {www: '/x', www[:-1]: 'y'}"
     assert script.problems(text, base=TWO) == [
-        f"edelay['{script.www}/'] = -1: must be a number of seconds from 0 to one year (31622400)",
-        "edelay['*'] = 'x': must be a number of seconds, such as 10 or 0.5",
+        f"edelay['{script.www}/'] = -1: must be a number of seconds from 0 to one year (31622400)"
+        ', or "auto"',
+        "edelay['*'] = 'x': must be a number of seconds, such as 10 or 0.5, or \"auto\"",
         "rkeep[5] = 1: must be a string",
         f"wmarker['{script.www}/'] = '/x': must be a path inside the source, such as \".mounted\"",
         "rsettle['*.iso'] = 60: must be a dict of seconds by pattern, such as {\"*.iso\": 60}",

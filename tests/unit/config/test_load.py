@@ -49,6 +49,13 @@ def test_a_longest_delay_may_be_given_alone(script: Script) -> None:
     assert script.load("edelay = 3").settings[0].emaxdelay == 3
 
 
+def test_runs_may_set_the_pace(script: Script) -> None:
+    (own,) = script.load("edelay = 'auto'").settings
+    assert (own.edelay, own.emaxdelay) == ("auto", 10)
+    (own,) = script.load("edelay = 'auto'\nemaxdelay = 0.5").settings
+    assert (own.edelay, own.emaxdelay) == ("auto", 0.5)
+
+
 def test_a_lane_for_big_files(script: Script) -> None:
     config = script.load("rbigsize = 2 ** 30\nrbigdelay = 5\nrsettle = {'*.iso': 60, 'a': 1}")
     assert (config.settings[0].rbigsize, config.rbigdelay) == (2**30, 5.0)

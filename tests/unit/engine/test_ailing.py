@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from support.configs import make_config, make_pair
@@ -394,3 +395,51 @@ def test_what_is_in_the_way_is_named_with_what_keeps_it() -> None:
     told = said(engine.due(NOW))
     assert any("keeps something excluded: A/x.tmp; delete it on n0 by hand" in t for t in told)
     assert not any("stays on the node" in t for t in told)
+
+
+# ---- what ends a run ---------------------------------------------------------------------------
+
+STOPPER = Complaint(b"c", Cause.OLD_IN_THE_WAY, "could not make way for backup", final=True)
+STOPPED = Outcome(11, account=Account((STOPPER,), ended=True), cut=True)
+
+
+def test_a_run_that_ended_at_a_path_goes_on_without_it() -> None:
+    engine, mirror = failed(STOPPED)
+    assert (mirror.state, mirror.done < mirror.offered) == (State.PENDING, True)
+    start = order(engine, NOW)
+    assert start.order.blind == {b"c"}
+    left = Prepared(RunKind.PASS, ("rsync",), (), left=frozenset({b"c"}))
+    engine.prepared(mirror, left, NOW)
+    engine.exited(mirror, Outcome(0), NOW)
+    assert (mirror.state, mirror.done, list(mirror.ailing)) == (State.IDLE, mirror.offered, [b"c"])
+    # One that names it ends there, and goes on without it, too.
+    change(engine, b"c", NOW)
+    assert order(engine, NOW).order.blind == set()
+    engine.exited(mirror, replace(STOPPED, listed=True), NOW)
+    assert order(engine, NOW).order.blind == {b"c"}
+    # What it was told to leave out cannot have ended it.
+    engine.prepared(mirror, left, NOW)
+    engine.exited(mirror, replace(STOPPED, listed=True), NOW)
+    assert mirror.state is State.BACKOFF
+    change(engine, b"other", NOW)
+    assert order(engine, NOW).order.by_name
+
+
+def test_a_path_that_cannot_be_left_out_ends_runs_only_so_often() -> None:
+    engine, mirror = failed(STOPPED)
+    assert order(engine, NOW).order.blind == {b"c"}
+    engine.exited(mirror, STOPPED, NOW)  # it is not in the source: no rule leaves it out
+    assert mirror.state is State.BACKOFF
+
+
+def test_a_run_that_ended_has_found_nothing_well() -> None:
+    table = after({}, Account((unreadable(b"a"),)), PASS, NOW, wait)
+    run = replace(PASS, ended=True)
+    assert list(after(table, STOPPED.account, run, NOW, wait)) == [b"a", b"c"]
+
+
+def test_where_the_old_version_would_go_is_said() -> None:
+    for extra, where in (("-b",), "c~"), (("-b", "--backup-dir=/old"), "/old/c"):
+        pair = make_pair(None, "h:/m", extra=extra)
+        told = ailing.described(Ailing(STOPPER, NOW, 1, NOW), pair, {}, user="u")
+        assert told[2] == f"move {where} away on h"

@@ -42,6 +42,7 @@ def test_what_is_known_and_fits_is_believed() -> None:
         (KNOWN, replace(FACTS, now=999), "clock was set back"),
         (replace(KNOWN, highest=2001), FACTS, "clock was set back"),
         (KNOWN, replace(FACTS, boot="c"), "the machine went down"),
+        (replace(KNOWN, begun=True), FACTS, "what was begun was cut short"),
     ],
 )
 def test_each_doubt_has_its_reason(known: Known | None, facts: Facts, reason: str) -> None:
@@ -96,6 +97,7 @@ def with_one(**more: object) -> bytes:
         (with_one(moment="1"), "broken"),
         (with_one(home=1), "broken"),
         (with_one(ended=1), "broken"),
+        (with_one(begun=1), "broken"),
         (with_one(rest=1), "broken"),
         (with_one(rest={"sizes": True, "done": [0, 0], "left": []}), "broken"),
         (with_one(rest={"sizes": True, "done": [0, 0, 0], "left": [["x", "a"]]}), "broken"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from inosync.rsync.causes import Cause
@@ -210,3 +212,49 @@ def test_a_backup_whose_name_is_too_long_is_complained_of_once() -> None:
     )
     assert only(b"\n".join((*lines, b""))).path == name
     assert not told(lines[0].replace(b"(36)", b"(13)") + b"\n").understood
+
+
+GONE = b"rsync error: error in file IO (code 11) at rsync.c(900) [receiver=3.5.0]\n"
+OLD = Places(b"/s", b"", b"/m/", suffix=b"~")
+KEPT = b"cannot delete non-empty directory: d/c~\n"
+
+
+def ended(errors: bytes, places: Places = OLD, lines: tuple[bytes, ...] = ()) -> Account:
+    return account(lines, errors + GONE, places, ended=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "places", "path"),
+    [
+        (b"could not make way for backup directory: d/c~", OLD, b"d/c"),
+        (b"could not make way for backup directory: s/c~", replace(OLD, prefix=b"s"), b"c"),
+        (
+            b"could not make way for backup symlink: b/s/c",
+            Places(b"/s", b"s", b"/m", aside=b"b/"),
+            b"c",
+        ),
+        (b'rsync: [receiver] keep_backup failed: "/m/c" -> "c~": X (1)', OLD, b"c"),
+        (b'rsync: [receiver] write failed on "/m/c": File too large (27)', OLD, b"c"),
+    ],
+)
+def test_at_some_paths_a_run_ends(line: bytes, places: Places, path: bytes) -> None:
+    told = ended(line + b"\nrsync: connection unexpectedly closed (9 bytes) [sender]\n", places)
+    assert (told.understood, told.ended) == (True, True)
+    assert [(each.path, each.final) for each in told.complaints] == [(path, True)]
+
+
+def test_what_an_rsync_daemon_does_not_say_is_told_by_what_it_could_not_delete() -> None:
+    (complaint,) = ended(b"", lines=(KEPT, b"cannot delete non-empty directory: e\n")).complaints
+    assert (complaint.path, complaint.cause) == (b"d/c", Cause.OLD_IN_THE_WAY)
+    assert complaint.final
+    assert ended(b"", HERE, (KEPT,)).complaints == ()
+    assert ended(b"", OLD, (b"cannot delete non-empty directory: ~\n",)).complaints == ()
+    assert account((KEPT,), b"", OLD).complaints == ()
+    assert ended(b"", Places(b"/s", b"", b"/m/", aside=b"b/"), (KEPT,)).complaints == ()
+
+
+def test_the_run_goes_not_on_without_what_no_rule_can_leave_out() -> None:
+    for line in (b'"/m/c": X (28)', b'"/m/%s": X (27)' % (b"n/" * 1_800), b'"/m/.": X (27)'):
+        told = ended(b"rsync: [receiver] write failed on " + line + b"\n")
+        assert not any(each.final for each in told.complaints)
+    assert not ended(b"could not make way for backup directory: c\n").understood

@@ -50,4 +50,5 @@ def test_a_link_leads_to_another_one_only_when_its_owner_counts() -> None:
 def test_what_is_the_same_is_not_looked_at_closely() -> None:
     assert same(KNOWN, replace(KNOWN, home=()))
     assert not same(KNOWN, replace(KNOWN, device=9))
+    assert not same(KNOWN, replace(KNOWN, identity=7))
     assert not same(GONE, GONE)
