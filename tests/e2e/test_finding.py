@@ -119,6 +119,19 @@ def test_one_of_an_ordinary_user(host: Host) -> None:
     assert host.ask(0, "--status")[0] == 0
 
 
+def test_a_user_without_a_name_is_told_what_he_may_not(host: Host) -> None:
+    """As in a container, and with a number for User=."""
+    secret = host.source / "secret"
+    secret.mkdir(mode=0o700)
+    status, said = host.ask(ORDINARY, "--check")
+    assert (status, f"cannot be read by {ORDINARY}, such as secret" in said) == (2, True), said
+    with host.config.open("a") as config:
+        config.write('metricsfile = "/etc/inosync.prom"\n')
+    host.source.chmod(0o700)
+    status, said = host.ask(ORDINARY, "--once")
+    assert (status, said.count(f" by {ORDINARY}; give it ")) == (2, 2), said
+
+
 def test_one_without_a_session(host: Host) -> None:
     session = host.session.rename(host.session.with_name("later"))
     try:
