@@ -41,6 +41,7 @@ def test_one_of_a_service_user(host: Host) -> None:
     assert (status, "of nobody" in said) == (3, True)
     status, said = host.ask(ORDINARY, "--status")
     assert (status, "use sudo" in said) == (1, True)
+    assert f"the daemon at /run/inosync/inosync.service/{own_name(str(host.config))}.sock" in said
     names = {path.name for path in host.unit.iterdir()}
     assert len(names) == 2
     assert all("etc-inosync.py-" in name for name in names)
@@ -97,6 +98,37 @@ for _ in range(2):
 (said, first), (_, second) = answers
 print(second - first, said)
 """
+
+
+def test_one_of_a_unit_whose_directory_is_gone(host: Host) -> None:
+    """With it goes what tells as whom it runs; what an ordinary user runs counts as little."""
+    daemon = host.daemon(SERVICE, RUNTIME_DIRECTORY="/run/inosync/inosync.service")
+    shutil.rmtree(host.unit.parent)
+    groups = host.config.with_name("cgroup")
+    host.mounts[groups] = f"/proc/{daemon.pid}/cgroup"
+    for group, status in (
+        ("/user.slice/user-1.slice/user@1.service/app.slice/inosync.service", 4),
+        ("/system.slice/cron.service", 4),
+        ("/system.slice/system-inosync.slice/inosync@web.service", 0),
+    ):
+        groups.write_text(f"0::{group}\n")
+        assert host.ask(0, "--status")[0] == status
+    said = f"already running as process {daemon.pid} of nobody"
+    status, told = host.ask(0, "--once")
+    assert (status, said in told) == (3, True)
+
+
+def test_a_group_that_a_service_user_is_not_in(host: Host) -> None:
+    os.chown(host.config, 0, GROUP)
+    unit = {"RUNTIME_DIRECTORY": "/run/inosync/inosync.service"}
+    daemon = host.daemon(SERVICE, **unit)
+    assert host.ask(ORDINARY, "--status", groups=[GROUP])[0] == 1
+    daemon.terminate()
+    said, _ = daemon.communicate(timeout=20)
+    assert f"its group {GROUP} may not ask for --status, since nobody is not in it" in said
+    assert f"SupplementaryGroups={GROUP}" in said
+    host.daemon(SERVICE, groups=[GROUP], **unit)
+    assert host.ask(ORDINARY, "--status", groups=[GROUP])[0] == 0
 
 
 def test_who_knocks_at_the_beacon_does_not_keep_the_daemon_from_work(host: Host) -> None:
