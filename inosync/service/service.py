@@ -127,7 +127,7 @@ def run(
             if group is not None and listening.shut_out and not once:
                 logger.warning("%s", _shut_out(config.file, group))
             if config.user:
-                os.chown(server.path, pwd.getpwnam(config.user).pw_uid, -1)
+                listening.give(user=pwd.getpwnam(config.user).pw_uid)
         become(config)
         warnings = [*config.warnings, *_filter_warnings(config), *read_only(config)]
         for warning in (*warnings, *losing_races(config, program.version)):

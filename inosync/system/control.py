@@ -158,7 +158,7 @@ class Server:
                 if not stat.S_ISSOCK(os.lstat(path).st_mode):
                     raise FileExistsError(errno.EEXIST, "is there already and is no socket")
                 Path(path).unlink()
-            before = os.umask(0o177)
+            before = os.umask(0o177 if self._group is None else 0o117)
             try:
                 with _address(path) as address:
                     listener.bind(address)
@@ -166,15 +166,22 @@ class Server:
                 os.umask(before)
             if self._group is not None:
                 try:
-                    os.chown(path, -1, self._group)
-                    Path(path).chmod(0o660)
+                    self.give(group=self._group)
                 except OSError:
                     self.shut_out = True
+                    Path(path).chmod(0o600)
             listener.listen(_MOST_CLIENTS)
             return listener, os.lstat(path)
         except OSError as error:
             listener.close()
             raise ConfigError([f"socket = {path!r}: {error.strerror or error}"]) from error
+
+    def give(self, *, user: int = -1, group: int = -1) -> None:
+        """Let the socket's file be theirs.
+
+        Who may write to its directory may put a link in its place meanwhile: that is not followed.
+        """
+        os.chown(self.path, user, group, follow_symlinks=False)
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when somebody connects."""
