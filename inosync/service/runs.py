@@ -22,7 +22,8 @@ from inosync.engine.mirror import Mirror, State
 from inosync.engine.streams import together
 from inosync.planning.file_list import homes
 from inosync.planning.order import Prepared, RunKind, Sight
-from inosync.planning.prepare import Worth, prepare
+from inosync.planning.prepare import prepare
+from inosync.planning.step_run import Worth
 from inosync.planning.steps import Relink
 from inosync.rsync.complaints import Account, Places, account
 from inosync.rsync.destination import Transport
