@@ -85,5 +85,5 @@ def of_units(name: str) -> Iterator[int]:
 
 def _in_unit(pid: int) -> bool:
     groups = Path("/proc", str(pid), "cgroup").read_text()
-    inside = r"^\d+:[^:]*:(?!/user\.slice/)(?:/[^/]+)*/inosync[^/]*\.service$"
+    inside = r"^\d+:[^:]*:(?!.*/user\.slice/).*/inosync[^/]*\.service$"
     return bool(re.search(inside, groups, re.MULTILINE))

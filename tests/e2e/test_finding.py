@@ -108,6 +108,7 @@ def test_one_of_a_unit_whose_directory_is_gone(host: Host) -> None:
     host.mounts[groups] = f"/proc/{daemon.pid}/cgroup"
     for group, status in (
         ("/user.slice/user-1.slice/user@1.service/app.slice/inosync.service", 4),
+        ("/machine.slice/box/user.slice/user-1.slice/user@1.service/inosync.service", 4),
         ("/system.slice/cron.service", 4),
         ("/system.slice/system-inosync.slice/inosync@web.service", 0),
     ):
