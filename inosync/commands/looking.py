@@ -36,7 +36,8 @@ from inosync.rsync.differences import (
 from inosync.rsync.exits import PARTIAL, VANISHED, judge
 from inosync.rsync.output import evidence
 from inosync.rsync.program import Program
-from inosync.service.runs import MOST_DRIFT, places, staying, unclosed
+from inosync.service.drift import MOST_DRIFT, unclosed
+from inosync.service.outcomes import places, staying
 from inosync.text import many, printable
 from inosync.watch.files import Files, changed
 

@@ -1,0 +1,67 @@
+"""A run at work: the process, for which mirror it is, what was prepared for it, how it is shown."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from inosync.changes.batch import Batch
+from inosync.engine.actions import Outcome
+from inosync.engine.apart import NOTHING, Apart
+from inosync.engine.mirror import Mirror
+from inosync.planning.order import Prepared
+from inosync.system.process import Child
+from inosync.text import many, printable
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """A child at work for a mirror, since ``wall``; ``what`` was prepared for it.
+
+    One that was ``warm`` was started before. It may be the ``number``-th of a ``group`` of slices
+    that are made at once, and are one run to the engine. A comparison leaves out what was ``apart``
+    when it began, and what was mounted and is ``lost``.
+    """
+
+    child: Child
+    mirror: Mirror
+    shown: str
+    what: Prepared
+    wall: float
+    warm: bool
+    lost: frozenset[bytes] = frozenset()
+    apart: Apart = NOTHING
+    group: Group | None = None
+    number: int = 0
+
+
+@dataclass
+class Group:
+    """Slices that are made at once: so many, and how those ended that have."""
+
+    size: int
+    ended: dict[int, Outcome] = field(default_factory=dict)
+
+
+def shown_command(argv: Sequence[str], names: Sequence[bytes] | None) -> str:
+    """Return the command line as people read it."""
+    return shlex.join(argv) + (f" # {many(len(names), 'name')} on standard input" if names else "")
+
+
+def printf(names: Sequence[bytes]) -> str:
+    """Return the front of a shell's command line that writes `names` to the next one's input."""
+    if not names:
+        return ""
+    return f"printf '%s\\0' {shlex.join(os.fsdecode(name) for name in names)} | "
+
+
+def describe(batch: Batch) -> str:
+    """Return what a run is made for, in words."""
+    if batch.reason:
+        return f"a full pass ({batch.reason})"
+    names = ", ".join(printable(path) or "." for path in batch.sample)
+    return (
+        f"{many(batch.count, 'change')} ({names}{', …' if batch.count > len(batch.sample) else ''})"
+    )

@@ -1,0 +1,100 @@
+"""What a run that has ended has done, as its process wrote it: an outcome for the engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+
+from inosync.config.model import Config, Pair
+from inosync.engine.actions import Outcome
+from inosync.engine.apart import NOTHING
+from inosync.engine.engine import Engine
+from inosync.planning.file_list import homes
+from inosync.planning.order import RunKind
+from inosync.planning.steps import Relink
+from inosync.rsync.complaints import Places, account
+from inosync.rsync.destination import Transport
+from inosync.rsync.differences import EQUAL, below, carried, overwritten, summary
+from inosync.rsync.exits import PARTIAL, cut_short, exit_status
+from inosync.rsync.output import deletions, evidence, rehearsed, transferred
+from inosync.service.at_work import AtWork
+from inosync.service.drift import drift, left_apart
+from inosync.system.process import TAIL
+from inosync.watch.files import first_inside
+
+
+def outcome_of(run: AtWork, status: int, engine: Engine, config: Config) -> Outcome:
+    """Return how a run has ended, with this `status`, and what it has done."""
+    output, errors = run.child.output(), run.child.errors()
+    rehearsing = run.what.kind is RunKind.REHEARSAL
+    cut = len(errors) >= TAIL
+    said = account(run.child.lines(), errors, places(run.mirror.pair), cut=cut)
+    count = rehearsed if rehearsing else transferred
+    # Of one that is no longer configured nobody wants to know how it differs.
+    compared = run.what.kind is RunKind.COMPARISON and run.mirror in engine.mirrors
+    apart = left_apart(run, said, engine) if compared else None
+    code = exit_status(status, errors)
+    written = _homes(run)
+    return Outcome(
+        code,
+        transferred=count(output),
+        evidence=evidence(errors),
+        deletions=deletions(output) if rehearsing else (),
+        overwrites=summary(overwritten(run.child.lines())) if rehearsing else EQUAL,
+        drift=EQUAL if apart is None else drift(run, apart, engine, config),
+        apart=apart or NOTHING,
+        command=run.shown,
+        listed=run.what.listed,
+        account=said,
+        kept=staying(run.mirror.pair, said.kept),
+        sent=_sent(run) if run.what.tells else frozenset(),
+        cut=_cut(run, code, written),
+        homes=written,
+    )
+
+
+def places(pair: Pair) -> Places:
+    """Return how rsync names the paths of a mirror."""
+    source, destination = pair.source, pair.destination
+    return Places(
+        os.fsencode(source.path),
+        os.fsencode(source.prefix),
+        os.fsencode(destination.path),
+        module=destination.transport is Transport.DAEMON,
+    )
+
+
+def staying(pair: Pair, directories: Iterable[bytes]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return directories that stay on the node, each with what is in it, where that can be seen."""
+    local = pair.destination.transport is Transport.LOCAL
+    found = []
+    for path in directories:
+        place = pair.landing(os.fsdecode(path)).path
+        inner = first_inside(os.fsencode(place)) if local else b""
+        found.append((path, path + b"/" + inner if inner else b""))
+    return tuple(found)
+
+
+def _sent(run: AtWork) -> frozenset[bytes]:
+    """Return the files, relative to the source, that a run has said it sent."""
+    prefix, found = os.fsencode(run.mirror.pair.source.prefix), carried(run.child.lines())
+    step = run.what.step
+    if isinstance(step, Relink):  # whose top is the directory itself
+        return frozenset(os.path.join(step.new, name) for name in found)
+    return frozenset(path for name in found if (path := below(prefix, name)) is not None)
+
+
+def _homes(run: AtWork) -> frozenset[bytes]:
+    """Return the directories, relative to the source, that a run wrote into; none: any of them."""
+    step = run.what.step
+    if isinstance(step, Relink):  # all that is below is carried once more
+        return frozenset((step.new,))
+    return homes(run.what.names or (), os.fsencode(run.mirror.pair.source.prefix))
+
+
+def _cut(run: AtWork, code: int, written: Collection[bytes]) -> bool:
+    """Return whether a run that has ended so may have left something half written."""
+    if run.what.kind in (RunKind.REHEARSAL, RunKind.COMPARISON):
+        return False
+    # The lane for big files keeps in any case what has arrived of one that it could not finish.
+    return cut_short(code) or (run.mirror.big and code == PARTIAL and bool(written))
