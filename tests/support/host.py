@@ -17,7 +17,8 @@ SERVICE, ORDINARY, GROUP = 65534, 12345, 54321
 #: Becomes somebody else when all is loaded: the interpreter may be where he may not look.
 _AS = """
 import os, sys
-import inosync.cli, inosync.commands.ask, inosync.commands.once, inosync.config.load
+import inosync.cli, inosync.commands.ask, inosync.commands.check, inosync.commands.once
+import inosync.config.load
 import inosync.service.service, encodings.utf_8_sig
 user, groups = int(sys.argv[1]), [int(group) for group in sys.argv[2].split()]
 os.setgroups(groups), os.setgid(user), os.setuid(user)
