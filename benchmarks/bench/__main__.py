@@ -34,6 +34,7 @@ CASES = (
     "events",
     "flood",
     "nodes",
+    "hundred",
     "steady",
     "idle",
     "version",
