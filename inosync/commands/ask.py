@@ -1,7 +1,7 @@
 """The commands that ask the running daemon, as a person at a terminal meets them.
 
-Prints, and returns exit statuses. What the daemon answers is the business of requests.py. Nothing
-of it is trusted: who answers may be somebody else, or an older daemon.
+Prints, and returns exit statuses. What the daemon answers is the business of
+service/requests.py. Nothing of it is trusted: who answers may be somebody else, or an older daemon.
 """
 
 from __future__ import annotations

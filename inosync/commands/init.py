@@ -91,12 +91,15 @@ def text(source: str, destinations: Sequence[str]) -> str:
     return _TEXT.format(source=repr(_absolute(source)), nodes=nodes)
 
 
-def offer(file: str) -> str:
-    """Return the command line that has systemd run this config from now on, else inosync itself."""
-    command = f"inosync -c {shlex.quote(file)}"
-    if not os.path.isdir("/run/systemd/system"):
+def offer(file: str, *, top: str = "", user: int | None = None) -> str:
+    """Return the command line that has systemd run this config from now on, else inosync itself.
+
+    That is for the machine whose tree begins at `top`, and for this `user`; None: who runs this.
+    """
+    command, user = f"inosync -c {shlex.quote(file)}", os.geteuid() if user is None else user
+    if not os.path.isdir(f"{top}/run/systemd/system"):
         return f"{command} -d"
-    if file == os.path.expanduser("~/.config/inosync.py") and os.geteuid() != 0:
+    if file == os.path.expanduser("~/.config/inosync.py") and user != 0:
         there = os.path.expanduser("~/.config/systemd/user")
         copied = f"install -D -m 644 {_example('inosync-user.service')} {there}/inosync.service"
         return f"{copied} && systemctl --user enable --now inosync && loginctl enable-linger"
@@ -105,7 +108,7 @@ def offer(file: str) -> str:
         return f"{command} -d"
     template = "inosync@.service" if "@" in name else name
     enable = f"systemctl enable --now {name.removesuffix('.service')}"
-    if any(os.path.exists(f"{place}/{template}") for place in _UNITS):
+    if any(os.path.exists(f"{top}{place}/{template}") for place in _UNITS):
         return enable
     return f"cp {_example(template)} {_UNITS[0]}/ && systemctl daemon-reload && {enable}"
 

@@ -14,8 +14,9 @@ from inosync.commands.side_by_side import Ended, Job, together
 from inosync.commands.survey import Survey
 from inosync.config.model import Config, Pair, Source
 from inosync.config.overlaps import mirror_overlaps
-from inosync.planning.command import WINDOW, Run, command, modify_window
+from inosync.planning.command import WINDOW, command, modify_window
 from inosync.planning.order import RunKind
+from inosync.planning.run import Run
 from inosync.rsync.destination import Destination, Transport
 from inosync.rsync.links import findings, in_transfer, question
 from inosync.rsync.options import options

@@ -18,9 +18,10 @@ from inosync.commands.told import Told
 from inosync.config.model import Config, Pair
 from inosync.engine.apart import OPEN, Apart, Finding, Left, finding
 from inosync.errors import Exit
-from inosync.planning.command import Run, command, patient
+from inosync.planning.command import command
 from inosync.planning.order import Order, RunKind, Sight
 from inosync.planning.prepare import prepare
+from inosync.planning.run import Run, patient
 from inosync.rsync.causes import staying as stays_for
 from inosync.rsync.complaints import SILENT, UNDELETED, Account, account
 from inosync.rsync.differences import (

@@ -88,7 +88,7 @@ def no_verb(word: str, modes: Collection[str]) -> str:
 
 
 def _meant(name: str, known: Collection[str]) -> str:
-    from inosync.config.values import nearest
+    from inosync.config.faults import nearest
 
     by_word = {each.lstrip("-"): each for each in known}
     near = [by_word[word] for word in nearest(name.lstrip("-"), by_word, likeness=0.6)]

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from inosync.config.faults import did_you_mean
 from inosync.config.reader import BySource, Reading, part_of
 from inosync.config.settings import SETTINGS, Setting
-from inosync.config.values import did_you_mean
 from inosync.rsync.destination import mask
 
 #: Stands for all sources that a dict does not name.

@@ -14,12 +14,13 @@ from typing import Any
 from inosync.changes.inotify_bits import IN_CREATE, IN_MOVED_TO, MASK_BITS
 from inosync.config import script
 from inosync.config.by_source import Share, shares
+from inosync.config.faults import shown
 from inosync.config.model import Config, Pair, Source, SourceSettings
 from inosync.config.nodes import read_nodes, read_pairs
 from inosync.config.overlaps import mirror_holding, source_holding, source_overlaps
 from inosync.config.reader import Reading
 from inosync.config.sources import read_argument, read_source
-from inosync.config.values import shown, text
+from inosync.config.values import text
 from inosync.errors import ConfigError
 from inosync.rsync.destination import is_prefix
 from inosync.text import printable

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from inosync.config.by_source import Share
+from inosync.config.faults import Fault, Faults, did_you_mean, faults_of, shown
 from inosync.config.model import Node, Pair, Source
 from inosync.config.overlaps import mirror_overlaps
 from inosync.config.reader import BySource, Reading, part_of
 from inosync.config.settings import SETTINGS
 from inosync.config.sources import absolute
-from inosync.config.values import Fault, Faults, did_you_mean, faults_of, optional, shown
+from inosync.config.values import optional
 from inosync.config.values import text as parse_text
 from inosync.errors import ConfigError
 from inosync.rsync.deletions import deleting, untold

@@ -11,8 +11,9 @@ import types
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from inosync.config.faults import Fault, Faults, faults_of, nearest, shown
 from inosync.config.settings import SETTINGS, Setting
-from inosync.config.values import Fault, Faults, faults_of, nearest, shown, text
+from inosync.config.values import text
 from inosync.rsync.destination import mask
 from inosync.text import printable
 

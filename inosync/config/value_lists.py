@@ -12,22 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from inosync.changes import inotify_bits
+from inosync.config.faults import Fault, Faults, did_you_mean, shown
 from inosync.config.rule_files import check_rule_file
-from inosync.config.values import (
-    Fault,
-    Faults,
-    absolute_path,
-    did_you_mean,
-    each,
-    flag,
-    members,
-    seconds,
-    shown,
-    text,
-)
+from inosync.config.values import absolute_path, each, flag, members, seconds, text
 from inosync.errors import ConfigError
+from inosync.rsync.extra import parse_extra
 from inosync.rsync.filters import compile_filters
-from inosync.rsync.options import parse_extra, rule_files
+from inosync.rsync.options import rule_files
 from inosync.rsync.rules import read_entry
 from inosync.rsync.tls import Tls
 

@@ -26,6 +26,9 @@ MOST = 100
 #: How many pipes and sockets of a mirror are remembered.
 MOST_ODD = 1_000
 
+#: What is said of a place where something was mounted, and is not any more.
+LOST = "is left alone: what was mounted there is gone"
+
 
 @dataclass(frozen=True)
 class Ailing:
@@ -74,8 +77,7 @@ def unmounted(path: bytes) -> tuple[str, str, str]:
 
     That is, as of an ailing path, its name, what is wrong with it, and what to do.
     """
-    what = "was a mount point here and is none any more; the mirror keeps what it has there"
-    return printable(path), what, "mount it again, or let it go with inosync --sync"
+    return printable(path), LOST, "mount it again, or let it go with inosync --sync"
 
 
 def names(changes: Changes | None, path: bytes, *, whole: bool = False) -> bool:
@@ -157,14 +159,14 @@ def barred(table: Table, batch: Batch) -> frozenset[bytes]:
 
 
 def next_at(table: Table) -> float | None:
-    """Return when the next of them is to be tried again."""
+    """Return when the next path of a table is to be tried again."""
     return min((known.retry_at for known in table.values()), default=None)
 
 
 def due(table: Table, now: float, *, seen: bool = False) -> Batch | None:
-    """Return the batch of those that are to be tried again now; it makes no mirror lag.
+    """Return the batch of the paths that are to be tried again now; it makes no mirror lag.
 
-    Where only what was `seen` to vanish is deleted, those that have could not be.
+    Where only what was `seen` to vanish is deleted, it says of each that it may have vanished.
     """
     changes = Changes.of(
         Change(path, Kind.TREE if known.complaint.whole else Kind.ENTRY)
@@ -184,7 +186,7 @@ def due(table: Table, now: float, *, seen: bool = False) -> Batch | None:
 
 
 def ailing_piece(table: Table) -> Slice:
-    """Return the piece of a pass that tries them again."""
+    """Return the piece of a pass that tries the paths of a table again."""
     trees = [path for path, known in table.items() if known.complaint.whole]
     homes = [path.rpartition(b"/")[0] for path in table if path not in trees]
     return Slice(tuple(trees), Changes(levels=dict.fromkeys(homes)))

@@ -15,13 +15,12 @@ from itertools import islice
 
 from inosync.changes.changes import with_parents
 from inosync.config.model import Pair
-from inosync.engine.ailing import Table
+from inosync.engine.ailing import LOST, Table
 from inosync.rsync.causes import Cause
 from inosync.rsync.differences import EXTRA, Difference, below
 from inosync.text import many, printable
 
 SETTLING = "is not at rest (rsettle)"
-LOST = "is left alone: what was mounted there is gone"
 GIANT = "is on its way in the lane for big files"
 OPEN = "may still be open for writing (eopen = 0)"
 
@@ -60,7 +59,7 @@ class Apart:
 
     @cached_property
     def homes(self) -> frozenset[bytes]:
-        """The directories that these paths are in: without them they have not their times."""
+        """The directories that these paths are in: on a mirror they may have other times."""
         return frozenset(path.rpartition(b"/")[0] for path in self.paths)
 
     def holds(self, path: bytes, size: int = 0) -> bool:

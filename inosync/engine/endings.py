@@ -16,7 +16,7 @@ from inosync.engine.reports import Failed, failed, recovered, succeeded
 from inosync.engine.reports import ailing as ailing_report
 from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.scheduler import Scheduler
-from inosync.planning.command import SILENCE
+from inosync.planning.run import SILENCE
 from inosync.planning.steps import Clear, Renew
 from inosync.rsync.exits import PARTIAL, VANISHED, Judgement, Verdict
 from inosync.rsync.output import NOTHING, Transferred

@@ -116,7 +116,7 @@ class Engine:
         return f"{printable(mirror.pair.source.path)} {held}" if held else ""
 
     def held_for(self, mirror: Mirror) -> str:
-        """Return the same, of which the source is the subject."""
+        """Return why its source is held for `mirror`: words of which the source is the subject."""
         state = self._roster.source_of(mirror)
         return "" if mirror.pair.node.name in state.free else state.held
 

@@ -71,7 +71,7 @@ class Lanes:
     def ended(self, lane: Mirror, now: float, *, rest: float, ran: bool) -> None:
         """The `lane` has done its work: it rests so many seconds, and the other one tidies up.
 
-        If it `ran`, there may be something of its own.
+        If it `ran`, it may have left a directory of its own.
         """
         if rest:
             lane.rests_until = now + rest

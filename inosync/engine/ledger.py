@@ -194,7 +194,7 @@ class Ledger:
         self.pending = self.pending.vanished() if self.pending is not None else None
 
     def found(self, batch: Batch | None) -> None:
-        """Add what such a walk has found to what is owed; None: nothing else."""
+        """Add what a walk over the source has found to what is owed; None: nothing else."""
         assert self.sought is not None  # a walk answers those who asked
         self.sought = replace(self.sought, walks=self.sought.walks - 1)
         if batch is not None:

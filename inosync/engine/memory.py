@@ -71,7 +71,7 @@ class Recalled:
 
 @dataclass(frozen=True)
 class Facts:
-    """What there is to compare that with: the same, as it is ``now`` (nanoseconds since 1970)."""
+    """What a record is compared with: the same, as it is ``now`` (nanoseconds since 1970)."""
 
     now: int
     place: Place
@@ -137,7 +137,7 @@ def encode(known: Mapping[str, Known]) -> bytes:
 
 
 def decode(content: bytes) -> tuple[dict[str, Known], str]:
-    """Return what such a file says, and what is wrong with it, in words; then it says nothing."""
+    """Return what a file by `encode` says, and what is wrong with it; then it says nothing."""
     try:
         found = json.loads(content)
         if found["version"] > VERSION:
@@ -162,7 +162,7 @@ def _encoded(known: Known) -> dict[str, object]:
 
 
 def _decoded(values: dict[str, Any]) -> Known:
-    """Return such a record; raise what Python raises where it is none."""
+    """Return the record that such values are; raise what Python raises where they are none."""
     rest = values.pop("rest", None)
     if rest is None:
         return Known(**values)

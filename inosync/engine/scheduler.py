@@ -14,8 +14,8 @@ from inosync.engine.actions import INFO, Start
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.streams import processes, streams
-from inosync.planning.command import SILENCE
 from inosync.planning.order import Order, RunKind
+from inosync.planning.run import SILENCE
 
 
 @dataclass

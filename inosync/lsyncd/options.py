@@ -14,7 +14,8 @@ from typing import Any
 
 from inosync.lsyncd.values import lua, number, table, words
 from inosync.rsync.deletions import DELETING, untold
-from inosync.rsync.options import hindrance, parse_extra, spoken
+from inosync.rsync.extra import parse_extra
+from inosync.rsync.options import hindrance, spoken
 from inosync.rsync.program import chooses_shell
 
 #: Options of rsync that are settings here, with the most that these may be.

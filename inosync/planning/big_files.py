@@ -19,24 +19,24 @@ MOST_NAMES = 5_000
 
 
 def is_big(status: Status | None, size: int) -> bool:
-    """Return whether that is a regular file of more than `size` bytes."""
+    """Return whether a path with this status is a regular file of more than `size` bytes."""
     return status is not None and stat.S_ISREG(status.st_mode) and status.st_size > size
 
 
 def big_changes(
-    changes: Iterable[Change], *, size: int, filters: Filters, view: View
+    changes: Iterable[Change], *, size: int, filters: Filters, view: View, most: int = MOST_NAMES
 ) -> list[Change]:
     """Return what a lane for files of more than `size` bytes has to carry of `changes`.
 
     That is an ENTRY for each such file, as the source is now, or ATTRIBUTES if no more has changed.
-    A new directory with too much in it to be looked at stays as it is. Deletions are none of the
-    lane's business.
+    A new directory with more in it than the `most` names that are looked at stays as it is.
+    Deletions are none of the lane's business.
     """
     if not size:
         return []
     found: dict[Change, None] = {}
     walked: set[bytes] = set()
-    left = MOST_NAMES
+    left = most
     for path, kind in changes:
         if kind is Kind.LEVEL:
             continue

@@ -137,9 +137,9 @@ def plan(
 ) -> Plan:
     """Return what carries `changes`, as the source is now; to be asked anew for every run.
 
-    `filters` are the rules of the source, compiled with its prefix. `spare` are paths that
-    the run leaves alone, and `hide` paths that it is to delete, as ``command.Run`` has them. Of the
-    files that are `named` the changes have all names. The list has at most `longest` entries.
+    `filters` are the rules of the source, compiled with its prefix. `spare` are paths that the run
+    leaves alone, and `hide` paths that it is to delete, as a ``Run`` has them (run.py). Of files
+    that are `named` the changes have all names. The list has at most `longest` entries.
     """
 
     def admits(path: bytes, *, directory: bool) -> bool:

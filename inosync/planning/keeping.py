@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from inosync.config.model import Config, Pair
-from inosync.planning.command import reach
+from inosync.planning.connection import reach
 from inosync.rsync.destination import Transport
 from inosync.rsync.kept import KEPT
 from inosync.rsync.program import Program
@@ -95,7 +95,7 @@ def restoring(
 ) -> Bringing:
     """Return the run that brings versions, whose paths are `below` one, back into directory `to`.
 
-    What is there it puts into the folder `keep` there, as on a node.
+    The run puts what it overwrites into the folder `keep` there, as on a node.
     """
     start, there = list[str](), pair.destination.below(f"{KEPT}/").text
     if pair.destination.transport is Transport.DAEMON:

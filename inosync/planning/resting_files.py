@@ -119,10 +119,11 @@ def no_files(paths: Iterable[bytes], *, rules: Sequence[Rule], view: View) -> fr
 
 
 class Settling:
-    """The files of one source that wait."""
+    """The files of one source that wait, as long as they add no more than `most` bytes to argv."""
 
-    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, rules: Sequence[Rule] = (), *, most: int = MOST_WORDS) -> None:
         self.rules = tuple(rules)
+        self._most = most
         self._waiting: dict[bytes, _Waiting] = {}  # in the order of their first changes
         self._deadline: float | None = None
         self._words = 0  # bytes
@@ -163,7 +164,7 @@ class Settling:
             # A change between the two looks counts from the later one.
             waiting.first, waiting.last = min(waiting.first, at), max(waiting.last, at)
             waiting.big = big
-        due = now if self._words > MOST_WORDS else waiting.due
+        due = now if self._words > self._most else waiting.due
         # A later change only puts it off: what stood is early, and no list of all is needed.
         self._deadline = due if self._deadline is None else min(self._deadline, due)
         return True
@@ -174,7 +175,7 @@ class Settling:
             return []
         ready = []
         for path, waiting in self._waiting.items():
-            if now >= waiting.due or self._words > MOST_WORDS:
+            if now >= waiting.due or self._words > self._most:
                 ready.append(path)
                 self._words -= len(path) + _WORD
         result = [(path, self._waiting[path].first, self._waiting[path].big) for path in ready]
@@ -185,7 +186,7 @@ class Settling:
 
     def under(self, rules: Sequence[Rule]) -> Settling:
         """Return the same files waiting under other `rules`; what these are not for is due."""
-        other = Settling(rules)
+        other = Settling(rules, most=self._most)
         for path, old in self._waiting.items():
             new = _Waiting(old.first, old.last, wait_of(other.rules, path), old.big)
             other._waiting[path] = new

@@ -1,7 +1,7 @@
 """The steps that may go before a run: mostly, so that what was renamed is not sent again.
 
 Pure. Owns what each step is. Which steps a batch is worth is decided in renames.py,
-renamed_files.py and prepare.py; which options of a node forbid them is said in rsync/options.py;
+renamed_files.py and step_run.py; which options of a node forbid them is said in rsync/options.py;
 command.py makes their command lines.
 """
 

@@ -22,16 +22,26 @@ from inosync.rsync.filters import Filters
 #: Behind them it is the whole directory that is in doubt.
 NAMES = 50_000
 
-#: What one run compares at the most: new changes wait behind it. At some 500 MB/s on either end
-#: it is over within a second.
-FILES = 10_000
-BYTES = 200_000_000
-#: How many paths are looked at for one run: a tenth of a second.
-LOOKS = 30_000
 #: What is compared of a file that is empty, in bytes: it costs something, too.
 _LEAST = 4096
 
 Wants = Callable[[bytes, Status], bool]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one run compares at the most, in ``files`` and in bytes: new changes wait behind it.
+
+    At some 500 MB/s on either end it is over within a second. So many ``looks`` at paths of the
+    source are taken for it: a tenth of a second.
+    """
+
+    files: int = 10_000
+    size: int = 200_000_000
+    looks: int = 30_000
+
+
+BOUNDS = Bounds()
 
 
 def candidates(
@@ -41,11 +51,12 @@ def candidates(
     view: View,
     inside: Iterable[bytes] | None = None,
     leave: Collection[bytes] = (),
+    names: int = NAMES,
 ) -> tuple[frozenset[bytes], Doubts]:
     """Return which files may hold other content, and what else is in doubt.
 
-    `inside` are the files in directories that came, where these were looked through already. What
-    is to be `leave`-d has a change of its own to come.
+    `inside` are the files in directories that came, where these were looked through already; else
+    so many `names` in them are. What is to be `leave`-d has a change of its own to come.
     """
     if not changes:
         return frozenset(), NO_DOUBTS
@@ -53,12 +64,12 @@ def candidates(
     if inside is None:
         below_trees: set[bytes] = set()
         for directory in outermost(changes.trees):
-            most = NAMES - len(below_trees)
-            names = list(islice(below(directory, filters=filters, view=view), most + 1))
-            if len(names) > most:
+            most = names - len(below_trees)
+            inner = list(islice(below(directory, filters=filters, view=view), most + 1))
+            if len(inner) > most:
                 left.add(directory)
             else:
-                below_trees.update(name for name, is_directory in names if not is_directory)
+                below_trees.update(name for name, is_directory in inner if not is_directory)
         inside = below_trees
     # Of a flood they are many: no second set of them is made but where something is left out.
     found = frozenset(chain(inside, changes.entries, changes.written))
@@ -72,7 +83,7 @@ class _Slice:
 
     view: View
     wants: Wants
-    most: int
+    most: Bounds
     found: list[bytes] = field(default_factory=list)
     later: set[bytes] = field(default_factory=set)  # files
     _size: int = 0
@@ -81,7 +92,9 @@ class _Slice:
 
     @property
     def full(self) -> bool:
-        return len(self.found) >= self.most or self._size >= BYTES or self._looks >= LOOKS
+        most = self.most
+        taken = len(self.found) >= most.files or self._size >= most.size
+        return taken or self._looks >= most.looks
 
     def file(self, path: bytes, since: float | None = None) -> None:
         """Take a file if it is one, and has changed `since`; leave it for later when full."""
@@ -124,7 +137,7 @@ class _Slice:
 
 
 def take(
-    doubts: Doubts, *, view: View, wants: Wants, since: float | None, most: int = FILES
+    doubts: Doubts, *, view: View, wants: Wants, since: float | None, most: Bounds = BOUNDS
 ) -> tuple[list[bytes], Doubts]:
     """Return the files that the next run compares, and the doubts that are left for others.
 

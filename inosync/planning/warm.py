@@ -14,9 +14,10 @@ import os
 from dataclasses import dataclass
 
 from inosync.config.model import Config, Pair
-from inosync.planning.command import Run, command
+from inosync.planning.command import command
 from inosync.planning.file_list import LONGEST_ENTRY, lead, top
 from inosync.planning.order import Prepared, RunKind
+from inosync.planning.run import Run
 from inosync.rsync.destination import Transport
 from inosync.rsync.options import compares_contents, timed
 from inosync.rsync.program import Program
@@ -26,10 +27,10 @@ USUAL = 300.0
 
 
 @dataclass(frozen=True)
-class Standby:
+class Reserve:
     """A run that waits for its list: what starts it, and which command lines it stands for.
 
-    In what those are told, the names begin with ``here``; in what this one is, with ``there``.
+    The names that runs with these are told begin with ``here``, those that it is told, ``there``.
     """
 
     argv: tuple[str, ...]
@@ -49,7 +50,7 @@ class Standby:
         return b"".join(name + b"\0" for name in names)
 
 
-def standby(pair: Pair, config: Config, program: Program) -> Standby | None:
+def reserve(pair: Pair, config: Config, program: Program) -> Reserve | None:
     """Return the run that may stand ready for a mirror; None where none is of use or would do."""
     source, extra = pair.source, pair.node.extra
     listed = pair.node.rscope == "changes" and not source.filters.left_to_rsync
@@ -65,7 +66,7 @@ def standby(pair: Pair, config: Config, program: Program) -> Standby | None:
     here = lead(prefix)
     # The first "/./" counts; nothing behind it begins a line, so nothing there is a comment.
     there = start + b"./" + (prefix + b"/" if prefix else b"./") if start != b"/" else here
-    return Standby((*argv[:-2], "/", argv[-1]), frozenset((argv, silent)), here, there)
+    return Reserve((*argv[:-2], "/", argv[-1]), frozenset((argv, silent)), here, there)
 
 
 def seconds(pair: Pair) -> float:

@@ -141,6 +141,8 @@ ROWS = (
 
 #: The row of each option.
 TABLE = {name: row for row in ROWS for name in row.names.split()}
+#: Of an option in no row.
+_UNKNOWN = Row("")
 
 #: Words behind ``--``, as rsync 3.5.0 has them: rsync takes no abbreviation. A test compares them.
 _LONG = """
@@ -178,3 +180,8 @@ _NEGATED = """
 LONG = frozenset(
     [*(f"--{word}" for word in _LONG.split()), *(f"--no-{word}" for word in _NEGATED.split())]
 ) | {name for name in TABLE if name.startswith("--")}
+
+
+def row_of(option: str) -> Row:
+    """Return what is known of an option."""
+    return TABLE.get(option, _UNKNOWN)

@@ -125,7 +125,7 @@ class Admission:
                 self.admit(lookout)
 
     def glance(self, lookout: Lookout) -> None:
-        """The same for one that is watched, if its path or the links on it are not as they were."""
+        """Do as ``look`` if a source is watched and its path, or a link on it, is not as it was."""
         if lookout.standing and (lookout.fault() or lookout.guard.strays()):
             self.look(lookout)
 

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from signal import Signals as Signal
-from typing import Protocol
 
 from inosync import __version__
 from inosync.config.model import Config
-from inosync.engine.actions import Outcome
 from inosync.engine.apart import Apart
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
@@ -24,8 +22,10 @@ from inosync.service.announcer import Announcer, Supervisor
 from inosync.service.beat import Beat
 from inosync.service.hooks import Hooks
 from inosync.service.keeper import Keeper
+from inosync.service.leaving import Leaving
 from inosync.service.loop import Loop, Part
 from inosync.service.mandate import Mandate
+from inosync.service.onlooker import Looking, Onlooker
 from inosync.service.polls import Polls
 from inosync.service.pruning import Pruning
 from inosync.service.publisher import Publisher
@@ -48,72 +48,6 @@ from inosync.system.state import StateFile
 from inosync.text import printable
 
 log = logging.getLogger("inosync")
-
-
-class Onlooker(Protocol):
-    """Who wants to see each turn: a command that ends the daemon when its work is done."""
-
-    @property
-    def compare(self) -> bool:
-        """Whether passes compare contents."""
-
-    def ended(self, mirror: Mirror, outcome: Outcome, lines: Iterable[bytes]) -> None:
-        """Take note of how a run has ended, with the lines that rsync wrote."""
-
-    def conclude(self, engine: Engine) -> int:
-        """Return the exit status, when all has ended."""
-
-    def look(self, engine: Engine, runs: Runs, now: float) -> float | None:
-        """See how things are, and stop the engine if that will do; return when to call again."""
-
-
-@dataclass
-class _Looking:
-    """An onlooker as a part of the loop."""
-
-    onlooker: Onlooker
-    engine: Engine
-    runs: Runs
-    _at: float | None = None
-
-    def due(self, now: float) -> None:
-        self._at = self.onlooker.look(self.engine, self.runs, now)
-
-    def deadline(self) -> float | None:
-        return self._at
-
-
-#: Seconds that runs are given to end when the mandate has gone, before they are killed.
-_HURRY = 0.5
-
-
-@dataclass
-class _Leaving:
-    """Ends all runs when the mandate has gone, and the daemon with them."""
-
-    mandate: Mandate
-    engine: Engine
-    runs: Runs
-    gone: bool = False
-    _kill_at: float | None = None
-
-    def due(self, now: float) -> None:
-        if self.mandate.missing and not self.gone:
-            self.gone = True
-            log.info("%s: going on standby", self.mandate.missing)
-            self._stop(now)
-        elif self._kill_at is not None and now >= self._kill_at:
-            self._stop(now)
-            self._kill_at = None
-
-    def _stop(self, now: float) -> None:
-        if not self.engine.stopping:
-            self._kill_at = now + _HURRY
-        self.engine.stop(now)
-        self.runs.warm.stop(now)
-
-    def deadline(self) -> float | None:
-        return self._kill_at
 
 
 @dataclass
@@ -147,7 +81,7 @@ class Daemon:
         self._loaded = self.loop.clock()
         if self.began is None:
             self.began = self._loaded
-        self._leaving = _Leaving(self.mandate, self.engine, self.runs)
+        self._leaving = Leaving(self.mandate, self.engine, self.runs)
         self._requests: Requests | None = None
         self._stopping = False
         alone = self.onlooker is not None
@@ -186,7 +120,7 @@ class Daemon:
         # What stands ready is started when there is nothing else to do.
         parts += [self.remedies, beat, self.hooks, self.runs.warm, self.announcer]
         if self.onlooker is not None:
-            parts.append(_Looking(self.onlooker, self.engine, self.runs))
+            parts.append(Looking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:
             parts.append(self._publisher)
         more = (self._keeper, self._pruning, self._refresh)

@@ -19,7 +19,7 @@ from inosync.watch.way import writers
 def losing_races(config: Config, version: tuple[int, int, int]) -> Iterator[str]:
     """Yield a warning for each source and mirror on this machine where others may do that to us.
 
-    Only to root it can be done: anybody else may read and write no more than what is his.
+    Only root is warned: an rsync of anybody else reads and writes no more than what is his.
     """
     if os.geteuid() != 0 or version >= FIRM:
         return

@@ -101,9 +101,9 @@ class Keeper:
             self._known = ended
 
     def recall(self, source: Source) -> Mapping[str, Recalled]:
-        """Return what to ask for the mirrors of `source`, by name, that owe only what has changed.
+        """Return what to ask for the mirrors of `source` that do not owe a full pass, by name.
 
-        And the rest of a pass. The others owe a full one.
+        They owe what has changed, and the rest of a pass if there is one.
         """
         asked = {}
         place = self.sources.place(source)
@@ -120,7 +120,7 @@ class Keeper:
     def instead(self, mirror: Mirror) -> Question | None:
         """Return what to ask for a mirror that owes more than has a name; None: it owes a pass.
 
-        Not twice for the same run: what floods in during the walk is never to keep it from running.
+        Not twice for one run: what floods in during the walk is never to keep it from running.
         """
         place = self.sources.place(mirror.pair.source)
         asked = mirror.work.decided or self._asked.get(mirror) == mirror.totals.runs

@@ -55,7 +55,7 @@ class Listener:
             self.loop.ignore(lookout.fileno())
 
     def due(self, now: float) -> None:
-        """Hear those whose pause is over."""
+        """Hear the lookouts whose pause is over."""
         for lookout, pace in list(self._paces.items()):
             if pace.until is not None and now >= pace.until:
                 self._hear(lookout)
@@ -79,7 +79,7 @@ class Listener:
             left -= lookout.taken - before if lookout.standing else left
 
     def read(self, lookout: Lookout) -> None:
-        """Take what one has to say."""
+        """Take what a lookout has to say."""
         if not lookout.standing:
             return
         source = lookout.source
@@ -130,7 +130,7 @@ class Listener:
         self.engine.unsettled(lookout.source, found, self.loop.clock())
 
     def _hear(self, lookout: Lookout) -> None:
-        """Take what one has to say, and listen again at once or after a pause."""
+        """Take what a lookout has to say, and listen again at once or after a pause."""
         if not lookout.standing:
             return
         pace, descriptor = self._paces[lookout], lookout.fileno()

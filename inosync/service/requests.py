@@ -1,8 +1,8 @@
 """What people ask of the running daemon through its control socket, and its answers.
 
-Owns the connections and the questions that cannot be answered at once. Decides nothing about
-mirrors: the engine and the loop do what is asked for. A client that is slow, silent or gone delays
-nobody and is dropped in the end.
+Owns the connections; the question that cannot be answered at once is a wait (waits.py). Decides
+nothing about mirrors: the engine and the loop do what is asked for. A client that is slow, silent
+or gone delays nobody and is dropped in the end.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from inosync.engine.ailing import described, unmounted
 from inosync.engine.apart import Apart
-from inosync.engine.engine import Engine
-from inosync.engine.mirror import Mirror, State
+from inosync.engine.mirror import Mirror
 from inosync.service.loop import Selecting
+from inosync.service.waits import Awaited, Wait, in_vain
 from inosync.status.model import Snapshot
 from inosync.system.control import Client, Server
-from inosync.text import many, printable
+from inosync.text import printable
 
 #: Seconds that a client has to send its request, and to take its answer.
 PATIENCE = 10.0
@@ -32,10 +31,8 @@ DEAF = 1.0
 _LONGEST_WAIT = 366 * 86400
 
 
-class Daemon(Protocol):
+class Daemon(Awaited, Protocol):
     """The loop, as far as it can be asked."""
-
-    engine: Engine
 
     @property
     def standby(self) -> str:
@@ -47,14 +44,8 @@ class Daemon(Protocol):
     def catch_up(self, now: float) -> None:
         """Take what the kernel has queued until now, and look for what it does not hear."""
 
-    def caught_up(self, node: str = "") -> bool:
-        """Return whether all that was there then is known, and no source is held for `node`."""
-
     def held(self, mirror: Mirror) -> str:
         """Return why the source of a mirror, or its target, is held, in words."""
-
-    def lost(self, mirror: Mirror) -> frozenset[bytes]:
-        """Return where something was mounted, for a mirror, and is not any more."""
 
     def apart(self, mirror: Mirror) -> Apart:
         """Return what is left as it is on a mirror."""
@@ -68,20 +59,12 @@ class Daemon(Protocol):
 
 @dataclass
 class _Conversation:
-    """One client. ``until`` is when it is dropped, or told that its wait was in vain.
-
-    When it is ``impatient`` it is told as soon as a mirror that it waits for has failed or is held.
-    """
+    """One client. ``until`` is when it is dropped, or told that its ``wait`` was in vain."""
 
     client: Client
     descriptor: int
     until: float
-    waiting: bool = False
-    node: str = ""
-    owed: list[tuple[Mirror, int]] | None = None  # None: what is queued is not known yet
-    since: float = 0.0
-    known: float = 0.0  # when all was read that had happened until the question
-    impatient: bool = False
+    wait: Wait | None = None
 
 
 @dataclass
@@ -114,8 +97,8 @@ class Requests:
             self._deaf = None
             self._listen()
         for conversation in list(self._open):
-            if conversation.waiting:
-                self._look(conversation, now)
+            if conversation.wait is not None:
+                self._look(conversation, conversation.wait, now)
             elif now >= conversation.until:
                 conversation.client.close()
             self._settle(conversation)
@@ -123,8 +106,8 @@ class Requests:
     def end(self) -> None:
         """Talk no more; who waits is told that there is nothing to wait for."""
         for conversation in self._open:
-            if conversation.waiting and self.daemon.standby:
-                conversation.client.answer(**self._in_vain())
+            if conversation.wait is not None and self.daemon.standby:
+                conversation.client.answer(**in_vain(self.daemon.standby))
             conversation.client.close()
         self._open.clear()
 
@@ -159,7 +142,7 @@ class Requests:
             client.send()
         else:
             client.receive()
-            if client.request is not None and not client.answered and not conversation.waiting:
+            if client.request is not None and not client.answered and conversation.wait is None:
                 self._answer(conversation, client.request)
         self._settle(conversation)
 
@@ -270,7 +253,7 @@ class Requests:
         if node is None:
             return
         if self.daemon.standby:
-            conversation.client.answer(**self._in_vain())
+            conversation.client.answer(**in_vain(self.daemon.standby))
             return
         if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST_WAIT:
             conversation.client.refuse("seconds must be a number of seconds")
@@ -278,91 +261,26 @@ class Requests:
         # The kernel queues an event before the change that causes it returns to its program. So
         # all that happened before the client asked is in the queue by now.
         self.daemon.catch_up(now)
-        conversation.waiting = True
-        # What was in the queue is younger to the engine than the question: it was read after it.
-        conversation.node, conversation.since, conversation.known = node, now, self.clock()
-        conversation.impatient = bool(request.get("impatient"))
-        conversation.until = now + seconds
-        self._look(conversation, now)
+        wait = conversation.wait = Wait(
+            self.daemon,
+            node,
+            since=now,
+            until=now + seconds,
+            impatient=bool(request.get("impatient")),
+            clock=self.clock,
+        )
+        conversation.until = wait.until
+        self._look(conversation, wait, now)
 
-    def _in_vain(self) -> dict[str, Any]:
-        """Return the answer to a wait for a daemon that is on standby."""
-        why = self.daemon.standby
-        return {"synced": False, "lagging": [], "ailing": [], "seconds": 0.0, "standby": why}
-
-    def _look(self, conversation: _Conversation, now: float) -> None:
+    def _look(self, conversation: _Conversation, wait: Wait, now: float) -> None:
         """End a wait whose time has come or is over."""
-        if conversation.owed is None and not self.daemon.caught_up(conversation.node):
-            conversation.known = self.clock()
-        elif conversation.owed is None and not self.daemon.engine.settling(conversation.known):
-            self.daemon.engine.flush()
-            conversation.owed = self.daemon.engine.owed(conversation.node)
-        lagging = self._lagging(conversation)
-        hopeful = not (conversation.impatient and self._stuck(conversation))
-        if lagging and hopeful and now < conversation.until:
-            return
-        conversation.waiting = False
-        conversation.until = now + PATIENCE
-        seconds = now - conversation.since
-        ailing = self._ailing(conversation)
-        conversation.client.answer(
-            synced=not lagging and not ailing,
-            lagging=lagging,
-            ailing=ailing,
-            seconds=round(seconds, 3),
-        )
-
-    def _ailing(self, conversation: _Conversation) -> list[str]:
-        """Return the paths that cannot be carried, a line each: nobody waits for these."""
-        engine, found = self.daemon.engine, []
-        for mirror, _ in conversation.owed or ():
-            for each in mirror.ailing.values():
-                user = engine.config.user
-                path, what, cure = described(each, mirror.pair, mirror.kept, user=user)
-                found.append(f"{mirror.name}: {path} {what}; {cure}")
-            for path, what, cure in map(unmounted, sorted(self.daemon.lost(mirror))):
-                found.append(f"{mirror.name}: {path} {what}; {cure}")
-        return found
-
-    def _lagging(self, conversation: _Conversation) -> list[str]:
-        """Return what is waited for, a line each."""
-        engine = self.daemon.engine
-        if conversation.owed is None:
-            if settling := engine.settling(conversation.known):
-                return [
-                    f"{printable(path)}: {many(count, 'file')} not at rest (rsettle)"
-                    for path, count in settling.items()
-                ]
-            return [
-                f"{printable(path)}: {state.held or 'is being looked through'}"
-                for path, state in engine.sources.items()
-                if state.held or not state.watched
-            ] or ["the sources are being looked through"]
-        return [
-            f"{mirror.name}: {mirror.state.value}{f' ({reason})' if reason else ''}"
-            + (", paused" if engine.paused else "")
-            for mirror, number in conversation.owed
-            if mirror.done < number and mirror in engine.mirrors
-            for reason in (mirror.reason or engine.source_held(mirror) or _seeking(mirror),)
-        ]
-
-    def _stuck(self, conversation: _Conversation) -> bool:
-        """Return whether one that is waited for has failed, or is held for a person to decide."""
-        engine = self.daemon.engine
-        if conversation.owed is None:
-            return any(engine.source_held(mirror) for mirror, _ in engine.owed(conversation.node))
-        waited_for = (mirror for mirror, number in conversation.owed if mirror.done < number)
-        return any(
-            mirror.state in (State.BACKOFF, State.HELD) or engine.source_held(mirror)
-            for mirror in waited_for
-        )
+        if (answer := wait.answer(now)) is not None:
+            conversation.wait = None
+            conversation.until = now + PATIENCE
+            conversation.client.answer(**answer)
 
 
 def _told(apart: Apart) -> dict[str, Any]:
     """Return what is left apart, as an answer has it."""
     paths = {os.fsdecode(path): [left.why, left.whole] for path, left in apart.paths.items()}
     return {"paths": paths, "giants": apart.giants}
-
-
-def _seeking(mirror: Mirror) -> str:
-    return "other names of changed files are looked for" if mirror.sought is not None else ""

@@ -18,7 +18,8 @@ from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.streams import together
 from inosync.planning.order import Prepared, RunKind, Sight
-from inosync.planning.prepare import Worth, prepare
+from inosync.planning.prepare import prepare
+from inosync.planning.step_run import Worth
 from inosync.rsync.exits import PARTIAL, VANISHED
 from inosync.rsync.options import compares_contents
 from inosync.rsync.output import Progress, beside, evidence, progress

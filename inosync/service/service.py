@@ -29,10 +29,11 @@ from inosync.engine.roster import GRACE
 from inosync.errors import ConfigError, StandbyError
 from inosync.rsync.destination import Transport
 from inosync.rsync.program import Program
-from inosync.service.daemon import Daemon, Onlooker
+from inosync.service.daemon import Daemon
 from inosync.service.exposure import losing_races
 from inosync.service.hooks import Hooks
 from inosync.service.mandate import Mandate, missing
+from inosync.service.onlooker import Onlooker
 from inosync.service.preflight import preflight, read_only
 from inosync.service.refresh import Script
 from inosync.service.runs import Runs

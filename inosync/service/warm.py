@@ -8,6 +8,7 @@ in planning/warm.py.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from inosync.config.model import Config, Pair
 from inosync.engine.backoff import Backoff
 from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Prepared
-from inosync.planning.warm import Standby, seconds, standby
+from inosync.planning.warm import Reserve, reserve, seconds
 from inosync.rsync.destination import Transport
 from inosync.rsync.program import Program
 from inosync.system.process import Child
@@ -28,6 +29,10 @@ MOST_OF_A_HOST = 4
 #: Seconds for which one that was used keeps its place. Where more mirrors than that are in use at
 #: once, they would else take it from each other, and each start would be in vain.
 TENURE = 30.0
+#: Seconds after a run was told what to carry until the next one is started: else they share the
+#: processors at the very moment at which the change is carried. The run ends no sooner anyway: a
+#: local rsync sleeps 20 ms at a time while it waits for its other end to leave.
+MARGIN = 0.01
 #: Seconds in which one that is not needed any more may end by itself.
 GRACE = 5.0
 #: So many that carry nothing have to be let in beside one, one after the other: the first may have
@@ -51,7 +56,7 @@ class _Waiting:
     """A child that waits for its list until it is dropped; its mirror last ran at ``used``."""
 
     child: Child
-    standby: Standby
+    reserve: Reserve
     used: float
 
     def until(self, mirror: Mirror) -> float:
@@ -81,7 +86,7 @@ class Warm:
     program: Program
     environment: Mapping[bytes, bytes]
     stopping: bool = False
-    _wanted: dict[Mirror, None] = field(default_factory=dict)
+    _wanted: dict[Mirror, float] = field(default_factory=dict)  # not before then
     _waiting: dict[Mirror, _Waiting] = field(default_factory=dict)  # the last used is the last
     _leaving: dict[Child, float] = field(default_factory=dict)  # when each is killed
     # The first that waits on a node with a shell is tried. Where a key lets one run in at a time
@@ -100,16 +105,16 @@ class Warm:
             if now >= kill_at:
                 child.kill()
                 self._leaving[child] = now + GRACE
-        wanted, self._wanted = self._wanted, {}
-        for mirror in wanted:
+        for mirror in [mirror for mirror, at in self._wanted.items() if now >= at]:
+            del self._wanted[mirror]
             if mirror.state in (State.IDLE, State.RUNNING) and mirror not in self._waiting:
                 self._start(mirror, now)
 
     def deadline(self) -> float | None:
         """Return when ``due`` has something to do."""
         waits = [waiting.until(mirror) for mirror, waiting in self._waiting.items()]
-        waits += self._leaving.values()
-        return 0.0 if self._wanted else min(waits, default=None)
+        waits += (*self._leaving.values(), *self._wanted.values())
+        return min(waits, default=None)
 
     @property
     def mirrors(self) -> Collection[Mirror]:
@@ -118,8 +123,10 @@ class Warm:
 
     # ---- what happens to mirrors ----------------------------------------------------------
 
-    def want(self, mirror: Mirror, now: float) -> None:
+    def want(self, mirror: Mirror, now: float, *, after: float = 0.0) -> None:
         """The next run is to stand ready: one has ended well, or has just been told what to carry.
+
+        It is started so many seconds later.
 
         Where changes follow each other closely, that is while the one before is still at work.
         """
@@ -130,17 +137,17 @@ class Warm:
             waiting.used = now
             self._waiting[mirror] = waiting
         elif now >= self._node(mirror).asked_from:
-            self._wanted[mirror] = None
+            self._wanted[mirror] = min(now + after, self._wanted.get(mirror, math.inf))
 
     def take(self, mirror: Mirror, what: Prepared, now: float) -> Child | None:
         """Return the run that stood ready for a mirror and is now what was prepared, if any."""
         waiting = self._waiting.get(mirror)
-        data = waiting.standby.told(what) if waiting is not None else b""
+        data = waiting.reserve.told(what) if waiting is not None else b""
         if waiting is None or not data:
             return None
         if waiting.child.poll() is None and waiting.child.tell(data):
             del self._waiting[mirror]
-            self.want(mirror, now)
+            self.want(mirror, now, after=MARGIN)
             return waiting.child
         self._drop(mirror, now)
         return None
@@ -196,11 +203,11 @@ class Warm:
             self._drop(mirror, now)
             self.refused(mirror, now)
         elif mirror in self._waiting and trial.more:
-            self._try(trial, self._waiting[mirror].standby, now)
+            self._try(trial, self._waiting[mirror].reserve, now)
         elif mirror in self._waiting:
             self._open.add(mirror.pair.node.name)
 
-    def _try(self, trial: _Trial, what: Standby, now: float) -> None:
+    def _try(self, trial: _Trial, what: Reserve, now: float) -> None:
         try:
             child = Child(what.argv, environment=self.environment, brief=True)
         except OSError:
@@ -241,7 +248,7 @@ class Warm:
             child.kill()
 
     def _start(self, mirror: Mirror, now: float) -> None:
-        what = standby(mirror.pair, self.config, self.program)
+        what = reserve(mirror.pair, self.config, self.program)
         if what is None or not self._makes_room(mirror, now):
             return
         try:

@@ -240,13 +240,18 @@ def _address(path: str) -> Iterator[str]:
 
 
 def ask(
-    where: Sequence[Address], command: str, *, timeout: float | None = 30, **arguments: Any
+    where: Sequence[Address],
+    command: str,
+    *,
+    timeout: float | None = 30,
+    longest: int = _LONGEST_ANSWER,
+    **arguments: Any,
 ) -> dict[str, Any]:
     """Ask the daemon that listens at the first address that is in use; return its answer.
 
     Blocks: this is the client's end, for the command line. Raise NotRunningError when nobody
-    answers, NotAllowedError when it is not for us, and TimeoutError after `timeout` seconds without
-    an answer.
+    answers, or more than the `longest` answer in bytes; NotAllowedError when it is not for us, and
+    TimeoutError after `timeout` seconds without an answer.
     """
     until = time.monotonic() + timeout if timeout is not None else math.inf
     with _connected(where, timeout) as connection:
@@ -254,7 +259,7 @@ def ask(
         # Who is turned away may be told so before the request is sent, and the connection closed.
         with contextlib.suppress(BrokenPipeError):
             connection.sendall(json.dumps(request).encode() + b"\n")
-        line = _line(connection, until)
+        line = _line(connection, until, longest)
     try:
         answer = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -264,11 +269,11 @@ def ask(
     return answer
 
 
-def _line(connection: socket.socket, until: float) -> bytes:
+def _line(connection: socket.socket, until: float, longest: int) -> bytes:
     """Return the line that is the answer, or what came of it. Raise TimeoutError after `until`."""
     received = bytearray()
     with contextlib.suppress(ConnectionResetError):
-        while not received.endswith(b"\n") and len(received) <= _LONGEST_ANSWER:
+        while not received.endswith(b"\n") and len(received) <= longest:
             left = until - time.monotonic()
             if left <= 0:
                 raise TimeoutError("no answer in time")
@@ -277,7 +282,7 @@ def _line(connection: socket.socket, until: float) -> bytes:
             if not data:
                 break
             received += data
-    if len(received) > _LONGEST_ANSWER:
+    if len(received) > longest:
         raise NotRunningError("what answers is no inosync: its answer has no end")
     return bytes(received)
 

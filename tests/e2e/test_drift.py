@@ -248,5 +248,5 @@ def test_what_is_left_alone_is_not_said_to_be_mended(
         mended = run(daemon, "--verify", "--repair")
         assert mended.returncode == 5
         assert "in sync but for 1 path" in mended.stderr
-        assert "disk was a mount point here" in mended.stderr
+        assert "disk is left alone: what was mounted there is gone" in mended.stderr
         assert "mended" not in mended.stdout

@@ -274,11 +274,7 @@ def test_an_answer_is_printed_as_text_whoever_gives_it(
     assert all(line.isprintable() for line in said.split("\n"))
 
 
-def test_an_answer_without_an_end_is_not_read_to_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(control, "_LONGEST_ANSWER", 2**20)
-
+def test_an_answer_without_an_end_is_not_read_to_it(tmp_path: Path) -> None:
     def flood(connection: socket.socket) -> None:
         while True:
             connection.sendall(b"x" * 65536)
@@ -292,7 +288,7 @@ def test_an_answer_without_an_end_is_not_read_to_it(
         answering(tmp_path / "flood", flood),
         pytest.raises(NotRunningError, match="has no end"),
     ):
-        control.ask([(f"{tmp_path}/flood", None)], "status")
+        control.ask([(f"{tmp_path}/flood", None)], "status", longest=2**20)
     began = time.monotonic()
     with answering(tmp_path / "trickle", trickle), pytest.raises(TimeoutError):
         control.ask([(f"{tmp_path}/trickle", None)], "status", timeout=0.5)

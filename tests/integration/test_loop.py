@@ -98,7 +98,7 @@ def test_the_parts_of_a_daemon_in_their_order() -> None:
     names = [type(part).__name__ for part in daemon.parts()]
     assert names == [
         "Mandate",
-        "_Leaving",
+        "Leaving",
         "Sources",
         "Polls",
         "Scans",

@@ -23,6 +23,7 @@ from support.mounting import disk, hide, mount, mounts_below, needs_mounts, show
 from support.trees import compare
 from support.waiting import until
 
+from inosync.engine.ailing import LOST
 from inosync.system import control
 
 RSYNC = shutil.which("rsync") or ""
@@ -465,7 +466,7 @@ class World:
         node = f"{self.folder / mirror.node}/" if mirror is not None else ""
         answer = self.ask("wait", seconds=0.05, node=node)
         # What is left alone is told, and is all that may be.
-        others = [line for line in answer["ailing"] if " was a mount point here " not in line]
+        others = [line for line in answer["ailing"] if LOST not in line]
         return not answer["lagging"] and not others
 
     def equal(self, mirror: Mirror) -> bool:

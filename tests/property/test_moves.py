@@ -23,7 +23,7 @@ from inosync.engine.actions import Say, Start
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import State
 from inosync.planning.order import Moment
-from inosync.planning.prepare import Worth
+from inosync.planning.step_run import Worth
 from inosync.planning.steps import Relink
 from inosync.rsync.program import Program
 from inosync.service.runs import Runs

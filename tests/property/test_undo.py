@@ -18,9 +18,10 @@ from support.configs import make_config, make_pair, make_source
 from support.random_work import RSYNC, Case
 from support.servers import program
 
-from inosync.planning.command import Run, command
+from inosync.planning.command import command
 from inosync.planning.keeping import listing, restoring
 from inosync.planning.order import RunKind
+from inosync.planning.run import Run
 from inosync.rsync.exits import FILE_IO
 from inosync.rsync.kept import folder
 from inosync.rsync.program import Program

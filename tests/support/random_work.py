@@ -19,7 +19,7 @@ from inosync.config.model import Source
 from inosync.planning.file_list import Plan, list_options, plan, top
 from inosync.planning.order import Prepared, RunKind
 from inosync.planning.scan import Question, Scan
-from inosync.planning.warm import standby
+from inosync.planning.warm import reserve
 from inosync.rsync.filters import compile_filters, rsync_options
 from inosync.rsync.program import Program
 from support.configs import make_config, make_pair
@@ -201,7 +201,7 @@ class World:
     def told(self, planned: Plan) -> bytes:
         """Return what a run is told that stood ready for this: it must come to the same."""
         pair = make_pair(self.source, "/mirror", rscope="changes")
-        ready = standby(pair, make_config([pair]), Program((3, 2, 7)))
+        ready = reserve(pair, make_config([pair]), Program((3, 2, 7)))
         assert ready is not None
         argv = next(iter(ready.stands_for))
         return ready.told(Prepared(RunKind.LISTED, argv, planned.entries))

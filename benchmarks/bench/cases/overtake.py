@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from functools import partial
+from pathlib import Path
 
 from bench import trees
 from bench.peers import Daemon, Job, local
@@ -29,7 +31,8 @@ def run(bench: Bench) -> Result:
         place.mkdir(exist_ok=True)
         (place / f"{number:04}").write_bytes(os.urandom(size))
     trees.files(source / "others", 100)
-    probe, last = source / "others" / "000/00/file03", source / f"{(count - 1) // 20:03}"
+    large = [root / path.relative_to(source) for path in source.glob("*/*") if path.is_file()]
+    probe = source / "others" / "000/00/file03"
     for number, contender in bench.rounds(CONTENDERS):
         shutil.rmtree(root, ignore_errors=True)
         job = Job(source, (local(root, _SPEED),))
@@ -42,10 +45,14 @@ def run(bench: Bench) -> Result:
                 probe.write_bytes(text)
                 age = until_content({root / probe.relative_to(source): text}) - began
                 result.add(_AGE, "s", contender, age)
-                wanted = {root / p.relative_to(source): p.read_bytes() for p in last.iterdir()}
-                filled = until_content(wanted) - daemon.started
+                # A name is there when its file is whole: rsync renames it into its place.
+                filled = until(partial(_all_there, large), poll=0.01) - daemon.started
                 result.add(_FILLED, "s", contender, filled)
             except Never:
                 result.add(_AGE, "s", contender, None)
     result.targets.append(Target(_AGE, 2.5))
     return result
+
+
+def _all_there(paths: list[Path]) -> bool:
+    return all(path.exists() for path in reversed(paths))

@@ -106,21 +106,24 @@ def test_a_problem_is_told_and_the_config_stays_to_be_mended(here: Path) -> None
     assert not any(line.startswith("start it") for line in said)
 
 
-def test_what_starts_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert offer("/a b/c.py") == "inosync -c '/a b/c.py' -d"  # where there is no unit for it
-    isdir = os.path.isdir
-    monkeypatch.setattr(os.path, "isdir", lambda p: p == "/run/systemd/system" or isdir(p))
-    monkeypatch.setattr(os.path, "exists", lambda path: "/systemd/" not in path)
+def test_what_starts_it(tmp_path: Path) -> None:
+    top, units = str(tmp_path), tmp_path / "usr/lib/systemd/system"
+    # Where there is no systemd, or no unit for it.
+    assert offer("/etc/inosync.py", top=top) == "inosync -c /etc/inosync.py -d"
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    assert offer("/a b/c.py", top=top) == "inosync -c '/a b/c.py' -d"
     assert re.fullmatch(
         r"cp /\S+/examples/inosync\.service /etc/systemd/system/ && systemctl daemon-reload"
         " && systemctl enable --now inosync",
-        offer("/etc/inosync.py"),
+        offer("/etc/inosync.py", top=top),
     )
-    assert offer("/etc/inosync/web.py").endswith("systemctl enable --now inosync@web")
-    assert "/inosync@.service /etc" in offer("/etc/inosync/web.py")
-    monkeypatch.setattr(os.path, "exists", lambda _: True)
-    assert offer("/etc/inosync/web.py") == "systemctl enable --now inosync@web"
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    users = offer(os.path.expanduser("~/.config/inosync.py"))
+    assert offer("/etc/inosync/web.py", top=top).endswith("systemctl enable --now inosync@web")
+    assert "/inosync@.service /etc" in offer("/etc/inosync/web.py", top=top)
+    units.mkdir(parents=True)
+    (units / "inosync@.service").touch()
+    assert offer("/etc/inosync/web.py", top=top) == "systemctl enable --now inosync@web"
+    own = os.path.expanduser("~/.config/inosync.py")
+    assert offer(own, top=top, user=0) == f"inosync -c {own} -d"
+    users = offer(own, top=top, user=1000)
     assert "/inosync-user.service " in users
     assert users.endswith("systemctl --user enable --now inosync && loginctl enable-linger")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from support.scripts import Script
 
+from inosync.config.faults import shown
 from inosync.config.model import Config
 from inosync.config.settings import SETTINGS
-from inosync.config.values import shown
 
 TWO = "wpaths = [www, etc]\nrnodes = ['h:']\nrpaths = ['/w', '/e']\n"
 

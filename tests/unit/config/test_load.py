@@ -10,8 +10,8 @@ import pytest
 from support.scripts import Script
 
 from inosync.changes import inotify_bits
+from inosync.config.faults import shown
 from inosync.config.load import from_arguments, load
-from inosync.config.values import shown
 from inosync.errors import ConfigError
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from inosync.changes.inotify_bits import IN_CREATE, IN_DELETE
+from inosync.config.faults import faults_of
 from inosync.config.value_lists import (
     event_mask,
     excludes,
@@ -16,7 +17,6 @@ from inosync.config.value_lists import (
     some,
     tls,
 )
-from inosync.config.values import faults_of
 from inosync.rsync.tls import Tls
 
 

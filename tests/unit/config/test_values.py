@@ -14,7 +14,7 @@ from support.scripts import Script
 from inosync.changes import inotify_bits
 from inosync.config.model import Config
 from inosync.config.settings import SETTINGS
-from inosync.config.values import YEAR, did_you_mean, group, shown, user
+from inosync.config.values import YEAR, group, user
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else")
 
@@ -217,41 +217,3 @@ def test_users_and_groups_without_root() -> None:
         os.seteuid(0)
         os.setegid(0)
         os.setgroups(before)
-
-
-def test_values_are_short_and_safe_to_show() -> None:
-    class Nasty:
-        def __repr__(self) -> str:
-            raise RuntimeError
-
-    class Long:
-        def __repr__(self) -> str:
-            return "x" * 10_000
-
-    deep: list[Any] = []
-    for _ in range(5000):
-        deep = [deep]
-    for value in (
-        "x" * 10_000,
-        ["x" * 50] * 50,
-        {"key": "x" * 100},
-        10**10_000,
-        deep,
-        Nasty(),
-        Long(),
-        "\n\x1b\udcff",
-        b"\0",
-    ):
-        text = shown(value)
-        assert len(text) <= 64
-        assert text.isprintable()
-    assert shown("/var/www/") == "'/var/www/'"
-    assert shown(["a", 1]) == "['a', 1]"
-
-
-def test_suggestions() -> None:
-    names = [f"name{number:02}" for number in range(13)]
-    assert did_you_mean("other", names[:12]) == f"known are {', '.join(names[:12])}"
-    assert did_you_mean("other", names) == f"known are {', '.join(names[:12])}, ..."
-    assert did_you_mean("name", ["names", "\nmaes"]) == "did you mean names?"
-    assert did_you_mean("ab", ["abc", "abd", "abe", "abf"]) == "did you mean abc or abd or abe?"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from support.configs import make_pair, make_source
 
-from inosync.engine.ailing import Ailing
-from inosync.engine.apart import GIANT, LOST, NOTHING, SETTLING, Apart, Finding, finding, gathered
+from inosync.engine.ailing import LOST, Ailing
+from inosync.engine.apart import GIANT, NOTHING, SETTLING, Apart, Finding, finding, gathered
 from inosync.rsync.causes import Cause
 from inosync.rsync.complaints import Complaint
 from inosync.rsync.differences import EXTRA, Difference

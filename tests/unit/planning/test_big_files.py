@@ -10,7 +10,6 @@ import pytest
 from support.views import Seen
 
 from inosync.changes.changes import Change, Kind
-from inosync.planning import big_files as big
 from inosync.planning.big_files import big_changes
 from inosync.rsync.filters import compile_filters
 
@@ -43,8 +42,8 @@ def listing(path: bytes) -> Iterator[tuple[bytes, bool]]:
     yield from sorted({(name.partition(b"/")[0], b"/" in name) for name in inner})
 
 
-def found(*changes: Change) -> set[Change]:
-    result = big_changes(changes, size=100, filters=FILTERS, view=Seen(look, listing))
+def found(*changes: Change, **more: int) -> set[Change]:
+    result = big_changes(changes, size=100, filters=FILTERS, view=Seen(look, listing), **more)
     assert len(set(result)) == len(result)
     return set(result)
 
@@ -70,11 +69,10 @@ def test_new_directories_are_searched_once() -> None:
     assert found(Change(b"", Kind.TREE)) == {giant, Change(b"giant", Kind.ENTRY)}
 
 
-def test_a_directory_with_too_much_in_it_is_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(big, "MOST_NAMES", 2)
+def test_a_directory_with_too_much_in_it_is_taken_for_one() -> None:
     trees = {Change(b"new", Kind.TREE), Change(b"", Kind.TREE)}
-    assert found(*trees) == trees
-    assert found(Change(b"new/deep", Kind.TREE)) == {Change(b"new/deep/giant", Kind.ENTRY)}
+    assert found(*trees, most=2) == trees
+    assert found(Change(b"new/deep", Kind.TREE), most=2) == {Change(b"new/deep/giant", Kind.ENTRY)}
 
 
 def test_without_a_lane_nothing_is_big() -> None:

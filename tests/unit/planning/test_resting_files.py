@@ -8,7 +8,6 @@ from typing import NamedTuple
 import pytest
 from support.views import Seen
 
-from inosync.planning import resting_files as settle
 from inosync.planning.resting_files import (
     Fresh,
     Settling,
@@ -81,9 +80,8 @@ def test_the_last_look_tells_whether_it_is_big() -> None:
     assert settling.due(NOW + 10) == [(b"x.iso", NOW - 3, True)]
 
 
-def test_beyond_a_number_the_one_that_waited_longest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settle, "MOST_WORDS", 2 * 105)
-    settling = Settling(RULES)
+def test_beyond_a_number_the_one_that_waited_longest_goes() -> None:
+    settling = Settling(RULES, most=2 * 105)
     for number in range(4):
         settling.touch(b"%d.iso" % number, NOW)
     assert settling.deadline == NOW

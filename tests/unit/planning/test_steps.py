@@ -7,8 +7,9 @@ import typing
 import pytest
 from support.configs import make_config, make_pair
 
-from inosync.planning.command import Run, command
+from inosync.planning.command import command
 from inosync.planning.order import RunKind
+from inosync.planning.run import Run
 from inosync.planning.steps import Clear, Fuzzy, Pave, Relink, Renew, Step
 from inosync.rsync.program import Program
 

@@ -10,8 +10,7 @@ from support.views import Seen
 
 from inosync.changes.changes import Changes
 from inosync.changes.doubts import LOST, Doubts
-from inosync.planning import suspects
-from inosync.planning.suspects import candidates, take
+from inosync.planning.suspects import BOUNDS, Bounds, candidates, take
 from inosync.rsync.filters import compile_filters
 
 OLD, NEW = 100.0, 200.0
@@ -58,7 +57,9 @@ def listing(path: bytes):
 VIEW = Seen(TREE.get, listing)
 
 
-def taken(doubts: Doubts, since: float | None = SINCE, *, most: int = 100, spare: bytes = b""):
+def taken(
+    doubts: Doubts, since: float | None = SINCE, *, most: Bounds = BOUNDS, spare: bytes = b""
+):
     def wants(path: bytes, _status: object) -> bool:
         return path != spare
 
@@ -66,9 +67,9 @@ def taken(doubts: Doubts, since: float | None = SINCE, *, most: int = 100, spare
     return set(found), rest
 
 
-def named(changes: Changes | None, inside: list[bytes] | None = None, leave=(), rules=()):
+def named(changes: Changes | None, inside: list[bytes] | None = None, leave=(), rules=(), **more):
     filters = compile_filters(rules)
-    return candidates(changes, filters=filters, view=VIEW, inside=inside, leave=leave)
+    return candidates(changes, filters=filters, view=VIEW, inside=inside, leave=leave, **more)
 
 
 def test_what_was_written_and_what_is_in_new_directories_are_candidates() -> None:
@@ -85,9 +86,8 @@ def test_what_was_written_and_what_is_in_new_directories_are_candidates() -> Non
     assert named(None) == named(Changes()) == (frozenset(), Doubts())
 
 
-def test_too_much_in_new_directories_leaves_them_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suspects, "NAMES", 1)
-    found, doubts = named(Changes(trees={b"d": None}))
+def test_too_much_in_new_directories_leaves_them_in_doubt() -> None:
+    found, doubts = named(Changes(trees={b"d": None}), names=1)
     assert (found, doubts) == (frozenset(), Doubts(trees=frozenset({b"d"})))
 
 
@@ -108,7 +108,7 @@ def test_of_lost_names_what_has_changed_since_tells() -> None:
     assert taken(LOST, None) == (set(), Doubts())
 
 
-@pytest.mark.parametrize("limit", ["most", "BYTES", "LOOKS"])
+@pytest.mark.parametrize("most", [Bounds(files=1), Bounds(size=1), Bounds(looks=1)], ids=repr)
 @pytest.mark.parametrize(
     "doubts",
     [
@@ -118,15 +118,11 @@ def test_of_lost_names_what_has_changed_since_tells() -> None:
         LOST,
     ],
 )
-def test_slices_come_to_the_whole(
-    limit: str, doubts: Doubts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slices_come_to_the_whole(most: Bounds, doubts: Doubts) -> None:
     whole, _ = taken(doubts)
-    if limit != "most":
-        monkeypatch.setattr(suspects, limit, 1)
     found, slices = set[bytes](), 0
     while doubts:
-        part, doubts = taken(doubts, most=1 if limit == "most" else 100)
+        part, doubts = taken(doubts, most=most)
         assert not found & part
         found |= part
         slices += 1

@@ -14,7 +14,7 @@ from inosync.changes.changes import Change, Changes, Kind
 from inosync.config.model import Pair, Source
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.prepare import prepare
-from inosync.planning.warm import Standby, seconds, standby
+from inosync.planning.warm import Reserve, reserve, seconds
 from inosync.rsync.filters import compile_filters
 from inosync.rsync.program import Program
 
@@ -53,8 +53,8 @@ def asked(pair: Pair, *changes: Change, settings: dict[str, object] | None = Non
     return prepare(order, sight, make_config([pair], **settings or {}), PROGRAM)
 
 
-def ready(pair: Pair, program: Program = PROGRAM, **settings: object) -> Standby | None:
-    return standby(pair, make_config([pair], **settings), program)
+def ready(pair: Pair, program: Program = PROGRAM, **settings: object) -> Reserve | None:
+    return reserve(pair, make_config([pair], **settings), program)
 
 
 def told(pair: Pair, what: Prepared, **settings: object) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inosync.rsync.options import parse_extra
+from inosync.rsync.extra import parse_extra
 from inosync.rsync.owners import asking_for_owners
 
 

@@ -54,7 +54,7 @@ def test_what_is_not_mounted_any_more_is_not_there() -> None:
     at_hand = replace(facts(), lost={engine.mirrors[0]: {b"disk"}})
     (first, second) = snapshot(engine, {"/srv/www": None}, at_hand)["mirrors"]
     assert [each["path"] for each in first["ailing"]] == ["disk"]
-    assert "was a mount point" in first["ailing"][0]["cause"]
+    assert "what was mounted there is gone" in first["ailing"][0]["cause"]
     assert second["ailing"] == []
 
 
