@@ -23,7 +23,7 @@ from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.prepare import prepare
 from inosync.rsync.program import Program
-from inosync.service.warm import GRACE, MOST, MOST_OF_A_HOST, PATIENCE, TENURE, Warm
+from inosync.service.warm import GRACE, MARGIN, MOST, MOST_OF_A_HOST, PATIENCE, TENURE, Warm
 from inosync.watch.files import Files
 
 NOW = 10_000.0
@@ -56,7 +56,7 @@ class Bench:
     def ready(self, mirror: Mirror, now: float = NOW) -> int:
         """Have a run stand ready; return its pid."""
         self.warm.want(mirror, now)
-        assert self.warm.deadline() == 0.0
+        assert self.warm.deadline() == now
         self.warm.due(now)
         return self.warm._waiting[mirror].child.pid
 
@@ -93,7 +93,7 @@ def test_what_is_told_is_carried(bench: Bench, tmp_path: Path) -> None:
     assert b">f+++++++++ a/1\n" in list(child.lines())
     child.close()
     assert not bench.warm.mirrors
-    assert bench.warm.deadline() == 0.0  # that the next one is got ready
+    assert bench.warm.deadline() == NOW + MARGIN  # that the next one is got ready
     assert bench.warm.take(first, bench.asked(first), NOW) is None
 
 
@@ -182,6 +182,9 @@ def test_the_next_one_gets_ready_while_a_run_is_at_work(bench: Bench) -> None:
     child = bench.warm.take(first, bench.asked(first), NOW)
     assert child is not None
     bench.warm.due(NOW)
+    assert bench.warm.empty  # the one at work has the processors for itself
+    assert bench.warm.deadline() == NOW + MARGIN
+    bench.warm.due(NOW + MARGIN)
     assert bench.warm._waiting[first].child.pid != pid
     until(lambda: child.poll() == 0, what="its end")
     child.close()
