@@ -52,7 +52,10 @@ def _main(arguments: Sequence[str] | None) -> int:
         return error.exit_status
     except InosyncError as error:
         more = _instead(options) if isinstance(error, AlreadyRunningError) else ""
-        _complain(f"{error}{more}")
+        first, *lines = f"{error}{more}".split("\n")
+        _complain(first)
+        for line in lines:
+            print(printable(line), file=sys.stderr)
         return error.exit_status
 
 

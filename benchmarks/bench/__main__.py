@@ -30,6 +30,7 @@ CASES = (
     "large",
     "untar",
     "remove",
+    "undo",
     "newdirs",
     "events",
     "flood",

@@ -132,6 +132,7 @@ DAEMONS: dict[str, Commands] = {
     "inosync": _inosync("changes"),
     "inosync, cold": _inosync("changes", rwarm=0),
     "inosync, 4 streams": _inosync("changes", rstreams=4),
+    "inosync, rkeep": _inosync("changes", rkeep=30),
     "inosync, tree": _inosync("tree"),
     "inosync, edelay 0.5": _inosync("changes", 0.5),
     "inosync, init changed": _inosync("changes", init="changed"),

@@ -1,10 +1,23 @@
 #!/bin/sh
 # Tells pacemaker, once, on one of both hosts: an address, and with it the host that is the active
-# one (inosync-active.service). inosync and rsync are started by systemd on both.
+# one (the agent is the file "active" beside this). systemd starts inosync and rsync on both.
 
 set -e
-pcs resource create data-address ocf:heartbeat:IPaddr2 ip=192.0.2.10 cidr_netmask=24 \
-    op monitor interval=5s --group data
-pcs resource create data-active systemd:inosync-active op monitor interval=10s --group data
-# Who comes back takes nothing away from who is at work.
-pcs resource meta data resource-stickiness=100
+crm_attribute --name resource-stickiness --type rsc_defaults --update 100
+cibadmin --create --scope resources --xml-text '
+<group id="data">
+  <primitive id="data-address" class="ocf" provider="heartbeat" type="IPaddr2">
+    <instance_attributes id="data-address-where">
+      <nvpair id="data-address-ip" name="ip" value="192.0.2.10"/>
+      <nvpair id="data-address-mask" name="cidr_netmask" value="24"/>
+    </instance_attributes>
+    <operations>
+      <op id="data-address-monitor" name="monitor" interval="5s" timeout="20s"/>
+    </operations>
+  </primitive>
+  <primitive id="data-active" class="ocf" provider="inosync" type="active">
+    <operations>
+      <op id="data-active-monitor" name="monitor" interval="5s" timeout="20s"/>
+    </operations>
+  </primitive>
+</group>'

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,15 +34,18 @@ Where = Sequence[control.Address]
 
 
 def status(
-    where: Where, *, as_json: bool, relays: Callable[[], list[dict[str, Any]]] | None = None
+    where: Where,
+    *,
+    as_json: bool,
+    relays: Callable[[Mapping[str, Any]], list[dict[str, Any]]] | None = None,
 ) -> int:
     """Print the state of everything; return NOT_IN_SYNC unless all mirrors have everything.
 
     On standby there is nothing that they should have from here.
-    What `relays` have to say is asked for when the daemon has answered, and is part of the JSON.
+    What `relays` have to say to what the daemon has answered is part of the JSON.
     """
     now = state(where)
-    more = {"relays": relays()} if relays is not None else {}
+    more = {"relays": relays(now)} if relays is not None else {}
     if as_json:
         print(json.dumps({**now, **more}, indent=2))
     else:

@@ -27,6 +27,10 @@ from inosync.text import printable
 
 #: Seconds that a relay has for each level of relays below it, beside what it is to wait.
 _PATIENCE = 15.0
+#: Seconds by which a start may differ that is told twice: it goes by the clock on the wall.
+_SLEW = 1.0
+#: What is said of a relay that was asked before, by way of those behind it.
+_RING = "is in a ring: it feeds what feeds it, and both delete and bring back (docs/two-way.rst)"
 
 
 @dataclass(frozen=True)
@@ -49,15 +53,17 @@ def status(
 ) -> int:
     """Tell the state of everything here and on the relays; return what it comes to."""
     answers: list[Answer] = []
+    told: list[dict[str, Any]] = []
 
-    def relays() -> list[dict[str, Any]]:
+    def relays(own: Mapping[str, Any]) -> list[dict[str, Any]]:
         answers.extend(asked(config, ["--status", "--json"], levels=levels))
-        return [answer.told() for answer in answers]
+        told.extend(once_round(answer.told(), (own,)) for answer in answers)
+        return told
 
     own = ask.status(where, as_json=as_json, relays=relays)
     if not as_json:
-        for answer in answers:
-            for line in picture(answer.told()):
+        for each in told:
+            for line in picture(each):
                 say(printable(line))
     return _worst([Exit(own), *(answer.end for answer in answers)])
 
@@ -137,6 +143,34 @@ def _silent(ended: Ended[str], why: str) -> Answer:
 def _worst(ends: Sequence[Exit]) -> Exit:
     """Return the exit status that stands for several daemons."""
     return max(ends, key=(Exit.OK, Exit.NOT_IN_SYNC, Exit.UNANSWERED).index)
+
+
+def once_round(told: Mapping[str, Any], above: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
+    """Return what a relay has told, without the daemons that are `above` it: they are in a ring."""
+    status = told["status"]
+    if status is None:
+        return {**told}
+    if any(_same(status, each) for each in above):
+        return {**told, "status": None, "problem": _RING}
+    behind = [once_round(each, (*above, status)) for each in status.get("relays", ())]
+    return {**told, "status": {**status, **({"relays": behind} if behind else {})}}
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two answers are of one daemon.
+
+    Containers may share process id, config and start; these have other mirrors.
+    """
+
+    def who(status: Mapping[str, Any]) -> object:
+        mirrors = [(mirror["source"], mirror["node"]) for mirror in status["mirrors"]]
+        return status["daemon"]["pid"], status["daemon"]["config"], mirrors
+
+    try:
+        begun = abs(one["daemon"]["started_at"] - other["daemon"]["started_at"])
+        return begun < _SLEW and who(one) == who(other)
+    except (LookupError, TypeError):  # it may be anybody
+        return False
 
 
 def picture(told: Mapping[str, Any], above: str = "") -> Iterator[str]:

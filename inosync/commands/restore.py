@@ -5,12 +5,13 @@ Needs no daemon; one that runs mirrors what comes of it like any other change.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,7 +21,7 @@ from inosync.commands.side_by_side import Job, together
 from inosync.config.model import Config, Pair, Source
 from inosync.errors import ConfigError, Exit, InosyncError
 from inosync.planning.keeping import Bringing, restoring
-from inosync.rsync.exits import FILE_IO, judge
+from inosync.rsync.exits import PARTIAL, judge
 from inosync.rsync.kept import KEPT, folder
 from inosync.rsync.output import evidence
 from inosync.rsync.versions import Version, chosen
@@ -83,13 +84,22 @@ def restore(config: Config, request: Request, say: Callable[[str], None]) -> int
             return Exit.FAILED
         keep = folder(time.time())
         known = (pair, how.config, how.program, picked)
-        _carry(how, restoring(*known, below=start, to=to, keep=keep), pair, to)
-    say(f"{shown}: brought back")
-    before = os.path.join(to, KEPT, keep)
-    if os.path.isdir(before):
-        os.utime(to)  # no event tells of a directory that is hidden, and it has changed this one
-        say(f"what was there is in {printable(before)} now; remove it when it has no use")
+        run = restoring(*known, below=start, to=to, keep=keep)
+        try:
+            with room(to, keep) if replaced else contextlib.nullcontext():
+                _carry(how, run, pair, to)
+            say(f"{shown}: brought back")
+        finally:
+            _tell_kept(to, keep, say)
+    if not request.to and exceeds(config, source, replaced):
+        say(f"{replaced} are overwritten: rmaxchange holds mirrors, until inosync --sync")
     return Exit.OK
+
+
+def exceeds(config: Config, source: Source, replaced: int) -> bool:
+    """Return whether a mirror of `source` is held before so many files are overwritten."""
+    nodes = (pair.node for pair in config.pairs if pair.source == source)
+    return any(0 < node.rmaxchange < replaced for node in nodes)
 
 
 def moment_of(text: str, now: float) -> float:
@@ -106,6 +116,30 @@ def moment_of(text: str, now: float) -> float:
     except ValueError:
         cure = "write it as 2026-11-27 14:03, 14:03, yesterday or 2 hours ago"
         raise ConfigError([f"--at {printable(text)}: is no time; {cure}"]) from None
+
+
+@contextlib.contextmanager
+def room(to: str, keep: str) -> Iterator[None]:
+    """Make the way to the folder for what gives way, and remove it if nothing did.
+
+    Two processes of rsync (3.5.0) put things aside, and both make that folder. Where one makes a
+    part of the way between two looks of the other, that ends without a word, and the run with it.
+    """
+    top = os.path.join(to, KEPT)
+    ways = [top, os.path.join(top, os.path.dirname(keep))]
+    if os.path.islink(top):  # rsync refuses to follow it, and says so
+        ways = []
+    for way in ways:
+        with contextlib.suppress(OSError):
+            os.mkdir(way)
+    try:
+        yield
+    finally:
+        for way in reversed(ways):
+            with contextlib.suppress(OSError):
+                os.rmdir(way)
+        with contextlib.suppress(OSError):
+            os.utime(to)  # no event tells of a directory that is hidden, and it has changed this
 
 
 def _first(how: Asking, pairs: list[Pair], relative: bytes) -> tuple[Pair, list[Version]]:
@@ -129,6 +163,13 @@ def _tell(pair: Pair, source: Source, picked: list[Version], say: Callable[[str]
         say(f"  and {len(picked) - _SHOWN} more")
 
 
+def _tell_kept(to: str, keep: str, say: Callable[[str], None]) -> None:
+    """Say where that is which gave way, however the run ended."""
+    before = os.path.join(to, KEPT, keep)
+    if os.path.isdir(before):
+        say(f"what was there is in {printable(before)} now; remove it when it has no use")
+
+
 def _in_the_way(to: str, path: bytes) -> bytes:
     """Return what gives way to a path below `to`: what is there, or is no directory on the way."""
     for way in reversed([*with_parents(path)]):
@@ -142,21 +183,16 @@ def _in_the_way(to: str, path: bytes) -> bytes:
 
 
 def _carry(how: Asking, run: Bringing, pair: Pair, to: str) -> None:
-    """Run rsync. Raise InosyncError when it fails.
-
-    On a busy machine rsync 3.5.0 ended with 11 now and then while it put things aside, without a
-    word: then once more, which brings back the rest.
-    """
+    """Run rsync. Raise InosyncError when it fails."""
     os.makedirs(to, exist_ok=True)
     job = Job("", run.argv, run.names)
-    for again in (True, False):
-        for ended in together([job], parallel=1, environment=how.environment):
-            if ended.status == 0:
-                return
-            if again and ended.status == FILE_IO:
-                continue
-            said = evidence(ended.errors)
-            judgement = judge(ended.status or 0, pair.destination, said)
-            text = f"not all could be brought back: {judgement.meaning}; {judgement.cure}"
-            more = (f"  command: {shlex.join(run.argv)}", *(f"  {line}" for line in said))
-            raise InosyncError("\n".join((text, *more)))
+    for ended in together([job], parallel=1, environment=how.environment):
+        if ended.status == 0:
+            return
+        said = evidence(ended.errors)
+        judgement = judge(ended.status or 0, pair.destination, said)
+        # What a mirror sends again, this does not.
+        cure = "see the lines below" if ended.status == PARTIAL else judgement.cure
+        text = f"not all could be brought back: {judgement.meaning}; {cure}"
+        more = (f"  command: {shlex.join(run.argv)}", *(f"  {line}" for line in said))
+        raise InosyncError("\n".join((text, *more)))

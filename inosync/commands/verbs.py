@@ -24,7 +24,7 @@ def read(
 ) -> argparse.Namespace:
     """Return what is asked for. End with a usage error when that is not clear."""
     try:
-        written = spelled_out(arguments, parser, modes)
+        written = drawn_near(spelled_out(arguments, parser, modes), parser, modes)
     except ValueError as error:
         parser.error(str(error))
     options, unknown = parser.parse_known_args(written)
@@ -70,6 +70,22 @@ def spelled_out(
     result[words[0]] = f"{option}={rest[0]}" if taken else option
     if taken:
         del result[words[1]]
+    return result
+
+
+def drawn_near(
+    arguments: Sequence[str], parser: argparse.ArgumentParser, modes: Collection[str]
+) -> list[str]:
+    """Return the arguments with the only word in them as the value of a command that has none yet.
+
+    So what a command is asked for may stand behind its other options, too.
+    """
+    result = list(arguments)
+    words = _words(arguments, parser)
+    for option in set(verbs(modes).values()) & set(result):
+        at = result.index(option)
+        if len(words) == 1 and words[0] > at and _options(parser)[option].nargs in (None, "?"):
+            result[at] = f"{option}={result.pop(words[0])}"
     return result
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from inosync.config.model import Config, Pair
 from inosync.planning.connection import reach
 from inosync.rsync.destination import Transport
-from inosync.rsync.kept import KEPT
+from inosync.rsync.kept import KEPT, patterns
 from inosync.rsync.program import Program
 from inosync.rsync.versions import Version
 
@@ -27,7 +27,7 @@ def pruning(
     it, and only these days may be deleted for it. A node that keeps nothing gets no
     folder for that.
     """
-    gone = [f"--include=/{KEPT}/{day}/***" for day in days]
+    gone = [f"--include=/{KEPT}/{pattern}/***" for pattern in patterns(days)]
     rules = [f"--include=/{KEPT}/", *gone, "--exclude=*"]
     argv = [config.rsync, "-rR", "--existing", "--delete", *reach(pair, program), *rules]
     return [*argv, "--", f"{empty}/./{KEPT}/", pair.destination.text]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from inosync.changes.changes import Change, Kind
 from inosync.changes.doubts import NO_DOUBTS, Doubts
@@ -26,18 +27,21 @@ from inosync.rsync.program import Program
 _CARRIES = (RunKind.PASS, RunKind.SLICE, RunKind.LISTED)
 
 
-def prepare_ordinary(order: Order, sight: Sight, config: Config, program: Program) -> Prepared:
-    """Return the run itself; a rehearsal, which deletes nothing, has nothing hidden from it."""
-    found = Plan()
-    stale = frozenset[bytes]() if order.kind is RunKind.REHEARSAL else order.stale
-    hide = stale | _odd(order, sight) if order.kind in _CARRIES else stale
-    gone = _vanished(order, sight, config)
-    hide = hide | gone.hide
-    if order.by_name and not order.idle:
-        changes = itertools.chain(
-            _named(order, sight, config, hide), (Change(home, Kind.LEVEL) for home in gone.homes)
-        )
-        found = planned(changes, sight, hide=hide, named=order.batch.whole)
+@dataclass(frozen=True)
+class Aim:
+    """What a run is at: what it names, what it hides, and what it deletes of what has vanished."""
+
+    found: Plan
+    hide: frozenset[bytes]
+    gone: Vanished
+
+
+def prepare_ordinary(
+    order: Order, sight: Sight, config: Config, program: Program, aim: Aim | None = None
+) -> Prepared:
+    """Return the run itself, with what it is at, where that is known already."""
+    aim = aim or _aim(order, sight, config)
+    found, hide, gone = aim.found, aim.hide, aim.gone
     names = found.entries if order.by_name and not found.full else None
     kind, doubtful, doubts = order.kind, frozenset[bytes](), NO_DOUBTS
     linked = found.linked if names is not None else {}
@@ -56,7 +60,7 @@ def prepare_ordinary(order: Order, sight: Sight, config: Config, program: Progra
         tuple(command(run, config, program)),
         names=names,
         steps=order.steps if kind in (RunKind.REHEARSAL, RunKind.COMPARISON) else (),
-        hid=any(sight.view.look(path) is not None for path in stale),
+        hid=any(sight.view.look(path) is not None for path in _stale(order)),
         # The run that follows a rehearsal tells them.
         linked={} if order.kind is RunKind.REHEARSAL else linked,
         widened=found.full,
@@ -69,21 +73,40 @@ def prepare_ordinary(order: Order, sight: Sight, config: Config, program: Progra
     )
 
 
-def harmless(order: Order, sight: Sight, config: Config) -> bool:
-    """Return whether a run names what it carries, and no more files than it may overwrite."""
+def harmless(order: Order, sight: Sight, config: Config) -> Aim | None:
+    """Return what a run is at that names no more files than it may overwrite; None: it may."""
     changes = order.batch.changes
     if order.limit or order.most is None or not order.by_name or order.idle or changes is None:
-        return False
+        return None
     if changes.trees or len(changes) > len(Kind) * order.most:  # one file may be there as each
-        return False
-    found = planned(_named(order, sight, config, order.stale), sight, hide=order.stale)
+        return None
+    aim = _aim(order, sight, config)
+    found = aim.found
     skip, count = len(lead(sight.filters.prefix)), 0
     for name in found.entries:
         count += 1
         if name.endswith(b"/"):  # a level of a directory
             inner = sight.view.listing(name[skip:].rstrip(b"/"))
             count += sum(1 for _ in itertools.islice(inner, order.most))
-    return not found.full and count <= order.most
+    return aim if not found.full and count <= order.most else None
+
+
+def _aim(order: Order, sight: Sight, config: Config) -> Aim:
+    """Return what the run for an order is at."""
+    hide = _stale(order) | (_odd(order, sight) if order.kind in _CARRIES else frozenset())
+    gone = _vanished(order, sight, config)
+    hide = hide | gone.hide
+    if not order.by_name or order.idle:
+        return Aim(Plan(), hide, gone)
+    changes = itertools.chain(
+        _named(order, sight, config, hide), (Change(home, Kind.LEVEL) for home in gone.homes)
+    )
+    return Aim(planned(changes, sight, hide=hide, named=order.batch.whole), hide, gone)
+
+
+def _stale(order: Order) -> frozenset[bytes]:
+    """Return what is hidden to be deleted; a rehearsal, which deletes nothing, hides nothing."""
+    return frozenset() if order.kind is RunKind.REHEARSAL else order.stale
 
 
 def _named(order: Order, sight: Sight, config: Config, hide: frozenset[bytes]) -> Iterable[Change]:

@@ -27,8 +27,11 @@ def prepare(
 
     A REHEARSAL is left out where the run is at too few files to need one.
     """
-    if order.kind is RunKind.REHEARSAL and harmless(order, sight, config):
-        order = dataclasses.replace(order, kind=RunKind.PASS)
+    aim = None
+    if order.kind is RunKind.REHEARSAL:
+        carried = dataclasses.replace(order, kind=RunKind.PASS)
+        if (aim := harmless(carried, sight, config)) is not None:
+            order = carried
     if order.kind in (RunKind.REHEARSAL, RunKind.COMPARISON):
         return prepare_ordinary(order, sight, config, program)
     if order.kind is RunKind.CONTENTS:
@@ -44,4 +47,4 @@ def prepare(
         first = ()  # the source is not as it was when these were thought of
     if first:
         return prepare_step(order, first, sight, config, program)
-    return prepare_ordinary(order, sight, config, program)
+    return prepare_ordinary(order, sight, config, program, aim)

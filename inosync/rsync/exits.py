@@ -70,6 +70,7 @@ _EXITS: dict[int, tuple[Verdict, str, str]] = {
     12: (_RETRY, "error in the rsync protocol stream", "check that rsync is installed on {host}"),
     13: (_SLOW, "errors with program diagnostics", "see the lines below"),
     14: (_RETRY, "error in inter-process communication", "check memory and process limits"),
+    19: (_RETRY, "another process of rsync gave up", "nothing, unless it repeats"),
     20: (_RETRY, "rsync was told to stop", "nothing, unless it repeats"),
     21: (_RETRY, "waiting for a child process failed", "nothing, unless it repeats"),
     22: (_RETRY, "rsync could not allocate memory", "check the memory on both ends"),
@@ -87,6 +88,10 @@ _EXITS: dict[int, tuple[Verdict, str, str]] = {
     127: (_SLOW, "rsync was not found", "install rsync on {host}"),
     255: (_RETRY, "ssh failed", "try 'ssh {host} true' as the user that runs inosync"),
 }
+
+#: With --backup-dir two processes of rsync (3.5.0) make that folder. Where one makes a part of the
+#: way between two looks of the other, that ends without a word. The next try finds it made.
+_WORDLESS = ("rsync gave up without a word", "nothing, unless it repeats")
 
 #: Other cures where ssh carries it: when that fails, rsync may be the first to notice.
 _OVER_SSH = {12: "try 'ssh {host} rsync --version' as the user that runs inosync"}
@@ -113,6 +118,9 @@ def judge(returncode: int, destination: Destination, said: Iterable[str] = ()) -
     verdict, meaning, cure = _EXITS.get(
         returncode, (Verdict.SLOW, "unknown exit status", "see the lines below")
     )
+    said = tuple(said)
+    if returncode == FILE_IO and not said:
+        return Judgement(verdict, *_WORDLESS)
     if verdict is not _OK and (refused := refusal(destination, said)):
         verdict = _RETRY if refused.passes else _SLOW
         return Judgement(verdict, refused.meaning, refused.cure)

@@ -67,6 +67,23 @@ def days_over(wall: float, keep: float) -> Iterator[str]:
         yield _date(day)
 
 
+def patterns(days: Iterable[str]) -> list[str]:
+    """Return patterns of rsync's that match these days alone; a whole month is one of them."""
+    months: dict[str, dict[str, str]] = {}
+    for day in sorted(days):
+        tens = months.setdefault(day[:7], {})
+        tens[day[8]] = tens.get(day[8], "") + day[9]
+    found = []
+    for month, tens in months.items():
+        first = _days(int(month[:4]), int(month[5:]), 1)
+        whole = sum(_date(first + number)[:7] == month for number in range(31))
+        if sum(map(len, tens.values())) == whole:
+            found.append(f"{month}-[0-3][0-9]")
+        else:
+            found += [f"{month}-{ten}[{ones}]" for ten, ones in tens.items()]
+    return found
+
+
 def backup_place(
     destination: Destination, *, restricted: bool, up: int = 0, below: str = ""
 ) -> str:

@@ -59,7 +59,8 @@ class Watcher:
     """One watched source, on an inotify instance of its own.
 
     ``on_progress(watched)`` is called after each slice of a walk. ``read_limit`` is how many bytes
-    a :meth:`read` takes from the kernel at most. WatchError when the root cannot be watched.
+    a :meth:`read` takes from the kernel at most, and ``walk_limit`` how many directories it walks.
+    WatchError when the root cannot be watched.
 
     The caller walks until :meth:`walk` returns True, and reads whenever :meth:`fileno` is readable
     or ``unread`` is true: a walk finds things, and only :meth:`read` hands them out. While
@@ -74,9 +75,11 @@ class Watcher:
         emask: int,
         on_progress: Callable[[int], None] | None = None,
         read_limit: int = _READ_LIMIT,
+        walk_limit: int = _SLICE,
     ) -> None:
         self._root = os.fsencode(os.path.abspath(root))
         self._on_progress = on_progress
+        self._walk_limit = walk_limit
         self._manager = open_instance(self._root)
         try:
             self._tree = WatchTree(
@@ -115,7 +118,7 @@ class Watcher:
         notifier.read_events()
         if notifier.overflowed and self.root_state():
             notifier.root_lost = True
-        self._tree.advance(_SLICE)
+        self._tree.advance(self._walk_limit)
         table = self._tree.table
         for wd in self._tree.take_reports():
             if parent := table.parent(wd):

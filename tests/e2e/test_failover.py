@@ -1,4 +1,4 @@
-"""A pair that fails over, with real keepalived: examples/failover/ as it is."""
+"""A pair that fails over, with real keepalived and pacemaker: examples/failover/ as it is."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DEEP = os.environ.get("INOSYNC_PROFILE") == "deep"
 class Pair:
     """The two hosts and their client."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, manager: str) -> None:
         self.switch = Switch(folder)
-        self.hosts = {name: Host(folder, name, self.switch) for name in ("alpha", "beta")}
+        self.hosts = {name: Host(folder, name, self.switch, manager) for name in ("alpha", "beta")}
 
     def close(self) -> None:
         """End everything."""
@@ -83,11 +83,22 @@ class Pair:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
-    """Both hosts, booted; alpha before beta."""
-    if not shutil.which("keepalived"):
-        pytest.skip("there is no keepalived")
+    """Both hosts, with keepalived."""
+    yield from booted(tmp_path, "keepalived", "keepalived")
+
+
+@pytest.fixture
+def pacemaker_pair(tmp_path: Path) -> Iterator[Pair]:
+    """The same, with pacemaker."""
+    yield from booted(tmp_path, "pacemaker", "pacemakerd")
+
+
+def booted(folder: Path, manager: str, needed: str) -> Iterator[Pair]:
+    """Give two hosts that have booted, alpha before beta."""
+    if not shutil.which(needed):
+        pytest.skip(f"there is no {needed}")
     need("unshare", "-n", "-m", "-u", "-p", "-f", "--mount-proc")
-    found = Pair(tmp_path)
+    found = Pair(folder, manager)
     try:
         for host in found.hosts.values():
             host.boot()
@@ -136,8 +147,23 @@ def test_no_acknowledged_file_is_lost(
     pair: Pair, accidents: tuple[Callable[[Pair, Host], Callable[[], None]], ...]
 ) -> None:
     """After each takeover and return it is on the active host, or in a kept folder."""
+    live_through(pair, accidents)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not DEEP, reason="takes two minutes: INOSYNC_PROFILE=deep")
+def test_so_it_is_with_pacemaker(pacemaker_pair: Pair) -> None:
+    live_through(pacemaker_pair, (killed, cut_off, killed, cut_off))
+
+
+def live_through(
+    pair: Pair, accidents: tuple[Callable[[Pair, Host], Callable[[], None]], ...]
+) -> None:
+    """Have accidents happen to the active host, and find all files after each."""
     pair.until(lambda: pair.active() is not None, "the first active host")
+    hosts = pair.hosts.values()
     for accident in accidents:
+        pair.until(lambda: all(host.is_online() for host in hosts), "two hosts")
         active = pair.active()
         assert active is not None
         other = pair.other(active)

@@ -250,7 +250,24 @@ def test_what_was_deleted_by_mistake_is_brought_back(
     # Times of directories are those of now: files were put into them.
     assert [text for text in compare(was / "site", aside / "site") if "mtime" not in text] == []
     assert (aside / "site/a").stat().st_mtime == 1_000_000_000
-    done = run(*restore, "--yes")
+    # Two processes of rsync would make the way to what gives way; it is there before they begin.
+    looking = daemon.folder / "rsync"
+    looking.write_text(
+        f'#!/bin/sh\ncase "$*" in *--force*) [ ! -e {aside} ] || {{ echo "no" >&2; exit 23; }}\n'
+        f'ls -d {source}/{KEPT}/2* >&2 || exit 99;; esac\nexec {shutil.which("rsync")} "$@"\n'
+    )
+    looking.chmod(0o755)
+    apart = daemon.folder / "apart.py"
+    apart.write_text(Path(daemon.config_file).read_text() + f"\nrsync = {str(looking)!r}\n")
+    told = {"cwd": daemon.folder, "environment": environment}
+    failed = run_inosync("-c", apart, *restore, "--yes", **told)
+    assert failed.returncode == 1
+    first, command, *said = failed.stderr.splitlines()
+    assert first.endswith("some files could not be transferred; see the lines below")
+    assert command.startswith(f"  command: {looking} ")
+    assert said == ["  no"]
+    shutil.rmtree(aside)
+    done = run_inosync("-c", apart, *restore, "--yes", **told)
     assert done.returncode == 0, done.stderr
     (kept_here,) = (source / KEPT).glob("*/*")
     assert (kept_here / "site/deep").read_bytes() == b"a file in the place of a directory"

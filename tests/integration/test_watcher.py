@@ -29,7 +29,6 @@ from inosync.changes.inotify_bits import (
 )
 from inosync.errors import WatchError
 from inosync.rsync.filters import compile_filters
-from inosync.watch import watcher as watcher_module
 from inosync.watch.watcher import Seen, Watcher
 
 NOBODY = 65534
@@ -365,10 +364,10 @@ def test_a_path_that_led_astray_is_tried_again(
 
 
 def test_a_big_tree_is_walked_in_slices_and_told_again(
-    tmp_path: Path, source: Path, observed: Observed, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, source: Path, observe: Callable[..., Observed]
 ) -> None:
     """What happened below before its directory was watched is covered by a second report."""
-    monkeypatch.setattr(watcher_module, "_SLICE", 10)
+    observed = observe(walk_limit=10)
     for number in range(100):
         (tmp_path / f"made/{number}").mkdir(parents=True)
     (tmp_path / "made").rename(source / "made")

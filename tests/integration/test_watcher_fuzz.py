@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 from support.watching import Observed
 
-from inosync.watch import watcher as watcher_module
-
 DEEP = os.environ.get("INOSYNC_PROFILE") == "deep"
 SEEDS = range(400 if DEEP else 6)
 BURSTS = 6
@@ -252,13 +250,15 @@ def test_with_a_fast_reader(tmp_path: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_with_a_slow_reader(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_slow_reader(tmp_path: Path, seed: int) -> None:
     """It reads an event or two at a time, now and then, and walks a few directories at most."""
     worker, excludes = prepare(tmp_path, seed)
     dice = random.Random(seed)
-    monkeypatch.setattr(watcher_module, "_SLICE", dice.choice((1, 2, 5, 500)))
     observed = Observed(
-        tmp_path / "inside", excludes=excludes, read_limit=dice.choice((0, 0, 600, 100_000))
+        tmp_path / "inside",
+        excludes=excludes,
+        walk_limit=dice.choice((1, 2, 5, 500)),
+        read_limit=dice.choice((0, 0, 600, 100_000)),
     )
     for burst in range(BURSTS):
         for _ in range(dice.randrange(1, 40)):
@@ -273,14 +273,14 @@ def test_with_a_slow_reader(tmp_path: Path, seed: int, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_with_a_writer_at_the_same_time(
-    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_a_writer_at_the_same_time(tmp_path: Path, seed: int) -> None:
     worker, excludes = prepare(tmp_path, seed)
     dice = random.Random(seed)
-    monkeypatch.setattr(watcher_module, "_SLICE", dice.choice((1, 5, 500)))
     observed = Observed(
-        tmp_path / "inside", excludes=excludes, read_limit=dice.choice((0, 600, 100_000))
+        tmp_path / "inside",
+        excludes=excludes,
+        walk_limit=dice.choice((1, 5, 500)),
+        read_limit=dice.choice((0, 600, 100_000)),
     )
     fork = multiprocessing.get_context("fork")
     for burst in range(BURSTS):

@@ -1,7 +1,7 @@
 """Two hosts that fail over, and a client: network and mount namespaces on one bridge.
 
-What the hosts run is what examples/failover/ has: keepalived, inosync and an rsync daemon; and a
-server that writes what the client sends into a file before it says so.
+What the hosts run is what examples/failover/ has: keepalived or pacemaker, inosync and an rsync
+daemon; and a server that writes what the client sends into a file before it says so.
 """
 
 from __future__ import annotations
@@ -40,9 +40,68 @@ export PATH={folder}/bin:$PATH
 systemctl restart rsync.service
 {python} {server} >>{folder}/server.log 2>&1 &
 {python} -m inosync -c /etc/keepalived/inosync.py -v >>{folder}/inosync.log 2>&1 &
-keepalived --dont-fork --log-console --log-detail >>{folder}/keepalived.log 2>&1 &
+{manager}
 wait
 """
+
+#: What moves the address, and says which host is the active one.
+_MANAGERS = {
+    "keepalived": """
+keepalived --dont-fork --log-console --log-detail >>{folder}/keepalived.log 2>&1 &
+""",
+    "pacemaker": """
+mkdir /run/folder
+mount --bind {folder} /run/folder
+for own in /var/lib/pacemaker /var/lib/corosync /var/log /dev/shm /etc/corosync; do
+    mount -t tmpfs tmpfs $own
+done
+mkdir -p {folder}  # it may be in memory itself
+mount --bind /run/folder {folder}
+mkdir -p /var/log/corosync /var/log/pacemaker /run/crm /run/resource-agents
+(cd /var/lib/pacemaker && mkdir cib pengine cores blackbox)
+chown -R hacluster:haclient /var/lib/pacemaker /var/log/pacemaker /run/crm
+cp -a /usr/lib/ocf/resource.d /run/ocf
+mkdir /run/ocf/inosync
+cp /etc/keepalived/active /run/ocf/inosync/
+mount --bind /run/ocf /usr/lib/ocf/resource.d
+cat >/etc/corosync/corosync.conf <<END
+totem {{
+ version: 2
+ cluster_name: pair
+ transport: udpu
+ token: 1000
+}}
+nodelist {{
+ node {{
+  ring0_addr: 192.0.2.1
+  name: alpha
+  nodeid: 1
+ }}
+ node {{
+  ring0_addr: 192.0.2.2
+  name: beta
+  nodeid: 2
+ }}
+}}
+quorum {{
+ provider: corosync_votequorum
+ two_node: 1
+ wait_for_all: 0
+}}
+END
+corosync -f >>{folder}/corosync.log 2>&1 &
+until corosync-quorumtool -s >/dev/null 2>&1; do sleep 0.1; done
+pacemakerd -f >>{folder}/pacemaker.log 2>&1 &
+(
+    until crm_mon -1 2>/dev/null | grep -q "Online:.*{name}"; do sleep 0.2; done
+    crm_attribute --name stonith-enabled --update false
+    crm_attribute --name no-quorum-policy --update ignore
+    [ {name} = beta ] || cibadmin --query --xpath "//group[@id='data']" ||
+        /etc/keepalived/pacemaker.sh
+    echo online
+) >{folder}/resources.log 2>&1 &
+""",
+}
 
 #: Stands in for systemd, with the one unit that there is; ends its transfers, too.
 _SYSTEMCTL = """\
@@ -94,7 +153,7 @@ _CLIENT = textwrap.dedent("""\
 class Host:
     """One of the two. It boots with empty /run; its data outlive it."""
 
-    def __init__(self, folder: Path, name: str, switch: Switch) -> None:
+    def __init__(self, folder: Path, name: str, switch: Switch, manager: str) -> None:
         self.name = name
         self.folder = folder / name
         self.data = self.folder / "data"
@@ -113,7 +172,9 @@ class Host:
             (tools / tool).chmod(0o755)
         server = self.folder / "server.py"
         server.write_text(_SERVER)
-        self._boot = _BOOT.format(**names, name=name, address=ADDRESSES[name], server=server)
+        more = {"name": name, "address": ADDRESSES[name], "server": server}
+        starting = _MANAGERS[manager].format(**names, name=name)
+        self._boot = _BOOT.format(**names, **more, manager=starting)
 
     def boot(self) -> None:
         """Start the host and plug it in."""
@@ -184,6 +245,11 @@ class Host:
         """Return whether inosync has begun there, and has not gone on standby since."""
         log = self.log()
         return log.rfind("ready after") > max(log.rfind("on standby"), log.rfind("going on"))
+
+    def is_online(self) -> bool:
+        """Return whether it may take over; pacemaker thinks about that for a while."""
+        file = self.folder / "resources.log"
+        return not file.exists() or file.read_text().endswith("online\n")
 
     def files(self) -> set[str]:
         """Return the names of the files in its data."""

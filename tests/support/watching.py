@@ -61,6 +61,7 @@ class Observed:
         excludes: tuple[str, ...] = (),
         emask: int = DEFAULT_EMASK,
         read_limit: int = 1 << 20,
+        walk_limit: int = 512,
         user: int | None = None,
         walk: bool = True,
     ) -> None:
@@ -70,7 +71,11 @@ class Observed:
         self.emask = emask
         with self.identity():
             self.watcher = Watcher(
-                str(root), filters=self.filters, emask=emask, read_limit=read_limit
+                str(root),
+                filters=self.filters,
+                emask=emask,
+                read_limit=read_limit,
+                walk_limit=walk_limit,
             )
         self.seen: list[Seen] = []
         self.mirror: dict[bytes, Content] = {}

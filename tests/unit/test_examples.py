@@ -12,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from support.scripts import watching
@@ -272,3 +273,18 @@ def test_the_example_of_two_jobs(tmp_path: Path, copy: Callable[[str], Path]) ->
     assert [(own.edelay, own.rmaxdelete) for own in config.settings] == [(0.1, 0), (30.0, 20)]
     assert [pair.node.rscope for pair in config.pairs] == ["changes", "changes", "tree"]
     assert [pair.node.rkeep for pair in config.pairs] == [0, 0, 30]
+
+
+def test_the_agent_for_pacemaker_says_what_it_can() -> None:
+    agent = ROOT / "examples" / "failover" / "active"
+
+    def ask(action: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([agent, action], capture_output=True, text=True, check=False)
+
+    told = ask("meta-data")
+    actions = ElementTree.fromstring(told.stdout).iter("action")
+    names = [action.attrib["name"] for action in actions]
+    assert names == ["start", "stop", "monitor", "validate-all", "meta-data"]
+    running = Path("/run/failover/active").exists()
+    assert ask("monitor").returncode == (0 if running else 7)
+    assert ask("promote").returncode == 3

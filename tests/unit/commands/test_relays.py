@@ -9,7 +9,7 @@ import pytest
 from support.configs import make_config, make_pair, make_source
 from support.scene import scene_snapshot
 
-from inosync.commands.relays import argv, asked, picture
+from inosync.commands.relays import argv, asked, once_round, picture
 from inosync.config.model import Config
 from inosync.errors import Exit
 
@@ -120,3 +120,31 @@ def test_one_that_hangs_is_not_waited_for() -> None:
         answering("import time; time.sleep(60)"), ["--wait=0"], levels=1, seconds=-14.8
     )
     assert answer.problem.startswith("does not answer within 0 s; asked by: ")
+
+
+def test_a_ring_is_told_once_round() -> None:
+    own, behind = scene_snapshot(), scene_snapshot()
+    behind["daemon"] = {**behind["daemon"], "pid": 7}
+    # The clock on the wall was set a little meanwhile.
+    start = own["daemon"]["started_at"] + 0.2
+    again = {**own, "daemon": {**own["daemon"], "started_at": start}}
+    more = {"node": "b:/", "status": {**behind, "relays": []}, "problem": ""}
+    ring = {"node": "a:/", "status": {**again, "relays": [more]}, "problem": ""}
+    told = once_round(
+        {"node": "b:/", "status": {**behind, "relays": [ring]}, "problem": ""}, (own,)
+    )
+    assert told["status"]["daemon"]["pid"] == 7
+    (last,) = told["status"]["relays"]
+    assert (last["node"], last["status"]) == ("a:/", None)
+    assert [*picture(told)][-1].startswith("relay b:/ > a:/ is in a ring: it feeds what feeds it")
+
+
+@pytest.mark.parametrize("daemon", [{"pid": 8}, {"started_at": 5.0}, {"started_at": "x"}])
+def test_what_is_only_alike_is_no_ring(daemon: dict) -> None:
+    own, other = scene_snapshot(), scene_snapshot()
+    alike = {"node": "b:/", "status": {**other, "daemon": {**other["daemon"], **daemon}}}
+    assert once_round(alike, (own,)) == alike
+    no_mirror = {"node": "b:/", "status": {**other, "mirrors": other["mirrors"][1:]}}
+    assert once_round(no_mirror, (own,)) == no_mirror
+    silent = {"node": "b:/", "status": None, "problem": "does not answer"}
+    assert once_round(silent, (own,)) == silent

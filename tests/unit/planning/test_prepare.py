@@ -19,10 +19,11 @@ from support.orders import (
     doubtful,
     sight,
 )
+from support.views import Seen
 
 from inosync.changes.batch import full_pass
 from inosync.changes.changes import Change, Kind, Move
-from inosync.planning.order import Order, RunKind
+from inosync.planning.order import Order, RunKind, Sight
 from inosync.planning.prepare import prepare
 from inosync.planning.slices import Course
 from inosync.planning.steps import Pave, Relink
@@ -79,6 +80,22 @@ def test_a_run_that_is_at_few_files_is_not_rehearsed(
     what = ask(named, RunKind.REHEARSAL, most=most, seen=sight(tree), **settings)
     assert what.kind is kind
     assert ("--dry-run" in what.argv) is (kind is RunKind.REHEARSAL)
+
+
+def test_what_need_not_be_rehearsed_is_looked_at_no_more_than_once() -> None:
+    looked: list[bytes] = []
+
+    def look(path: bytes) -> Status | None:
+        looked.append(path)
+        return TREE.get(path)
+
+    counted: list[int] = []
+    named = batch(*(Change(path, Kind.ENTRY) for path in (b"a/f", b"b/new/g", b"big")))
+    for kind in (RunKind.PASS, RunKind.REHEARSAL):
+        looked.clear()
+        assert ask(named, kind, most=9, seen=Sight(Seen(look), compile_filters(()))).names
+        counted.append(len(looked))
+    assert counted[0] == counted[1] > 0
 
 
 def test_only_contents_in_doubt_are_nothing_to_carry() -> None:

@@ -22,7 +22,7 @@ OK, RETRY, SLOW, HOLD = Verdict.OK, Verdict.RETRY, Verdict.SLOW, Verdict.HOLD
     ("verdict", "codes"),
     [
         (OK, [0, 24]),
-        (RETRY, [2, 5, 10, 11, 12, 14, 20, 21, 22, 23, 30, 35, 255, -9, -11, -15]),
+        (RETRY, [2, 5, 10, 11, 12, 14, 19, 20, 21, 22, 23, 30, 35, 255, -9, -11, -15]),
         (SLOW, [1, 3, 4, 6, 13, 126, 127, 99, 200]),
         (HOLD, [25]),
     ],
@@ -51,6 +51,15 @@ def test_a_refusal_is_judged_by_what_was_said() -> None:
     busy = ["Another instance of rrsync is already accessing this directory."]
     assert judge(12, destination, busy).verdict is RETRY
     assert judge(24, destination, busy).verdict is OK
+
+
+def test_two_processes_that_make_the_same_folder_need_nobody() -> None:
+    destination = make_pair(None, "web7:/p").destination
+    assert judge(11, destination) == Judgement(
+        RETRY, "rsync gave up without a word", "nothing, unless it repeats"
+    )
+    full = judge(11, destination, ["rsync: write failed: No space left on device (28)"])
+    assert (full.verdict, full.meaning) == (RETRY, "error in file I/O")
 
 
 def test_a_judgement_names_the_signal() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import fnmatch
 import itertools
 
 import pytest
@@ -15,6 +16,7 @@ from inosync.rsync.kept import (
     folder,
     moment,
     nothing_yet,
+    patterns,
     write_only,
 )
 
@@ -53,6 +55,16 @@ def test_a_day_is_over_when_its_last_run_is() -> None:
     assert next(days_over(NOON, 0.5)) == "2026-11-27"
     assert next(days_over(NOON, 0.6)) == "2026-11-26"
     assert len(list(days_over(NOON, 30))) == PRUNED
+
+
+def test_few_patterns_match_these_days_and_no_others() -> None:
+    days = [folder(NOON - 86_400 * ago)[:10] for ago in range(1_000)]
+    for begin, count in ((0, 1), (3, 3), (27, 30), (28, 30), (31, 400), (630, 60), (640, 92)):
+        meant = days[begin : begin + count]
+        few = patterns(meant)
+        assert [day for day in days if any(fnmatch.fnmatch(day, one) for one in few)] == meant
+        assert len(few) <= 6 + count / 20
+    assert patterns(["2024-02-29", "2023-02-29"]) == ["2023-02-2[9]", "2024-02-2[9]"]
 
 
 @pytest.mark.parametrize(
