@@ -56,7 +56,7 @@ installing() {
         DEBIAN_FRONTEND=noninteractive "${pip[@]}" \
         unshare --mount --pid --fork sh -c '
             [ -z "$2" ] || mount --bind "$0" "$0"
-            for place in proc dev sys; do mount --rbind /$place "$0/$place"; done
+            for place in dev sys; do mount --rbind /$place "$0/$place"; done
             mount -t proc proc "$0/proc"; mount -t tmpfs tmpfs "$0/tmp"; mount -t tmpfs tmpfs "$0/run"
             exec chroot "$0" bash -euo pipefail -c "cd /root; $1"' "$machine" "$1" "${point:-}"
 }

@@ -35,6 +35,7 @@ CASES = (
     "events",
     "flood",
     "nodes",
+    "hundred",
     "steady",
     "idle",
     "version",

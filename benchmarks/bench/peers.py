@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -49,7 +49,7 @@ def local(root: Path, speed: int = 0) -> Node:
 
 @dataclass(frozen=True)
 class Job:
-    """What a daemon is to do. ``parallel`` is how many runs it may have at once.
+    """What a daemon is to do. ``parallel`` is how many runs it may have at once; None: its choice.
 
     ``warm``: for so many seconds inosync has the next run stand ready; None: as it does by default.
     """
@@ -58,7 +58,7 @@ class Job:
     nodes: tuple[Node, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     rsync: str = RSYNC
-    parallel: int = 1
+    parallel: int | None = 1
     warm: float | None = None
 
 
@@ -73,7 +73,7 @@ def _inosync(scope: str, delay: float | str = 0, **more: object) -> Commands:
             "rnodes": nodes,
             "edelay": delay,
             "rscope": scope,
-            "rparallel": max(8, job.parallel),
+            **({} if job.parallel is None else {"rparallel": max(8, job.parallel)}),
             "rsync": job.rsync,
             "allow_empty": True,
             "socket": str(folder / "socket"),
@@ -104,7 +104,9 @@ def _lsyncd(folder: Path, job: Job) -> list[list[str]]:
             f'delay = 0, rsync = {{ binary = "{job.rsync}", perms = true{limit} }} }}\n'
         )
     config = folder / "lsyncd.conf"
-    config.write_text(f"settings {{ nodaemon = true, maxProcesses = {job.parallel} }}\n{syncs}")
+    most = "" if job.parallel is None else f", maxProcesses = {job.parallel}"
+    # With insist a node that is not there at first is tried again, as inosync does.
+    config.write_text(f"settings {{ nodaemon = true, insist = true{most} }}\n{syncs}")
     return [["lsyncd", str(config)]]
 
 
@@ -191,14 +193,17 @@ class Daemon:
                 )
         return self
 
-    def ready(self, *, limit: float = 120.0) -> Daemon:
-        """Return when a change has arrived on all nodes and nothing is left to do.
+    def ready(
+        self, *, limit: float = 120.0, nodes: Sequence[Node] | None = None, settles: bool = True
+    ) -> Daemon:
+        """Return when a change has arrived on all `nodes` and nothing is left to do.
 
         That may be the start-up pass's doing. With each of the daemons it begins when all watches
-        stand.
+        stand. Of one that never `settles` only the change is awaited.
         """
-        self._probe(limit)
-        self.settle(limit=limit)
+        self._probe(limit, self.job.nodes if nodes is None else nodes)
+        if settles:
+            self.settle(limit=limit)
         return self
 
     def rest(self) -> None:
@@ -207,13 +212,13 @@ class Daemon:
         if self.name == "clsync":
             time.sleep(1.0)
 
-    def _probe(self, limit: float) -> None:
+    def _probe(self, limit: float, nodes: Sequence[Node]) -> None:
         deadline = time.monotonic() + limit
         while True:
             self._probes += 1
             text = b"." * (self._probes + os.getpid() % 100)
             (self.job.source / "probe").write_bytes(text)
-            mirrors = [node.root / "probe" for node in self.job.nodes]
+            mirrors = [node.root / "probe" for node in nodes]
             with contextlib.suppress(Never):
                 until(partial(_all_hold, mirrors, text), limit=5, poll=0.01)
                 return

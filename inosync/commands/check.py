@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from inosync.service.mandate import missing
 from inosync.service.preflight import preflight
 from inosync.service.service import become, control_directory
 from inosync.system.process import capture
+from inosync.system.runtime import user_name
 from inosync.text import many, printable
 from inosync.watch.blind import heard, unheard, without_marks
 from inosync.watch.lookout import Lookout
@@ -139,7 +139,7 @@ def _source(source: Source, config: Config, seen: Survey) -> Iterator[Finding]:
         )
     if seen.closed:
         examples = ", ".join(printable(path) or "." for path in seen.unreadable)
-        who = pwd.getpwuid(os.geteuid()).pw_name
+        who = user_name(os.geteuid())
         yield Finding(
             PROBLEM,
             f"{name}: {many(seen.closed, 'path')} cannot be read by {who}, such as {examples}; "

@@ -33,12 +33,12 @@ _SCREEN, _PLAIN = 0.5, 30.0
 def once(config: Config, *, node: str = "") -> Config:
     """Return `config` for a daemon whose mirrors, or those on `node`, each try one full pass.
 
-    Changes and failures wait for longer than anybody runs this.
+    Changes and failures wait for longer than anybody runs this, and no run stands ready behind it.
     Raise ConfigError if there is no such node.
     """
+    nodes = (dataclasses.replace(p.node, rretry=(YEAR, YEAR), rwarm=0.0) for p in config.pairs)
     pairs = tuple(
-        dataclasses.replace(pair, node=dataclasses.replace(pair.node, rretry=(YEAR, YEAR)))
-        for pair in config.pairs
+        dataclasses.replace(pair, node=node) for pair, node in zip(config.pairs, nodes, strict=True)
     )
     if not config.file:
         # Fewer pairs make no other config: the lock is still the daemon's.

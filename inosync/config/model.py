@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from inosync.rsync.destination import Destination
+from inosync.rsync.destination import Destination, Transport
 from inosync.rsync.filters import Filters, compile_filters
 from inosync.rsync.kept import KEPT
 from inosync.rsync.tls import Tls
@@ -104,6 +104,12 @@ class Pair:
     source: Source
     node: Node
     destination: Destination
+
+    @cached_property
+    def here(self) -> str:
+        """Where the mirror lies on this machine; "" for one that does not."""
+        landing = self.landing()
+        return os.path.abspath(landing.path) if landing.transport is Transport.LOCAL else ""
 
     def landing(self, path: str = "") -> Destination:
         """Return where the `path` of the source, by default all of it, lands on the node."""

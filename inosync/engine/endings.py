@@ -181,11 +181,11 @@ class Endings:
     # ---- runs that do nothing -------------------------------------------------------------
 
     def look(self, mirror: Mirror, now: float) -> None:
-        """Have a run looked at, ended or killed whose time for that has come."""
-        lane = self.roster.lanes.partner(mirror)
-        waiting = mirror.pending or (lane is not None and lane.pending)
-        if mirror.work.comparing and waiting:
-            self.roster.end(mirror, "what has changed goes first", now)
+        """Have the run of a busy mirror looked at, ended or killed when its time has come."""
+        if mirror.work.comparing:
+            lane = self.roster.lanes.partner(mirror)
+            if mirror.pending or (lane is not None and lane.pending):
+                self.roster.end(mirror, "what has changed goes first", now)
         if mirror.work.check_at is not None and now >= mirror.work.check_at:
             mirror.work = replace(mirror.work, check_at=None)
             self.roster.actions.append(Look(mirror))

@@ -378,8 +378,10 @@ class Engine:
         if not self.stopping:
             self._feeder.due(now)
         for mirror in self._roster.everybody():
-            mirror.ready(now)
-            self._endings.look(mirror, now)
+            if mirror.busy:
+                self._endings.look(mirror, now)
+            else:
+                mirror.ready(now)
         if not self.stopping:
             self._scheduler.start(now, most)
             self._scheduler.compare(now)

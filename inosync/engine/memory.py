@@ -139,7 +139,7 @@ def bounded(rest: Course) -> bool:
 def encode(known: Mapping[str, Known]) -> bytes:
     """Return the content of the file that remembers these mirrors; each rest is bounded."""
     mirrors = {name: _encoded(each) for name, each in sorted(known.items())}
-    return (json.dumps({"version": VERSION, "mirrors": mirrors}, indent=1) + "\n").encode()
+    return (json.dumps({"version": VERSION, "mirrors": mirrors}) + "\n").encode()
 
 
 def decode(content: bytes) -> tuple[dict[str, Known], str]:

@@ -289,6 +289,8 @@ class Mirror(Ledger):
             self.rests_until = None
 
     def _trial(self, now: float) -> Batch | None:
+        if not self.ailing:  # mostly, and it is asked of each mirror before each run
+            return None
         return due(self.ailing, now, seen=self.pair.node.rdelete == "seen")
 
     def hurry(self) -> None:

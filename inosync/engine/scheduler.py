@@ -67,6 +67,8 @@ class Scheduler:
         free = room.all
         room.all = room.all if most is None else min(room.all, most)
         for mirror in list(self._queue):
+            if room.all <= 0:
+                return
             is_open = self.roster.source_of(mirror).open_for(mirror.pair.node.name)
             if is_open and room.admits(mirror) and not self.roster.lanes.waits(mirror):
                 del self._queue[mirror]

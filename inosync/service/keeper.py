@@ -31,7 +31,7 @@ from inosync.planning.scan import Question
 from inosync.planning.slices import Course
 from inosync.service.loop import Loop
 from inosync.service.sources import Sources
-from inosync.service.targets import Targets, lies_at
+from inosync.service.targets import Targets
 from inosync.system.state import StateFile, boot, sum_of
 from inosync.text import printable
 
@@ -320,7 +320,7 @@ class Keeper:
 
     def _lying(self, mirror: Mirror) -> str:
         """Return what tells the directory of a mirror on this machine from others; "" elsewhere."""
-        path = lies_at(mirror)
+        path = mirror.pair.here
         if not path:
             return ""
         found = self.targets.lying(path)

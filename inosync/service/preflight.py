@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import shutil
 from pathlib import Path
@@ -14,6 +13,7 @@ from inosync.rsync.destination import Transport
 from inosync.rsync.program import OLDEST, Program, chooses_shell, parse_checksum, parse_version
 from inosync.service.mandate import missing
 from inosync.system.process import capture
+from inosync.system.runtime import user_name
 from inosync.text import printable
 
 
@@ -45,7 +45,7 @@ def preflight(config: Config, *, writes: bool = True) -> Program:
         if not os.access(source.path, os.R_OK | os.X_OK):
             problems.append(
                 f"{where}: {printable(source.path)}: cannot be read by "
-                f"{pwd.getpwuid(os.getuid()).pw_name}; give it read permission or run as its owner"
+                f"{user_name(os.getuid())}; give it read permission or run as its owner"
             )
     problems += unwritable(config, writes=writes)
     problems += deaf(config)
@@ -91,7 +91,7 @@ def unwritable(config: Config, *, writes: bool = True) -> list[str]:
     named = (("metricsfile", config.metricsfile), ("htmlfile", config.htmlfile))
     return [
         f"{config.file or 'inosync'}: {setting} = {path!r}: its directory cannot be written to by "
-        f"{pwd.getpwuid(os.getuid()).pw_name}; give it write permission, or under systemd add the "
+        f"{user_name(os.getuid())}; give it write permission, or under systemd add the "
         "directory to ReadWritePaths="
         for setting, path in named
         if path and not os.access(os.path.dirname(path), os.W_OK | os.X_OK)

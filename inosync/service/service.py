@@ -50,6 +50,7 @@ from inosync.system.runtime import (
     socket_path,
     stale,
     sweep,
+    user_name,
 )
 from inosync.system.signals import Signals
 from inosync.system.state import state_file
@@ -124,8 +125,10 @@ def run(
             path, group = socket_path(runtime, config), asking_group(config.file)
             listening = Server(path, lock=lock, group=group)
             server = stack.enter_context(contextlib.closing(listening))
+            if group is not None and listening.shut_out and not once:
+                logger.warning("%s", _shut_out(config.file, group))
             if config.user:
-                os.chown(server.path, pwd.getpwnam(config.user).pw_uid, -1)
+                listening.give(user=pwd.getpwnam(config.user).pw_uid)
         become(config)
         warnings = [*config.warnings, *_filter_warnings(config), *read_only(config)]
         for warning in (*warnings, *losing_races(config, program.version)):
@@ -328,6 +331,19 @@ def asking_group(file: str) -> int | None:
     except (OSError, KeyError):
         return None
     return status.st_gid if given and status.st_mode & stat.S_IRGRP else None
+
+
+def _shut_out(file: str, group: int) -> str:
+    """Return why the group of the config may not ask, and the cure."""
+    try:
+        name = grp.getgrgid(group).gr_name
+    except KeyError:
+        name = str(group)
+    user = user_name(os.geteuid())
+    return (
+        f"{printable(file)}: its group {name} may not ask for --status, since {user} is not in it: "
+        f"add SupplementaryGroups={name} to the unit, or {user} to the group, and restart"
+    )
 
 
 def become(config: Config) -> None:

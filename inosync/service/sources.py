@@ -115,7 +115,7 @@ class Sources:
     def fault(self, mirror: Mirror) -> str:
         """Return "" while the source of a mirror is what it was, else what is wrong, in words."""
         lookout = self._lookouts[mirror.pair.source.path]
-        return lookout.fault() or lookout.guard.strays().get(mirror.pair.node.name, "")
+        return lookout.fault() or lookout.guard.stray(mirror.pair.node.name)
 
     def lost(self, mirror: Mirror) -> frozenset[bytes]:
         """Return where something was mounted, for a mirror, and is not any more."""

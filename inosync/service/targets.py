@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
-from inosync.rsync.destination import Transport
 from inosync.service.loop import Loop
 from inosync.watch.mounts import Mounts, remote
 from inosync.watch.target import News, Target, at_home, fault, news, same, target
@@ -60,12 +59,12 @@ class Targets:
     def due(self, now: float) -> None:
         """Look at those that are new, at those whose run has ended, and at those held unheard."""
         local = self._local()
-        ended = {lies_at(mirror) for mirror in self._busy if not mirror.busy}
+        ended = {mirror.pair.here for mirror in self._busy if not mirror.busy}
         self._busy = {mirror for mirrors in local.values() for mirror in mirrors if mirror.busy}
         self._watch(set(local))
         if self._look_at is not None and now >= self._look_at:
             self._look_at = None
-            ended |= {lies_at(mirror) for mirror in self._barred}
+            ended |= {mirror.pair.here for mirror in self._barred}
         for path in ended & local.keys():
             self._look(path, local[path])
 
@@ -93,7 +92,7 @@ class Targets:
         If not, its start is taken back, and the mirror is held, or owes a full pass. A run that is
         not `full` needs what the mirror had before.
         """
-        path = lies_at(mirror)
+        path = mirror.pair.here
         if not path:
             return True
         known, now = self._known.get(path), target(path)
@@ -141,7 +140,7 @@ class Targets:
     def _local(self) -> dict[str, list[Mirror]]:
         found: dict[str, list[Mirror]] = {}
         for mirror in self.engine.mirrors:
-            if path := lies_at(mirror):
+            if path := mirror.pair.here:
                 found.setdefault(path, []).append(mirror)
         return found
 
@@ -213,9 +212,3 @@ class Targets:
             held = mirror in self._barred and mirror.state is State.HELD
             self._barred.discard(mirror)
             self.engine.renew(mirror, reason, self.loop.clock(), contents=contents, release=held)
-
-
-def lies_at(mirror: Mirror) -> str:
-    """Return where a mirror lies on this machine; "" for one that does not."""
-    landing = mirror.pair.landing()
-    return os.path.abspath(landing.path) if landing.transport is Transport.LOCAL else ""

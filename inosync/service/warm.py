@@ -248,9 +248,14 @@ class Warm:
             child.kill()
 
     def _start(self, mirror: Mirror, now: float) -> None:
-        what = reserve(mirror.pair, self.config, self.program)
-        if what is None or not self._makes_room(mirror, now):
+        victims = self._in_the_way(mirror, now)
+        if victims is None:  # mostly, where many mirrors run at once
             return
+        what = reserve(mirror.pair, self.config, self.program)
+        if what is None:
+            return
+        for victim in victims:
+            self._drop(victim, now)
         try:
             child = Child(what.argv, environment=self.environment, data=None, brief=True)
         except OSError:
@@ -262,20 +267,18 @@ class Warm:
         if shell and mirror.pair.node.name not in self._open:
             self._try(_Trial(mirror, TRIALS), what, now)
 
-    def _makes_room(self, mirror: Mirror, now: float) -> bool:
-        """Return whether one more may wait, after dropping what has not been used for long."""
+    def _in_the_way(self, mirror: Mirror, now: float) -> set[Mirror] | None:
+        """Return whose runs have to go for one more, unused for long; None: there is no room."""
         host = _host(mirror.pair)
         bounds = [(list(self._waiting), MOST)]
         bounds += [(self._on(host), self._most.get(host, MOST_OF_A_HOST))] if host else []
-        victims = set()
+        victims = set[Mirror]()
         for others, most in bounds:
             if len(others) >= most:
                 if not most or now - self._waiting[others[0]].used < TENURE:
-                    return False
+                    return None
                 victims.add(others[0])
-        for victim in victims:
-            self._drop(victim, now)
-        return True
+        return victims
 
     def _on(self, host: _Host | None) -> list[Mirror]:
         """Return the mirrors on another host for which a run waits."""

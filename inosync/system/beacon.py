@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import struct
+from collections.abc import Iterator
+from pathlib import Path
 
 #: struct ucred: pid, uid, gid.
 _CREDENTIALS = struct.Struct("iII")
@@ -63,3 +66,24 @@ def keeper(name: str, user: int) -> int | None:
             pid, holder = peer(connection)
             return pid if holder == user else None
     return None
+
+
+def of_units(name: str) -> Iterator[int]:
+    """Yield the users, whoever they are, for whom a unit of the machine runs the config.
+
+    The kernel tells which names there are, proc_net(5), and whose unit a process is in, which
+    nobody but root decides: cgroups(7). What runs in the session of a user is no such unit.
+    """
+    root = re.escape(address(name, 0).split("/")[2])
+    ours = re.compile(rf" @inosync/(\d+)/{root}/{re.escape(name)}$", re.MULTILINE)
+    with contextlib.suppress(OSError):
+        told = Path("/proc/net/unix").read_text(errors="replace")
+        for user in dict.fromkeys(map(int, ours.findall(told))):
+            if (pid := keeper(name, user)) and _in_unit(pid):
+                yield user
+
+
+def _in_unit(pid: int) -> bool:
+    groups = Path("/proc", str(pid), "cgroup").read_text()
+    inside = r"^\d+:[^:]*:(?!.*/user\.slice/).*/inosync[^/]*\.service$"
+    return bool(re.search(inside, groups, re.MULTILINE))

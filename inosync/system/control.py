@@ -146,6 +146,7 @@ class Server:
         self._lock = lock
         self.clients: set[Client] = set()
         self._group = group
+        self.shut_out = False  # that group: who we are cannot give it anything
         self._socket, self._file = self._listening()
 
     def _listening(self) -> tuple[socket.socket, os.stat_result]:
@@ -157,21 +158,30 @@ class Server:
                 if not stat.S_ISSOCK(os.lstat(path).st_mode):
                     raise FileExistsError(errno.EEXIST, "is there already and is no socket")
                 Path(path).unlink()
-            before = os.umask(0o177)
+            before = os.umask(0o177 if self._group is None else 0o117)
             try:
                 with _address(path) as address:
                     listener.bind(address)
             finally:
                 os.umask(before)
             if self._group is not None:
-                with contextlib.suppress(OSError):  # a group that is not ours
-                    os.chown(path, -1, self._group)
-                    Path(path).chmod(0o660)
+                try:
+                    self.give(group=self._group)
+                except OSError:
+                    self.shut_out = True
+                    Path(path).chmod(0o600)
             listener.listen(_MOST_CLIENTS)
             return listener, os.lstat(path)
         except OSError as error:
             listener.close()
             raise ConfigError([f"socket = {path!r}: {error.strerror or error}"]) from error
+
+    def give(self, *, user: int = -1, group: int = -1) -> None:
+        """Let the socket's file be theirs.
+
+        Who may write to its directory may put a link in its place meanwhile: that is not followed.
+        """
+        os.chown(self.path, user, group, follow_symlinks=False)
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when somebody connects."""
@@ -294,6 +304,7 @@ def shown(where: Sequence[Address]) -> str:
 
 def _connected(where: Sequence[Address], timeout: float | None) -> socket.socket:
     first: OSError | None = None
+    closed = ""
     for path, user in where:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         # Whose queue at a beacon is full may be anybody: he must not keep us waiting.
@@ -314,12 +325,13 @@ def _connected(where: Sequence[Address], timeout: float | None) -> socket.socket
                 raise TimeoutError(f"no answer for {timeout} s") from error
         except OSError as error:
             # One that there is and that is closed to us says more than one that is not there.
-            if first is None or isinstance(error, PermissionError):
-                first = error
+            if isinstance(error, PermissionError):
+                closed, first = closed or path, error
+            first = first or error
         connection.close()
-    if isinstance(first, PermissionError):
+    if closed:
         raise NotAllowedError(
-            f"the daemon at {shown(where)} is for root and its own user alone: use sudo; or, for "
+            f"the daemon at {closed} is for root and its own user alone: use sudo; or, for "
             "--status, give the config to a group of yours that may read it (chgrp), and restart it"
         ) from first
     why = f" ({first.strerror})" if first else ""

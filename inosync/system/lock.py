@@ -152,7 +152,7 @@ def runs(config: Config) -> bool:
 def _running(config: Config) -> Iterator[tuple[int, int]]:
     """Yield the process and the user of each daemon of this config that counts for us."""
     name = runtime.own_name(runtime.identity(config))
-    for user in dict.fromkeys((os.getuid(), 0, *_keepers(config))):
+    for user in dict.fromkeys((os.getuid(), 0, *_keepers(config), *beacon.of_units(name))):
         if pid := beacon.keeper(name, user):
             yield pid, user
 
@@ -175,7 +175,8 @@ def addresses(file: str, config: Config | None) -> tuple[tuple[str, int | None],
         paths = [config.socket]
     else:
         paths = [runtime.own_path(place, who, ".sock") for place in runtime.places(owner)]
+    name, us = runtime.own_name(who), os.getuid()
     # By the beacon of another user root alone is answered.
-    users = {os.getuid(): None} | ({owner: None} if os.getuid() == 0 else {})
-    beacons = [(beacon.address(runtime.own_name(who), user), user) for user in users]
+    users = dict.fromkeys((us, *((owner, *beacon.of_units(name)) if us == 0 else ())))
+    beacons = [(beacon.address(name, user), user) for user in users]
     return (*((path, None) for path in paths), *beacons)

@@ -131,6 +131,10 @@ class Guard:
         now = self._way()
         return self._those(lambda node: self._astray(node, now))
 
+    def stray(self, node: str) -> str:
+        """Return "" if the mirror on `node` may go this way to the source, else why not."""
+        return self._astray(node, self._way())
+
     def _those(self, reason: Callable[[str], str]) -> dict[str, str]:
         found = {node: reason(node) for node in self.nodes}
         return {node: why for node, why in found.items() if why}

@@ -83,7 +83,8 @@ def lines_with(text: str, *words: str) -> list[str]:
 def test_once_then_verify_then_repair(ask: Callable, source: Path, place: Place) -> None:
     fill(source)
     age(source)
-    conf = settings(source, place.node, rexcludes=["/kept"])
+    # A daemon would have the next run stand ready (rwarm).
+    conf = settings(source, place.node, rexcludes=["/kept"], rscope="changes", rwarm=60)
     first = ask(conf, "--once", environment=place.environment)
     assert (first.returncode, first.stderr) == (0, "")
     assert lines_with(first.stdout, "equal: 7 files sent")

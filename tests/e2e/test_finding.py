@@ -41,6 +41,7 @@ def test_one_of_a_service_user(host: Host) -> None:
     assert (status, "of nobody" in said) == (3, True)
     status, said = host.ask(ORDINARY, "--status")
     assert (status, "use sudo" in said) == (1, True)
+    assert f"the daemon at /run/inosync/inosync.service/{own_name(str(host.config))}.sock" in said
     names = {path.name for path in host.unit.iterdir()}
     assert len(names) == 2
     assert all("etc-inosync.py-" in name for name in names)
@@ -99,6 +100,38 @@ print(second - first, said)
 """
 
 
+def test_one_of_a_unit_whose_directory_is_gone(host: Host) -> None:
+    """With it goes what tells as whom it runs; what an ordinary user runs counts as little."""
+    daemon = host.daemon(SERVICE, RUNTIME_DIRECTORY="/run/inosync/inosync.service")
+    shutil.rmtree(host.unit.parent)
+    groups = host.config.with_name("cgroup")
+    host.mounts[groups] = f"/proc/{daemon.pid}/cgroup"
+    for group, status in (
+        ("/user.slice/user-1.slice/user@1.service/app.slice/inosync.service", 4),
+        ("/machine.slice/box/user.slice/user-1.slice/user@1.service/inosync.service", 4),
+        ("/system.slice/cron.service", 4),
+        ("/system.slice/system-inosync.slice/inosync@web.service", 0),
+    ):
+        groups.write_text(f"0::{group}\n")
+        assert host.ask(0, "--status")[0] == status
+    said = f"already running as process {daemon.pid} of nobody"
+    status, told = host.ask(0, "--once")
+    assert (status, said in told) == (3, True)
+
+
+def test_a_group_that_a_service_user_is_not_in(host: Host) -> None:
+    os.chown(host.config, 0, GROUP)
+    unit = {"RUNTIME_DIRECTORY": "/run/inosync/inosync.service"}
+    daemon = host.daemon(SERVICE, **unit)
+    assert host.ask(ORDINARY, "--status", groups=[GROUP])[0] == 1
+    daemon.terminate()
+    said, _ = daemon.communicate(timeout=20)
+    assert f"its group {GROUP} may not ask for --status, since nobody is not in it" in said
+    assert f"SupplementaryGroups={GROUP}" in said
+    host.daemon(SERVICE, groups=[GROUP], **unit)
+    assert host.ask(ORDINARY, "--status", groups=[GROUP])[0] == 0
+
+
 def test_who_knocks_at_the_beacon_does_not_keep_the_daemon_from_work(host: Host) -> None:
     host.daemon(0)
     door = beacon.address(own_name(str(host.config)), 0)[1:]
@@ -117,6 +150,19 @@ def test_one_of_an_ordinary_user(host: Host) -> None:
     assert host.ask(0, "--once")[0] == 0
     os.chown(host.config, ORDINARY, ORDINARY)
     assert host.ask(0, "--status")[0] == 0
+
+
+def test_a_user_without_a_name_is_told_what_he_may_not(host: Host) -> None:
+    """As in a container, and with a number for User=."""
+    secret = host.source / "secret"
+    secret.mkdir(mode=0o700)
+    status, said = host.ask(ORDINARY, "--check")
+    assert (status, f"cannot be read by {ORDINARY}, such as secret" in said) == (2, True), said
+    with host.config.open("a") as config:
+        config.write('metricsfile = "/etc/inosync.prom"\n')
+    host.source.chmod(0o700)
+    status, said = host.ask(ORDINARY, "--once")
+    assert (status, said.count(f" by {ORDINARY}; give it ")) == (2, 2), said
 
 
 def test_one_without_a_session(host: Host) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ from support.waiting import until
 from inosync.errors import AlreadyRunningError, ConfigError
 from inosync.service.service import asking_group, control_directory
 from inosync.system import beacon
+from inosync.system.control import Server
 from inosync.system.lock import Lock
 from inosync.system.runtime import lock_path, own_name, runtime_directory, sweep
 
@@ -208,6 +210,20 @@ def test_files_are_called_like_their_config() -> None:
     assert re.fullmatch(r"srv-a-b-host-m-[0-9a-f]{8}", own_name("/srv/a b/\0host:/m"))
     assert len(own_name("/x" * 500)) <= 57
     assert own_name("/a b") != own_name("/a-b")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_link_in_the_place_of_the_socket_is_not_given_away(tmp_path: Path) -> None:
+    """As who may write to the directory that ``socket`` is in can put there."""
+    door, precious = tmp_path / "door", tmp_path / "precious"
+    precious.touch(mode=0o600)
+    with contextlib.closing(Server(str(door))) as server:
+        door.unlink()
+        door.symlink_to(precious)
+        server.give(user=12345, group=12345)
+        assert (precious.stat().st_uid, precious.stat().st_gid) == (0, os.getegid())
+        assert (door.lstat().st_uid, door.lstat().st_gid) == (12345, 12345)
+    assert precious.exists()
 
 
 def test_a_symlink_is_not_followed(tmp_path: Path) -> None:

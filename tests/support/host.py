@@ -17,7 +17,8 @@ SERVICE, ORDINARY, GROUP = 65534, 12345, 54321
 #: Becomes somebody else when all is loaded: the interpreter may be where he may not look.
 _AS = """
 import os, sys
-import inosync.cli, inosync.commands.ask, inosync.commands.once, inosync.config.load
+import inosync.cli, inosync.commands.ask, inosync.commands.check, inosync.commands.once
+import inosync.config.load
 import inosync.service.service, encodings.utf_8_sig
 user, groups = int(sys.argv[1]), [int(group) for group in sys.argv[2].split()]
 os.setgroups(groups), os.setgid(user), os.setuid(user)
@@ -45,6 +46,7 @@ class Host:
         self.config.write_text(config_text(settings(self.source, f"{self.mirror}/")))
         self.config.chmod(0o644)
         self._run = folder / "run"
+        self.mounts: dict[Path, str] = {}  # what is started sees these files at those paths
         self._started: list[subprocess.Popen[str]] = []
 
     def start(
@@ -56,7 +58,8 @@ class Host:
             for name, value in inosync_environment().items()
             if name not in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR")
         }
-        script = 'mount --bind "$0" /run && exec "$@"'
+        mounts = [f"mount --bind {file} {path} && " for file, path in self.mounts.items()]
+        script = f'mount --bind "$0" /run && {"".join(mounts)} exec "$@"'
         apart: list[object] = ["unshare", "--mount", "sh", "-c", script, self._run]
         becoming = [sys.executable, "-W", "ignore", "-c", _AS, user, " ".join(map(str, groups))]
         process = subprocess.Popen(
@@ -79,10 +82,12 @@ class Host:
         said, _ = process.communicate(timeout=30)
         return process.returncode, said
 
-    def daemon(self, user: int, **environment: str) -> subprocess.Popen[str]:
+    def daemon(
+        self, user: int, groups: Sequence[int] = (), **environment: str
+    ) -> subprocess.Popen[str]:
         """Start a daemon; return it when it tells its user that all is in sync."""
         os.chown(self.mirror, user, user)
-        process = self.start(user, groups=(), **environment)
+        process = self.start(user, groups=groups, **environment)
         until(
             lambda: self.ask(user, "--wait", "20", groups=(), **environment)[0] == 0,
             what="the daemon",

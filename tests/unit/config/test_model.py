@@ -30,6 +30,22 @@ def test_landing(source: dict[str, object], destination: str, path: str, lands: 
     assert there.shown == lands
 
 
+@pytest.mark.parametrize(
+    ("source", "destination", "here"),
+    [
+        ({}, "/m/", "/m"),
+        ({}, "/a/../m", "/m"),
+        ({"prefix": "www"}, "/m", "/m/www"),
+        ({}, "h:/m", ""),
+        ({}, "h::m", ""),
+    ],
+)
+def test_where_it_lies_on_this_machine(
+    source: dict[str, object], destination: str, here: str
+) -> None:
+    assert make_pair(make_source(**source), destination).here == here
+
+
 def test_a_source_has_its_excludes_compiled_once() -> None:
     source = make_source("/srv/www", argument="/srv/www", prefix="www", excludes=("/www/a",))
     assert source.filters is source.filters

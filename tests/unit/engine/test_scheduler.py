@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from support.engines import NOW, ONE, make_engine, started, starts, stepping
 
 from inosync.changes.changes import Change, Changes, Kind
@@ -43,6 +45,26 @@ def test_runs_that_are_started_one_by_one_carry_what_came_in_between() -> None:
     assert engine.due(NOW + 1, most=1) == [], "there is room for two"
     assert engine.mirrors[0].pending is not None
     assert engine.mirrors[0].pending.count == 1
+
+
+def test_to_start_one_run_takes_a_glance_at_each_mirror_and_no_more() -> None:
+    engine = make_engine(100, edelay=0.0)
+    engine.changed(engine.config.sources[0], ONE, NOW)
+    engine.due(NOW, most=1)
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        actions = engine.due(NOW, most=1)
+    finally:
+        sys.setprofile(before)
+    assert len(starts(actions)) == 1
+    assert calls < 500
 
 
 def test_no_more_than_rparallel_run_and_the_longest_waiting_goes_first() -> None:
