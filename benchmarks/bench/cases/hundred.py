@@ -49,6 +49,8 @@ def run(bench: Bench) -> Result:
     for _, contender in bench.rounds(CONTENDERS):
         for what, more, ill in _worlds(bench, roots[0].parent):
             whole = dataclasses.replace(job, nodes=(*job.nodes, *more))
+            for root in roots:  # else that of the daemon before would say that this one is ready
+                (root / "probe").unlink(missing_ok=True)
             with ill(), Daemon(contender, bench.fresh(), whole) as daemon:
                 try:
                     daemon.ready(nodes=job.nodes, settles=not more)
