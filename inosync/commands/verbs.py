@@ -100,7 +100,10 @@ def misspelt(unknown: Sequence[str], parser: argparse.ArgumentParser) -> str:
 
 def no_verb(word: str, modes: Collection[str]) -> str:
     """Return what a first word was meant to be that names no directory, "" when nobody knows."""
-    return "" if "/" in word or os.path.exists(word) else _meant(word, list(verbs(modes)))
+    if "/" in word or os.path.exists(word):
+        return ""
+    known = verbs(modes)
+    return "; one command at a time" if word in known else _meant(word, list(known))
 
 
 def _meant(name: str, known: Collection[str]) -> str:

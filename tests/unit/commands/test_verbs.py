@@ -109,6 +109,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         ("-Q", "unrecognized arguments: -Q"),
         ("explain x:/dest", "write ./explain for the directory, or --explain for the command"),
         ("status sync", "(there is only sync)"),
+        ("pause resume", "(there is only resume); one command at a time"),
         ("status --once", "--status and --once do not go together"),
         ("-d --log json", "do not go together: a daemon that detaches logs to syslog"),
         ("wait 1m", "argument --wait: '1m' is no number of seconds"),
