@@ -31,6 +31,7 @@ def test_how_often_they_are_looked_through(
 
 
 def test_in_words() -> None:
+    assert blind.without_marks("no root") == "inotify watches it, since fanotify cannot: no root"
     assert blind.heard(0.5, ()) == "looked through every 0.5 s (rpoll)"
     assert blind.heard("auto", ("nfs4",)) == "on nfs4: looked through every 60 s (rpoll)"
     assert blind.unheard(("cifs", "nfs4")).startswith("on cifs, nfs4, where no event tells ")
