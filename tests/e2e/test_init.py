@@ -1,4 +1,4 @@
-"""From nothing to the first mirrored file: ``inosync init``, over ssh and with a person."""
+"""From nothing to the first mirrored file: ``inosync init``, with everything given and with a person."""
 
 from __future__ import annotations
 
