@@ -1,7 +1,7 @@
 """``--new``: a first config, from a directory and where to mirror it.
 
-Asks for what is missing where somebody can answer. Writes a file that nobody had, or below one that
-says nothing yet, as packages bring it.
+Asks for what is missing where somebody can answer. Writes a file that nobody had, or fills in one
+that says nothing yet, as packages bring it.
 """
 
 from __future__ import annotations
@@ -149,6 +149,8 @@ def _absolute(place: str) -> str:
 def _blank(file: str) -> bool:
     """Return whether a file has no line that is no comment, as the template of a package."""
     try:
+        if not os.path.isfile(file):  # a pipe would have us wait
+            return False
         with open(file, encoding="utf-8", errors="surrogateescape") as lines:
             return all(line.isspace() or line.startswith("#") for line in lines)
     except OSError:

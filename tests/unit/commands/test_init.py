@@ -79,6 +79,9 @@ def test_nothing_is_lost_and_no_config_is_left_that_cannot_be_read(
     with pytest.raises(ConfigError, match=r"c\.py exists and is left as it is"):
         init(["www/", "mirror"], "c.py", ask=None, say=said.append)
     assert (here / "c.py").read_text() == "mine"
+    os.mkfifo(here / "pipe")
+    with pytest.raises(ConfigError, match="pipe exists and is left as it is"):
+        init(["www/", "mirror"], "pipe", ask=None, say=said.append)
     with pytest.raises(ConfigError, match="does not exist"):
         init(["nowhere/", "mirror"], "d.py", ask=None, say=said.append)
     assert not (here / "d.py").exists()
