@@ -44,9 +44,10 @@ unpacked() {
     echo hello >"$machine/var/www/index.html"
 }
 
-# remove ROOT: remove a machine, with nothing of ours mounted in it.
+# remove ROOT: remove a machine, with nothing of ours mounted in it, and what it said.
 remove() {
     [ ! -d "$1" ] || rm -rf --one-file-system "$1"
+    rm -f "$1.log"
 }
 
 # installing COMMAND: run it in the machine before it is booted, with our network. Its root is no mount
