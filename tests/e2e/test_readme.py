@@ -295,6 +295,7 @@ class Machine:
                 "HOME": f"{folder}/home",
                 "PATH": f"{folder}/usr/local/bin:{os.environ['PATH']}",
                 "RUNTIME_DIRECTORY": f"{folder}/run",
+                "STATE_DIRECTORY": f"{folder}/state",
                 "MANPAGER": "cat",
                 # What pip knows already, and where it looks, is in the real home.
                 "PIP_CACHE_DIR": f"{Path.home()}/.cache/pip",
