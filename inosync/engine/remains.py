@@ -12,7 +12,7 @@ from inosync.changes.changes import Change, Changes, Kind
 from inosync.changes.doubts import homes
 from inosync.engine import messages
 from inosync.engine.actions import Action, Outcome
-from inosync.engine.ailing import Run, after, odd_after
+from inosync.engine.ailing import Run, after, doubted, odd_after
 from inosync.engine.mirror import Mirror
 from inosync.rsync.causes import Cause
 from inosync.rsync.options import keeps_in_place
@@ -70,6 +70,8 @@ def take_ailing(
         mirror.kept = kept | dict(stays[:_KEPT])
     if before or outcome.account.complaints:
         mirror.ailing = after(before, outcome.account, run, now, mirror.backoff.after)
+        if doubts := doubted(before, mirror.ailing, run):
+            mirror.offer(Batch(now, 0, changes=Changes(), doubts=doubts))
         said += messages.ailing(mirror, before, outcome.command, user=user)
     return [*said, *messages.kept(mirror, stayed)]
 
