@@ -70,10 +70,20 @@ def take_ailing(
         mirror.kept = kept | dict(stays[:_KEPT])
     if before or outcome.account.complaints:
         mirror.ailing = after(before, outcome.account, run, now, mirror.backoff.after)
-        if doubts := doubted(before, mirror.ailing, run):
-            mirror.offer(Batch(now, 0, changes=Changes(), doubts=doubts))
         said += messages.ailing(mirror, before, outcome.command, user=user)
     return [*said, *messages.kept(mirror, stayed)]
+
+
+def take_well(mirror: Mirror, outcome: Outcome, now: float) -> bool:
+    """Return whether another run must compare what ailed, and may only seem to be well again."""
+    run = run_of(mirror, outcome)
+    if run is None or not mirror.ailing:
+        return False
+    table = after(mirror.ailing, outcome.account, run, now, mirror.backoff.after)
+    doubts = doubted(mirror.ailing, table, run)
+    if doubts:
+        mirror.offer(Batch(now, 0, changes=Changes(), doubts=doubts))
+    return bool(doubts)
 
 
 def vanished(mirror: Mirror) -> Batch | None:
