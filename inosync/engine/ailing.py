@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, collect
 from inosync.changes.changes import Change, Changes, Kind, with_parents
+from inosync.changes.doubts import Doubts
 from inosync.config.model import Pair
 from inosync.planning.slices import Slice
 from inosync.rsync.causes import Cause, cure
@@ -65,6 +66,15 @@ class Run:
         if self.ended or any(path == left or path.startswith(left + b"/") for left in self.left):
             return False
         return not self.listed or names(self.flight.changes, path, whole=whole)
+
+    def compared(self, path: bytes) -> bool:
+        """Return whether what `path` holds was in doubt for it: size and date are no proof."""
+        changes = self.flight.changes
+        if self.flight.contents or changes is None:
+            return self.flight.contents
+        return (
+            path in changes.entries or path in changes.written or names(changes, path, whole=True)
+        )
 
     def moved(self, path: bytes) -> bool:
         """Return whether a directory on the way to `path` may be gone."""
@@ -136,6 +146,16 @@ def after(
         else:
             kept[path] = replace(known, complaint=complaint)  # a run for something else met it
     return kept
+
+
+def doubted(before: Table, table: Table, run: Run) -> Doubts:
+    """Return what is left in doubt of the paths of a table that are in the next one no more.
+
+    The run met them without a complaint, but may have taken for equal what it found there.
+    """
+    well = {path for path in before if path not in table and not run.compared(path)}
+    trees = frozenset(path for path in well if before[path].complaint.whole)
+    return Doubts(files=frozenset(well) - trees, trees=trees)
 
 
 def blind(table: Table, batch: Batch, now: float) -> frozenset[bytes]:

@@ -109,11 +109,12 @@ class Endings:
         lane = lanes.beside(mirror)
         ousted = remains.take_odd(mirror, outcome, now) if well else False
         barred = remains.take_barred(mirror, outcome, now) if well else False
+        unsure = remains.take_well(mirror, outcome, now) if well else False
         left = merged(suspects.rest(mirror), remains.vanished(mirror)) if well else None
         wait = mirror.ended(
             judgement,
             now,
-            complete=not (repeat or ousted or barred) and left is None and lane is None,
+            complete=not (repeat or ousted or barred or unsure) and left is None and lane is None,
             sure=outcome.returncode == 0 and not ousted,
             whole=not outcome.listed,
             partial=outcome.returncode in (PARTIAL, FILE_IO) or outcome.account.room,

@@ -130,7 +130,9 @@ class Feeder:
             return
         reason = "a look through the source was cut short" if answer is None else _doubt(answer)
         if answer is None or answer.changes is None or reason:
-            mirror.found(self.roster.full(reason, now, lost=True))
+            # In an earlier state of the source, times do not tell what differs.
+            older = answer is not None and answer.older
+            mirror.found(self.roster.full(reason, now, lost=True, contents=older))
             return
         batch = collect(answer.changes, mirror.sought.since)
         cut = mirror.backoff.failures > 0 or not mirror.health.synced

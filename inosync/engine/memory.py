@@ -124,6 +124,17 @@ def doubt(known: Known | None, facts: Facts) -> str:
     return next((reason for test, reason in _REASONS if test(known, facts)), "")
 
 
+def told_since(known: Known, facts: Facts) -> int:
+    """Return since when what differs has changed, as ctimes tell (nanoseconds since 1970).
+
+    0: they do not. The source or the target is another directory, which may have been made before,
+    or the clock was set back.
+    """
+    lay, lies = known.made_by.partition(" ")[2], facts.made_by.partition(" ")[2]
+    moved = (known.home, known.inode, lay) != (facts.place.home, facts.place.inode, lies)
+    return 0 if moved or facts.now < max(known.moment, known.highest) else known.moment
+
+
 def untrusted(place: Place) -> str:
     """Return "" when the times of a source tell all that has changed in it, else why not."""
     if others := sorted(place.kinds - TRUSTED):

@@ -12,7 +12,7 @@ from inosync.changes.changes import Change, Changes, Kind
 from inosync.changes.doubts import homes
 from inosync.engine import messages
 from inosync.engine.actions import Action, Outcome
-from inosync.engine.ailing import Run, after, odd_after
+from inosync.engine.ailing import Run, after, doubted, odd_after
 from inosync.engine.mirror import Mirror
 from inosync.rsync.causes import Cause
 from inosync.rsync.options import keeps_in_place
@@ -72,6 +72,18 @@ def take_ailing(
         mirror.ailing = after(before, outcome.account, run, now, mirror.backoff.after)
         said += messages.ailing(mirror, before, outcome.command, user=user)
     return [*said, *messages.kept(mirror, stayed)]
+
+
+def take_well(mirror: Mirror, outcome: Outcome, now: float) -> bool:
+    """Return whether another run must compare what ailed, and may only seem to be well again."""
+    run = run_of(mirror, outcome)
+    if run is None or not mirror.ailing:
+        return False
+    table = after(mirror.ailing, outcome.account, run, now, mirror.backoff.after)
+    doubts = doubted(mirror.ailing, table, run)
+    if doubts:
+        mirror.offer(Batch(now, 0, changes=Changes(), doubts=doubts))
+    return bool(doubts)
 
 
 def vanished(mirror: Mirror) -> Batch | None:

@@ -27,9 +27,10 @@ SAMPLE = 5
 
 _LINE = re.compile(rb"([<>ch.])([fdLDS])([.+?cstTpogunbax ]{9}) (.+)", re.DOTALL)
 _DELETING = re.compile(rb"\*deleting {3}(.+)", re.DOTALL)
-#: How the line of a file begins that got the content of the source: sent or received, linked, or
-#: made of what is there.
-_CARRIED = (b"<f", b">f", b"hf", b"cf")
+#: How the line of a file begins that got the content of the source: sent or received.
+_CARRIED = (b"<f", b">f")
+#: And of one that was linked to, or made of, a file that is there: of what size and date say.
+_MADE = (b"hf", b"cf")
 #: What says that a file differs in more than its attributes.
 _OTHER = re.compile(rb"[cst]")
 _ESCAPE = re.compile(rb"\\#([0-7]{3})")
@@ -90,11 +91,15 @@ def differences(lines: Iterable[bytes]) -> Iterator[Difference]:
                 yield Difference(unescape(found[4]), what)
 
 
-def carried(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Return the files that have got the content of the source, as ``Difference.path`` has them."""
+def carried(lines: Iterable[bytes], *, made: bool = False) -> Iterator[bytes]:
+    """Return the files that have got the content of the source, as ``Difference.path`` has them.
+
+    With `made`, also those that were made of what was there.
+    """
+    begins = _CARRIED + _MADE if made else _CARRIED
     for line in lines:
-        text = line if line[:2] in _CARRIED else line.rpartition(b"\r")[2]
-        if text[:2] in _CARRIED:
+        text = line if line[:2] in begins else line.rpartition(b"\r")[2]
+        if text[:2] in begins:
             name = text[12:].rstrip(b"\n")
             yield unescape(name) if b"\\#" in name else name
 

@@ -23,6 +23,7 @@ from inosync.engine.memory import (
     decode,
     doubt,
     encode,
+    told_since,
     untrusted,
 )
 from inosync.engine.mirror import Mirror, State
@@ -62,8 +63,8 @@ class _Mark:
 class Keeper:
     """Remembers the mirrors of a daemon. Times are monotonic seconds.
 
-    Those in scope "tree" owe a pass at each start all the same: it tells which files that pass may
-    take for equal.
+    Those in scope "tree" owe a pass at each start all the same, and so do those where files wait
+    to be at rest or for their lane: it tells which files that pass may take for equal.
     """
 
     engine: Engine
@@ -88,8 +89,6 @@ class Keeper:
     def open(self) -> None:
         """Read what was noted before; from now on, to be killed is not to have ended."""
         self._boot = boot()
-        if not self._wanted():
-            return
         content, problem = self.file.read()
         if content and not problem:
             self._known, problem = decode(content)
@@ -111,7 +110,7 @@ class Keeper:
         if place is None:
             return {}
         self._places[source.path] = place
-        for mirror in self._kept():
+        for mirror in self.engine.mirrors:
             if mirror.pair.source == source and (known := self._believed(mirror, place)):
                 asked[mirror.name] = Recalled(_question(known), known.rest)
                 if known.rest is not None and mirror.passing is None:
@@ -125,7 +124,7 @@ class Keeper:
         """
         place = self.sources.place(mirror.pair.source)
         asked = mirror.work.decided or self._asked.get(mirror) == mirror.totals.runs
-        if place is None or asked or mirror.aside is not None or mirror not in self._kept():
+        if place is None or asked or mirror.aside is not None or mirror not in self.engine.mirrors:
             return None
         self._asked[mirror] = mirror.totals.runs
         before = self._known.get(mirror.name)
@@ -140,24 +139,24 @@ class Keeper:
         known = self._known.get(mirror.name)
         if known is None:
             return None
-        by_name = mirror.pair.node.rscope == "changes"
-        made_by = self._made_now(mirror)
-        reason = doubt(known, Facts(now, place, made_by, self._boot)) if by_name else ""
+        by_name = mirror.pair.node.rscope == "changes" and self._by_number(mirror)
+        facts = Facts(now, place, self._made_now(mirror), self._boot)
+        reason = doubt(known, facts) if by_name else ""
+        since = told_since(known, facts)
+        if mirror.equal_at is None:
+            # A pass may take for equal what has changed since then: the ctimes of files tell.
+            mirror.equal_at = Moment(since / 1e9, self.loop.clock() - (now - since) / 1e9)
         if by_name and not reason:
             return known
-        if mirror.equal_at is None and now > known.moment:
-            # A pass may take for equal what has changed since then: the ctimes of files tell.
-            moment = known.moment / 1e9
-            mirror.equal_at = Moment(moment, self.loop.clock() - (now / 1e9 - moment))
         if reason:
             # To be known again when the pass has ended.
-            self._begin(mirror, place, min(known.moment, now))
+            self._begin(mirror, place, min(since, now))
             log.info("%s: full pass: %s", mirror.name, reason)
         return None
 
     def due(self, now: float) -> None:
         """Take note of what has arrived, and write it down when it is time to."""
-        for mirror in self._kept():
+        for mirror in self.engine.mirrors:
             if mirror.name not in self._known and mirror.state is not State.IDLE:
                 self._note_begin(mirror)
             if mirror not in self._marks and self._noted.get(mirror) != mirror.offered:
@@ -181,7 +180,7 @@ class Keeper:
             self._write()
         if self._at is not None and now >= self._at:
             self._at, self._written_at = None, now
-            for mirror in self._kept():
+            for mirror in self.engine.mirrors:
                 self._note_rest(mirror)
             self._write()
 
@@ -195,9 +194,7 @@ class Keeper:
 
     def close(self) -> None:
         """Note for the last time: all is still."""
-        if not self._wanted():
-            return
-        for mirror in self._kept():
+        for mirror in self.engine.mirrors:
             self._marks.pop(mirror, None)
             if mirror.passing is not None:
                 self._follow(mirror)
@@ -208,15 +205,10 @@ class Keeper:
             self._known = {name: replace(each, ended=True) for name, each in self._known.items()}
             self._write()
 
-    def _wanted(self) -> bool:
-        return any(True for _ in self._kept())
-
-    def _kept(self) -> list[Mirror]:
-        return [mirror for mirror in self.engine.mirrors if self._is_kept(mirror)]
-
-    def _is_kept(self, mirror: Mirror) -> bool:
+    def _by_number(self, mirror: Mirror) -> bool:
+        """Return whether what its node does not have is known by number, whatever waits."""
         own = self.engine.config.of(mirror.pair.source)
-        return not (own.rbigsize or own.rsettle)  # what waits there is not known by number
+        return not (own.rbigsize or own.rsettle)
 
     def _mark(self, mirror: Mirror) -> bool:
         """Mark this moment, if all that has happened in the source is owed by now."""
@@ -231,6 +223,8 @@ class Keeper:
         source = mirror.pair.source
         if not self.sources.all_heard(source):
             return None
+        if not self._by_number(mirror) and self.engine.behind_since(mirror) is not None:
+            return None
         batch = mirror.pending or mirror.flight
         changes = batch.changes if batch is not None else None
         highest = self.sources.newest(source, changes)
@@ -238,7 +232,7 @@ class Keeper:
 
     def _follow(self, mirror: Mirror) -> None:
         """Take note of the last moment of which only what a pass has left is not on the node."""
-        if mirror.sought is not None:
+        if mirror.sought is not None or not self._by_number(mirror):
             return
         for _ in range(2):  # where nothing else is owed, that is this moment
             mark = self._beside.get(mirror)
@@ -288,7 +282,7 @@ class Keeper:
     def _note_rest(self, mirror: Mirror) -> None:
         """Note what is left of a pass: all else is on the node, as it was at some moment since."""
         place = self._places.get(mirror.pair.source.path)
-        rest = mirror.rest
+        rest = mirror.rest if self._by_number(mirror) else None
         if rest is None or place is None or untrusted(place):
             return
         known = self._known.get(mirror.name)
@@ -307,9 +301,12 @@ class Keeper:
                 rest=rest,
             )
         if bounded(rest):
-            # Later than when the pass began: what that has left is not for the next walk to name.
-            level = int((self._level.get(mirror, 0.0) - MARGIN) * 1e9)
-            known = replace(known, moment=max(known.moment, level))
+            assert mirror.passing is not None
+            if not (mirror.passing.batch.doubts.altered and mirror.equal_at is not None):
+                # Later than when the pass began: what that has left is not for the next walk to
+                # name. But where its end would compare what has changed, that walk has to.
+                level = int((self._level.get(mirror, 0.0) - MARGIN) * 1e9)
+                known = replace(known, moment=max(known.moment, level))
             known = replace(known, rest=rest, boot=self._boot, ended=False, begun=False)
             self._known[mirror.name] = known
         elif known.rest is not None:
@@ -327,7 +324,7 @@ class Keeper:
         return f" {sum_of(repr((found.place, found.inode, found.home)))}"
 
     def _write(self) -> None:
-        names = {mirror.name for mirror in self._kept()}
+        names = {mirror.name for mirror in self.engine.mirrors}
         known = {name: each for name, each in self._known.items() if name in names}
         problem = self.file.write(encode(known))
         if problem and problem != self._failing:

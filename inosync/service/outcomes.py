@@ -81,10 +81,16 @@ def staying(pair: Pair, directories: Iterable[bytes]) -> tuple[tuple[bytes, byte
 
 def _sent(run: AtWork) -> frozenset[bytes]:
     """Return the files, relative to the source, that a run has said it sent."""
-    prefix, found = os.fsencode(run.mirror.pair.source.prefix), carried(run.child.lines())
-    step = run.what.step
-    if isinstance(step, Relink):  # whose top is the directory itself
-        return frozenset(os.path.join(step.new, name) for name in found)
+    prefix, step, lines = (
+        os.fsencode(run.mirror.pair.source.prefix),
+        run.what.step,
+        run.child.lines(),
+    )
+    if isinstance(
+        step, Relink
+    ):  # its top is the directory itself, and what it links has come along
+        return frozenset(os.path.join(step.new, name) for name in carried(lines, made=True))
+    found = carried(lines)
     return frozenset(path for name in found if (path := below(prefix, name)) is not None)
 
 

@@ -44,4 +44,17 @@ def test_every_name_of_a_file_has_arrived_when_wait_says_so(
         for root in (local.root, kept):
             assert [(root / each).read_text() for each in there] == [text] * len(there), name
     assert len({(kept / each).stat().st_ino for each in names}) == 1
+    # Two that were files of their own become one, which then keeps size and date.
+    for name in ("p", "q"):
+        write(source, name, "old\n")
+        os.utime(source / name, (10**9, 10**9))
+    wait_equal(source, kept)
+    os.link(source / "p", source / "q~")
+    (source / "q~").rename(source / "q")
+    (source / "p").write_text("new\n")
+    os.utime(source / "p", (10**9, 10**9))
+    asked = run_inosync("-c", daemon.config_file, "--wait", "20", cwd=daemon.folder)
+    assert asked.returncode == 0, asked.stderr
+    for root in (local.root, kept):
+        assert [(root / name).read_text() for name in ("p", "q")] == ["new\n"] * 2
     assert "full pass" not in daemon.log().partition("in sync (first pass")[2]

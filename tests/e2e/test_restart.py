@@ -143,7 +143,10 @@ def test_what_changed_meanwhile_is_sent_and_nothing_else(tmp_path: Path, source:
 def test_what_kept_size_and_date_and_waited_when_it_ended_is_sent(
     tmp_path: Path, source: Path
 ) -> None:
-    """A pass follows: in one scope always, in the other since the rules have changed."""
+    """A pass follows: in one scope always, in the other since the rules have changed.
+
+    And in both where files have a lane of their own, or where the source is another directory.
+    """
     mirrors = [tmp_path / scope for scope in ("tree", "changes")]
     for mirror in mirrors:
         mirror.mkdir()
@@ -166,6 +169,29 @@ def test_what_kept_size_and_date_and_waited_when_it_ended_is_sent(
         daemon.start()
         wait(daemon)
         assert [(mirror / "live").read_text() for mirror in mirrors] == ["new", "new"]
+
+        shutil.copytree(source, tmp_path / "other")
+        write(tmp_path, "other/live", "oth")
+        shutil.copystat(source / "live", tmp_path / "other/live")
+        other_since = time.time()
+        daemon.configure({**chosen, "rbigsize": 2})
+        daemon.hup()
+        wait(daemon)
+        for content in ("one", "two"):  # the second when it is no news that there is a lane
+            daemon.kill()
+            write(tmp_path, "new", content)
+            shutil.copystat(source / "live", tmp_path / "new")
+            (tmp_path / "new").rename(source / "live")
+            daemon.start()
+            wait(daemon)
+            assert [(mirror / "live").read_text() for mirror in mirrors] == [content] * 2
+        assert time.time() > other_since + MARGIN
+        daemon.stop()
+        source.rename(tmp_path / "old")
+        (tmp_path / "other").rename(source)  # nothing in it has changed since
+        daemon.start()
+        wait(daemon)
+        assert [(mirror / "live").read_text() for mirror in mirrors] == ["oth", "oth"]
 
 
 def test_a_state_directory_that_cannot_be_made_is_one_warning(tmp_path: Path, source: Path) -> None:

@@ -166,3 +166,51 @@ def test_what_a_first_pass_may_have_carried_is_noted_before_it_ends(tmp_path: Pa
         scene.run()
         scene.keeper.close()
         assert not noted(scene).begun
+
+
+def test_it_is_known_since_when_a_pass_may_take_files_for_equal(tmp_path: Path) -> None:
+    """Also where nothing is asked, as files may wait for their lane or to be at rest."""
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    before = time.time()
+    for settings in ({}, {"rsettle": (("*", 0.1),)}):
+        with closing(Scene(source, keeps=bool(settings), **settings)) as scene:
+            scene.run()
+            scene.keeper.close()
+            if not settings:
+                continue
+            assert scene.mirror.equal_at is not None
+            assert before - MARGIN - 1 < scene.mirror.equal_at.wall < time.time()
+            first = noted(scene).moment
+            scene.engine.unsettled(scene.config.sources[0], [(b"f", 0.0, False)], 0.0)
+            scene.keeper.close()  # not all that has happened is on the node
+            assert noted(scene).moment == first
+    source.rename(tmp_path / "away")
+    (source / "a").mkdir(parents=True)
+    for _ in range(2):  # the second after it was killed
+        with closing(Scene(source, keeps=True)) as scene:
+            scene.keeper.due(scene.loop.clock())
+            assert scene.mirror.equal_at is not None
+            assert scene.mirror.equal_at.wall == 0.0  # what came may have been made long ago
+
+
+def test_the_rest_of_a_pass_that_would_compare_is_for_a_walk_since_then(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for name in ("a", "b", "c"):
+        (source / name).mkdir(parents=True)
+    with closing(Scene(source)) as scene:
+        scene.run()
+        scene.keeper.close()
+        first = noted(scene).moment
+    with closing(Scene(source, keeps=True, emask=2)) as scene:  # made by other settings
+        scene.begin(b"a", b"b", b"c")
+        scene.change()
+        scene.end()
+        began = time.time()
+        scene.loop.wall, scene.loop.clock = lambda: began + 100, lambda: time.monotonic() + 100
+        scene.begin()  # what has changed
+        scene.end()
+        scene.begin(b"b", b"c")
+        scene.keeper.close()
+        assert noted(scene).rest is not None
+        assert noted(scene).moment == first

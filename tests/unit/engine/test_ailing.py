@@ -11,6 +11,7 @@ from support.engines import NOW, changing, make_engine, said, started, starts, s
 
 from inosync.changes.batch import Batch, collect, full_pass
 from inosync.changes.changes import Change, Changes, Kind
+from inosync.changes.doubts import Doubts
 from inosync.engine import ailing
 from inosync.engine.actions import WARNING, Hook, Outcome, Start
 from inosync.engine.ailing import Ailing, Run, after, excuses, names, odd_after
@@ -203,6 +204,46 @@ def test_it_is_tried_again_by_a_run_of_its_own_and_is_well() -> None:
     assert said(actions) == ["/srv/www -> n0:/m: well again: bad"]
     assert [a.report.event for a in actions if isinstance(a, Hook)] == ["on_recover"]
     assert (mirror.ailing, engine.deadline()) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "doubts"),
+    [
+        (FILE, Doubts(files=frozenset({b"bad"}))),
+        (BLIND, Doubts(trees=frozenset({b"dir"}))),
+    ],
+)
+@pytest.mark.parametrize("contents", [False, True])
+def test_a_pass_that_meets_it_may_have_taken_it_for_equal(
+    outcome: Outcome, doubts: Doubts, contents: bool
+) -> None:
+    engine, mirror = failed(outcome)
+    mirror.pending = None  # what was left out of the first one
+    if contents:
+        engine.repair(NOW)
+    else:
+        engine.release("asked for", NOW)
+    order(engine, NOW)
+    engine.exited(mirror, Outcome(0), NOW)
+    assert mirror.ailing == {}
+    if contents:
+        assert mirror.state is State.IDLE
+        return
+    start = order(engine, NOW).order
+    assert (start.idle, start.batch.doubts) == (True, doubts)
+    engine.exited(mirror, outcome, NOW)
+    assert mirror.ailing
+
+
+def test_so_may_a_run_that_names_what_it_lies_in() -> None:
+    engine, mirror = failed()
+    engine.changed(engine.config.sources[0], Changes.of([Change(b"", Kind.LEVEL)]), NOW)
+    order(engine, NOW)
+    owed = mirror.offered  # up to here somebody waits
+    engine.exited(mirror, Outcome(0, listed=True), NOW)
+    assert mirror.ailing == {}
+    assert mirror.done < owed
+    assert order(engine, NOW).order.batch.doubts.files == {b"bad"}
 
 
 def test_a_tree_is_not_passed_over_for_it() -> None:

@@ -346,6 +346,7 @@ def test_an_older_state_of_the_source_is_a_pass() -> None:
     engine.found(engine.mirrors[0], Answer(ONE, older=True), NOW)
     (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
     assert action.order.batch.reason == ROLLED_BACK
+    assert action.order.batch.contents  # in an older state are files of its date
 
 
 def test_after_an_overflow_and_when_a_source_is_back_it_is_the_same() -> None:

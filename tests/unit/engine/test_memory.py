@@ -16,6 +16,7 @@ from inosync.engine.memory import (
     decode,
     doubt,
     encode,
+    told_since,
     untrusted,
 )
 from inosync.planning.slices import Course, course_of
@@ -47,6 +48,21 @@ def test_what_is_known_and_fits_is_believed() -> None:
 )
 def test_each_doubt_has_its_reason(known: Known | None, facts: Facts, reason: str) -> None:
     assert reason in doubt(known, facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "since"),
+    [
+        (FACTS, 1000),
+        (replace(FACTS, made_by="b", boot="c"), 1000),
+        (replace(FACTS, place=replace(PLACE, inode=8)), 0),
+        (replace(FACTS, place=replace(PLACE, home="other")), 0),
+        (replace(FACTS, made_by="a another target"), 0),
+        (replace(FACTS, now=999), 0),
+    ],
+)
+def test_times_tell_what_differs_unless_what_was_made_before_came(facts: Facts, since: int) -> None:
+    assert told_since(KNOWN, facts) == since
 
 
 def test_what_is_trusted_without_a_word() -> None:

@@ -103,8 +103,9 @@ def test_which_files_got_the_content_of_the_source() -> None:
         b"\r      1 100%    0.00kB/s    0:00:00\r>f+++++++++ behind progress\n",
         b">f+++++++++ new\\#012line and \\#134#012\n",
     ]
-    expected = [b"a/new", b"sent", b"linked", b"copied", b"behind progress"]
-    assert list(carried(lines)) == [*expected, b"new\nline and \\#012"]
+    expected = [b"a/new", b"sent", b"behind progress", b"new\nline and \\#012"]
+    assert list(carried(lines)) == expected
+    assert set(carried(lines, made=True)) == {*expected, b"linked", b"copied"}
 
 
 def test_a_directory_that_stays_is_no_difference() -> None:
