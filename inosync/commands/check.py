@@ -17,10 +17,11 @@ from inosync.commands.survey import Survey, look_through
 from inosync.config.model import Config, Source
 from inosync.errors import ConfigError, Exit
 from inosync.rsync.program import EXACT
+from inosync.service.connections import control_directory
 from inosync.service.exposure import losing_races
 from inosync.service.mandate import missing
 from inosync.service.preflight import preflight
-from inosync.service.service import become, control_directory
+from inosync.service.privileges import become
 from inosync.system.process import capture
 from inosync.system.runtime import user_name
 from inosync.text import many, printable

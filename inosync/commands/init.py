@@ -1,6 +1,7 @@
 """``--new``: a first config, from a directory and where to mirror it.
 
-Asks for what is missing where somebody can answer. Writes a file that nobody had, and no other.
+Asks for what is missing where somebody can answer. Writes a file that nobody had, or fills in one
+that says nothing yet, as packages bring it.
 """
 
 from __future__ import annotations
@@ -69,15 +70,10 @@ def init(
     written, when the config would not be read.
     """
     file = os.path.abspath(file or _free_place())
-    if os.path.lexists(file):
+    if os.path.lexists(file) and not _blank(file):
         raise ConfigError([f"{printable(file)} exists and is left as it is; -c FILE names another"])
     source, destinations = _complete(words, ask)
     _write(file, text(source, destinations))
-    try:
-        loading.load(file)
-    except ConfigError:
-        os.unlink(file)
-        raise
     say(f"written: {printable(file)}")
     status = check(lambda: loading.load(file), say=say)
     if status == Exit.OK:
@@ -118,7 +114,7 @@ def _free_place() -> str:
     first, *more = loading.default_files()
     # The machine's config is none of an ordinary user's, and the second of root's hides the first.
     for place in (first, *more) if os.geteuid() == 0 else (first,):
-        if os.path.lexists(place):
+        if os.path.lexists(place) and not _blank(place):
             what = "is a config already and is left as it is; -c FILE names another"
             raise ConfigError([f"{printable(place)} {what}"])
     return first
@@ -150,16 +146,39 @@ def _absolute(place: str) -> str:
     return os.path.abspath(path).rstrip("/") + slash
 
 
+def _blank(file: str) -> bool:
+    """Return whether a file has no line that is no comment, as the template of a package."""
+    try:
+        if not os.path.isfile(file):  # a pipe would have us wait
+            return False
+        with open(file, encoding="utf-8", errors="surrogateescape") as lines:
+            return all(line.isspace() or line.startswith("#") for line in lines)
+    except OSError:
+        return False
+
+
 def _write(file: str, content: str) -> None:
-    """Make the file, which must not be there, so that nobody else may write to it."""
+    """Make the config, so that nobody else may write to it, or add to one that is blank.
+
+    Raise ConfigError, with the file as it was, when it would not be read.
+    """
+    old = os.path.getsize(file) if os.path.lexists(file) else None
+    flags = os.O_WRONLY | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if old is None else os.O_APPEND)
     try:
         os.makedirs(os.path.dirname(file), mode=0o755, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with os.fdopen(os.open(file, flags, 0o644), "w", encoding="utf-8") as written:
-            written.write(content)
+            written.write(f"\n{content}" if old else content)
     except OSError as error:
         what = f"cannot be written: {error.strerror}; -c FILE names another place"
         raise ConfigError([f"{printable(file)} {what}"]) from error
+    try:
+        loading.load(file)
+    except ConfigError:
+        if old is None:
+            os.unlink(file)
+        else:
+            os.truncate(file, old)
+        raise
 
 
 def _example(name: str) -> str:

@@ -22,7 +22,7 @@ from inosync.rsync.links import findings, in_transfer, question
 from inosync.rsync.options import options
 from inosync.rsync.program import EXACT, Program
 from inosync.rsync.tls import tls_words
-from inosync.service.service import run_environment
+from inosync.service.privileges import run_environment
 from inosync.text import printable
 
 #: Seconds that a node has for each question; fewer if its ``rtimeout`` is.

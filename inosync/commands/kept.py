@@ -25,8 +25,9 @@ from inosync.rsync.kept import KEPT, nothing_yet, write_only
 from inosync.rsync.output import evidence
 from inosync.rsync.program import Program
 from inosync.rsync.versions import Version, days, versions
+from inosync.service.connections import control_directory
 from inosync.service.preflight import preflight
-from inosync.service.service import become, control_directory, run_environment
+from inosync.service.privileges import become, run_environment
 from inosync.text import printable
 
 

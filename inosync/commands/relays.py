@@ -21,7 +21,7 @@ from inosync.config.nodes import pairs_on
 from inosync.errors import Exit
 from inosync.rsync.options import values
 from inosync.rsync.program import ssh_command
-from inosync.service.service import become, run_environment
+from inosync.service.privileges import become, run_environment
 from inosync.status import layout
 from inosync.text import printable
 

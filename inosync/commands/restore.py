@@ -1,6 +1,6 @@
 """``--restore PATH``: brings back what a node keeps of a path, as it was at some time (``rkeep``).
 
-Needs no daemon; one that runs mirrors what comes of it like any other change.
+Needs no daemon. A daemon that runs mirrors what was brought back like any other change.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def room(to: str, keep: str) -> Iterator[None]:
 
 
 def _first(how: Asking, pairs: list[Pair], relative: bytes) -> tuple[Pair, list[Version]]:
-    """Return the first mirror that tells what it keeps, and that."""
+    """Return the first mirror that can be read, and the versions that it keeps."""
     problems = []
     for pair in pairs:
         try:

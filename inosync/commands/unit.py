@@ -95,7 +95,7 @@ def _written(config: Config) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class _Sandbox:
-    """Directories that are read-only, those within that are not, and a /tmp that is another."""
+    """What a unit may write to: not what is `closed`, but what is `open`; ``private``: its /tmp."""
 
     closed: tuple[str, ...]
     open: tuple[str, ...]

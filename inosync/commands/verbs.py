@@ -50,7 +50,7 @@ def spelled_out(
     """Return the arguments with a verb in them as the option that it stands for.
 
     The first word may be a verb. Where a directory here is called like it and more words follow
-    than it takes, they are SRC and DEST. Raise ValueError when it may be either.
+    than it takes, they are SRC and DEST. Raise ValueError when it may be either, or lacks a word.
     """
     words = _words(arguments, parser)
     known = verbs(modes)
@@ -58,7 +58,10 @@ def spelled_out(
         return list(arguments)
     verb, *rest = (arguments[at] for at in words)
     option = known[verb]
-    taken = _taken(_options(parser)[option], rest)
+    action = _options(parser)[option]
+    if not rest and action.nargs is None:
+        raise ValueError(f"it lacks {action.metavar}: inosync {verb} {action.metavar}")
+    taken = _taken(action, rest)
     if rest and os.path.isdir(verb):
         if not taken and option != "--new":  # which takes any
             return list(arguments)
@@ -100,7 +103,10 @@ def misspelt(unknown: Sequence[str], parser: argparse.ArgumentParser) -> str:
 
 def no_verb(word: str, modes: Collection[str]) -> str:
     """Return what a first word was meant to be that names no directory, "" when nobody knows."""
-    return "" if "/" in word or os.path.exists(word) else _meant(word, list(verbs(modes)))
+    if "/" in word or os.path.exists(word):
+        return ""
+    known = verbs(modes)
+    return "; one command at a time" if word in known else _meant(word, list(known))
 
 
 def _meant(name: str, known: Collection[str]) -> str:

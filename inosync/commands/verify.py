@@ -21,8 +21,9 @@ from inosync.config.nodes import pairs_on
 from inosync.errors import Exit
 from inosync.rsync import links
 from inosync.rsync.destination import Transport
+from inosync.service.connections import control_directory
 from inosync.service.preflight import preflight
-from inosync.service.service import become, control_directory, run_environment
+from inosync.service.privileges import become, run_environment
 from inosync.system.lock import addresses, runs
 from inosync.text import printable
 from inosync.watch.guard import Guard

@@ -52,7 +52,12 @@ def found(named: str | None) -> str:
         if os.path.exists(place):
             return place
     wanted = " or ".join(places)
-    raise ConfigError([f"no config: write {printable(wanted)}, or give -c FILE, or SRC and DEST"])
+    raise ConfigError(
+        [
+            f"no config: write {printable(wanted)} (inosync init does it), or give -c FILE, "
+            "or SRC and DEST"
+        ]
+    )
 
 
 def load(path: str, *, insecure: bool = False) -> Config:

@@ -27,6 +27,7 @@ from inosync.config.values import (
     arguments,
     beginning,
     days,
+    directory,
     file_to_replace,
     file_to_write,
     flag,
@@ -40,7 +41,6 @@ from inosync.config.values import (
     seconds,
     seconds_or_auto,
     speed,
-    text,
     umask,
     user,
     whole,
@@ -93,7 +93,7 @@ class Section:
 # The first line of a row is for the program, the others are for people.
 # fmt: off
 _PLACES = (
-    Setting("wpath", None, "", text,
+    Setting("wpath", None, "", directory,
         "directory to watch; as for rsync, a slash at the end means its contents, no slash the "
         "directory itself. ``/./`` inside the path marks a virtual root: what follows is kept on "
         "the node, so that ``/srv/./www/site`` goes to ``www/site`` there",

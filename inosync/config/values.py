@@ -37,6 +37,13 @@ def text(value: object) -> str:
     return value
 
 
+def directory(value: object) -> str:
+    """Return `value` if it may be a path; who lists several is told where these belong."""
+    if isinstance(value, (list, tuple)):
+        raise ValueError("must be a string; write wpaths = for several")
+    return text(value)
+
+
 def members(value: Any, example: str, *kinds: type[Any]) -> tuple[Any, ...]:
     """Return the items, as they are, of a list or tuple (or of one of `kinds`)."""
     items: Collection[Any] = value

@@ -40,7 +40,7 @@ class Left:
 class Apart:
     """The paths that are left as they are on a mirror, relative to the source.
 
-    ``giants``: files of more bytes than that are on their way, it is not known which; 0: none.
+    ``giants``: files of more bytes than this are on their way, nobody knows which; 0: none are.
     """
 
     paths: Mapping[bytes, Left] = field(default_factory=dict)

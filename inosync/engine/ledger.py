@@ -216,7 +216,7 @@ class Ledger:
     def decide(self, what: Prepared, *, all_told: bool = False) -> None:
         """Take note of what was decided for the run that begins now.
 
-        ``all_told``: what its source was heard to change is in what it carries.
+        ``all_told``: the run carries every change that was heard of its source.
         """
         if self.passing is not None:
             if what.kind is RunKind.SLICE and self.flight is not None:

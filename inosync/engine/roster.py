@@ -125,7 +125,7 @@ class Roster:
             self.actions.append(Hook(report))
 
     def end(self, mirror: Mirror, reason: str, now: float) -> None:
-        """End a mirror's run, if it has one that was not told so already."""
+        """Tell a mirror's run to end, unless there is none or it was told already."""
         if mirror.state is State.RUNNING:
             mirror.end(reason, now, grace=GRACE)
             self.actions.append(Terminate(mirror))

@@ -107,7 +107,7 @@ class Scheduler:
     def go_on(self, mirror: Mirror, now: float, *, rehearsed: bool = True) -> None:
         """Start the next run of the same flight: after a step, or where it was `rehearsed`.
 
-        Behind the run itself that is the one which compares what is in doubt.
+        After the pass or list itself, the next is the run that compares what is in doubt.
         """
         kind = RunKind.PASS if mirror.work.ran is None else RunKind.CONTENTS
         patience = SILENCE if kind is RunKind.CONTENTS else 1

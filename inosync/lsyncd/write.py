@@ -30,7 +30,7 @@ def write(jobs: Sequence[Job], settings: Mapping[str, Any], name: str, notes: li
 
 
 def _notes(jobs: Sequence[Job]) -> list[str]:
-    """Return the notes, each once; one that is not of all sources with those that it is of."""
+    """Return each note once; one of some sources alone begins with their names."""
     about: dict[str, list[str]] = {}
     for job in jobs:
         for note in dict.fromkeys(job.notes):

@@ -48,7 +48,7 @@ def relinking(pair: Pair, relink: Relink, *, tells: bool) -> list[str]:
 def clearing(pair: Pair, clear: Clear) -> list[str]:
     """Return the options by which old versions go to a directory beside the one they were in.
 
-    Its name ends as theirs, so that rsync protects it in every other run.
+    The directory has the suffix of old versions, so that rsync protects it in every other run.
     """
     beside = clear.path + os.fsencode(suffix(pair.node.extra))
     place = _from_its_root(pair, beside) or "/".join(

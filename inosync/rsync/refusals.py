@@ -18,8 +18,8 @@ from inosync.rsync.tls import TLS_PORT
 class Refusal:
     """What was refused and its cure, for people.
 
-    It may be over at the next try if it `passes`; so it is when another run keeps this one out,
-    which is `busy`.
+    One that `passes` may be over at the next try. ``busy``: another run keeps this one out, which
+    passes as well.
     """
 
     meaning: str

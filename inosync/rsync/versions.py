@@ -36,7 +36,7 @@ class Version:
     mtime: float
 
     def below(self, top: bytes) -> bytes:
-        """Return its path below one that it lies below, or is; ``b""`` is the top itself."""
+        """Return the path relative to `top`, which is above it, or the same: then ``b""``."""
         return self.path[len(top) :].lstrip(b"/")
 
 
@@ -85,7 +85,7 @@ def chosen(
 
 
 def _apart(found: Iterable[Version]) -> list[Version]:
-    """Return the versions without those that had their place above or below an earlier one."""
+    """Return the versions, but none whose path lies above or below that of an earlier one."""
     taken: set[bytes] = set()
     ways: set[bytes] = set()
     kept = []

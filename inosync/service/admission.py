@@ -139,7 +139,7 @@ class Admission:
         self.admit(lookout)
 
     def admit(self, lookout: Lookout) -> None:
-        """Let those mirrors follow a source that may follow it as it is now."""
+        """Let a source, as it is now, be followed by each mirror whose node does not refuse it."""
         now = self.loop.clock()
         guard, source = lookout.guard, lookout.source
         state = self.engine.sources[source.path]

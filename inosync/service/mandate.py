@@ -70,7 +70,7 @@ class Mandate:
             self.listen(self._selecting)
 
     def listen(self, selecting: Selecting) -> None:
-        """Hear of it by this loop, of which it is a part."""
+        """Have the loop call us when what ``wactive`` names may have changed."""
         self._selecting = selecting
         descriptor = self._descriptor()
         if descriptor is not None:

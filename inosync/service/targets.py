@@ -28,8 +28,9 @@ _RETRY = 2.0
 class Targets:
     """A part of the loop: the targets of all mirrors on this machine, by their paths.
 
-    What is known of one, when it was last there, outlives reloads: only a person, or the thing
-    itself, ends a hold. Of those that are ``_missing`` it says whether a run is to fill them.
+    What was known of a target when it was last there outlives reloads: only a person, or its
+    return, ends a hold. ``_missing`` has the targets that are not there, each with whether a run is
+    to fill it.
     """
 
     engine: Engine

@@ -85,7 +85,8 @@ def _mirrors(
         grid = [HEADER, *((title(m, names), *of) for m, of in zip(mirrors, told, strict=True))]
     widths = fitted(_widths(grid), columns)
     for mirror, row in zip([None, *mirrors], grid, strict=True):
-        shown = [_padded(cell, room) for cell, room in zip(row, widths, strict=True) if room]
+        cut_row = (cut_within(row[0], widths[0]), *row[1:])
+        shown = [_padded(cell, room) for cell, room in zip(cut_row, widths, strict=True) if room]
         node, state, *more = shown
         rest, plain = (_GAP + _GAP.join(more)).rstrip(), "" if mirror else "dim"
         parts = (_INDENT + node + _GAP, plain), (state, look(mirror) if mirror else plain)
@@ -148,6 +149,16 @@ def cut(text: str, columns: int | None) -> str:
     if columns is None or width(text) <= columns:
         return text
     return _begin(text, columns - len(_MORE)) + _MORE
+
+
+def cut_within(text: str, columns: int) -> str:
+    """Return both ends of a name, as much as so many columns hold: many begin alike."""
+    text = printable(text)
+    if width(text) <= columns:
+        return text
+    room = max(0, columns - len(_MORE))
+    end = _begin(text[::-1], room // 2)[::-1]
+    return _begin(text, room - width(end)) + _MORE + end
 
 
 def _begin(text: str, columns: int) -> str:

@@ -272,7 +272,7 @@ def _steps(hour: list[Sample], top: float) -> str:
 
 
 def _plot(name: str, values: list[float], top: float, caption: str) -> Iterator[str]:
-    """Yield bars, one for each minute, and below them what they are."""
+    """Yield a plot: a bar for each minute, and the caption below."""
     bars = "".join(
         f"M{minute} {_HEIGHT}v-{max(0.6, value / top * _HEIGHT):.1f}h.8V{_HEIGHT}z"
         for minute, value in enumerate(values)

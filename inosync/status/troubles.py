@@ -101,12 +101,18 @@ def listed(status: Snapshot, source: SourceStatus) -> list[MirrorStatus]:
 
 
 def short_names(status: Snapshot) -> dict[str, str]:
-    """Return for each node the shortest of these that no other has: "web1", its host, its name."""
-    names = dict.fromkeys(mirror["node"] for mirror in status["mirrors"])
-    known = {name: (_label(_host(name)), _host(name), name) for name in names}
-    counts = Counter(each for of_node in known.values() for each in dict.fromkeys(of_node))
+    """Return for each node the shortest of these that says which it is: "web1", its host, its name.
+
+    Where nodes differ by source, those of one host are called alike, each of another source.
+    """
+    pairs = dict.fromkeys((mirror["source"], mirror["node"]) for mirror in status["mirrors"])
+    known = {name: (_label(_host(name)), _host(name), name) for _, name in pairs}
+    beside = Counter((source, each) for source, name in pairs for each in {*known[name]})
+    unclear = {each for (_, each), count in beside.items() if count > 1} | {""}
+    hosts = Counter(_label(host) for host in {host for _, host, _ in known.values()})
+    unclear |= {label for label, count in hosts.items() if count > 1}
     return {
-        name: next((each for each in of_node if each and counts[each] == 1), name)
+        name: next((each for each in of_node if each not in unclear), name)
         for name, of_node in known.items()
     }
 
@@ -207,10 +213,10 @@ def _order(state: str) -> int:
 
 def _who(mirrors: Sequence[MirrorStatus], status: Snapshot) -> str:
     """Return which mirrors these are: nodes, and where there are several, sources."""
+    names = short_names(status) if len({mirror["node"] for mirror in mirrors}) > 1 else {}
     nodes: dict[str, list[MirrorStatus]] = {}
     for mirror in mirrors:
-        nodes.setdefault(mirror["node"], []).append(mirror)
-    names = short_names(status) if len(nodes) > 1 else None
+        nodes.setdefault(names.get(mirror["node"], mirror["node"]), []).append(mirror)
     at: dict[tuple[str, ...], list[str]] = {}
     for of_node in nodes.values():
         sources = tuple(dict.fromkeys(mirror["source"] for mirror in of_node))

@@ -79,7 +79,7 @@ class Files:
     def _statuses(
         self, path: bytes, passed_over: type[OSError]
     ) -> Iterator[tuple[bytes, os.stat_result]]:
-        """Give each name and lstat's answer, without those of which it is such an error."""
+        """Give each name with lstat's answer, but none for which that is a `passed_over` error."""
         with os.scandir(b"%b/%b" % (self._root, path)) as entries:
             for entry in entries:
                 try:
@@ -92,8 +92,9 @@ class Files:
 def changed(source: Source, relative: bytes | None, since: float) -> bool:
     """Return whether a path of the source has changed `since` (Unix time), as far as lstat tells.
 
-    Of what is not in the source, the directory that it may have been deleted from is asked. None is
-    a directory above the source. So has what lies in a directory that got its name since.
+    For a path that is not there, the directory that it may have been deleted from is asked. None
+    stands for a directory above the source. A path also counts as changed when a directory above it
+    got its name since.
     """
     root = os.fsencode(source.path)
     path = os.path.join(root, relative or b"").rstrip(b"/")

@@ -8,8 +8,8 @@ know events. What keeps it exact, however late an event is read:
   name under which it is then, and that is told as a whole tree.
 - So a path that is remembered is right, or the event that made it wrong is still to be read. Who
   reads that a directory was renamed lets all of them be forgotten, before anything is looked up.
-- What lies outside the source, or is gone, has left it, or never was in it. That it left was an
-  event about the directory from which it did.
+- A directory that lies outside the source, or is gone, has left it or never was in it. Its leaving
+  was an event about the directory that it left.
 """
 
 from __future__ import annotations

@@ -360,8 +360,8 @@ class WatchTree:
     def _list_moved(self, wd: int, name: bytes) -> None:
         """List a renamed directory, if it has subdirectories that are counted.
 
-        When it was met, another may have lain in its place just as the links were counted. That
-        takes two renames of it, so it comes here.
+        At the first look another directory may have lain in its place just as the links were
+        counted. That takes two renames, and the second one leads here.
         """
         with contextlib.suppress(OSError):
             if self._ground.has_subdirectories(os.lstat(name)):

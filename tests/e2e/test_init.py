@@ -10,17 +10,23 @@ from pathlib import Path
 
 from support.daemon import Daemon, inosync_command, inosync_environment, run_inosync
 from support.places import wait_equal
+from support.servers import SshServer
 from support.trees import write
 
 
-def test_a_first_config(source: Path, tmp_path: Path, inosync: Callable[..., Daemon]) -> None:
+def test_a_first_config(
+    source: Path, tmp_path: Path, inosync: Callable[..., Daemon], ssh_server: SshServer
+) -> None:
     """Given everything it asks nothing; asked for, it asks at the terminal. What it wrote runs."""
     tmp_path.chmod(0o755)
     write(source, "f", "1")
     mirrors = [tmp_path / "one", tmp_path / "two"]
     file = tmp_path / "given.py"
+    by_ssh = ssh_server.environment()
     given = run_inosync(
-        "init", f"{source}/", mirrors[0], cwd=tmp_path, environment={"INOSYNC_CONFIG": str(file)}
+        *("init", f"{source}/", ssh_server.url(mirrors[0])),
+        cwd=tmp_path,
+        environment=by_ssh | {"INOSYNC_CONFIG": str(file)},
     )
     assert (given.returncode, given.stderr) == (0, "")
     assert given.stdout.splitlines()[-2] == "0 problems, 0 warnings"
@@ -46,6 +52,6 @@ def test_a_first_config(source: Path, tmp_path: Path, inosync: Callable[..., Dae
     os.close(master)
     assert b"Directory to mirror" in shown
     for name, mirror in zip(("given", "asked"), mirrors, strict=True):
-        daemon = inosync((tmp_path / f"{name}.py").read_text())
+        daemon = inosync((tmp_path / f"{name}.py").read_text(), environment=by_ssh)
         wait_equal(source, mirror)
         daemon.stop()

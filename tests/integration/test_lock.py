@@ -18,7 +18,8 @@ from support.daemon import inosync_environment
 from support.waiting import until
 
 from inosync.errors import AlreadyRunningError, ConfigError
-from inosync.service.service import asking_group, control_directory
+from inosync.service.connections import control_directory
+from inosync.service.privileges import asking_group
 from inosync.system import beacon
 from inosync.system.control import Server
 from inosync.system.lock import Lock

@@ -57,19 +57,33 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     conf.write_text(f"[containers]\ndefault_ulimits = {json.dumps(limits)}\n{runtime}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTAINERS_CONF", str(conf))
-        tried = podman("run", "--rm", "--network=host", _base(folder), "true", check=False)
-        if tried.returncode:
-            pytest.skip(f"containers cannot be run here: {tried.stderr.strip()}")
-        wheels = folder / "wheels"
-        packages = ["pyinotify", "python-daemon", "lockfile", "pyasyncore", "setuptools", "wheel"]
-        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", wheels, *packages]
-        subprocess.run(pip, check=True, capture_output=True)
-        words = ["--build-arg", f"BASE={BASE}", "--build-arg", "PIP_NO_INDEX=1"]
-        words += ["--build-arg", "PIP_FIND_LINKS=/wheels", "--volume", f"{wheels}:/wheels:ro"]
-        words += ["--network", "host", "--format", "docker", "--tag", IMAGE]
-        podman("build", *words, "--file", ROOT / "packaging/Containerfile", ROOT)
-        yield IMAGE
-        podman("rmi", "--force", IMAGE, BASE)
+        base = _base(folder)
+        before = _images()
+        try:
+            tried = podman("run", "--rm", "--network=host", base, "true", check=False)
+            if tried.returncode:
+                pytest.skip(f"containers cannot be run here: {tried.stderr.strip()}")
+            _build(folder)
+            yield IMAGE
+        finally:
+            podman("rmi", "--force", IMAGE, BASE, check=False)
+        assert _images() <= before
+
+
+def _build(folder: Path) -> None:
+    """Build the image from wheels that pip makes here; none is kept of its stages."""
+    wheels = folder / "wheels"
+    packages = ["pyinotify", "python-daemon", "lockfile", "pyasyncore", "setuptools", "wheel"]
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", wheels, *packages]
+    subprocess.run(pip, check=True, capture_output=True)
+    words = ["--layers=false", "--build-arg", f"BASE={BASE}", "--build-arg", "PIP_NO_INDEX=1"]
+    words += ["--build-arg", "PIP_FIND_LINKS=/wheels", "--volume", f"{wheels}:/wheels:ro"]
+    words += ["--network", "host", "--format", "docker", "--tag", IMAGE]
+    podman("build", *words, "--file", ROOT / "packaging/Containerfile", ROOT)
+
+
+def _images() -> set[str]:
+    return set(podman("images", "--all", "--quiet").stdout.split())
 
 
 def _base(folder: Path) -> str:

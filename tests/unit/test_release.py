@@ -65,3 +65,12 @@ def test_links_lead_somewhere_from_pypi() -> None:
         "image::",
         "https://example.org/inosync/raw/v1/docs/page-light.png",
     ]
+
+
+def test_every_test_of_a_package_is_run() -> None:
+    """The programs in tests/packages are named in ./tests/run, and pytest gets the folder."""
+    said = (PROJECT / "tests/run").read_text()
+    folder = PROJECT / "tests/packages"
+    programs = [path.name for path in folder.iterdir() if path.is_file() and not path.suffix]
+    assert [name for name in programs if f"    ./tests/packages/{name}\n" not in said] == []
+    assert re.search(r"-m pytest .* tests/packages ", said)

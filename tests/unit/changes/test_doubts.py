@@ -39,6 +39,8 @@ def test_too_many_files_become_their_directories_and_these_everything() -> None:
     assert Doubts(names(MOST_IN_DOUBT, "d/")).bounded().files
     assert Doubts(folders=names(MOST + 1)).bounded() == EVERYTHING
     assert Doubts(trees=names(MOST + 1)).bounded() == EVERYTHING
+    most = Doubts(names(MOST_IN_DOUBT, "d/"), names(MOST), names(MOST))
+    assert most.bounded() == most
 
 
 def test_a_file_in_a_directory_that_is_in_doubt_is_not_remembered_besides() -> None:

@@ -79,6 +79,9 @@ def test_nothing_is_lost_and_no_config_is_left_that_cannot_be_read(
     with pytest.raises(ConfigError, match=r"c\.py exists and is left as it is"):
         init(["www/", "mirror"], "c.py", ask=None, say=said.append)
     assert (here / "c.py").read_text() == "mine"
+    os.mkfifo(here / "pipe")
+    with pytest.raises(ConfigError, match="pipe exists and is left as it is"):
+        init(["www/", "mirror"], "pipe", ask=None, say=said.append)
     with pytest.raises(ConfigError, match="does not exist"):
         init(["nowhere/", "mirror"], "d.py", ask=None, say=said.append)
     assert not (here / "d.py").exists()
@@ -91,8 +94,27 @@ def test_nothing_is_lost_and_no_config_is_left_that_cannot_be_read(
         assert init(["www/", "mirror"], None, ask=None, say=said.append) == Exit.OK
         assert (here / "config/inosync.py").exists()
     (here / "config").mkdir(exist_ok=True)
-    (here / "config/inosync.py").touch()
+    (here / "config/inosync.py").write_text("# theirs\nwpath = '/srv'\n")
     with pytest.raises(ConfigError, match=r"config/inosync\.py is a config already"):
+        init(["www/", "mirror"], None, ask=None, say=said.append)
+
+
+def test_a_template_that_says_nothing_yet_is_filled_in(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the Debian package brings it; what is refused leaves it as it was."""
+    template, said = "# Configuration\n\n#wpath = 1\n   \n", list[str]()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(here))
+    monkeypatch.setattr("inosync.config.load.DEFAULT_FILES", (str(here / "inosync.py"),))
+    (here / "inosync.py").write_text(template)
+    (here / "inosync.py").chmod(0o644)
+    with pytest.raises(ConfigError, match="does not exist"):
+        init(["nowhere/", "mirror"], None, ask=None, say=said.append)
+    assert (here / "inosync.py").read_text() == template
+    assert init(["www/", "mirror"], None, ask=None, say=said.append) == Exit.OK
+    written = (here / "inosync.py").read_text()
+    assert written == f"{template}\n{text('www/', ['mirror'])}"
+    with pytest.raises(ConfigError, match="is a config already"):
         init(["www/", "mirror"], None, ask=None, say=said.append)
 
 

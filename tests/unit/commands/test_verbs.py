@@ -109,10 +109,13 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         ("-Q", "unrecognized arguments: -Q"),
         ("explain x:/dest", "write ./explain for the directory, or --explain for the command"),
         ("status sync", "(there is only sync)"),
+        ("pause resume", "(there is only resume); one command at a time"),
         ("status --once", "--status and --once do not go together"),
         ("-d --log json", "do not go together: a daemon that detaches logs to syslog"),
         ("wait 1m", "argument --wait: '1m' is no number of seconds"),
-        ("explain", "argument --explain: expected one argument"),
+        ("explain", "it lacks PATH: inosync explain PATH"),
+        ("-v restore --yes", "it lacks PATH: inosync restore PATH"),
+        ("--explain", "argument --explain: expected one argument"),
     ],
 )
 def test_what_is_not_clear_is_refused_with_what_was_meant(

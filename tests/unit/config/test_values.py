@@ -122,6 +122,7 @@ def test_what_a_setting_accepts(script: Script, setting: str, written: str, read
         ("rsync = '/etc/passwd'", "is no program that can be run"),
         ("rsync = '/usr/bin/rsync --x'", "does not exist"),
         ("rsync = ''", "is empty"),
+        ("wpath = ['/srv', '/var']", "must be a string; write wpaths = for several"),
         ("rsync = 5", "must be a string"),
         ("rsync = '/usr/bin/\\0'", "NUL"),
         ("rsync = '/usr/bin/\\ud800'", "holds a character that no file name can have"),

@@ -6,7 +6,7 @@ import pytest
 from support.scene import PASS, crowd_snapshot, scene_snapshot
 from support.snapshots import plain, texts
 
-from inosync.status.layout import body, cut, fitted, fold, head, picture, width
+from inosync.status.layout import body, cut, cut_within, fitted, fold, head, picture, width
 
 
 def test_what_ails_comes_first() -> None:
@@ -102,6 +102,18 @@ def test_columns_get_narrower_and_go(columns: int | None, expected: list[int]) -
 def test_folding(text: str, indent: str, lines: list[str]) -> None:
     assert fold(text, 20, indent) == lines
     assert fold(text, 3, indent) == lines  # nothing is folded to less
+
+
+def test_names_that_begin_alike_stay_apart() -> None:
+    names = [f"/srv/mirrors/of-the-house/web{number}/" for number in range(10, 30)]
+    assert cut_within(names[0], 16) == "/srv/mi../web10/"
+    assert cut_within("short", 16) == "short"
+    assert cut_within("\u6f22" * 20, 11) == "\u6f22\u6f22..\u6f22\u6f22"
+    now = crowd_snapshot(1, 20)
+    for each, name in zip(now["mirrors"], names, strict=True):
+        each |= {"node": name, "reason": "", "state": "idle"}
+    shown = [line.split()[0] for line in texts(now, 60) if line.startswith("    /srv")]
+    assert len(set(shown)) == 20
 
 
 def test_cutting_knows_what_takes_two_columns() -> None:

@@ -150,5 +150,18 @@ def test_short_names_say_which_node_is_meant() -> None:
     shown = ["a", "b:/m", "u@b:/n", "c", "d", "[fd00::1]", "/mnt/a"]
     shown += ["web1", "web2.a.org", "web2.b.org", "10.0.0.1", "10.0.0.2"]
     assert list(short_names(now).values()) == shown
+    other = failing("a:/other")
+    other["source"] = "/srv/other"
+    now["mirrors"].append(other)
+    assert list(short_names(now).values()) == [*shown, "a"]
+    other["node"] = "web1.c.org:/m"
+    assert short_names(now)["web1.a.org:/m"] == "web1.a.org"
     nameless = failing("", destination="x:/m")
     assert title(nameless, short_names(only(nameless))) == "x:/m"
+
+
+def test_nodes_that_differ_by_source_are_told_once_by_their_host() -> None:
+    now = crowd_snapshot()
+    for each in now["mirrors"]:
+        each["node"] += each["source"]
+    assert troubles(now)[0].who == "mod4, mod11 (all 3 sources)"

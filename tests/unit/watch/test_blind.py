@@ -31,6 +31,8 @@ def test_how_often_they_are_looked_through(
 
 
 def test_in_words() -> None:
+    said = blind.without_marks("it lacks CAP_SYS_ADMIN")
+    assert said == "inotify watches it, since fanotify cannot: it lacks CAP_SYS_ADMIN"
     assert blind.heard(0.5, ()) == "looked through every 0.5 s (rpoll)"
     assert blind.heard("auto", ("nfs4",)) == "on nfs4: looked through every 60 s (rpoll)"
     assert blind.unheard(("cifs", "nfs4")).startswith("on cifs, nfs4, where no event tells ")
