@@ -67,8 +67,8 @@ def fakersync(tmp_path: Path) -> FakeRsync:
 def inosync(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     """Start daemons: ``inosync({"wpath": ..., "rnodes": [...]})`` returns one that is ready.
 
-    Keyword arguments: `arguments`, `environment` as of Daemon; ``ready=False`` does not wait;
-    ``name`` when a test starts more than one.
+    Keyword arguments: `arguments`, `environment`, `prefix` as of Daemon; ``ready=False`` does not
+    wait; ``name`` when a test starts more than one.
     """
     with contextlib.ExitStack() as running:
 
@@ -79,9 +79,14 @@ def inosync(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
             ready: bool = True,
             arguments: tuple[str, ...] = ("-v",),
             environment: Mapping[str, str] | None = None,
+            prefix: tuple[str, ...] = (),
         ) -> Daemon:
             daemon = Daemon(
-                tmp_path / name, configuration, arguments=arguments, environment=environment
+                tmp_path / name,
+                configuration,
+                arguments=arguments,
+                environment=environment,
+                prefix=prefix,
             )
             running.enter_context(daemon)
             return daemon.start(ready=ready)

@@ -44,6 +44,7 @@ class MarkedSource:
         self._read_limit = max(read_limit, _SMALLEST_READ)
         self._unfit = ""  # why it cannot be watched so any more
         self._unclear = ""
+        self._lost = False  # that was told
         self._group = _group()
         self.events = self.overflows = 0
         try:
@@ -96,8 +97,10 @@ class MarkedSource:
         except Unclear as error:
             self._unclear = str(error)
         except OSError as error:
-            root_lost = bool(self.root_state())
-            self._unclear = "" if root_lost else reason(error.errno or errno.EIO)
+            if self.root_state():
+                root_lost, self._lost = not self._lost, True
+            else:
+                self._unclear = reason(error.errno or errno.EIO)
         return Seen(
             files=files,
             directories=directories,

@@ -123,7 +123,7 @@ def test_a_batch_of_very_many_names_is_one_run(
     fakersync.always(delegate=True)
     daemon = inosync(
         {
-            "edelay": 2,
+            "edelay": 4,  # to write them takes pauses where others work, too
             "emaxdelay": 60,
             "wpath": f"{source}/",
             "rnodes": [local.node],
