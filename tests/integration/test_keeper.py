@@ -203,7 +203,7 @@ def test_the_rest_of_a_pass_that_would_compare_is_for_a_walk_since_then(tmp_path
         scene.run()
         scene.keeper.close()
         first = noted(scene).moment
-    other = DEFAULT_EMASK | 0x20  # IN_OPEN: made by other settings
+    other = DEFAULT_EMASK | 0x800  # IN_MOVE_SELF: made by other settings
     with closing(Scene(source, keeps=True, emask=other)) as scene:
         scene.begin(b"a", b"b", b"c")
         scene.change()
