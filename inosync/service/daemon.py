@@ -248,10 +248,14 @@ class Daemon:
         if self._targets is not None:
             self._targets.look()
 
-    def catch_up(self, now: float) -> None:
-        """Take what the kernel has queued until now, and look for what it does not hear."""
+    def hear(self) -> None:
+        """Take what the kernel has queued until now."""
         self._look()
         self.sources.catch_up()
+
+    def catch_up(self, now: float) -> None:
+        """Do as ``hear``, and look for what the kernel does not tell."""
+        self.hear()
         self.polls.hurry()
 
     def caught_up(self, node: str = "") -> bool:

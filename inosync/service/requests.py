@@ -41,8 +41,11 @@ class Daemon(Awaited, Protocol):
     def snapshot(self, now: float) -> Snapshot:
         """Return the state of everything."""
 
+    def hear(self) -> None:
+        """Take what the kernel has queued until now."""
+
     def catch_up(self, now: float) -> None:
-        """Take what the kernel has queued until now, and look for what it does not hear."""
+        """Do as ``hear``, and look for what the kernel does not tell."""
 
     def held(self, mirror: Mirror) -> str:
         """Return why the source of a mirror, or its target, is held, in words."""
@@ -191,6 +194,7 @@ class Requests:
         command(conversation, request, now)
 
     def _status(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:
+        self.daemon.hear()  # what is queued is not in sync
         conversation.client.answer(status=self.daemon.snapshot(now))
 
     def _apart(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:

@@ -170,8 +170,11 @@ class Standby:
         )
         return snapshot(self.engine, {}, facts)
 
-    def catch_up(self, now: float) -> None:
+    def hear(self) -> None:
         """There is nothing to be taken."""
+
+    def catch_up(self, now: float) -> None:
+        """There is nothing to be looked for."""
 
     def caught_up(self, node: str = "") -> bool:
         """Nothing is known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from support.daemon import Daemon, inosync_command, inosync_environment, run_ino
 from support.places import Place, wait_equal
 from support.trees import churn, grow, write
 from support.watching import refused
+
+from inosync.system.control import ask
+from inosync.watch.throttle import FREE, LOT
 
 
 def test_a_source_that_is_watched_by_its_file_systems_is_mirrored(tmp_path: Path) -> None:
@@ -42,6 +46,30 @@ def test_a_source_that_is_watched_by_its_file_systems_is_mirrored(tmp_path: Path
             status = run_inosync("-c", daemon.config_file, "--status", cwd=tmp_path)
             (line,) = (line for line in status.stdout.splitlines() if line.startswith("source "))
             assert ("director" in line) == (how == "inotify")
+
+
+def test_what_the_kernel_has_queued_is_not_in_sync(tmp_path: Path) -> None:
+    """A status that is asked for at once has heard of the change before it."""
+    source, mirror = tmp_path / "source", tmp_path / "mirror"
+    source.mkdir()
+    mirror.mkdir()
+    if reason := refused("fanotify", source):
+        pytest.skip(reason)
+    node = {"node": f"{mirror}/", "rscope": "changes"}
+    own = {"socket": str(tmp_path / "socket"), "pidfile": str(tmp_path / "pid"), "edelay": 0}
+    daemon = Daemon(tmp_path, settings(source, node, watch="fanotify", **own))
+    with daemon:
+        daemon.start()
+        for number in range(12):
+            for _ in range(2 * FREE):  # of events in a row those that follow are read in lots
+                write(tmp_path, "beside")
+                time.sleep(LOT / 2)
+            name = write(source, f"f{number % 3}", f"{number:04}").name
+            status = ask([(own["socket"], None)], "status")["status"]
+            if status["synced"]:
+                assert (mirror / name).read_text() == f"{number:04}", number
+            if number % 3 == 2:
+                ask([(own["socket"], None)], "wait", timeout=20, seconds=20, node="")
 
 
 def test_where_it_is_not_permitted_the_log_and_the_check_say_so_and_inotify_watches(

@@ -9,6 +9,7 @@ from pathlib import Path
 from support.configs import make_config, make_pair, make_source
 
 from inosync.changes.changes import Changes
+from inosync.changes.inotify_bits import DEFAULT_EMASK
 from inosync.engine.actions import Outcome, Start
 from inosync.engine.engine import Engine
 from inosync.engine.memory import Known, decode
@@ -202,7 +203,8 @@ def test_the_rest_of_a_pass_that_would_compare_is_for_a_walk_since_then(tmp_path
         scene.run()
         scene.keeper.close()
         first = noted(scene).moment
-    with closing(Scene(source, keeps=True, emask=2)) as scene:  # made by other settings
+    other = DEFAULT_EMASK | 0x800  # IN_MOVE_SELF: made by other settings
+    with closing(Scene(source, keeps=True, emask=other)) as scene:
         scene.begin(b"a", b"b", b"c")
         scene.change()
         scene.end()
