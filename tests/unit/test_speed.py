@@ -17,6 +17,13 @@ ROWS = {
     "the same: processor time with rsync": ("change", "local: CPU with rsync", None),
     "one change over ssh": ("change", "ssh: equal after", None),
     "one change to an rsync daemon": ("change", "rsync daemon: equal after", None),
+    "the same, 40 ms away": ("change", "rsync daemon, 40 ms away: equal after", None),
+    "a restart": ("restart", "100 files changed meanwhile: on all nodes after", None),
+    "a change behind a first fill": (
+        "overtake",
+        "a change behind a first fill of 100 MB at 4 MB/s: there after",
+        None,
+    ),
     "unpacking 20,000 files": ("untar", "equal after", None),
     "the same: processor time with rsync*": ("untar", "CPU with rsync", None),
     "removing them": ("remove", "gone after", None),
