@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pwd
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from inosync.config.model import Config
 from inosync.rsync.destination import Transport
 from inosync.system.process import capture
-from inosync.system.runtime import stale
+from inosync.system.runtime import private_folder
 
 #: A Unix socket's path holds 107 bytes; ssh appends 40 for the connection and 17 while it binds.
 _LONGEST_CONTROL = 48
@@ -32,18 +30,10 @@ def control_directory(config: Config, runtime: Path | None = None) -> Iterator[s
         return
     short = runtime and len(str(runtime)) < _LONGEST_CONTROL - 13 and " " not in str(runtime)
     where, prefix = (runtime, "ssh-") if runtime and short else (Path("/tmp"), "inosync-ssh-")  # noqa: S108
-    path = Path(tempfile.mkdtemp(prefix=prefix, dir=where))
-    for old in stale(where, f"{prefix}*", path):
-        _end_masters(old)
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # it is in use
+    with private_folder(where, prefix, _end_masters) as path:
         if config.user:
             os.chown(path, pwd.getpwnam(config.user).pw_uid, -1)
         yield str(path)
-    finally:
-        _end_masters(path)
-        os.close(descriptor)
 
 
 def _end_masters(directory: Path) -> None:

@@ -28,6 +28,7 @@ from inosync.service.loop import Loop
 from inosync.service.runs import Runs
 from inosync.status.keeping import Keeping
 from inosync.system.process import Child
+from inosync.system.runtime import private_folder
 from inosync.text import many, printable
 
 #: Seconds between two prunings of a node, and before a failed one is tried again.
@@ -51,20 +52,20 @@ class _Task(enum.Enum):
 
 @dataclass
 class _Work:
-    """A process at work, or its list, that is being read; the ``scratch`` files go with it."""
+    """A process at work, or its list, that is being read; the ``folders`` go with it."""
 
     pair: Pair
     task: _Task
     days: tuple[str, ...]
     child: Child
     began: float
-    scratch: contextlib.ExitStack
+    folders: contextlib.ExitStack
     lines: Iterator[bytes] | None = None
     tally: Tally = field(default_factory=Tally)
 
     def end(self) -> None:
         self.child.close()
-        self.scratch.close()
+        self.folders.close()
 
 
 @dataclass
@@ -186,26 +187,28 @@ class Pruning:
         self, where: str, pair: Pair, task: _Task, days: tuple[str, ...], now: float
     ) -> None:
         place, runs = self._places[where], self.runs
-        scratch = contextlib.ExitStack()
+        folders = contextlib.ExitStack()
         if task is _Task.COUNT:
             place.seen = _seen(self._mirrors()[where])
             place.count_at = now + PACE
             argv = counting(pair, runs.config, runs.program, sized=bool(pair.node.rkeepmax))
         else:
-            empty = scratch.enter_context(tempfile.TemporaryDirectory(prefix="inosync-empty-"))
-            Path(empty, KEPT).mkdir()
-            argv = pruning(pair, runs.config, runs.program, days=days, empty=empty)
+            empty = folders.enter_context(
+                private_folder(Path(tempfile.gettempdir()), "inosync-empty-")
+            )
+            (empty / KEPT).mkdir()
+            argv = pruning(pair, runs.config, runs.program, days=days, empty=str(empty))
         if task is _Task.OVER:
             place.prune_at = now + DAY
         log.debug("executing: %s", shlex.join(argv))
         try:
             child = Child(argv, environment=runs.environment, nice=True)
         except OSError as error:
-            scratch.close()
+            folders.close()
             place.prune_at = place.count_at = place.room_at = now + AGAIN
             log.debug("%s cannot be run: %s", printable(argv[0]), error.strerror)
             return
-        self._working[where] = _Work(pair, task, days, child, now, scratch)
+        self._working[where] = _Work(pair, task, days, child, now, folders)
 
     # ---- what comes of it -----------------------------------------------------------------
 

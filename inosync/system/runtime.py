@@ -11,9 +11,11 @@ import fcntl
 import os
 import pwd
 import re
+import shutil
 import stat
+import tempfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from inosync.config.model import Config
@@ -193,6 +195,30 @@ def stale(directory: Path, pattern: str, fresh: Path) -> Iterator[Path]:
                         yield path
                 finally:
                     os.close(descriptor)
+
+
+def _remove(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def private_folder(
+    directory: Path, prefix: str, remove: Callable[[Path], object] = _remove
+) -> Iterator[Path]:
+    """Provide a private folder that is called like `prefix`; `remove` it at the end.
+
+    And before, what killed processes have left of that name.
+    """
+    path = Path(tempfile.mkdtemp(prefix=prefix, dir=directory))
+    for old in stale(directory, f"{prefix}*", path):
+        remove(old)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # it is in use
+        yield path
+    finally:
+        remove(path)
+        os.close(descriptor)
 
 
 def sweep(directory: Path, fresh: Path) -> None:

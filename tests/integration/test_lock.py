@@ -23,7 +23,7 @@ from inosync.service.privileges import asking_group
 from inosync.system import beacon
 from inosync.system.control import Server
 from inosync.system.lock import Lock
-from inosync.system.runtime import lock_path, own_name, runtime_directory, sweep
+from inosync.system.runtime import lock_path, own_name, private_folder, runtime_directory, sweep
 
 
 def test_the_lock_holds_the_pid_and_is_removed_at_the_end(tmp_path: Path) -> None:
@@ -190,6 +190,18 @@ def test_shared_connections_that_a_killed_process_left_are_removed(tmp_path: Pat
             with control_directory(config, runtime) as ours:
                 assert {str(path) for path in runtime.iterdir()} == {other, ours}
         assert list(runtime.iterdir()) == []
+
+
+def test_folders_that_a_killed_process_left_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "one-killed/inner").mkdir(parents=True)
+    (tmp_path / "another").mkdir()
+    for old in ("one-killed", "another"):
+        os.utime(tmp_path / old, (1, 1))
+    with private_folder(tmp_path, "one-") as one:
+        os.utime(one, (1, 1))  # as if it had been at work for long
+        with private_folder(tmp_path, "one-") as other:
+            assert {path.name for path in tmp_path.iterdir()} == {one.name, other.name, "another"}
+    assert [path.name for path in tmp_path.iterdir()] == ["another"]
 
 
 def test_a_config_is_for_its_group_when_it_was_given_to_one(tmp_path: Path) -> None:
