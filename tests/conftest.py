@@ -27,15 +27,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def runtime_directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A runtime directory for this test alone, to which all that it starts keeps.
+    """A runtime directory for this test alone, to which all that it starts keeps; root's state too.
 
     Not below `tmp_path`: the path of ssh's control socket has to be short, and users whom pytest
     lets into none of its folders have to come by. What a killed daemon left goes with it.
     """
-    with tempfile.TemporaryDirectory(prefix="inosync-run-", dir="/tmp") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="inosync-run-", dir="/tmp") as name,
+        tempfile.TemporaryDirectory(prefix="inosync-state-", dir="/tmp") as state,
+    ):
         folder = Path(name)
         folder.chmod(0o755)
         monkeypatch.setenv("RUNTIME_DIRECTORY", name)
+        if os.getuid() == 0:
+            monkeypatch.setenv("STATE_DIRECTORY", state)
         yield folder
 
 

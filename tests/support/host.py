@@ -56,10 +56,12 @@ class Host:
         kept = {
             name: value
             for name, value in inosync_environment().items()
-            if name not in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR")
+            if name not in ("RUNTIME_DIRECTORY", "STATE_DIRECTORY", "XDG_RUNTIME_DIR")
         }
         mounts = [f"mount --bind {file} {path} && " for file, path in self.mounts.items()]
         script = f'mount --bind "$0" /run && {"".join(mounts)} exec "$@"'
+        if user == 0:
+            kept["STATE_DIRECTORY"] = str(self._run.with_name("state"))
         apart: list[object] = ["unshare", "--mount", "sh", "-c", script, self._run]
         becoming = [sys.executable, "-W", "ignore", "-c", _AS, user, " ".join(map(str, groups))]
         process = subprocess.Popen(

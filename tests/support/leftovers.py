@@ -1,6 +1,6 @@
-"""A guard: a test run that leaves something in a runtime directory of the real system fails.
+"""A guard: a test run that leaves something where the real system keeps such things fails.
 
-Each test has a runtime directory of its own (conftest.py); what is elsewhere was started without.
+Each test has directories of its own (conftest.py); what is elsewhere was started without.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ def runtime_files() -> set[Path]:
     session = os.environ.get("XDG_RUNTIME_DIR")
     directories = [
         Path("/run/inosync"),
+        Path("/var/lib/inosync"),
         Path(f"/run/user/{os.getuid()}/inosync"),
         Path(f"/tmp/inosync-{os.getuid()}"),
         *([Path(session, "inosync")] if session else []),
@@ -42,5 +43,7 @@ class _Guard:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
-            reporter.section("left behind by a test that used the real runtime directory", red=True)
+            reporter.section(
+                "left behind by a test that used a real directory of inosync", red=True
+            )
             reporter.write_line("\n".join(left))
