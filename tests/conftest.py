@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -32,16 +33,16 @@ def runtime_directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     Not below `tmp_path`: the path of ssh's control socket has to be short, and users whom pytest
     lets into none of its folders have to come by. What a killed daemon left goes with it.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="inosync-run-", dir="/tmp") as name,
-        tempfile.TemporaryDirectory(prefix="inosync-state-", dir="/tmp") as state,
-    ):
+    with tempfile.TemporaryDirectory(prefix="inosync-run-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
         monkeypatch.setenv("RUNTIME_DIRECTORY", name)
+        state = f"{name}.state"  # made when it is needed
         if os.getuid() == 0:
             monkeypatch.setenv("STATE_DIRECTORY", state)
         yield folder
+        if os.path.exists(state):
+            shutil.rmtree(state)
 
 
 @pytest.fixture

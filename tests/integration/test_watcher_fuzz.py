@@ -16,7 +16,7 @@ import pytest
 from support.watching import Observed, refused
 
 DEEP = os.environ.get("INOSYNC_PROFILE") == "deep"
-SEEDS = range(400 if DEEP else 6)
+SEEDS = range(400 if DEEP else 3)
 BURSTS = 6
 
 #: Few, so that names come back; some hostile.
