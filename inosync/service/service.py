@@ -7,7 +7,6 @@ terminal and in the exit status. Knows nothing of changes and runs.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import os
 import pwd
@@ -20,14 +19,12 @@ from inosync import __version__
 from inosync.config.model import Config
 from inosync.engine.roster import GRACE
 from inosync.errors import StandbyError
-from inosync.rsync.program import Program
 from inosync.service.connections import control_directory
 from inosync.service.exposure import losing_races
-from inosync.service.hooks import Hooks
 from inosync.service.mandate import missing
 from inosync.service.onlooker import Onlooker
 from inosync.service.preflight import preflight, read_only
-from inosync.service.privileges import asking_group, become, run_environment, shut_out
+from inosync.service.privileges import asking_group, become, shut_out
 from inosync.service.shifts import Shifts
 from inosync.system import log
 from inosync.system.control import Server
@@ -44,12 +41,6 @@ from inosync.system.runtime import (
 from inosync.text import printable
 
 logger = logging.getLogger("inosync")
-
-#: A Unix socket's path holds 107 bytes; ssh appends 40 for the connection and 17 while it binds.
-_LONGEST_CONTROL = 48
-
-#: What systemd hands to the daemon and rsync has no business with.
-_OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM", "LISTEN_FDS")
 
 
 def run(
@@ -120,9 +111,9 @@ def run(
         for warning in (*warnings, *losing_races(config, program.version)):
             logger.warning("%s", warning)
         try:
-            return _shifts(
-                load,
-                config,
+            return Shifts(
+                load=load,
+                config=config,
                 directory=directory,
                 program=program,
                 mark=mark,
@@ -136,56 +127,6 @@ def run(
             text = "inosync %s: this is a bug, the daemon ends"
             logger.critical(text, __version__, exc_info=True)
             return 1
-
-
-def _shifts(
-    load: Callable[[], Config],
-    config: Config,
-    *,
-    directory: Path,
-    program: Program,
-    mark: str,
-    control: str,
-    server: Server | None,
-    pretend: bool,
-    insecure: bool,
-    once: Onlooker | None,
-) -> Shifts:
-    """Return what the process is from here on."""
-    if once:
-        # Everything goes in the one run, and at once; and who asked for it sees how it ends.
-        config = dataclasses.replace(
-            config.for_all(rbigsize=0, rsettle=()),
-            on_change=(),
-            on_success=(),
-            on_failure=(),
-            on_recover=(),
-            on_beat=(),
-            beat=0,
-        )
-    environment = run_environment()
-    hooks = Hooks(config, dict(environment), pretend)
-    if mark:
-        name, _, lock = mark.partition("=")
-        environment[name] = lock
-    program = dataclasses.replace(
-        program,
-        checksum="" if "RSYNC_CHECKSUM_LIST" in environment else program.checksum,
-        control=control,
-        environment_shell="RSYNC_RSH" in environment,
-    )
-    return Shifts(
-        load=load,
-        config=config,
-        program=program,
-        directory=directory,
-        environment=environment,
-        hooks=hooks,
-        server=server,
-        pretend=pretend,
-        insecure=insecure,
-        once=once,
-    )
 
 
 def _filter_warnings(config: Config) -> Iterator[str]:

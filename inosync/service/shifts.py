@@ -7,8 +7,8 @@ import dataclasses
 import logging
 import os
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 
 from inosync.config.model import Config
@@ -20,6 +20,7 @@ from inosync.service.hooks import Hooks
 from inosync.service.mandate import Mandate
 from inosync.service.onlooker import Onlooker
 from inosync.service.preflight import preflight
+from inosync.service.privileges import run_environment
 from inosync.service.refresh import Script
 from inosync.service.runs import Runs
 from inosync.service.standby import Standby
@@ -36,8 +37,9 @@ logger = logging.getLogger("inosync")
 class Shifts:
     """What stays the same process when its host is no longer the active one, or is it again.
 
-    ``load`` reads the config anew, from the ``directory`` where relative paths belong.
-    ``environment`` is that of the runs. ``insecure``: others may write the config. With ``once``
+    ``load`` reads the config anew, from the ``directory`` where relative paths belong. `mark` is
+    the variable by which runs are known that outlive the daemon, `control` where ssh's control
+    sockets are; "" where there is none. ``insecure``: others may write the config. With ``once``
     there is one shift, which makes one pass of each mirror.
     """
 
@@ -45,8 +47,8 @@ class Shifts:
     config: Config
     program: Program
     directory: Path
-    environment: Mapping[str, str]
-    hooks: Hooks
+    mark: InitVar[str]
+    control: InitVar[str]
     server: Server | None
     pretend: bool = False
     insecure: bool = False
@@ -54,10 +56,33 @@ class Shifts:
     _began: float | None = None
     _signals: Signals = field(default_factory=Signals)
     _supervisor: Systemd = field(default_factory=Systemd)
+    _environment: dict[str, str] = field(default_factory=run_environment)  # of runs
+    _hooks: Hooks = field(init=False)
     _mandate: Mandate = field(init=False)
     _state: StateFile = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, mark: str, control: str) -> None:
+        if self.once:
+            # Everything goes in the one run, and at once; and who asked for it sees how it ends.
+            self.config = dataclasses.replace(
+                self.config.for_all(rbigsize=0, rsettle=()),
+                on_change=(),
+                on_success=(),
+                on_failure=(),
+                on_recover=(),
+                on_beat=(),
+                beat=0,
+            )
+        self._hooks = Hooks(self.config, dict(self._environment), self.pretend)
+        if mark:
+            name, _, lock = mark.partition("=")
+            self._environment[name] = lock
+        self.program = dataclasses.replace(
+            self.program,
+            checksum="" if "RSYNC_CHECKSUM_LIST" in self._environment else self.program.checksum,
+            control=control,
+            environment_shell="RSYNC_RSH" in self._environment,
+        )
         self._mandate = Mandate(self.config.wactive)
         self._state = state_file(identity(self.config))
 
@@ -92,7 +117,7 @@ class Shifts:
             mandate=self._mandate,
             signals=self._signals,
             supervisor=self._supervisor,
-            hooks=self.hooks,
+            hooks=self._hooks,
             load=self._reload,
             began=self._began,
             control=self.server,
@@ -104,17 +129,17 @@ class Shifts:
 
     def _mirror(self, engine: Engine) -> bool:
         """Mirror while there is a mandate; return whether the daemon was told to stop."""
-        runs = Runs(engine, self.config, self.program, self.environment, self.pretend)
+        runs = Runs(engine, self.config, self.program, self._environment, self.pretend)
         if self.once:
             runs.ended = self.once.ended
-        script = Script(str(self.directory), self.environment, self.insecure)
+        script = Script(str(self.directory), self._environment, self.insecure)
         active = Daemon(
             config=self.config,
             engine=engine,
             signals=self._signals,
             supervisor=self._supervisor,
             runs=runs,
-            hooks=self.hooks,
+            hooks=self._hooks,
             load=self._reload,
             mandate=self._mandate,
             script=script if self.config.file else None,
