@@ -36,9 +36,11 @@ def once(config: Config, *, node: str = "") -> Config:
     Changes and failures wait for longer than anybody runs this, and no run stands ready behind it.
     Raise ConfigError if there is no such node.
     """
-    nodes = (dataclasses.replace(p.node, rretry=(YEAR, YEAR), rwarm=0.0) for p in config.pairs)
     pairs = tuple(
-        dataclasses.replace(pair, node=node) for pair, node in zip(config.pairs, nodes, strict=True)
+        dataclasses.replace(
+            pair, node=dataclasses.replace(pair.node, rretry=(YEAR, YEAR), rwarm=0.0)
+        )
+        for pair in config.pairs
     )
     if not config.file:
         # Fewer pairs make no other config: the lock is still the daemon's.

@@ -138,11 +138,10 @@ class Roster:
 
 def _state(source: Source, config: Config) -> SourceState:
     own = config.of(source)
-    paced, unclosed = isinstance(own.edelay, str), Debounce(own.eopen, own.eopen)
-    debounce = (
-        Debounce(0.0, 0.0) if isinstance(own.edelay, str) else Debounce(own.edelay, own.emaxdelay)
-    )
-    return SourceState(source, debounce, unclosed, paced)
+    unclosed = Debounce(own.eopen, own.eopen)
+    if isinstance(own.edelay, str):  # "auto": a batch waits for its mirrors, and not for a time
+        return SourceState(source, Debounce(0.0, 0.0), unclosed, paced=True)
+    return SourceState(source, Debounce(own.edelay, own.emaxdelay), unclosed)
 
 
 def _place(pair: Pair) -> tuple[str, str]:

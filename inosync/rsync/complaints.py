@@ -128,13 +128,9 @@ _MKDIR = re.compile(rb"recv_generator: mkdir %b failed" % _FULL, re.DOTALL)
 #: These name a path as the transfer does.
 _DELETE = re.compile(rb"delete_file: (?:unlink|rmdir|make_backup)\((.+)\) failed", re.DOTALL)
 _RENAME = re.compile(rb'rename ".*" -> "(.*)"', re.DOTALL)
-_WAY = re.compile(
-    rb"could not make way for new (regular file|directory|symlink|device file|special file): (.+)"
-)
-_OLD = re.compile(
-    rb"could not make way for backup (?:regular file|directory|symlink|device file|special file): "
-    rb"(.+)"
-)
+_SORT = rb"(regular file|directory|symlink|device file|special file)"
+_WAY = re.compile(rb"could not make way for new %b: (.+)" % _SORT)
+_OLD = re.compile(rb"could not make way for backup %b: (.+)" % _SORT)
 _LONG = re.compile(rb"(?:filename overflows max-path len by \d+|skipping overly long name): (.+)")
 #: Where the receiver ends for what failed (receiver.c, and finish_transfer() in rsync.c).
 _FINAL = re.compile(rb"(?:write failed on|close failed on|keep_backup failed:) ")
@@ -275,7 +271,7 @@ def _complaint(line: bytes, places: Places) -> Complaint | None:
         told = _error(error[1], int(error[2]), places)
         final = _FINAL.match(error[1]) is not None
     elif old := _OLD.fullmatch(line):
-        name = _of_old(_plain(old[1]), places)
+        name = _of_old(_plain(old[2]), places)
         path = None if name is None else below(places.prefix, name)
         told, final = (path, Cause.OLD_IN_THE_WAY, False, False), True
     elif way := _WAY.fullmatch(line):

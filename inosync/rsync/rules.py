@@ -193,24 +193,23 @@ def _is_name(head: re.Match[str]) -> bool:
     )
 
 
-def _refuse_lookalike(text: str) -> None:
-    """Raise ValueError for what no rule of rsync is, and was hardly meant for a name."""
-    if option := _OPTION.fullmatch(text.strip()):
+def _instead_of_option(text: str) -> str:
+    """Return what to write in the place of an option of rsync's, "" for what is none."""
+    if option := _OPTION.fullmatch(text):
         value = option[2].strip()
         if len(value) > 1 and value[0] in "\"'" and value[-1] == value[0]:
             value = value[1:-1]
         ruled = option[1] in ("--exclude", "--include") and value.startswith(("+ ", "- "))
-        raise ValueError(
-            f"is an option, and no rule: write {('' if ruled else _OPTIONS[option[1]]) + value!r}; "
-            f"{_as_name(text)}"
-        )
-    switch = text.strip()
-    if switch in _SWITCHES:
-        raise ValueError(
-            f"is an option, and no rule: write {_SWITCHES[switch]!r}; {_as_name(text)}"
-        )
-    if text.partition("=")[0].strip() in LONG:
-        raise ValueError(f"is an option, and no rule: write it into extra; {_as_name(text)}")
+        return repr(value if ruled else _OPTIONS[option[1]] + value)
+    if text in _SWITCHES:
+        return repr(_SWITCHES[text])
+    return "it into extra" if text.partition("=")[0].strip() in LONG else ""
+
+
+def _refuse_lookalike(text: str) -> None:
+    """Raise ValueError for what no rule of rsync is, and was hardly meant for a name."""
+    if right := _instead_of_option(text.strip()):
+        raise ValueError(f"is an option, and no rule: write {right}; {_as_name(text)}")
     bare = text.lstrip()
     if bare != text and re.match(r"[-+] |[-+][/*]", bare):
         raise ValueError(f"has blanks before the rule: write {bare!r}; {_as_name(text)}")

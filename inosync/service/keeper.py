@@ -253,16 +253,20 @@ class Keeper:
             self._begin(mirror, place, int((self.loop.wall() - MARGIN) * 1e9))
 
     def _begin(self, mirror: Mirror, place: Place, moment: int) -> None:
-        self._known[mirror.name] = Known(
+        known = self._record(place, moment, self._made_now(mirror))
+        self._known[mirror.name] = replace(known, begun=True)
+        self._begun = True
+
+    def _record(self, place: Place, moment: int, made_by: str) -> Known:
+        """Return what is known of a mirror up to a moment, of a source at this place."""
+        return Known(
             moment=moment,
             inode=place.inode,
             home=place.home,
             highest=0,
-            made_by=self._made_now(mirror),
+            made_by=made_by,
             boot=self._boot,
-            begun=True,
         )
-        self._begun = True
 
     def _note(self, mirror: Mirror, mark: _Mark) -> None:
         self._noted[mirror] = mark.number
@@ -270,14 +274,10 @@ class Keeper:
         if place is None or untrusted(place):
             return
         before = self._known.get(mirror.name)
-        self._known[mirror.name] = Known(
-            moment=int((mark.wall - MARGIN) * 1e9),
-            inode=place.inode,
-            home=place.home,
-            highest=max(mark.highest, before.highest if before else 0),
-            made_by=mark.made_by + self._lying(mirror),
-            boot=self._boot,
-        )
+        made_by = mark.made_by + self._lying(mirror)
+        known = self._record(place, int((mark.wall - MARGIN) * 1e9), made_by)
+        highest = max(mark.highest, before.highest if before else 0)
+        self._known[mirror.name] = replace(known, highest=highest)
 
     def _note_rest(self, mirror: Mirror) -> None:
         """Note what is left of a pass: all else is on the node, as it was at some moment since."""
@@ -291,15 +291,7 @@ class Keeper:
             assert mirror.passing is not None
             assert mirror.passing.began is not None  # or there would be no rest
             began = self.loop.wall() - (self.loop.clock() - mirror.passing.began)
-            known = Known(
-                moment=int((began - MARGIN) * 1e9),
-                inode=place.inode,
-                home=place.home,
-                highest=0,
-                made_by=made_by,
-                boot=self._boot,
-                rest=rest,
-            )
+            known = replace(self._record(place, int((began - MARGIN) * 1e9), made_by), rest=rest)
         if bounded(rest):
             assert mirror.passing is not None
             if not (mirror.passing.batch.doubts.altered and mirror.equal_at is not None):

@@ -81,17 +81,13 @@ def staying(pair: Pair, directories: Iterable[bytes]) -> tuple[tuple[bytes, byte
 
 def _sent(run: AtWork) -> frozenset[bytes]:
     """Return the files, relative to the source, that a run has said it sent."""
-    prefix, step, lines = (
-        os.fsencode(run.mirror.pair.source.prefix),
-        run.what.step,
-        run.child.lines(),
-    )
-    if isinstance(
-        step, Relink
-    ):  # its top is the directory itself, and what it links has come along
+    step, lines = run.what.step, run.child.lines()
+    if isinstance(step, Relink):
+        # Its top is the directory itself, and what it links has come along.
         return frozenset(os.path.join(step.new, name) for name in carried(lines, made=True))
-    found = carried(lines)
-    return frozenset(path for name in found if (path := below(prefix, name)) is not None)
+    prefix = os.fsencode(run.mirror.pair.source.prefix)
+    found = (below(prefix, name) for name in carried(lines))
+    return frozenset(path for path in found if path is not None)
 
 
 def _homes(run: AtWork) -> frozenset[bytes]:
