@@ -287,13 +287,13 @@ def test_what_it_cannot_mark_is_told_with_the_reason(source: Path) -> None:
 
         (source / "part").mkdir()
         observed = Observed(source, how="fanotify")
-        for name in ("lower", "upper", "work"):
+        for name in ("lower", "upper", "over"):
             (source / name).mkdir()
-        mount("-t", "tmpfs", "none", str(source / "work"))
+        mount("-t", "tmpfs", "none", str(source / "over"))
         for name in ("upper", "inner"):
-            (source / "work" / name).mkdir()
-        options = f"lowerdir={source}/lower,upperdir={source}/work/upper"
-        options += f",workdir={source}/work/inner"
+            (source / "over" / name).mkdir()
+        options = f"lowerdir={source}/lower,upperdir={source}/over/upper"
+        options += f",workdir={source}/over/inner"
         mount("-t", "overlay", "-o", options, "none", str(source / "part"))
         assert observed.watcher.mounts_changed()
         observed.watcher.reconcile()
