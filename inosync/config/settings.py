@@ -252,7 +252,9 @@ _RUNS = (
     Setting("logfile", "", "", optional(file_to_write),
         "rsync's own log (``--log-file``)"),
     Setting("rtimeout", 300, "seconds", whole(0, YEAR, " of seconds", 300),
-        "time without any progress after which a run is given up and tried again; 0: never",
+        "time without any progress after which a run is given up and tried again; 0: never. What "
+        "only keeps a connection alive is none. Over what it has carried or compared, the other "
+        "end may be silent for as long as that takes at 5 MB/s",
         per_node=True),
     Setting("rretry", (1, 300), "seconds", retry,
         "wait before a failed run is tried again: after the first failure, and at most; it doubles "

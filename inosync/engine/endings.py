@@ -11,12 +11,11 @@ from inosync.changes.batch import Batch, merged
 from inosync.engine import ailing, comparison, messages, remains, suspects
 from inosync.engine.actions import DEBUG, ERROR, WARNING, Event, Kill, Look, Outcome, about
 from inosync.engine.mirror import Mirror, State
-from inosync.engine.records import Failure
+from inosync.engine.records import SLOWEST, Activity, Failure
 from inosync.engine.reports import Failed, failed, recovered, succeeded
 from inosync.engine.reports import ailing as ailing_report
 from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.scheduler import Scheduler
-from inosync.planning.run import SILENCE
 from inosync.planning.steps import Clear, Renew
 from inosync.rsync.exits import FILE_IO, PARTIAL, VANISHED, Judgement, Verdict
 from inosync.rsync.output import NOTHING, Transferred
@@ -196,19 +195,20 @@ class Endings:
             self.roster.actions.append(Kill(mirror))
 
     def activity(
-        self, mirror: Mirror, amount: int, now: float, *, said: tuple[str, ...] = ()
+        self, mirror: Mirror, activity: Activity, now: float, *, said: tuple[str, ...] = ()
     ) -> None:
-        """Answer to ``Look``: `amount` is any number that grows while the run does something.
+        """Answer to ``Look``: what the run has done so far.
 
         `said` are the lines that it has written to standard error.
         """
         if mirror.state is not State.RUNNING:
             return
-        limit = mirror.pair.node.rtimeout * (SILENCE if mirror.thorough else 1)
-        check_at = now + limit / LOOKS
-        if amount != mirror.work.activity:
-            mirror.work = replace(mirror.work, activity=amount, active_at=now, check_at=check_at)
-        elif now - mirror.work.active_at < limit:
+        check_at = now + mirror.pair.node.rtimeout / LOOKS
+        limit = mirror.pair.node.rtimeout + activity.done // SLOWEST
+        idle = now - mirror.work.active_at
+        if activity.moved(mirror.work.activity, idle):
+            mirror.work = replace(mirror.work, activity=activity, active_at=now, check_at=check_at)
+        elif idle < limit:
             mirror.work = replace(mirror.work, check_at=check_at)
         else:
             reason = f"its run did nothing for {limit} s (rtimeout)"

@@ -20,6 +20,7 @@ from inosync.engine.apart import Apart, gathered
 from inosync.engine.endings import Endings
 from inosync.engine.feeder import Feeder, Known
 from inosync.engine.mirror import Mirror, State
+from inosync.engine.records import Activity
 from inosync.engine.roster import Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.engine.source import SourceState
@@ -301,13 +302,13 @@ class Engine:
         self._endings.exited(mirror, outcome, now)
 
     def activity(
-        self, mirror: Mirror, amount: int, now: float, *, said: tuple[str, ...] = ()
+        self, mirror: Mirror, activity: Activity, now: float, *, said: tuple[str, ...] = ()
     ) -> None:
-        """Answer to ``Look``: `amount` is any number that grows while the run does something.
+        """Answer to ``Look``: what the run has done so far.
 
         `said` are the lines that it has written to standard error.
         """
-        self._endings.activity(mirror, amount, now, said=said)
+        self._endings.activity(mirror, activity, now, said=said)
 
     # ---- what people want -----------------------------------------------------------------
 

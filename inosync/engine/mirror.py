@@ -133,12 +133,6 @@ class Mirror(Ledger):
         if not self.waits:
             self.state = State.BACKOFF  # until what failed of the pass is tried again
 
-    @property
-    def thorough(self) -> bool:
-        """Whether its run reads whole files to compare them, and may be silent for long."""
-        contents = self.flight is not None and self.flight.contents
-        return self.work.comparing or self.work.ran is not None or contents
-
     def start(
         self, now: float, *, check_after: float, rehearse: bool = False, lenient: bool = False
     ) -> Batch:

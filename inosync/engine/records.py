@@ -34,6 +34,33 @@ class Failure:
     unstarted: bool = False
 
 
+#: Bytes a second that a run has to move at least, or it does nothing: ssh and rsync themselves
+#: keep a connection alive, and rsync's sender takes what it writes for that, and only that, for a
+#: sign of life. It does so for ever when the generator on the other end was killed (rsync 3.5.0).
+TRICKLE = 100
+
+#: Bytes a second that the slowest of ends reads or writes: so long may it be silent over what the
+#: run has moved already.
+SLOWEST = 5_000_000
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What a run has done so far: bytes that rsync has ``read``, here or from the node, and all.
+
+    All that is ``done`` are the bytes that its processes read or wrote, and their computing.
+    """
+
+    read: int
+    done: int
+
+    def moved(self, before: Activity | None, seconds: float) -> bool:
+        """Whether it has done something in these `seconds`, and not only kept its line open."""
+        if before is None or self.read != before.read:
+            return True
+        return self.done - before.done > TRICKLE * seconds
+
+
 @dataclass(frozen=True)
 class Ran:
     """How the run ended that a comparison of suspects follows."""
@@ -67,7 +94,7 @@ class Work:
     """
 
     started: float | None = None
-    activity: int | None = None
+    activity: Activity | None = None
     active_at: float = 0.0
     check_at: float | None = None
     kill_at: float | None = None

@@ -15,7 +15,6 @@ from inosync.engine.mirror import Mirror, State
 from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.streams import processes, streams
 from inosync.planning.order import Order, RunKind
-from inosync.planning.run import SILENCE
 
 
 @dataclass
@@ -110,15 +109,14 @@ class Scheduler:
         After the pass or list itself, the next is the run that compares what is in doubt.
         """
         kind = RunKind.PASS if mirror.work.ran is None else RunKind.CONTENTS
-        patience = SILENCE if kind is RunKind.CONTENTS else 1
-        batch = mirror.perform(now, check_after=_look(mirror) * patience)
+        batch = mirror.perform(now, check_after=_look(mirror))
         self._order(mirror, batch, kind, now, rehearsed=rehearsed)
 
     def compare(self, now: float) -> None:
         """Start the comparison that has been due for longest."""
         mirror = comparison.longest_due(self.comparable(), now)
         if mirror is not None:
-            mirror.compare(now, check_after=_look(mirror) * SILENCE)
+            mirror.compare(now, check_after=_look(mirror))
             whole = self.roster.full("rverify", now)
             self._order(mirror, whole, RunKind.COMPARISON, now)
 

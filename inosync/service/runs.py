@@ -16,6 +16,7 @@ from inosync.engine.actions import Kill, Look, Outcome, Start, Terminate
 from inosync.engine.apart import NOTHING
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
+from inosync.engine.records import Activity
 from inosync.engine.streams import together
 from inosync.planning.order import Prepared, RunKind, Sight
 from inosync.planning.prepare import prepare
@@ -236,8 +237,8 @@ class Runs:
                 child.kill()
         elif children:
             said = tuple(line for child in children for line in evidence(child.errors()))
-            amount = sum(child.activity() for child in children)
-            self.engine.activity(action.mirror, amount, now, said=said)
+            read, done = map(sum, zip(*(child.activity() for child in children), strict=True))
+            self.engine.activity(action.mirror, Activity(read, done), now, said=said)
 
     def kill(self) -> None:
         """End all for certain: the daemon itself ends."""

@@ -24,6 +24,9 @@ from typing import IO
 #: How much of the end of a child's output is read; the rest only fills the file.
 TAIL = 65536
 
+#: As so many bytes counts a tick of the processor, which is 10 ms.
+_TICK = 1000
+
 #: What a shell answers for a program that is missing, and for one that cannot be executed.
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
@@ -149,17 +152,25 @@ class Child:
             if caught and int(caught[1], 16) >> (signal.SIGVTALRM - 1) & 1:
                 self._process.send_signal(signal.SIGVTALRM)
 
-    def activity(self) -> int:
-        """Return a number that grows as long as any process of the group computes, reads or writes.
+    def activity(self) -> tuple[int, int]:
+        """Return the bytes that the child itself has read, and how much its group has done.
 
-        Sums CPU ticks (proc_pid_stat(5)) and bytes through read and write (proc_pid_io(5)).
+        That is the bytes its processes read and wrote (proc_pid_io(5)), but for what the child was
+        only told to say (``ask_progress``), and a thousand for each CPU tick (proc_pid_stat(5)).
         """
-        total = 0
+        read = done = 0
         for process in _processes():
             # Processes end while we look, and another user's are closed to us.
             with contextlib.suppress(OSError, ValueError, IndexError):
-                total += _activity(process, self.pid)
-        return total
+                taken, all_of_it = _activity(process, self.pid)
+                done += all_of_it
+                if process.name == str(self.pid):
+                    read = taken
+        return read, done - sum(os.fstat(file.fileno()).st_size for file in self._said)
+
+    @property
+    def _said(self) -> tuple[IO[bytes], IO[bytes]]:
+        return self._output, self._errors
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process.returncode is None:
@@ -249,14 +260,15 @@ def _tail(file: IO[bytes]) -> bytes:
     return os.pread(file.fileno(), TAIL, max(0, size - TAIL))
 
 
-def _activity(process: Path, group: int) -> int:
+def _activity(process: Path, group: int) -> tuple[int, int]:
     # The second field is the program's name in parentheses and may hold anything; after it come
     # state, parent, group, ... and as the 12th and 13th the CPU ticks in user and kernel mode.
     fields = (process / "stat").read_bytes().rpartition(b")")[2].split()
     if int(fields[2]) != group:
-        return 0
-    moved = 0
+        return 0, 0
+    moved = {b"rchar:": 0, b"wchar:": 0}
     with contextlib.suppress(OSError):
         lines = (process / "io").read_bytes().splitlines()
-        moved = sum(int(line.split()[1]) for line in lines if line.startswith((b"rchar", b"wchar")))
-    return int(fields[11]) + int(fields[12]) + moved
+        moved.update((name, int(count)) for name, count in map(bytes.split, lines))
+    read, written = moved[b"rchar:"], moved[b"wchar:"]
+    return read, read + written + _TICK * (int(fields[11]) + int(fields[12]))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +109,28 @@ def test_a_stopped_rsync_is_ended_after_rtimeout(
     fakersync.always(delegate=True)
     daemon.wait_for_log("its run did nothing for 2 s (rtimeout): ended, to be tried again")
     processes.wait_gone([call.pid])
+    wait_equal(source, local.root)
+
+
+def test_an_rsync_that_only_keeps_its_connection_alive_is_ended(
+    inosync: Callable, source: Path, local: Place, tmp_path: Path
+) -> None:
+    """So does a sender for ever, with --timeout, when the generator on the node was killed."""
+    program, first = tmp_path / "rsync", tmp_path / "first"
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import os, sys, time\n"
+        "if '--version' in sys.argv or os.path.exists({first!r}):\n"
+        "    os.execv({rsync!r}, sys.argv)\n"
+        "open({first!r}, 'w').close()\n"
+        "null = open(os.devnull, 'wb', buffering=0)\n"
+        "while True:\n"
+        "    null.write(b'noop')\n"
+        "    time.sleep(0.1)\n".format(first=str(first), rsync=shutil.which("rsync"))
+    )
+    program.chmod(0o755)
+    daemon = inosync(settings(source, local.node, rsync=str(program), rtimeout=2))
+    daemon.wait_for_log("its run did nothing for 2 s (rtimeout): ended, to be tried again")
     wait_equal(source, local.root)
 
 

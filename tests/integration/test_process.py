@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import signal
 import subprocess
@@ -110,18 +111,24 @@ def test_signals_to_a_child_that_has_ended_go_nowhere(run) -> None:
 
 
 def test_activity_grows_while_something_moves_and_rests_when_stopped(run) -> None:
-    child = run("while :; do echo x; done")
+    child = run("while :; do read x < /proc/self/stat; done")
     first = child.activity()
-    until(lambda: child.activity() > first, what="activity to grow")
+    until(lambda: all(map(operator.gt, child.activity(), first)), what="both to grow")
     os.killpg(child.pid, signal.SIGSTOP)
-    last = 0
+    last = (0, 0)
 
     def rests() -> bool:
         nonlocal last
         before, last = last, child.activity()
-        return last == before > 0
+        return last == before > (0, 0)
 
     until(rests, what="the stop to take effect")
+
+
+def test_what_a_child_says_is_not_what_it_does(run) -> None:
+    child = run("echo x; printf '%050000d' 0; printf '%050000d' 0 >&2; exec sleep 60")
+    until(lambda: len(child.output()) + len(child.errors()) > 100_000, what="its words")
+    assert child.activity()[1] < 100_000
 
 
 @pytest.mark.parametrize(

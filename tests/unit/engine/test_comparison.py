@@ -30,6 +30,7 @@ from inosync.engine.actions import (
 from inosync.engine.ailing import Ailing
 from inosync.engine.apart import NOTHING, Apart, Left
 from inosync.engine.mirror import State
+from inosync.engine.records import SLOWEST, Activity
 from inosync.rsync.causes import Cause
 from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.differences import Difference, Drift
@@ -51,8 +52,9 @@ def test_to_repair_is_to_compare_contents_and_frees_no_hold() -> None:
         True,
         "repair",
     )
-    for times in (0, 5):  # both ends read a large file
-        engine.activity(first, 7, NOW + times * first.pair.node.rtimeout)
+    large = 1000 * SLOWEST  # it has read a large file here, and so does the other end
+    for times in (0, 4):
+        engine.activity(first, Activity(large, large), NOW + times * first.pair.node.rtimeout)
         assert first.state is State.RUNNING
     engine.exited(first, Outcome(0), NOW + 60)
     assert engine.repair(NOW + 60) == [first, second]
@@ -148,15 +150,16 @@ def test_a_comparison_that_fails_is_told_once_and_tried_again() -> None:
     assert mirror.comparison.doubt == ""
 
 
-def test_a_comparison_may_be_silent_for_longer_than_a_run() -> None:
+def test_a_comparison_may_be_silent_over_what_it_has_read() -> None:
     engine = comparing()
     mirror = engine.mirrors[0]
     now = NOW + DAY
-    assert mirror.work.check_at == now + 750
-    engine.activity(mirror, 7, now + 750)
-    engine.activity(mirror, 7, now + 1500)
+    assert mirror.work.check_at == now + 75
+    read = Activity(1000 * SLOWEST, 2000 * SLOWEST)
+    engine.activity(mirror, read, now + 75)
+    engine.activity(mirror, read, now + 75 + 2299)
     assert mirror.state is State.RUNNING
-    engine.activity(mirror, 7, now + 750 + 3000)
+    engine.activity(mirror, read, now + 75 + 2300)
     assert mirror.state is State.STOPPING
 
 

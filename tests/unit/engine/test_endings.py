@@ -33,7 +33,7 @@ from inosync.engine.actions import (
     Terminate,
 )
 from inosync.engine.mirror import State
-from inosync.engine.records import Failure
+from inosync.engine.records import SLOWEST, TRICKLE, Activity, Failure
 from inosync.engine.roster import GRACE
 from inosync.planning.order import RunKind
 from inosync.planning.steps import Clear, Renew, Step
@@ -122,9 +122,10 @@ def test_a_run_that_does_nothing_for_rtimeout_is_ended_then_killed() -> None:
         now = NOW + look * 75
         assert engine.deadline() == now
         assert engine.due(now) == [Look(mirror)]
-        engine.activity(mirror, 5, now)
+        engine.activity(mirror, Activity(5, 5), now)
     assert engine.due(NOW + 375) == [Look(mirror)]
-    engine.activity(mirror, 5, NOW + 375, said=("warm welcome", "the disk of n0 hangs"))
+    idle, words = Activity(5, 5 + 300 * TRICKLE), ("warm welcome", "the disk of n0 hangs")
+    engine.activity(mirror, idle, NOW + 375, said=words)
     actions = engine.due(NOW + 375)
     assert Terminate(mirror) in actions
     assert said(actions, WARNING) == [
@@ -137,11 +138,32 @@ def test_a_run_that_does_nothing_for_rtimeout_is_ended_then_killed() -> None:
     engine.exited(mirror, Outcome(-9), NOW + 381)
     assert mirror.state is State.BACKOFF
     assert said(engine.due(NOW + 381)) == []
-    reason, words = (
-        "its run did nothing for 300 s (rtimeout)",
-        ("warm welcome", "the disk of n0 hangs"),
-    )
+    reason = "its run did nothing for 300 s (rtimeout)"
     assert mirror.health.failure == Failure(NOW + 375, -15, reason, words)
+
+
+@pytest.mark.parametrize(
+    ("activity", "moved"),
+    [
+        (Activity(5, 5 + 75 * TRICKLE), False),  # ssh keeps its connection alive, or so does rsync
+        (Activity(5, 6 + 75 * TRICKLE), True),
+        (Activity(6, 6), True),  # the node has said something
+    ],
+)
+def test_to_keep_a_line_open_is_to_do_nothing(*, activity: Activity, moved: bool) -> None:
+    assert activity.moved(Activity(5, 5), 75) == moved
+    assert activity.moved(None, 75)
+
+
+def test_a_run_may_be_silent_over_what_it_has_carried() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    carried = Activity(5, 60 * SLOWEST)
+    engine.activity(mirror, carried, NOW)
+    engine.activity(mirror, carried, NOW + 359)
+    assert mirror.state is State.RUNNING
+    engine.activity(mirror, carried, NOW + 360)
+    assert mirror.state is State.STOPPING
 
 
 def test_a_run_that_moves_is_left_alone() -> None:
@@ -150,9 +172,9 @@ def test_a_run_that_moves_is_left_alone() -> None:
     for look in range(1, 100):
         now = NOW + look * 75
         assert engine.due(now) == [Look(mirror)]
-        engine.activity(mirror, look, now)
+        engine.activity(mirror, Activity(look, look), now)
     engine.exited(mirror, Outcome(0), now)
-    engine.activity(mirror, 0, now)
+    engine.activity(mirror, Activity(0, 0), now)
     assert mirror.state is State.IDLE
 
 
@@ -226,9 +248,9 @@ def test_a_step_that_hangs_is_not_tried_again_until_all_is_well() -> None:
     engine, mirror = stepping()
     for second in (75, 150, 225, 300):
         engine.due(NOW + second)
-        engine.activity(mirror, 1, NOW + second)
+        engine.activity(mirror, Activity(1, 1), NOW + second)
     assert mirror.state is State.RUNNING
-    engine.activity(mirror, 1, NOW + 375)
+    engine.activity(mirror, Activity(1, 1), NOW + 375)
     engine.exited(mirror, Outcome(-15), NOW + 376)
     (action,) = [a for a in engine.due(NOW + 700) if isinstance(a, Start)]
     assert action.order.steps == ()
@@ -392,7 +414,8 @@ def test_what_is_new_at_a_target_is_compared_by_contents_at_once() -> None:
     assert mirror.state is State.BACKOFF
     engine.renew(mirror, "another directory", NOW, contents=True, release=False)
     assert starts(engine.due(NOW)) == [mirror]
-    assert mirror.thorough
+    assert mirror.flight is not None
+    assert mirror.flight.contents
     engine.exited(mirror, Outcome(25), NOW)
     engine.renew(mirror, "another directory", NOW, contents=True, release=False)
     assert mirror.state is State.HELD  # for another reason, which a person has to see
@@ -408,7 +431,8 @@ def test_a_source_that_is_watched_anew_ends_its_runs_and_is_compared_by_contents
     assert starts(engine.due(NOW + 1000)) == []
     engine.watched(source, NOW + 1000, reason="its path leads elsewhere", contents=True)
     assert starts(engine.due(NOW + 1000)) == [mirror]
-    assert mirror.thorough
+    assert mirror.flight is not None
+    assert mirror.flight.contents
 
 
 def test_a_limit_that_a_reload_took_away_holds_no_rehearsed_run() -> None:

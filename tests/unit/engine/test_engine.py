@@ -17,6 +17,7 @@ from inosync.engine.actions import (
     Terminate,
 )
 from inosync.engine.mirror import Mirror, State
+from inosync.engine.records import Activity
 from inosync.engine.roster import GRACE
 from inosync.planning.order import Prepared, RunKind
 from inosync.planning.scan import Question
@@ -107,7 +108,8 @@ def test_whatever_happens_the_promises_hold(seed: int) -> None:
                 assert action.mirror.work.comparing, "nobody asked for an end"
                 assert action.mirror.pending, "nothing has to go first"
             elif isinstance(action, Look):
-                engine.activity(action.mirror, chance.getrandbits(60), now)
+                done = Activity(chance.getrandbits(60), chance.getrandbits(60))
+                engine.activity(action.mirror, done, now)
         looking = [mirror for mirror in running.values() if mirror.work.comparing]
         assert len(running) - len(looking) <= limit
         assert len(looking) <= 1

@@ -15,6 +15,7 @@ from inosync.changes.changes import Change, Changes, Kind
 from inosync.config.model import Config
 from inosync.engine.actions import Action, Hook, Outcome, Start
 from inosync.engine.engine import Engine
+from inosync.engine.records import Activity
 from inosync.engine.reports import (
     MOST_PATHS,
     Beaten,
@@ -190,8 +191,8 @@ def test_a_run_that_hangs_is_a_failure() -> None:
     change(engine, NOW)
     engine.due(NOW + 10)
     (mirror,) = engine.mirrors
-    engine.activity(mirror, 1, NOW + 10)
-    engine.activity(mirror, 1, NOW + 310, said=("the disk hangs",))
+    engine.activity(mirror, Activity(1, 1), NOW + 10)
+    engine.activity(mirror, Activity(1, 1), NOW + 310, said=("the disk hangs",))
     (report,) = told(engine.due(NOW + 310))
     assert report["meaning"] == "its run did nothing for 300 s (rtimeout)"
     assert (report["exit"], report["state"]) == (None, "backoff")

@@ -60,7 +60,6 @@ def test_what_was_passed_over_is_compared_before_all_is_well() -> None:
     assert (mirror.state, mirror.done, mirror.since) == (State.RUNNING, 0, NOW - 10)
     asked = order(engine)
     assert (asked.kind, asked.batch.doubts) == (RunKind.CONTENTS, SOME)
-    assert mirror.thorough
     compared(engine, mirror)
     assert (mirror.state, mirror.done) == (State.IDLE, 1)
     assert mirror.totals.last == mirror.totals.moved == Transferred(3, 12, 1)
