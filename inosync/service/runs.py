@@ -97,7 +97,8 @@ class Runs:
             self.ended(mirror, outcome, ())
             self.engine.exited(mirror, outcome, now)
             return
-        log.debug("%s: run for %s", mirror.name, describe(order.batch))
+        if log.isEnabledFor(logging.DEBUG):  # else nobody would read the description
+            log.debug("%s: run for %s", mirror.name, describe(order.batch))
         group = Group(len(parts)) if len(parts) > 1 else None
         for number, part in enumerate(parts):
             self._begin(mirror, part, sight, group, number, now=now, wall=wall)
