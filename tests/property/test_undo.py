@@ -39,8 +39,9 @@ BEGIN = 1_795_867_200.0
 STEP = 40_000.0
 
 DEEP = settings.default.max_examples > 100
-#: Each lives through some twenty runs. The second fails where a time is compared by its second.
-SEEDS = range(settings.default.max_examples // 10) if DEEP else (0, 1, 4)
+#: Each lives through some twenty runs. The second fails where a time is compared by its second, the
+#: last is never in sync where nobody looks for other names of a file.
+SEEDS = range(settings.default.max_examples // 10) if DEEP else (0, 1, 4, 279)
 
 changes = st.lists(
     st.tuples(st.sampled_from(OPERATIONS), st.sampled_from(NAMES), st.sampled_from(NAMES)),
