@@ -140,7 +140,7 @@ class Once:
                 path, what, cure = described(each, mirror.pair, mirror.kept, user=user)
                 self._line(f"  {path} {what}; {cure}")
         else:
-            moved, took = outcome.transferred, now - self._began.get(mirror.name, now)
+            moved, took = mirror.totals.moved, now - self._began.get(mirror.name, now)
             self._line(
                 f"{name}: equal: {many(moved.files, 'file')} sent ({many(moved.size, 'byte')}), "
                 f"{moved.deleted} deleted, {took:.1f} s"

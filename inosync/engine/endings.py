@@ -98,6 +98,7 @@ class Endings:
         well = judgement.verdict is Verdict.OK and mirror.state is not State.STOPPING
         fine = judgement.verdict is Verdict.OK
         repeat = fine and flight is not None and _to_repeat(mirror, outcome, flight)
+        mirror.day = (fine and outcome.put_away) or mirror.day
         slicing = mirror.work.slicing and outcome.listed
         # Of those that were told to end none is sure: what they read may have been wrong.
         told = mirror.state is State.STOPPING
@@ -312,6 +313,8 @@ def _to_repeat(mirror: Mirror, outcome: Outcome, flight: Batch) -> bool:
         return True  # it has ended where the next one leaves something out
     if outcome.returncode == PARTIAL and (outcome.account.undeleted or outcome.account.raced):
         return True
+    if outcome.put_away not in ("", mirror.day) and not mirror.big:
+        return True  # its other process may have left links as they are: see rsync/exits.py
     if mirror.work.hid and outcome.returncode in (0, VANISHED):
         return True  # what took the old place of a renamed directory was kept back
     # What vanished on the way may have kept its directory from being brought up to date.

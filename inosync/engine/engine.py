@@ -247,6 +247,7 @@ class Engine:
         ``release``: one that is held goes on.
         """
         mirror.divide(mirror.uncut, anew=True)
+        mirror.day = ""
         mirror.offer(self._roster.full(reason, now, lost=True, contents=contents))
         if release:
             mirror.release()
@@ -260,6 +261,7 @@ class Engine:
         """
         if mirror.passing is None and not (mirror.pending and mirror.pending.reason):
             mirror.offer(self._roster.full("there is nothing at its target", now, lost=True))
+        mirror.day = ""
         mirror.fill()
 
     # ---- what is told of runs -------------------------------------------------------------

@@ -48,6 +48,7 @@ class Ledger:
     work: Work = field(default_factory=Work)
     stale: frozenset[bytes] = frozenset()  # what must not outlive the next run on the node
     wary: bool = False  # a step for a rename had to be ended: none until all is well
+    day: str = ""  # the last one of which it is known that the node has a folder for it (rkeep)
     ousted: frozenset[bytes] = frozenset()  # pipes and sockets that it deletes there
     equal_at: Moment | None = None  # all that had changed by then is on the node
     health: Health = field(default_factory=Health)

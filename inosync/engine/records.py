@@ -71,6 +71,7 @@ class Ran:
     account: Account = SILENT
     kept: tuple[tuple[bytes, bytes], ...] = ()
     command: str = ""
+    put_away: str = ""
 
 
 @dataclass(frozen=True)

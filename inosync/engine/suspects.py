@@ -48,6 +48,7 @@ def doubt(mirror: Mirror, doubts: Doubts, outcome: Outcome) -> None:
         outcome.account,
         outcome.kept,
         outcome.command,
+        outcome.put_away,
     )
     mirror.work = replace(
         mirror.work, ran=ran, candidates=frozenset(), sent=frozenset(), doubts=NO_DOUBTS
@@ -75,6 +76,7 @@ def both(mirror: Mirror, outcome: Outcome) -> Outcome:
         ),
         kept=(*ran.kept, *outcome.kept),
         command=outcome.command or ran.command,  # one that had nothing to compare has none
+        put_away=ran.put_away or outcome.put_away,
     )
 
 

@@ -90,7 +90,9 @@ _EXITS: dict[int, tuple[Verdict, str, str]] = {
 }
 
 #: With --backup-dir two processes of rsync (3.5.0) make that folder. Where one makes a part of the
-#: way between two looks of the other, that ends without a word. The next try finds it made.
+#: way between two looks of the other, that ends without a word. The next try finds it made. But
+#: where it is the generator that comes too late, which carries links, devices and other names of a
+#: file, it leaves one as it is, and the run ends with 0: see _to_repeat in engine/endings.py.
 _WORDLESS = ("rsync gave up without a word", "nothing, unless it repeats")
 
 #: Other cures where ssh carries it: when that fails, rsync may be the first to notice.

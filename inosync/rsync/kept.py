@@ -27,6 +27,7 @@ _NOTHING = "No such file or directory"
 PRUNED = 400
 
 _DAY = 86_400
+_PLACE = re.compile(rf"--backup-dir=(?:.*/)?{re.escape(KEPT)}/(\d{{4}}-\d\d-\d\d)/.*", re.DOTALL)
 _FOLDER = re.compile(r"(\d{4})-(\d\d)-(\d\d)/(\d\d)(\d\d)(\d\d)\.(\d{6})Z")
 
 
@@ -58,6 +59,12 @@ def moment(name: str) -> float | None:
     if not (1 <= month <= 12 and _date(days) == name[:10]):
         return None
     return days * _DAY + hours * 3600 + minutes * 60 + seconds + micros / 1_000_000
+
+
+def day_of(argv: Iterable[str]) -> str:
+    """Return the day for which the run with this argv keeps what it overwrites; "" for none."""
+    found = (_PLACE.fullmatch(word) for word in argv)
+    return next((match[1] for match in found if match), "")
 
 
 def days_over(wall: float, keep: float) -> Iterator[str]:

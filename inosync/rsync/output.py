@@ -57,6 +57,15 @@ def rehearsed(output: bytes) -> Transferred:
     return dataclasses.replace(told, deleted=sum(1 for _ in _DELETING.finditer(output)))
 
 
+_CREATED = re.compile(rb"^Number of created files: \d+(?: \((?:reg: (\d+))?)?", re.MULTILINE)
+
+
+def overwrote(output: bytes) -> bool:
+    """Return whether ``--stats`` says that a run has overwritten files, or leaves that open."""
+    created = _CREATED.search(output)
+    return transferred(output).files > int((created and created[1]) or 0)
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a run was when it last told: files and bytes sent, percent, seconds left.

@@ -16,8 +16,9 @@ from inosync.rsync.complaints import Places, account
 from inosync.rsync.destination import Transport
 from inosync.rsync.differences import EQUAL, below, carried, overwritten, summary
 from inosync.rsync.exits import FILE_IO, PARTIAL, cut_short, exit_status
+from inosync.rsync.kept import day_of
 from inosync.rsync.options import aside, backs_up, suffix
-from inosync.rsync.output import deletions, evidence, rehearsed, transferred
+from inosync.rsync.output import deletions, evidence, overwrote, rehearsed, transferred
 from inosync.service.at_work import AtWork
 from inosync.service.drift import drift, left_apart
 from inosync.system.process import TAIL
@@ -51,6 +52,7 @@ def outcome_of(run: AtWork, status: int, engine: Engine, config: Config) -> Outc
         sent=_sent(run) if run.what.tells else frozenset(),
         cut=_cut(run, code, written),
         homes=written,
+        put_away=day_of(run.what.argv) if overwrote(output) else "",
     )
 
 

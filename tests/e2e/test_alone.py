@@ -160,6 +160,18 @@ def test_a_mirror_that_cannot_be_compared(
     assert "there is no node nobody; known are" in unknown.stderr
 
 
+def test_once_says_what_all_runs_of_a_mirror_have_sent(
+    ask: Callable, source: Path, local: Place
+) -> None:
+    """With ``rkeep`` the first run of a day that overwrites a file is made twice."""
+    conf = settings(source, local.node, rkeep=9)
+    assert ask(conf, "--once").returncode == 0
+    changed = next(path for path in source.rglob("*") if path.is_file())
+    changed.write_text("something else")
+    result = ask(conf, "--once")
+    assert lines_with(result.stdout, local.node, ": equal: 1 file sent (14 bytes)")
+
+
 def test_once_says_which_mirror_is_not_equal(
     ask: Callable, source: Path, local: Place, tmp_path: Path
 ) -> None:

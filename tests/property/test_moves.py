@@ -19,10 +19,11 @@ from support.servers import RsyncDaemon, Server
 from support.trees import HOSTILE_NAMES
 from support.waiting import until
 
-from inosync.engine.actions import Say, Start
+from inosync.engine.actions import Say, Seek, Start
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import State
 from inosync.planning.order import Moment
+from inosync.planning.scan import Scan
 from inosync.planning.step_run import Worth
 from inosync.planning.steps import Relink
 from inosync.rsync.program import Program
@@ -378,6 +379,8 @@ class Renamed(World):
             for action in self.engine.due(self.now):
                 if isinstance(action, Say):
                     print(action.text)
+                if isinstance(action, Seek):
+                    self.seek(action)
                 if isinstance(action, Start):
                     step = (self.mirror.work.steps or (None,))[0]
                     if self.mirror.work.steps is None:
@@ -405,12 +408,18 @@ class Renamed(World):
                 if self.mirror.totals.failures >= failures + 3:
                     return
                 self.now = self.mirror.retry_at or self.now
-            elif (
-                self.mirror.state is State.IDLE and not self.engine.sources[self.source.path].batch
-            ):
+            elif self.mirror.state is State.IDLE and self.engine.behind_since(self.mirror) is None:
                 return
             self.now += 1
         raise AssertionError("it goes on for ever")
+
+    def seek(self, action: Seek) -> None:
+        """Walk over the source for the engine."""
+        scan = Scan([action.question], filters=self.lookout.filters, view=self.lookout.files)
+        for _ in scan.steps():
+            pass
+        (answer,) = scan.answers()
+        self.engine.found(action.mirror, answer, self.now)
 
     def happen(self, batch: Batch) -> None:
         """Do all of a batch, and carry it."""

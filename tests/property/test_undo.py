@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.configs import make_config, make_pair, make_source
 from support.random_work import RSYNC, Case
 from support.servers import program
 
+from inosync.commands.restore import room
 from inosync.planning.command import command
 from inosync.planning.keeping import listing, restoring
 from inosync.planning.order import RunKind
@@ -38,8 +39,9 @@ BEGIN = 1_795_867_200.0
 STEP = 40_000.0
 
 DEEP = settings.default.max_examples > 100
-#: Each lives through some twenty runs. The second fails where a time is compared by its second.
-SEEDS = range(settings.default.max_examples // 10) if DEEP else (0, 1, 4)
+#: Each lives through some twenty runs. The second fails where a time is compared by its second, the
+#: last is never in sync where nobody looks for other names of a file.
+SEEDS = range(settings.default.max_examples // 10) if DEEP else (0, 1, 4, 279)
 
 changes = st.lists(
     st.tuples(st.sampled_from(OPERATIONS), st.sampled_from(NAMES), st.sampled_from(NAMES)),
@@ -102,6 +104,9 @@ def run(argv: tuple[str, ...] | list[str], data: bytes = b"") -> list[bytes]:
 
 @settings(max_examples=settings.default.max_examples // (5 if DEEP else 10), deadline=None)
 @given(st.lists(changes, min_size=2, max_size=5))
+@example(
+    [[("write", "a", "a"), ("write", "b", "b")], [("rename", "a", "b")], [("write", "b", "b")]]
+)
 def test_what_was_there_can_be_brought_back(rounds: list[list[tuple[str, str, str]]]) -> None:
     with tempfile.TemporaryDirectory() as name:
         top = Path(name)
@@ -113,10 +118,13 @@ def test_what_was_there_can_be_brought_back(rounds: list[list[tuple[str, str, st
         for number, batch in enumerate(rounds):
             now = BEGIN + number * STEP
             for change in batch:
+                # Each at a time of its own: of one size and time, a pass sees no other content.
+                now += 1
                 perform(source, *change, now)
-            mirrored = Run(pair, RunKind.PASS, keep=folder(now + 1))
-            run(command(mirrored, config, rsync))
-            states.append((now + 2, contents(source)))
+            for _ in range(2):  # as a mirror does on a new day: see rsync/exits.py
+                now += 1
+                run(command(Run(pair, RunKind.PASS, keep=folder(now)), config, rsync))
+            states.append((now + 1, contents(source)))
         found = [
             version
             for day in days(run(listing(pair, config, rsync)))
@@ -128,8 +136,9 @@ def test_what_was_there_can_be_brought_back(rounds: list[list[tuple[str, str, st
             shutil.copytree(source, to, symlinks=True)
             known = (pair, config, rsync, picked)
             bringing = restoring(*known, below=b"", to=str(to), keep="DAY/TIME")
-            if picked:
-                run(bringing.argv, bringing.names)
+            with room(str(to), "DAY/TIME"):
+                if picked:
+                    run(bringing.argv, bringing.names)
             there = contents(to)
             assert {path: there.get(path) for path in was} == was
 
@@ -167,8 +176,9 @@ class Kept(Renamed):
         shutil.copytree(self.root, os.fsencode(to), symlinks=True)
         prefix = os.fsencode(pair.source.prefix)
         bringing = restoring(pair, config, rsync, picked, below=prefix, to=str(to), keep="DAY/TIME")
-        if picked:
-            run(bringing.argv, bringing.names)
+        with room(str(to), "DAY/TIME"):
+            if picked:
+                run(bringing.argv, bringing.names)
         return tree(os.fsencode(to))
 
 
@@ -185,6 +195,37 @@ def tree(root: bytes) -> dict[bytes, object]:
                 with open(path, "rb") as file:
                     found[os.path.relpath(path, root)] = (status.st_mtime_ns, file.read())
     return found
+
+
+@pytest.mark.skipif(not (RSYNC and shutil.which("strace")), reason="needs rsync and strace")
+def test_a_link_that_changes_beside_a_file_is_not_left_as_it_was(tmp_path: Path) -> None:
+    """Both processes of rsync make the new day's folder; the later one leaves out its link.
+
+    So that they meet, each directory takes its time, and the generator has much to pass over.
+    """
+    slow = tmp_path / "slow"
+    slow.write_text(
+        "#!/bin/sh\nexec strace -f -qq -o /dev/null -e trace=mkdir,mkdirat"
+        f' -e inject=mkdir,mkdirat:delay_enter=300000 {RSYNC} "$@"\n'
+    )
+    slow.chmod(0o755)
+    case = replace(invent(1), rules=(), extra=(), before=[], batches=[])
+    world = Kept(tmp_path, case, "tree")
+    world.runs.config = replace(world.runs.config, rsync=str(slow))
+    root, mirror = (Path(os.fsdecode(each)) for each in (world.root, world.mirror_root))
+    with living(world, case):
+        (root / "in").mkdir()
+        for number in range(500):
+            (root / "in" / f"{number}").touch()
+        for text in ("before", "after"):
+            (root / "file").write_text(text)
+            (root / "in" / "link").unlink(missing_ok=True)
+            (root / "in" / "link").symlink_to(text)
+            world.read()
+            world.carry()
+            world.now += STEP
+        assert world.engine.behind_since(world.mirror) is None
+        assert os.readlink(mirror / "in" / "link") == (mirror / "file").read_text() == "after"
 
 
 @pytest.mark.skipif(not RSYNC, reason="rsync is not installed")

@@ -282,6 +282,46 @@ def test_a_step_that_fails_says_what_for_it_was(first: Step, text: str) -> None:
     assert any(text in told for told in said(engine.due(NOW + 1), DEBUG))
 
 
+def test_the_first_run_of_a_day_that_puts_files_away_is_made_once_more() -> None:
+    """It may have left links as they are: see rsync/exits.py."""
+    engine = make_engine()
+    for day, again in (("", 0), ("2026-11-28", 1), ("2026-11-28", 0), ("", 0), ("2026-11-29", 1)):
+        (mirror,) = started(engine)
+        engine.exited(mirror, Outcome(0, put_away=day), NOW)
+        runs = starts(engine.due(NOW))
+        assert len(runs) == again
+        for mirror in runs:
+            assert engine.behind_since(mirror) is not None
+            engine.exited(mirror, Outcome(0), NOW)
+        assert engine.behind_since(mirror) is None
+    # What is at its target now may have no such folder.
+    for fills in (False, True):
+        (mirror,) = started(engine)
+        if fills:
+            mirror.withdraw()
+            engine.fill(mirror, NOW)
+            assert starts(engine.due(NOW)) == [mirror]
+        else:
+            engine.exited(mirror, Outcome(0), NOW)
+            engine.renew(mirror, "another directory", NOW, contents=False, release=False)
+            assert starts(engine.due(NOW)) == [mirror]
+        engine.exited(mirror, Outcome(0, put_away="2026-11-29"), NOW)
+        assert starts(engine.due(NOW)) == [mirror]
+        engine.exited(mirror, Outcome(0), NOW)
+        assert starts(engine.due(NOW)) == []
+
+
+def test_the_lane_for_big_files_has_no_links_that_it_could_leave() -> None:
+    engine = make_engine(rbigsize=1_000_000)
+    for mirror in started(engine):
+        engine.exited(mirror, Outcome(0), NOW)
+    _, lane = engine.mirrors
+    engine.resync(engine.config.sources[0], "a test", NOW)
+    assert lane in starts(engine.due(NOW))
+    engine.exited(lane, Outcome(0, put_away="2026-11-28"), NOW)
+    assert lane.state is State.IDLE
+
+
 def test_what_was_kept_back_for_a_deletion_is_carried_once_more() -> None:
     engine, mirror = stepping()
     mirror.stepped(well=False)

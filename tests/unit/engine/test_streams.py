@@ -66,8 +66,9 @@ def test_the_worst_end_counts_and_all_that_was_said() -> None:
     assert (both.returncode, both.evidence, both.listed) == (23, ("one",), True)
     assert both.transferred == Transferred(3, 30, 1)
     assert both.account == Account((one, other), raced=True)
-    assert both.made == {0, 2}
+    assert (both.made, both.put_away) == ({0, 2}, "")
     ended[3] = Outcome(12, evidence=("broken pipe",), cut=True)
     both = together(ended)
     assert (both.returncode, both.evidence, both.cut) == (12, ("broken pipe",), True)
     assert together({0: Outcome(0), 1: Outcome(24)}).returncode == 24
+    assert together({0: Outcome(0, put_away="day"), 1: Outcome(24)}).put_away == "day"

@@ -117,6 +117,15 @@ def test_what_vanished_before_the_comparison_is_carried_once_more() -> None:
     assert (mirror.pending.repeated, mirror.pending.changes) == (True, ONE)
 
 
+def test_the_first_of_a_day_that_puts_files_away_before_it_is_made_once_more() -> None:
+    engine, mirror = flying(b"f")
+    engine.exited(mirror, Outcome(0, listed=True, put_away="2026-11-28"), NOW)
+    engine.due(NOW)
+    compared(engine, mirror)
+    assert mirror.pending is not None
+    assert (mirror.pending.repeated, mirror.pending.changes) == (True, ONE)
+
+
 def test_what_the_run_before_the_comparison_complained_of_counts() -> None:
     complaint = Complaint(b"g", Cause.UNREADABLE, "oops")
     engine, mirror = flying(b"f")

@@ -12,6 +12,7 @@ from inosync.rsync.destination import parse_destination
 from inosync.rsync.kept import (
     PRUNED,
     backup_place,
+    day_of,
     days_over,
     folder,
     moment,
@@ -87,6 +88,20 @@ def test_few_patterns_match_these_days_and_no_others() -> None:
 def test_it_is_found_from_below(node: str, restricted: bool, up: int, named: str) -> None:
     found = backup_place(parse_destination(node), restricted=restricted, up=up, below="k/x")
     assert found == named
+
+
+@pytest.mark.parametrize(
+    ("place", "day"),
+    [
+        (".inosync-kept/2026-11-28/120000.000000Z", "2026-11-28"),
+        ("../../.inosync-kept/2026-11-28/120000.000000Z/a/b\n", "2026-11-28"),
+        ("/m/.inosync-kept/2026-11-28/120000.000000Z", "2026-11-28"),
+        ("old", ""),
+    ],
+)
+def test_the_day_for_which_a_run_keeps(place: str, day: str) -> None:
+    assert day_of(("rsync", "--backup", f"--backup-dir={place}", "--", "/s/", "/m/")) == day
+    assert day_of(("rsync", "--", "/s/", f"--backup-dir={place}"[2:])) == ""
 
 
 def test_what_rsync_says_of_what_is_kept() -> None:

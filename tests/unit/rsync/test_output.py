@@ -10,6 +10,7 @@ from inosync.rsync.output import (
     beside,
     deletions,
     evidence,
+    overwrote,
     progress,
     rehearsed,
     transferred,
@@ -42,6 +43,23 @@ Total transferred file size: 1234567 bytes
     assert transferred(output) == Transferred(files=2, size=1234567, deleted=7)
     assert transferred(b"Number of files transferred: 2\n") == Transferred(files=2)
     assert transferred(b"") == Transferred()
+
+
+@pytest.mark.parametrize(
+    ("created", "sent", "known"),
+    [
+        ("Number of created files: 4 (reg: 2, dir: 1, link: 1)", 2, False),
+        ("Number of created files: 4 (reg: 2, dir: 1, link: 1)", 3, True),
+        ("Number of created files: 1 (link: 1)", 0, False),
+        ("Number of created files: 1 (link: 1)", 1, True),
+        ("Number of created files: 0", 1, True),
+        ("", 1, True),  # said by rsync 3.1 and later
+        ("", 0, False),
+    ],
+)
+def test_whether_files_were_overwritten(created: str, sent: int, known: bool) -> None:
+    output = f"{created}\nNumber of regular files transferred: {sent}\n".encode()
+    assert overwrote(output) == known
 
 
 def test_the_evidence_is_the_last_lines_and_safe_to_log() -> None:
