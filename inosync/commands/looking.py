@@ -23,7 +23,6 @@ from inosync.planning.order import Order, RunKind, Sight
 from inosync.planning.prepare import prepare
 from inosync.planning.run import Run, patient
 from inosync.rsync.causes import staying as stays_for
-from inosync.rsync.complaints import SILENT, UNDELETED, Account, account
 from inosync.rsync.differences import (
     KEPT,
     Difference,
@@ -36,6 +35,7 @@ from inosync.rsync.differences import (
 from inosync.rsync.exits import PARTIAL, VANISHED, judge
 from inosync.rsync.output import evidence
 from inosync.rsync.program import Program
+from inosync.rsync.sentences import SILENT, UNDELETED, Account, account
 from inosync.service.drift import MOST_DRIFT, unclosed
 from inosync.service.outcomes import places, staying
 from inosync.text import many, printable

@@ -1,7 +1,7 @@
 """Ailing paths: what a run named as not carried, and when each is tried again.
 
 Pure: a table goes in with what a run said, and the next table comes out. All else that the run
-carried counts as sent. Which sentences name a path is known to rsync/complaints.py.
+carried counts as sent. Which sentences name a path is known to rsync/sentences.py.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from inosync.changes.doubts import Doubts
 from inosync.config.model import Pair
 from inosync.planning.slices import Slice
 from inosync.rsync.causes import Cause, cure
-from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.exits import FILE_IO, PARTIAL
 from inosync.rsync.options import aside, keeps_in_place, suffix
+from inosync.rsync.sentences import Account, Complaint
 from inosync.text import printable
 
 #: How many paths of a mirror may ail; with more it fails as a whole.

@@ -12,12 +12,12 @@ from inosync.engine.engine import Engine
 from inosync.planning.file_list import homes
 from inosync.planning.order import RunKind
 from inosync.planning.steps import Relink
-from inosync.rsync.complaints import Places, account
 from inosync.rsync.destination import Transport
 from inosync.rsync.differences import EQUAL, below, carried, overwritten, summary
 from inosync.rsync.exits import FILE_IO, PARTIAL, cut_short, exit_status
 from inosync.rsync.options import aside, backs_up, suffix
 from inosync.rsync.output import deletions, evidence, rehearsed, transferred
+from inosync.rsync.sentences import Places, account
 from inosync.service.at_work import AtWork
 from inosync.service.drift import drift, left_apart
 from inosync.system.process import TAIL

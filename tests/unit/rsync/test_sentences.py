@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from inosync.rsync.causes import Cause
-from inosync.rsync.complaints import SILENT, Account, Complaint, Places, account
+from inosync.rsync.sentences import SILENT, Account, Complaint, Places, account
 
 HERE = Places(b"/s", b"", b"/m/")
 END = (
