@@ -22,7 +22,9 @@ from inosync.planning.command import command
 from inosync.planning.order import Order, RunKind, Sight
 from inosync.planning.prepare import prepare
 from inosync.planning.run import Run, patient
+from inosync.rsync.accounts import UNDELETED, account
 from inosync.rsync.causes import staying as stays_for
+from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.differences import (
     KEPT,
     Difference,
@@ -35,9 +37,8 @@ from inosync.rsync.differences import (
 from inosync.rsync.exits import PARTIAL, VANISHED, judge
 from inosync.rsync.output import evidence
 from inosync.rsync.program import Program
-from inosync.rsync.sentences import SILENT, UNDELETED, Account, account
 from inosync.service.drift import MOST_DRIFT, unclosed
-from inosync.service.outcomes import places, staying
+from inosync.service.outcomes import ends_of, staying
 from inosync.text import many, printable
 from inosync.watch.files import Files, changed
 
@@ -111,7 +112,7 @@ class Looking:
         """
         pair, stays = ended.key, list[bytes]()
         seen = Seen(pair, told.apart)
-        said = account((), ended.errors, places(pair)) if ended.status == PARTIAL else SILENT
+        said = account((), ended.errors, ends_of(pair)) if ended.status == PARTIAL else SILENT
         unseen = {each.path: Left(each.cause.value, each.whole) for each in said.complaints}
         seen.apart |= Apart(unseen)
         for difference in differences(_heard(ended.lines, stays)):
@@ -122,7 +123,7 @@ class Looking:
                 self._line(seen, difference)
             else:
                 seen.found[difference.path] = difference
-        for path, inner in staying(pair, account(stays, b"", places(pair)).kept):
+        for path, inner in staying(pair, account(stays, b"", ends_of(pair)).kept):
             seen.notes.append(stays_for(path, inner, pair.source.filters))
         if ended.status not in (0, VANISHED) and not _saw_the_rest(ended, said, stays):
             judgement = judge(ended.status or 0, pair.destination, evidence(ended.errors))
@@ -229,7 +230,7 @@ def _total(seen: Seen) -> str:
 
 def _saw_the_rest(ended: Ended[Pair], said: Account, stays: Iterable[bytes]) -> bool:
     """Return whether all that a comparison could not see is known by name."""
-    undeleted = account(stays, b"", places(ended.key)).undeleted
+    undeleted = account(stays, b"", ends_of(ended.key)).undeleted
     named = said.understood and bool(said.complaints) and not undeleted
     return ended.status == PARTIAL and named
 

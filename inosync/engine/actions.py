@@ -15,11 +15,11 @@ from inosync.engine.mirror import Mirror
 from inosync.engine.reports import Report
 from inosync.planning.order import Order
 from inosync.planning.scan import Question
+from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.destination import Destination
 from inosync.rsync.differences import EQUAL, Drift
 from inosync.rsync.exits import Judgement, judge
 from inosync.rsync.output import NOTHING, Transferred
-from inosync.rsync.sentences import SILENT, Account
 
 #: How urgent a line for the log is, as in the standard library's logging.
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40

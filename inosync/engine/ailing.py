@@ -16,9 +16,9 @@ from inosync.changes.doubts import Doubts
 from inosync.config.model import Pair
 from inosync.planning.slices import Slice
 from inosync.rsync.causes import Cause, cure
+from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.exits import FILE_IO, PARTIAL
 from inosync.rsync.options import aside, keeps_in_place, suffix
-from inosync.rsync.sentences import Account, Complaint
 from inosync.text import printable
 
 #: How many paths of a mirror may ail; with more it fails as a whole.

@@ -16,9 +16,9 @@ from inosync.engine.messages import drift
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.records import Comparison
 from inosync.engine.source import SourceState
+from inosync.rsync.complaints import Account
 from inosync.rsync.differences import Difference, below
 from inosync.rsync.exits import PARTIAL, Verdict
-from inosync.rsync.sentences import Account
 
 #: Seconds until a comparison that came to no end is tried again.
 AGAIN = 600.0

@@ -14,9 +14,9 @@ from inosync.engine.apart import Apart
 from inosync.planning.order import Moment, Prepared, RunKind
 from inosync.planning.slices import Course
 from inosync.planning.steps import Step
+from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.differences import EQUAL, Drift
 from inosync.rsync.output import NOTHING, Transferred
-from inosync.rsync.sentences import SILENT, Account
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from inosync.engine.actions import Outcome
 from inosync.engine.mirror import Mirror
+from inosync.rsync.complaints import Account
 from inosync.rsync.exits import PARTIAL, VANISHED
 from inosync.rsync.output import NOTHING
-from inosync.rsync.sentences import Account
 
 #: How a run ends that has made all that is there.
 _MADE = (0, VANISHED)

@@ -8,8 +8,8 @@ import os
 from inosync.config.model import Config, Source
 from inosync.engine.apart import Apart, Left
 from inosync.engine.engine import Engine
+from inosync.rsync.complaints import Account
 from inosync.rsync.differences import EXTRA, Difference, Drift, below, differences, summary
-from inosync.rsync.sentences import Account
 from inosync.service.at_work import AtWork
 from inosync.watch.files import Files, changed
 

@@ -19,7 +19,7 @@ from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Prepared, RunKind
 from inosync.rsync.causes import Cause
-from inosync.rsync.sentences import Account, Complaint
+from inosync.rsync.complaints import Account, Complaint
 
 
 def unreadable(path: bytes, *, whole: bool = False) -> Complaint:

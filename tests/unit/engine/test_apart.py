@@ -8,8 +8,8 @@ from support.configs import make_pair, make_source
 from inosync.engine.ailing import LOST, Ailing
 from inosync.engine.apart import GIANT, NOTHING, SETTLING, Apart, Finding, finding, gathered
 from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import Complaint
 from inosync.rsync.differences import EXTRA, Difference
-from inosync.rsync.sentences import Complaint
 
 DRIFT, LEFT, UNOWED = Finding.DRIFT, Finding.LEFT, Finding.UNOWED
 

@@ -32,8 +32,8 @@ from inosync.engine.apart import NOTHING, Apart, Left
 from inosync.engine.mirror import State
 from inosync.engine.records import SLOWEST, Activity
 from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.differences import Difference, Drift
-from inosync.rsync.sentences import Account, Complaint
 
 #: What a comparison did not look at.
 LEFT_OUT = Apart({b"x": Left("is so")})

@@ -17,9 +17,9 @@ from inosync.planning.order import Order, Prepared, RunKind
 from inosync.planning.scan import Question
 from inosync.planning.slices import Course
 from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.exits import PARTIAL
 from inosync.rsync.output import Transferred
-from inosync.rsync.sentences import Account, Complaint
 
 GONE = frozenset({b"d/", b"d/x"})
 LEVEL = Changes(levels={b"": None})

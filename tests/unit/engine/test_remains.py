@@ -12,7 +12,7 @@ from inosync.engine.actions import Outcome, Start
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import State
 from inosync.rsync.causes import Cause
-from inosync.rsync.sentences import Account, Complaint
+from inosync.rsync.complaints import Account, Complaint
 
 
 def levels(*paths: bytes) -> Changes:

@@ -21,8 +21,8 @@ from inosync.planning.order import Moment, Order, Prepared, RunKind
 from inosync.planning.scan import Question
 from inosync.planning.slices import Amount, Course, Slice
 from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.output import Transferred
-from inosync.rsync.sentences import Account, Complaint
 
 WELL = Outcome(0, listed=True)
 OVER = Course(todo=None)

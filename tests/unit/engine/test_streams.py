@@ -11,8 +11,8 @@ from inosync.engine.streams import processes, streams, together
 from inosync.planning.order import Prepared, RunKind
 from inosync.planning.slices import Course, Slice
 from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.output import Transferred
-from inosync.rsync.sentences import Account, Complaint
 
 
 def engine_of(count: int, rstreams: int, **settings: object) -> Engine:

@@ -12,9 +12,9 @@ from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Moment, Order, Prepared, RunKind
 from inosync.planning.steps import Pave
 from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.differences import Difference, Drift
 from inosync.rsync.output import Transferred
-from inosync.rsync.sentences import Account, Complaint
 
 SOME = Doubts(frozenset({b"f"}))
 THEN = Moment(5_000.0, NOW)

@@ -25,9 +25,9 @@ from inosync.engine.actions import Outcome
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
 from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.differences import Difference, Drift
 from inosync.rsync.output import Progress
-from inosync.rsync.sentences import Account, Complaint
 from inosync.status.history import History
 from inosync.status.metrics import prometheus
 from inosync.status.page import page
