@@ -56,15 +56,15 @@ class Endings:
         if judgement.verdict is Verdict.OK:
             outcome = suspects.both(mirror, outcome)
         mirror.moved(outcome.transferred)
-        flight, ran = mirror.flight, remains.run_of(mirror, outcome)
+        flight, covered = mirror.flight, remains.coverage(mirror, outcome)
         passing = mirror.passing if mirror.work.slicing else None
         wait = self._take_end(mirror, judgement, outcome, now)
         if outcome.pretended or stopped:
             return
         if judgement.verdict is Verdict.OK:
-            if ran is not None:
+            if covered is not None:
                 user = self.roster.config.user
-                self.roster.actions += remains.take_ailing(mirror, outcome, ran, now, user=user)
+                self.roster.actions += remains.take_ailing(mirror, outcome, covered, now, user=user)
             self._take_health(mirror, now)
             moved, full = mirror.totals.last, ""
             if passing is None:
@@ -296,12 +296,12 @@ class Endings:
 
 def _judged(mirror: Mirror, outcome: Outcome) -> Judgement:
     """Return the judgement on a run; it is well if all that it could not carry is known by name."""
-    judgement, run = outcome.judged(mirror.pair.destination), remains.run_of(mirror, outcome)
+    judgement, covered = outcome.judged(mirror.pair.destination), remains.coverage(mirror, outcome)
     # What a rename has left on the node, or hides, is brought in order by runs that failed.
     plain = not (mirror.work.steps or mirror.work.hid or mirror.stale)
-    if plain and run is not None:
+    if plain and covered is not None:
         table: ailing.Table = {} if mirror.work.rehearsing else mirror.ailing
-        if ailing.excuses(outcome.returncode, outcome.account, run, table):
+        if ailing.excuses(outcome.returncode, outcome.account, covered, table):
             return Judgement(Verdict.OK, judgement.meaning)
     return judgement
 
