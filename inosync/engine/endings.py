@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, merged
-from inosync.engine import ailing, comparison, messages, remains, suspects
+from inosync.engine import comparison, messages, remains, suspects
 from inosync.engine.actions import DEBUG, ERROR, WARNING, Event, Kill, Look, Outcome, about
+from inosync.engine.ailing import Coverage, Table, excuses
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.records import SLOWEST, Activity, Failure
 from inosync.engine.reports import Failed, failed, recovered, succeeded
@@ -58,13 +59,13 @@ class Endings:
         mirror.moved(outcome.transferred)
         flight, covered = mirror.flight, remains.coverage(mirror, outcome)
         passing = mirror.passing if mirror.work.slicing else None
+        ailed = mirror.ailing
         wait = self._take_end(mirror, judgement, outcome, now)
         if outcome.pretended or stopped:
             return
         if judgement.verdict is Verdict.OK:
             if covered is not None:
-                user = self.roster.config.user
-                self.roster.actions += remains.take_ailing(mirror, outcome, covered, now, user=user)
+                self._tell_remains(mirror, outcome, covered, ailed)
             self._take_health(mirror, now)
             moved, full = mirror.totals.last, ""
             if passing is None:
@@ -83,6 +84,15 @@ class Endings:
             self.roster.actions += said
         else:
             self._report_failure(mirror, outcome, judgement, now, again=again, wait=wait)
+
+    def _tell_remains(
+        self, mirror: Mirror, outcome: Outcome, covered: Coverage, ailed: Table
+    ) -> None:
+        """Say what ails that has not `ailed` before, what is well again, and what stays."""
+        user, stayed = self.roster.config.user, mirror.kept
+        remains.take_kept(mirror, outcome, covered)
+        self.roster.actions += messages.ailing(mirror, ailed, outcome.command, user=user)
+        self.roster.actions += messages.kept(mirror, stayed)
 
     def _rest(self, mirror: Mirror, took: float, now: float) -> None:
         """Let the next run wait for as long as this one `took`, where runs set the pace."""
@@ -108,7 +118,7 @@ class Endings:
         lane = lanes.beside(mirror)
         ousted = remains.take_odd(mirror, outcome, now) if well else False
         barred = remains.take_barred(mirror, outcome, now) if well else False
-        unsure = remains.take_well(mirror, outcome, now) if well else False
+        unsure = remains.take_ailing(mirror, outcome, now) if well else False
         left = merged(suspects.rest(mirror), remains.vanished(mirror)) if well else None
         wait = mirror.ended(
             judgement,
@@ -300,8 +310,8 @@ def _judged(mirror: Mirror, outcome: Outcome) -> Judgement:
     # What a rename has left on the node, or hides, is brought in order by runs that failed.
     plain = not (mirror.work.steps or mirror.work.hid or mirror.stale)
     if plain and covered is not None:
-        table: ailing.Table = {} if mirror.work.rehearsing else mirror.ailing
-        if ailing.excuses(outcome.returncode, outcome.account, covered, table):
+        table: Table = {} if mirror.work.rehearsing else mirror.ailing
+        if excuses(outcome.returncode, outcome.account, covered, table):
             return Judgement(Verdict.OK, judgement.meaning)
     return judgement
 
