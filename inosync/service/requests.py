@@ -228,12 +228,12 @@ class Requests:
             conversation.client.answer(mirrors=len(mirrors), paused=self.daemon.engine.paused)
 
     def _pause(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:
-        self.daemon.engine.paused = True
+        self.daemon.engine.pause(True)
         busy = sum(mirror.busy for mirror in self.daemon.engine.mirrors)
         conversation.client.answer(running=busy)
 
     def _resume(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:
-        self.daemon.engine.paused = False
+        self.daemon.engine.pause(False)
         conversation.client.answer()
 
     def _reload(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:

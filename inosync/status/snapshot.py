@@ -15,10 +15,10 @@ from typing import Protocol
 
 from inosync.changes.batch import full_pass
 from inosync.engine.ailing import described, unmounted
-from inosync.engine.engine import Engine
 from inosync.engine.messages import notes
 from inosync.engine.mirror import Mirror
 from inosync.engine.source import SourceState
+from inosync.engine.standing import Standing
 from inosync.rsync.differences import SAMPLE, shown
 from inosync.rsync.output import Progress
 from inosync.status.keeping import Keeping, kept_line, kept_status
@@ -84,27 +84,28 @@ _EXAMPLES = 10
 
 
 def snapshot(
-    engine: Engine,
+    standing: Standing,
     watching: Mapping[str, Watching | None],
     facts: Facts,
     progress: Callable[[Mirror], Progress | None] = lambda mirror: None,
 ) -> Snapshot:
     """Return the state of everything; `progress` tells how far a mirror's run is, if known."""
     wall = facts.wall - facts.now  # what makes monotonic time Unix time
-    user = engine.config.user
+    user = standing.config.user
     mirrors = [
         _mirror(
             mirror,
-            engine.behind_since(mirror),
+            standing.behind_since(mirror),
             facts,
             progress,
             user=user,
             watcher=watching.get(mirror.pair.source.path),
         )
-        for mirror in (engine.mirrors if not facts.standby else ())
+        for mirror in (standing.mirrors if not facts.standby else ())
     ]
     sources = [
-        _source(state, watching.get(path), facts.standby) for path, state in engine.sources.items()
+        _source(state, watching.get(path), facts.standby)
+        for path, state in standing.sources.items()
     ]
     return Snapshot(
         schema=SCHEMA,
@@ -112,7 +113,7 @@ def snapshot(
         synced=not facts.standby
         and all(mirror["lag"] is None and not mirror["ailing"] for mirror in mirrors)
         and not any(source["state"] == "held" for source in sources),
-        paused=engine.paused,
+        paused=standing.paused,
         standby=facts.standby,
         daemon=DaemonStatus(
             version=facts.version,
@@ -120,7 +121,7 @@ def snapshot(
             rss=facts.rss,
             started_at=_moment(wall + facts.began),
             uptime=_moment(facts.now - facts.began),
-            config=engine.config.file,
+            config=standing.config.file,
             loaded_at=_moment(wall + facts.loaded),
         ),
         sources=sources,

@@ -93,7 +93,7 @@ def test_the_table() -> None:
 
 def test_a_pause_and_a_daemon_without_a_config_file() -> None:
     engine = Engine(make_config([make_pair()], file=""), lambda: 0.0)
-    engine.paused = True
+    engine.pause(True)
     now = take(engine, NOW)
     assert heading(now) == "inosync 1.2.3, pid 4711, up 100 s, 30 MiB"
     assert texts(now)[2] == "PAUSED: nothing is started (inosync --resume)"
