@@ -18,7 +18,7 @@ from inosync.planning.command import WINDOW, command, modify_window
 from inosync.planning.order import RunKind
 from inosync.planning.run import Run
 from inosync.rsync.destination import Destination, Transport
-from inosync.rsync.links import findings, in_transfer, question
+from inosync.rsync.links import findings, in_transfer, listing
 from inosync.rsync.options import options
 from inosync.rsync.program import EXACT, Program
 from inosync.rsync.tls import tls_words
@@ -197,7 +197,7 @@ class Interview:
         if self._exact(pair):
             argv = probe.rehearsal(self._argv(pair), modify_window(pair, 0))
             yield Job(("seconds", index), argv, self._names(pair))
-        asked = question(
+        asked = listing(
             self._config.rsync,
             pair.destination,
             pair.node.extra,

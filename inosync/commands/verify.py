@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from inosync.commands.looking import Looking, Seen, both
+from inosync.commands.looking import Compared, Looking, both
 from inosync.commands.side_by_side import Job, together
 from inosync.commands.survey import look_through
 from inosync.commands.told import Told, ask, settled
@@ -87,9 +87,9 @@ def _look(
     since: float,
     *,
     running: bool,
-) -> tuple[dict[Pair, Seen], set[Exit]]:
+) -> tuple[dict[Pair, Compared], set[Exit]]:
     """Compare these mirrors; return which are to be compared again, and the ends of the others."""
-    doubtful: dict[Pair, Seen] = {}
+    doubtful: dict[Pair, Compared] = {}
     ends = set()
     jobs = [looking.first(pair, told[pair]) for pair in pairs]
     for ended in looking.run(jobs):
@@ -106,7 +106,7 @@ def _look(
 
 def _look_again(
     looking: Looking,
-    doubtful: Mapping[Pair, Seen],
+    doubtful: Mapping[Pair, Compared],
     told: Mapping[Pair, Told],
     since: float,
 ) -> set[Exit]:
@@ -151,6 +151,6 @@ def _about_links(
             continue
         every = look_through(pair.source, links=sys.maxsize).links
         found = links.in_transfer(pair.source.prefix, every)
-        asked = links.question(rsync, pair.destination, pair.node.extra, found)
+        asked = links.listing(rsync, pair.destination, pair.node.extra, found)
         if asked is not None:
             yield Job((pair, found), asked.argv, asked.names)

@@ -10,7 +10,7 @@ ends runs that do nothing, the endings judge what has run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from inosync.changes.batch import full_pass
 from inosync.changes.changes import Change, Changes, Move
@@ -18,7 +18,8 @@ from inosync.config.model import Config, Source
 from inosync.engine import comparison
 from inosync.engine.actions import Action, Kill, Outcome, Start
 from inosync.engine.endings import Endings
-from inosync.engine.feeder import Feeder, Known
+from inosync.engine.feeder import Feeder
+from inosync.engine.memory import Recalled
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.records import Activity
 from inosync.engine.roster import Roster
@@ -29,7 +30,7 @@ from inosync.planning.order import Prepared
 from inosync.planning.resting_files import Fresh
 from inosync.planning.scan import Answer, Question
 
-_NOTHING: Known = {}
+_NOTHING: Mapping[str, Recalled] = {}
 
 
 class Engine(Standing):
@@ -62,7 +63,7 @@ class Engine(Standing):
         now: float,
         *,
         reason: str = "start-up",
-        known: Known = _NOTHING,
+        known: Mapping[str, Recalled] = _NOTHING,
         contents: bool = False,
     ) -> None:
         """The watches of `source` stand; with a `reason`, as :meth:`resync`.
@@ -94,7 +95,9 @@ class Engine(Standing):
             source, changes, now, big=big, moves=moves, gone=gone, no_files=no_files
         )
 
-    def resync(self, source: Source, reason: str, now: float, *, known: Known = _NOTHING) -> None:
+    def resync(
+        self, source: Source, reason: str, now: float, *, known: Mapping[str, Recalled] = _NOTHING
+    ) -> None:
         """Anything below `source` may differ: every mirror of it owes a full pass, at once.
 
         For those that are `known` (by name) a walk finds what has changed instead.
@@ -135,7 +138,12 @@ class Engine(Standing):
             self._roster.end(mirror, reason, now)
 
     def resume(
-        self, source: Source, now: float, *, known: Known = _NOTHING, contents: bool = False
+        self,
+        source: Source,
+        now: float,
+        *,
+        known: Mapping[str, Recalled] = _NOTHING,
+        contents: bool = False,
     ) -> None:
         """A held `source` is well again; its mirrors owe what :meth:`watched` says."""
         self._feeder.resume(source, now, known, contents=contents)

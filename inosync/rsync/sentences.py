@@ -93,7 +93,7 @@ _ERRORS = {
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _Said:
     """What a sentence says, as a ``Complaint`` does; of no path where its name tells none."""
 
     path: bytes | None
@@ -132,38 +132,38 @@ def complaint_of(line: bytes, ends: Ends) -> Complaint | None:
     return Complaint(read.path, read.cause, printable(line), read.whole, blind, final)
 
 
-def _read(line: bytes, ends: Ends) -> _Reading | None:
+def _read(line: bytes, ends: Ends) -> _Said | None:
     """Return what a line says; None when no sentence is like it."""
     if error := _ERROR.fullmatch(line):
         return _read_error(error[1], int(error[2]), ends)
     if old := _OLD.fullmatch(line):
-        return _Reading(ends.of_old(old[2]), Cause.OLD_IN_THE_WAY, final=True)
+        return _Said(ends.of_old(old[2]), Cause.OLD_IN_THE_WAY, final=True)
     if way := _WAY.fullmatch(line):
         whole = way[1] == b"directory"
-        return _Reading(ends.of_transfer(way[2]), Cause.IN_THE_WAY, whole=whole)
+        return _Said(ends.of_transfer(way[2]), Cause.IN_THE_WAY, whole=whole)
     if long := _LONG.fullmatch(line):
         path = _home(ends.of_transfer(long[1]))
-        return _Reading(path, Cause.TOO_LONG, whole=True, blind=True)
+        return _Said(path, Cause.TOO_LONG, whole=True, blind=True)
     return None
 
 
-def _read_error(what: bytes, number: int, ends: Ends) -> _Reading | None:
+def _read_error(what: bytes, number: int, ends: Ends) -> _Said | None:
     """Return what a system error of this number is told of; None when no sentence is like it."""
     cause = _ERRORS.get(number, Cause.OTHER)
     forbidden = cause is Cause.FORBIDDEN
     for pattern, blind in _SENT:
         if match := pattern.fullmatch(what):
             cause = Cause.UNREADABLE if forbidden else cause
-            return _Reading(ends.of_sender(match[1]), cause, whole=blind, blind=blind)
+            return _Said(ends.of_sender(match[1]), cause, whole=blind, blind=blind)
     for pattern, other, temporary in _RECEIVED:
         if match := pattern.fullmatch(what):
             path = (ends.of_temporary if temporary else ends.of_receiver)(match[1])
             cause = other if other and forbidden else cause
-            return _Reading(path, cause, final=_FINAL.match(what) is not None)
+            return _Said(path, cause, final=_FINAL.match(what) is not None)
     if match := _MKDIR.fullmatch(what):
-        return _Reading(ends.of_receiver(match[1]), cause, whole=True)
+        return _Said(ends.of_receiver(match[1]), cause, whole=True)
     if match := _DELETE.fullmatch(what) or _RENAME.fullmatch(what):
-        return _Reading(ends.of_transfer(match[1]), cause)
+        return _Said(ends.of_transfer(match[1]), cause)
     return None
 
 

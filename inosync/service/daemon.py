@@ -27,12 +27,12 @@ from inosync.service.leaving import Leaving
 from inosync.service.loop import Loop, Part
 from inosync.service.mandate import Mandate
 from inosync.service.notes import Notes
-from inosync.service.onlooker import Looking, Onlooker
+from inosync.service.onlooker import Onlooker, Onlooking
 from inosync.service.polls import Polls
 from inosync.service.pruning import Pruning
 from inosync.service.publisher import Publisher
 from inosync.service.recollection import Recollection
-from inosync.service.refresh import Refresh, Script
+from inosync.service.refresh import Invocation, Refresh
 from inosync.service.remedies import Remedies
 from inosync.service.requests import Requests
 from inosync.service.rereading import reread
@@ -69,7 +69,7 @@ class Daemon:
     hooks: Hooks
     load: Callable[[], tuple[Config, Program]]
     mandate: Mandate
-    script: Script | None = None
+    script: Invocation | None = None
     began: float | None = None
     control: Server | None = None
     onlooker: Onlooker | None = None  # with one, nothing is mirrored but full passes
@@ -129,7 +129,7 @@ class Daemon:
         # What stands ready is started when there is nothing else to do.
         parts += [self.remedies, beat, self.hooks, self.runs.warm, self.announcer]
         if self.onlooker is not None:
-            parts.append(Looking(self.onlooker, self.engine, self.runs))
+            parts.append(Onlooking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:
             parts.append(self._publisher)
         more = (self._keeper, self._pruning, self._refresh)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from inosync.config.model import Source
 from inosync.engine.engine import Engine
-from inosync.engine.memory import Facts, Known, Place, Recalled, doubt, told_since
+from inosync.engine.memory import Known, Place, Present, Recalled, doubt, told_since
 from inosync.engine.mirror import Mirror
 from inosync.planning.order import Moment
 from inosync.planning.scan import Question
@@ -76,14 +76,14 @@ class Recollection:
         if known is None:
             return None
         now = int(self.loop.wall() * 1e9)
-        facts = Facts(now, place, self.notes.made_now(mirror), self.notes.boot)
-        since = told_since(known, facts)
+        present = Present(now, place, self.notes.made_now(mirror), self.notes.boot)
+        since = told_since(known, present)
         if mirror.equal_at is None:
             # A pass may take for equal what has changed since then: the ctimes of files tell.
             mirror.equal_at = Moment(since / 1e9, self.loop.clock() - (now - since) / 1e9)
         if mirror.pair.node.rscope != "changes" or not by_number(mirror, self.engine.config):
             return None
-        reason = doubt(known, facts)
+        reason = doubt(known, present)
         if not reason:
             return known
         # To be known again when the pass has ended.
