@@ -115,10 +115,8 @@ _REASONS: tuple[tuple[_Test, str], ...] = (
 ROLLED_BACK = "an older state of the source was brought back"
 
 
-def doubt(known: Known | None, present: Present) -> str:
+def doubt(known: Known, present: Present) -> str:
     """Return why a mirror owes a full pass, or "" when it owes what has changed since."""
-    if known is None:
-        return "nothing is known of it"
     if unsure := untrusted(present.place):
         return unsure
     return next((reason for test, reason in _REASONS if test(known, present)), "")

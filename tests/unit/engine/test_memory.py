@@ -35,7 +35,6 @@ def test_what_is_known_and_fits_is_believed() -> None:
 @pytest.mark.parametrize(
     ("known", "present", "reason"),
     [
-        (None, FACTS, "nothing is known"),
         (KNOWN, replace(FACTS, place=replace(PLACE, kinds=frozenset({"ext4", "nfs"}))), "on nfs"),
         (KNOWN, replace(FACTS, place=replace(PLACE, home="other")), "another file system"),
         (KNOWN, replace(FACTS, place=replace(PLACE, inode=8)), "another directory"),
@@ -46,7 +45,7 @@ def test_what_is_known_and_fits_is_believed() -> None:
         (replace(KNOWN, begun=True), FACTS, "what was begun was cut short"),
     ],
 )
-def test_each_doubt_has_its_reason(known: Known | None, present: Present, reason: str) -> None:
+def test_each_doubt_has_its_reason(known: Known, present: Present, reason: str) -> None:
     assert reason in doubt(known, present)
 
 
