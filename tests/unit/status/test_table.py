@@ -29,10 +29,11 @@ from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.differences import Difference, Drift
 from inosync.rsync.output import Progress
 from inosync.status.history import History
+from inosync.status.lines import lines
 from inosync.status.metrics import prometheus
 from inosync.status.page import page
 from inosync.status.passing import span
-from inosync.status.snapshot import lines, snapshot
+from inosync.status.snapshot import snapshot
 from inosync.status.table import cells, details, heading, size, summary
 from inosync.status.troubles import troubles
 
