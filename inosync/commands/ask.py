@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from inosync.commands import client, told
-from inosync.config.model import Config
-from inosync.config.nodes import pairs_on
+from inosync.config.model import Config, pairs_on
 from inosync.errors import Exit, InosyncError, NotRunningError
 from inosync.status import layout
 from inosync.status.layout import Line

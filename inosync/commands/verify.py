@@ -16,8 +16,7 @@ from inosync.commands.looking import Compared, Looking, both
 from inosync.commands.side_by_side import Job, together
 from inosync.commands.survey import look_through
 from inosync.commands.told import Told, ask, settled
-from inosync.config.model import Config, Pair
-from inosync.config.nodes import pairs_on
+from inosync.config.model import Config, Pair, pairs_on
 from inosync.errors import Exit
 from inosync.rsync import links
 from inosync.rsync.destination import Transport

@@ -16,8 +16,9 @@ from inosync.config import script
 from inosync.config.by_source import Share, shares
 from inosync.config.faults import shown
 from inosync.config.model import Config, Pair, Source, SourceSettings
-from inosync.config.nodes import read_nodes, read_pairs
+from inosync.config.nodes import read_nodes
 from inosync.config.overlaps import mirror_holding, source_holding, source_overlaps
+from inosync.config.pairs import read_pairs
 from inosync.config.reader import Reading
 from inosync.config.sources import read_argument, read_source
 from inosync.config.values import text
