@@ -69,29 +69,19 @@ def _connected(where: Sequence[Address], timeout: float | None) -> socket.socket
     first: OSError | None = None
     closed = ""
     for path, user in where:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # Whose queue at a beacon is full may be anybody: he must not keep us waiting.
-        patience = timeout if user is None else 1.0
-        if patience is not None:
-            # Not settimeout(): with it, connect fails at once where others queue. unix(7), EAGAIN.
-            limit = struct.pack("ll", int(patience), int(patience % 1 * 1e6))
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         try:
-            with address_of(path) as address:
-                connection.connect(address)
-            if user in (None, peer(connection)[1]):
-                connection.settimeout(timeout)
-                return connection
+            connection = _connection(path, user, timeout)
         except BlockingIOError as error:
             if user is None:
-                connection.close()
                 raise TimeoutError(f"no answer for {timeout} s") from error
         except OSError as error:
             # One that there is and that is closed to us says more than one that is not there.
             if isinstance(error, PermissionError):
                 closed, first = closed or path, error
             first = first or error
-        connection.close()
+        else:
+            if connection is not None:
+                return connection
     if closed:
         raise NotAllowedError(
             f"the daemon at {closed} is for root and its own user alone: use sudo; or, for "
@@ -101,6 +91,28 @@ def _connected(where: Sequence[Address], timeout: float | None) -> socket.socket
     raise NotRunningError(
         f"no daemon answers at {shown(where)}{why}: start it, or name its config with -c"
     ) from first
+
+
+def _connection(path: str, user: int | None, timeout: float | None) -> socket.socket | None:
+    """Return a connection to this address; None where another than this user answers."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # Whose queue at a beacon is full may be anybody: he must not keep us waiting.
+    patience = timeout if user is None else 1.0
+    try:
+        if patience is not None:
+            # Not settimeout(): with it, connect fails at once where others queue. unix(7), EAGAIN.
+            limit = struct.pack("ll", int(patience), int(patience % 1 * 1e6))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        with address_of(path) as address:
+            connection.connect(address)
+        if user in (None, peer(connection)[1]):
+            connection.settimeout(timeout)
+            return connection
+    except OSError:
+        connection.close()
+        raise
+    connection.close()
+    return None
 
 
 def _line(connection: socket.socket, until: float, longest: int) -> bytes:

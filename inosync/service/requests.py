@@ -31,7 +31,7 @@ DEAF = 1.0
 _LONGEST_WAIT = 366 * 86400
 
 
-class Daemon(Awaited, Protocol):
+class Asked(Awaited, Protocol):
     """The loop, as far as it can be asked."""
 
     @property
@@ -75,7 +75,7 @@ class Requests:
     """All conversations of the daemon. Times are monotonic seconds."""
 
     server: Server
-    daemon: Daemon
+    daemon: Asked
     selecting: Selecting
     clock: Callable[[], float]
     _open: list[_Conversation] = field(default_factory=list)
