@@ -27,6 +27,8 @@ from support.servers import RsyncDaemon, Server, SshServer, program
 from support.trees import Entry, difference, snapshot
 from support.waiting import until
 
+from inosync.rsync.kept import KEPT
+
 #: Seconds in which all mirrors have to be equal once everything is well again.
 LIMIT = 60.0
 
@@ -38,11 +40,26 @@ ORPHANS_LIVE = 75.0
 
 _SETTINGS = {"edelay": 0.2, "eopen": 1.0, "rretry": (0.2, 5), "rtimeout": 20}
 
+#: What else a config may turn on, all at once. What rests and what is large is later than the rest.
+_EVERYTHING = {
+    "rkeep": 1,
+    "rstreams": 2,
+    "rbigsize": 100_000,
+    "rbigdelay": 0.5,
+    "rsettle": {"*.tmp": 0.3},
+    "rwarm": 0.5,
+    "rmaxchange": 100_000,
+    "beat": 1,
+    "on_beat": ["/bin/true"],
+}
+
 #: Seconds, longer than the daemon waits before it acts on a change: edelay and eopen.
 _HELD_BACK = 1.2
 
 #: The transports of the nodes, in order; of each kind with a server there are two.
 KINDS = ("local", "daemon", "ssh", "local", "daemon", "ssh", "local")
+
+_KEPT = os.fsencode(KEPT)
 
 _SOURCE = re.compile(r"source (.*): (.*), \d+ director(?:y|ies), (\d+) events?, (\d+) overflows?")
 _MIRROR = re.compile(r"mirror (.* -> .*): (idle, in sync)?.*, (\d+) runs?, (\d+) failed")
@@ -102,8 +119,12 @@ class Status(NamedTuple):
 class World:
     """The sources, the nodes and the daemon. Use as a context manager."""
 
-    def __init__(self, folder: Path, dice: random.Random, nodes: int) -> None:
+    def __init__(
+        self, folder: Path, dice: random.Random, nodes: int, *, everything: bool = False
+    ) -> None:
+        """Make all but what runs; `everything` is turned on that a config has, or little."""
         self.folder = folder
+        self.everything = everything
         self.excludes: list[str] = []
         self.figures = Figures()
         self._counted: dict[tuple[str, str], int] = {}
@@ -181,6 +202,7 @@ class World:
         """Write the config as it is meant to be now."""
         self.daemon.configure(
             _SETTINGS
+            | (self._turned_on() if self.everything else {})
             | {
                 "wpaths": self._paths(),
                 "rnodes": [
@@ -192,6 +214,16 @@ class World:
                 "rexcludes": self.excludes,
             }
         )
+
+    def _turned_on(self) -> dict[str, object]:
+        """Return what else is in the config: each source has its delay, each life its watcher."""
+        delays = {f"{source.root}": 0.1 * number for number, source in enumerate(self.sources)}
+        return _EVERYTHING | {"watch": self.watch, "edelay": {**delays, "*": 0.2}}
+
+    @property
+    def watch(self) -> str:
+        """How this life of the daemon watches."""
+        return "fanotify" if self.everything and len(self.figures.lives) % 2 else "inotify"
 
     def _paths(self) -> list[str]:
         slash = "/" if len(self.sources) == 1 else ""
@@ -218,6 +250,8 @@ class World:
         lives.append(Life(self.daemon.log_file, time.monotonic()))
         self._counted = {}
         self._mirrors = self._configured()
+        if self.everything:
+            self.configure()
         self.daemon.start(seconds=60)
 
     def end(self, *, kill: bool = False) -> None:
@@ -348,7 +382,7 @@ class World:
         for ends, times in Counter(tuple(command[-2:]) for command in commands).items():
             # What names single changes may begin above all sources; each of them may have its run.
             most = 1 if ends[:1] and ends[0] in self._paths() else len(self.sources)
-            if times > most and ends:
+            if times > most and ends and not self.everything:  # rstreams, rbigsize and rwarm
                 raise Trouble(f"{times} runs at once for {' -> '.join(ends)}")
         self.check_kept()
 
@@ -401,13 +435,15 @@ class World:
             grown = life.resident[-1] - life.resident[0] if life.resident else 0
             if grown > MOST_GROWTH:
                 raise Trouble(f"the daemon has grown by {grown} KiB in one life: {life.log}")
-        if len({count for life in self.figures.lives for count in life.descriptors}) > 1:
-            raise Trouble("the number of open descriptors has changed")
+            if len(set(life.descriptors)) > 1:
+                raise Trouble(f"the number of open descriptors has changed: {life.log}")
 
 
 def _differ(tree: dict[bytes, Entry], root: Path) -> list[str]:
+    """Return what differs, but for what the mirror keeps (``rkeep``)."""
     try:
-        return difference(tree, snapshot(root))
+        there = snapshot(root)
+        return difference(tree, {path: there[path] for path in there if not path.startswith(_KEPT)})
     except OSError as error:  # runs are at work there
         return [str(error)]
 

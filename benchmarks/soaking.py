@@ -144,12 +144,18 @@ def table(figures: Figures) -> str:
 
 
 def run(
-    folder: Path, *, seed: int, seconds: float, steps: int | None = None, nodes: int = 7
+    folder: Path,
+    *,
+    seed: int,
+    seconds: float,
+    steps: int | None = None,
+    nodes: int = 7,
+    everything: bool = False,
 ) -> bool:
     """Run a soak in a folder, print what came out; return whether everything held."""
     print(f"seed {seed}, {nodes} nodes, in {folder}", flush=True)
     problem = ""
-    world = World(folder, random.Random(seed), nodes)
+    world = World(folder, random.Random(seed), nodes, everything=everything)
     try:
         with world:
             soak(world, seed=seed, seconds=seconds, steps=steps)
@@ -158,7 +164,8 @@ def run(
     print(table(world.figures))
     if problem:
         print(f"\n{problem}\n\nlogs and trees are kept in {folder}")
-        print(f"again: --seed {seed} --steps {world.figures.steps} --nodes {nodes}")
+        more = " --everything" if everything else ""
+        print(f"again: --seed {seed} --steps {world.figures.steps} --nodes {nodes}{more}")
     return not problem
 
 
@@ -169,6 +176,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="the plan to follow; a new one when not given")
     parser.add_argument("--steps", type=int, help="this many steps, however long they take")
     parser.add_argument("--nodes", type=int, default=7, choices=range(1, len(KINDS) + 1))
+    parser.add_argument("--everything", action="store_true", help="turn on all that a config has")
     parser.add_argument("--folder", type=Path, help="work there, and leave it there")
     parser.add_argument("--configs", action="store_true", help="trials of random configs instead")
     given = parser.parse_args()
@@ -190,6 +198,7 @@ def main() -> int:
         seconds=given.minutes * 60,
         steps=given.steps,
         nodes=given.nodes,
+        everything=given.everything,
     )
     if well and given.folder is None:
         shutil.rmtree(folder)
