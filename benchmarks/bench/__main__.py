@@ -31,6 +31,7 @@ CASES = (
     "untar",
     "remove",
     "undo",
+    "passes",
     "newdirs",
     "events",
     "flood",

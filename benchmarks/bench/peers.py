@@ -133,6 +133,7 @@ DAEMONS: dict[str, Commands] = {
     "inosync, cold": _inosync("changes", rwarm=0),
     "inosync, 4 streams": _inosync("changes", rstreams=4),
     "inosync, rkeep": _inosync("changes", rkeep=30),
+    "inosync, one run": _inosync("changes", extra=["--max-delete=1000000"]),
     "inosync, tree": _inosync("tree"),
     "inosync, edelay 0.5": _inosync("changes", 0.5),
     "inosync, edelay auto": _inosync("changes", "auto"),

@@ -31,6 +31,15 @@ def limits() -> dict[str, str]:
     return found | ({"C, fanotify": "fanotify"} if works else {})
 
 
+class _Through(RsyncDaemon):
+    """An rsync daemon that is started by another program."""
+
+    through: tuple[str, ...] = ()
+
+    def command(self) -> list[str]:
+        return [*self.through, *super().command()]
+
+
 @dataclass
 class Bench:
     """One run of one benchmark. ``stack`` ends at its end."""
@@ -71,9 +80,10 @@ class Bench:
         self.environment |= server.environment() | {"RSYNC_RSH": f"ssh -F {server.config}"}
         return Node(root, server.url(root) + "/", f"testhost:{root}/")
 
-    def rsyncd_node(self) -> Node:
-        """Return a node behind a new rsync daemon on loopback."""
-        server = RsyncDaemon(self.folder / "rsyncd")
+    def rsyncd_node(self, *through: str) -> Node:
+        """Return a node behind a new rsync daemon on loopback, started `through` a command."""
+        server = _Through(self.fresh() / "rsyncd")
+        server.through = through
         server.start()
         self.stack.callback(server.stop)
         root = server.root / "mirror"

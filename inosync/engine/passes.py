@@ -22,8 +22,9 @@ from inosync.rsync.output import NOTHING, Transferred
 #: Seconds that a slice is to take: what changes meanwhile waits so long.
 LENGTH = 1.0
 
-#: What the first slice weighs, and that of a pass which has to send all files: on a slow line.
-FIRST, FIRST_FILL = 4_000, 100
+#: What the first slice weighs, and that of a pass which has to send all files on a slow line: no
+#: more than takes two seconds where each look at a file takes 10 ms, as on a cold disk.
+FIRST, FIRST_FILL = 200, 100
 #: What a slice weighs at the least and at the most.
 LEAST, MOST = 10, MOST_AT_ONCE
 #: One slice may weigh so many times what the one before did.

@@ -10,7 +10,7 @@ from support.configs import make_config, make_pair, make_source
 from inosync.changes.batch import Batch, full_pass
 from inosync.changes.changes import Changes
 from inosync.changes.doubts import LOST, NO_DOUBTS, Doubts
-from inosync.engine.passes import FIRST, FIRST_FILL, LEAST, MOST, Pass, demand, uncut
+from inosync.engine.passes import FIRST, FIRST_FILL, LEAST, LENGTH, MOST, Pass, demand, uncut
 from inosync.planning.order import Prepared, RunKind
 from inosync.planning.slices import Amount, Course, Slice, course_of
 from inosync.rsync.output import Transferred
@@ -21,7 +21,7 @@ DEMAND = full_pass("start-up", NOW, lost=True)
 MORE, OVER = Course(), Course(todo=None)
 
 
-def piece(name: bytes = b"a", weight: int = 4000) -> Slice:
+def piece(name: bytes = b"a", weight: int = 200) -> Slice:
     return Slice((name,), Changes(), Amount(weight, 1))
 
 
@@ -29,7 +29,7 @@ def prepared(one: Slice | None, course: Course | None) -> Prepared:
     return Prepared(RunKind.SLICE, ("rsync",), piece=one, course=course)
 
 
-def at_work(course: Course = MORE, weight: int = 4000) -> Pass:
+def at_work(course: Course = MORE, weight: int = 200) -> Pass:
     passing = demand(DEMAND, 3, fresh=False).begun(NOW)
     return passing.cut(prepared(piece(weight=weight), course))
 
@@ -49,16 +49,20 @@ def test_each_slice_leads_to_the_next_until_nothing_is_left() -> None:
     assert last.landed(1.0, Transferred()) is None
 
 
+def test_the_first_slice_is_short_even_where_each_look_takes_ten_milliseconds() -> None:
+    assert max(FIRST, FIRST_FILL) * 0.01 <= 2 * LENGTH
+
+
 @pytest.mark.parametrize(
     ("weight", "seconds", "budget"),
     [
-        (4000, 1.0, 4000),
-        (4000, 0.5, 8000),
-        (4000, 0.01, 16_000),  # no more than four times as much
-        (4000, 2.0, 2000),
-        (4000, 60.0, 1000),
+        (200, 1.0, 200),
+        (200, 0.5, 400),
+        (200, 0.01, 800),  # no more than four times as much
+        (200, 2.0, 100),
+        (200, 60.0, 50),
         (1, 0.02, FIRST),  # its run was over at once, whatever it weighs
-        (10_000, 0.0, 16_000),
+        (500, 0.0, 800),
     ],
 )
 def test_a_slice_is_to_take_a_second(weight: int, seconds: float, budget: int) -> None:
@@ -72,7 +76,7 @@ def test_what_a_slice_takes_whatever_it_weighs_does_not_count() -> None:
     assert passing is not None
     heavier = passing.cut(prepared(piece(weight=100), MORE)).landed(0.5, Transferred())
     assert heavier is not None
-    assert (heavier.budget, heavier.shortest) == (FIRST, 0.4)
+    assert (heavier.budget, heavier.shortest) == (600, 0.4)
     passing = replace(passing, budget=300).cut(prepared(piece(weight=300), MORE))
     heavier = passing.landed(0.6, Transferred())
     assert heavier is not None
@@ -110,22 +114,22 @@ def test_a_start_that_was_not_carried_out_changes_nothing() -> None:
 
 
 def test_of_slices_that_are_made_at_once_each_that_failed_is_made_again_by_itself() -> None:
-    beside = tuple(prepared(piece(name, 8000), None) for name in (b"b", b"c"))
-    what = replace(prepared(piece(weight=4000), OVER), beside=beside)
+    beside = tuple(prepared(piece(name, 400), None) for name in (b"b", b"c"))
+    what = replace(prepared(piece(weight=200), OVER), beside=beside)
     passing = demand(DEMAND, 3, fresh=False).begun(NOW).cut(what)
     flight = passing.carries(passing.flight())
     assert list(flight.changes.trees) == [b"a", b"b", b"c"]
     more = replace(passing, course=MORE).landed(1.0, Transferred())
     assert more is not None
-    assert more.budget == 8000
-    passing = replace(passing, course=Course(todo=None, done=Amount(20_000, 3)))
+    assert more.budget == 400
+    passing = replace(passing, course=Course(todo=None, done=Amount(1_000, 3)))
     assert passing.done == Amount(0, 0)
     failed = passing.without({0}).failed()
-    assert failed.again == (piece(b"b", 8000), piece(b"c", 8000))
-    assert failed.done == Amount(4000, 1)
-    assert failed.next == piece(b"b", 8000)
+    assert failed.again == (piece(b"b", 400), piece(b"c", 400))
+    assert failed.done == Amount(200, 1)
+    assert failed.next == piece(b"b", 400)
     repeated = passing.without({0, 2}).repeat()
-    assert repeated.again == (replace(piece(b"b", 8000), repeated=True),)
+    assert repeated.again == (replace(piece(b"b", 400), repeated=True),)
 
 
 def test_what_left_something_out_is_repeated() -> None:
