@@ -20,7 +20,7 @@ from inosync.engine.actions import Action, Kill, Outcome, Start
 from inosync.engine.endings import Endings
 from inosync.engine.feeder import Feeder
 from inosync.engine.memory import Recalled
-from inosync.engine.mirror import Mirror, State
+from inosync.engine.mirror import BUSY, Mirror, State
 from inosync.engine.records import Activity
 from inosync.engine.roster import Roster
 from inosync.engine.scheduler import Scheduler
@@ -301,7 +301,7 @@ class Engine(Standing):
         if not self.stopping:
             self._feeder.due(now)
         for mirror in self._roster.everybody():
-            if mirror.busy:
+            if mirror.state in BUSY:
                 self._watchdog.look(mirror, now)
             else:
                 mirror.ready(now)
@@ -310,15 +310,31 @@ class Engine(Standing):
             self._scheduler.compare(now)
         return self._roster.take()
 
+    def more(self, now: float) -> list[Action]:
+        """Return what follows at once when ``due`` has started one run: the start of another.
+
+        What has been told meanwhile goes with it. All else waits for ``due``, which looks at every
+        mirror: with hundreds of them that is not for each run.
+        """
+        if not self.stopping:
+            self._feeder.due(now)
+            self._scheduler.start(now, most=1)
+        return self._roster.take()
+
     def deadline(self) -> float | None:
         """Return when ``due`` has something to do next, or None when only events can tell."""
         waits: list[float | None] = []
         for mirror in self._roster.everybody():
-            waits += [mirror.work.kill_at, mirror.work.check_at]
-            if not self.stopping:
-                waits.append(mirror.retry_at if mirror.state is State.BACKOFF else None)
+            if mirror.state in BUSY:
+                waits += (mirror.work.kill_at, mirror.work.check_at)
+            elif self.stopping:
+                continue
+            elif mirror.state is State.BACKOFF:
+                waits.append(mirror.retry_at)
+            elif mirror.state is State.PENDING:
+                waits.append(mirror.rests_until)
+            elif mirror.ailing:
                 waits.append(mirror.trial_at)
-                waits.append(mirror.rests_until if mirror.state is State.PENDING else None)
         if not self.stopping:
             waits += self._feeder.deadlines()
             waits += [mirror.comparison.due_at for mirror in self._scheduler.comparable()]

@@ -15,7 +15,7 @@ from inosync.engine.actions import About, Action, Hook, Say, Terminate
 from inosync.engine.backoff import Backoff
 from inosync.engine.debounce import Debounce
 from inosync.engine.lanes import Lanes
-from inosync.engine.mirror import Mirror, State
+from inosync.engine.mirror import BUSY, Mirror, State
 from inosync.engine.passes import uncut
 from inosync.engine.reports import Failed, Report
 from inosync.engine.source import SourceState
@@ -45,6 +45,7 @@ class Roster:
     paused: bool = False
     sources: dict[str, SourceState] = field(default_factory=dict)  # by path
     mirrors: list[Mirror] = field(default_factory=list)
+    by_source: dict[str, list[Mirror]] = field(default_factory=dict)  # the same, by path
     leaving: list[Mirror] = field(default_factory=list)
     lanes: Lanes = field(default_factory=lambda: Lanes(()))
     actions: list[Action] = field(default_factory=list)
@@ -77,6 +78,9 @@ class Roster:
                 lanes.append(mirror)
             self.mirrors += lanes
             pairs.append(tuple(lanes))
+        self.by_source = {path: [] for path in self.sources}
+        for mirror in self.mirrors:
+            self.by_source[mirror.pair.source.path].append(mirror)
         self.lanes = Lanes(pairs)
         self.leaving = [mirror for mirror in known.values() if mirror.busy]
 
@@ -92,11 +96,11 @@ class Roster:
 
     def busy(self) -> list[Mirror]:
         """Return the mirrors that have a run."""
-        return [mirror for mirror in self.everybody() if mirror.busy]
+        return [mirror for mirror in self.everybody() if mirror.state in BUSY]
 
     def of(self, source: Source) -> list[Mirror]:
         """Return the mirrors of a source."""
-        return [mirror for mirror in self.mirrors if mirror.pair.source.path == source.path]
+        return self.by_source.get(source.path, [])
 
     def on(self, node: str) -> list[Mirror]:
         """Return the mirrors on the node of this name; on all for ``""``."""

@@ -147,14 +147,14 @@ def plan(
     that are `named` the changes have all names. The list has at most `longest` entries.
     """
 
-    def admits(path: bytes, *, directory: bool) -> bool:
+    def admits_rest(path: bytes, *, directory: bool) -> bool:
         return path not in hide and path not in spare and filters.admits(path, directory=directory)
 
     if filters.left_to_rsync:
         return Plan(full="the exclude rules name merge files, which only rsync reads")
     if not filters.admits(b"", directory=True):
         return Plan(full="the exclude rules hide the source itself")
-    survey = _Survey(admits, view)
+    survey = _Survey(admits_rest if hide or spare else filters.admits, view)
     for change in changes:
         survey.add(change)
     if not survey.walk(longest):
@@ -166,7 +166,7 @@ def plan(
     start = lead(filters.prefix)
     names = [start + path for path in paths]
     names += [start + path + b"/" if path else start for path in levels]
-    if any(len(name) > LONGEST_ENTRY for name in names):
+    if max(map(len, names), default=0) > LONGEST_ENTRY:
         return Plan(full=TOO_LONG)
     # Sorted, each directory on the way is sent only once.
     return Plan(
@@ -241,6 +241,7 @@ class _Survey:
 
     def walk(self, longest: int) -> bool:
         """Make levels of the trees; return False when there is too much in them."""
+        admits, listing = self._admits, self._view.listing  # asked for every name there is
         walked: set[bytes] = set()
         todo, left = list(self.trees), longest * _NAMES
         while todo:
@@ -249,16 +250,17 @@ class _Survey:
                 continue
             walked.add(directory)
             lead = directory + b"/" if directory else b""
-            for name, is_directory in islice(self._view.listing(directory), left + 1):
+            for name, is_directory in islice(listing(directory), left + 1):
                 left -= 1
-                if is_directory:
-                    if self._admits(lead + name, directory=True):
-                        todo.append(lead + name)
+                path = lead + name
+                if not admits(path, directory=is_directory):
                     continue
-                if self._admits(lead + name, directory=False):
-                    self.inside.append(lead + name)
+                if is_directory:
+                    todo.append(path)
+                else:
+                    self.inside.append(path)
                     # It may have been changed before the directory was watched.
-                    self.names.count(lead + name, self._view.look(lead + name))
+                    self.names.count(path, self._view.look(path))
             if left < 0 or len(walked) + len(todo) > longest:
                 return False
         self.levels |= walked

@@ -42,12 +42,13 @@ class Reserve:
         """Return what makes it the run that was prepared; nothing if it cannot be that."""
         if what.kind is not RunKind.LISTED or not what.names or what.argv not in self.stands_for:
             return b""
-        names = [self.there + name.removeprefix(self.here) for name in what.names]
-        if any(len(name) > LONGEST_ENTRY for name in names):
-            return b""
+        skip = len(self.here)
+        paths = [name[skip:] for name in what.names if name.startswith(self.here)]
         # With anything else in front, "/" itself would be what is mirrored.
-        assert all(name.startswith(self.here) for name in what.names)
-        return b"".join(name + b"\0" for name in names)
+        assert len(paths) == len(what.names)
+        if len(self.there) + max(map(len, paths)) > LONGEST_ENTRY:
+            return b""
+        return self.there + (b"\0" + self.there).join(paths) + b"\0"
 
 
 def reserve(pair: Pair, config: Config, program: Program) -> Reserve | None:

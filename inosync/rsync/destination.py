@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from ipaddress import IPv6Address
 
 from inosync.text import printable
@@ -67,7 +68,7 @@ class Destination:
     path: str
     tls: bool = False
 
-    @property
+    @cached_property  # each message about a mirror has it
     def shown(self) -> str:
         """The destination for messages: one line, no password, with an ssh port, or with TLS."""
         if self.transport is Transport.SSH and self.port:

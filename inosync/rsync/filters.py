@@ -61,12 +61,16 @@ class Filters:
     _lead: bytes = field(init=False, repr=False, compare=False)
     _file_steps: tuple[_Step, ...] = field(init=False, repr=False, compare=False)
     _directory_steps: tuple[_Step, ...] = field(init=False, repr=False, compare=False)
+    _file_names: _Match | None = field(init=False, repr=False, compare=False)
+    _directory_names: _Match | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         lead = b"/" + self.prefix + b"/" if self.prefix else b"/"
         object.__setattr__(self, "_lead", lead)
         object.__setattr__(self, "_file_steps", _steps(self.rules, directory=False))
         object.__setattr__(self, "_directory_steps", _steps(self.rules, directory=True))
+        object.__setattr__(self, "_file_names", _names_alone(self._file_steps))
+        object.__setattr__(self, "_directory_names", _names_alone(self._directory_steps))
 
     def admits(self, path: bytes, *, directory: bool) -> bool:
         """Given that rsync has come to the parent of `path`, return whether it would take `path`.
@@ -77,6 +81,9 @@ class Filters:
         steps = self._directory_steps if directory else self._file_steps
         if not steps:
             return True
+        hides = self._directory_names if directory else self._file_names
+        if hides is not None and path:  # as mostly: only our own names are excluded
+            return hides(path[path.rfind(b"/") + 1 :]) is None
         subject = self._lead + path
         if not path:
             if not self.prefix:
@@ -93,9 +100,9 @@ class Filters:
         steps = self._directory_steps if directories else self._file_steps
         if not steps:
             return None
-        _, match_name, match_path = steps[0]
-        if len(steps) == 1 and match_path is None and match_name is not None:
-            return lambda _: match_name  # the last step always excludes
+        match_name = self._directory_names if directories else self._file_names
+        if match_name is not None:
+            return lambda _: match_name
 
         def hiding(directory: bytes) -> Callable[[bytes], object]:
             lead = self._lead + directory + b"/" if directory else self._lead
@@ -307,6 +314,14 @@ def _steps(rules: Sequence[Rule], *, directory: bool) -> tuple[_Step, ...]:
     while steps and steps[-1][0]:
         steps.pop()  # what nothing excludes is included anyway
     return tuple(steps)
+
+
+def _names_alone(steps: Sequence[_Step]) -> _Match | None:
+    """Return what matches exactly the hidden names; None where more than that decides."""
+    if len(steps) != 1:
+        return None
+    _, match_name, match_path = steps[0]  # the last step always excludes
+    return match_name if match_path is None else None
 
 
 def _taken(steps: Iterable[_Step], name: bytes, subject: bytes) -> bool:

@@ -51,11 +51,14 @@ class Acting:
         yet; it would need another run to each node otherwise.
         """
         while actions := self.engine.due(now, most=1):
-            for action in actions:
-                self._perform(action, now)
-            if any(isinstance(action, Start) for action in actions):
+            while actions:
+                for action in actions:
+                    self._perform(action, now)
+                if not any(isinstance(action, Start) for action in actions):
+                    break
                 self.sources.hear_more()
                 now = self.loop.clock()
+                actions = self.engine.more(now)
 
     def _perform(self, action: Action, now: float) -> None:
         if isinstance(action, Say):

@@ -6,8 +6,9 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
+from inosync.config.model import Config
 from inosync.engine.engine import Engine
-from inosync.engine.mirror import State
+from inosync.engine.mirror import Mirror, State
 from inosync.service.sources import Sources
 from inosync.text import many
 
@@ -59,11 +60,11 @@ class Announcer:
             self.supervisor.tell(READY="1")
         if self._ready:
             mirrors, config = self.engine.mirrors, self.engine.config
-            first = [mirror for mirror in mirrors if config.of(mirror.pair.source).init]
-            synced = sum(mirror.health.synced for mirror in first)
             failing = sum(mirror.state in (State.BACKOFF, State.HELD) for mirror in mirrors)
             text = f"{len(mirrors) - failing} of {many(len(mirrors), 'mirror')} well"
-            if synced < len(first):
+            if any(_owes_first(mirror, config) for mirror in mirrors):
+                first = [mirror for mirror in mirrors if config.of(mirror.pair.source).init]
+                synced = sum(mirror.health.synced for mirror in first)
                 text = f"first pass {synced}/{many(len(first), 'mirror')}"
         else:
             text = f"watching {many(total, 'directory')}…"
@@ -75,3 +76,8 @@ class Announcer:
         if self.supervisor.watchdog and (self._alive_at is None or now >= self._alive_at):
             self._alive_at = now + self.supervisor.watchdog
             self.supervisor.tell(WATCHDOG="1")
+
+
+def _owes_first(mirror: Mirror, config: Config) -> bool:
+    """Return whether a mirror has not had its first pass, and is to have one."""
+    return not mirror.health.synced and bool(config.of(mirror.pair.source).init)

@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from inosync.changes.batch import Batch
 from inosync.engine.actions import Outcome
@@ -45,9 +46,14 @@ class Group:
     ended: dict[int, Outcome] = field(default_factory=dict)
 
 
+#: Of a run nearly all words are those of the run before.
+_quoted = lru_cache(maxsize=1024)(shlex.quote)
+
+
 def shown_command(argv: Sequence[str], names: Sequence[bytes] | None) -> str:
     """Return the command line as people read it."""
-    return shlex.join(argv) + (f" # {many(len(names), 'name')} on standard input" if names else "")
+    told = f" # {many(len(names), 'name')} on standard input" if names else ""
+    return " ".join(map(_quoted, argv)) + told
 
 
 def printf(names: Sequence[bytes]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from inosync.changes.inotify_bits import IN_ATTRIB, IN_CLOSE_WRITE, IN_CREATE, IN_MOVED_TO
 from inosync.engine.engine import Engine
-from inosync.engine.mirror import Mirror
+from inosync.engine.mirror import Mirror, State
 from inosync.errors import WatchError
 from inosync.rsync.destination import Transport
 from inosync.service.loop import Selecting
@@ -51,10 +51,16 @@ class Remedies:
     def due(self, now: float) -> None:
         """Watch or look, as long as a mirror waits for it."""
         self._hurried = False
-        unstarted = [m for m in self.engine.mirrors if m.failing and m.failing.unstarted]
-        cramped = [
+        # Only these can wait for anything, and there may be hundreds of others.
+        unwell = [
             mirror
             for mirror in self.engine.mirrors
+            if mirror.state is State.BACKOFF or mirror.aside is not None or mirror.ailing
+        ]
+        unstarted = [m for m in unwell if m.failing and m.failing.unstarted]
+        cramped = [
+            mirror
+            for mirror in unwell
             if mirror.short_of_room and mirror.pair.destination.transport is Transport.LOCAL
         ]
         if unstarted and self._watch is None and not self._blind:

@@ -28,7 +28,7 @@ from inosync.rsync.program import Program
 from inosync.service.at_work import AtWork, Group, describe, printf, shown_command
 from inosync.service.outcomes import outcome_of
 from inosync.service.warm import CROWDED, DEAD, Warm
-from inosync.system.process import Child, not_started
+from inosync.system.process import Child, first_ended, not_started
 
 #: Behind which of them the next one stands ready.
 _WARMING = (RunKind.PASS, RunKind.SLICE, RunKind.LISTED, RunKind.CONTENTS)
@@ -97,7 +97,8 @@ class Runs:
             self.ended(mirror, outcome, ())
             self.engine.exited(mirror, outcome, now)
             return
-        log.debug("%s: run for %s", mirror.name, describe(order.batch))
+        if log.isEnabledFor(logging.DEBUG):  # else nobody would read the description
+            log.debug("%s: run for %s", mirror.name, describe(order.batch))
         group = Group(len(parts)) if len(parts) > 1 else None
         for number, part in enumerate(parts):
             self._begin(mirror, part, sight, group, number, now=now, wall=wall)
@@ -161,22 +162,30 @@ class Runs:
 
     def reap(self, now: float) -> None:
         """Report the runs that have ended. Others' children (a library's) are not ours to take."""
-        self.warm.reap(now)
-        for pid, run in list(self._children.items()):
-            status = run.child.poll()
-            if status is None:
-                continue
-            del self._children[pid]
-            if run.warm and self._died_waiting(run, status, now):
-                continue
-            outcome = outcome_of(run, status, self.engine, self.config)
-            crowded = CROWDED in run.child.errors() and not run.warm
-            self.ended(run.mirror, outcome, run.child.lines())
-            run.child.close()
-            self._tell(run.mirror, outcome, run.group, run.number, now)
-            if crowded:
-                self.warm.crowded(run.mirror, now)
-            self._warm_up(run, status, now)
+        while (pid := first_ended()) in self._children:
+            self._reap(pid, now)
+        if pid:  # it is no run, and hides what else has ended
+            self.warm.reap(now)
+            for each in list(self._children):
+                self._reap(each, now)
+
+    def _reap(self, pid: int, now: float) -> None:
+        """Report a run if it has ended."""
+        run = self._children[pid]
+        status = run.child.poll()
+        if status is None:
+            return
+        del self._children[pid]
+        if run.warm and self._died_waiting(run, status, now):
+            return
+        outcome = outcome_of(run, status, self.engine, self.config)
+        crowded = CROWDED in run.child.errors() and not run.warm
+        self.ended(run.mirror, outcome, run.child.lines())
+        run.child.close()
+        self._tell(run.mirror, outcome, run.group, run.number, now)
+        if crowded:
+            self.warm.crowded(run.mirror, now)
+        self._warm_up(run, status, now)
 
     def _died_waiting(self, run: AtWork, status: int, now: float) -> bool:
         """Return whether a run was dead before it was told what to carry: then another carries it.

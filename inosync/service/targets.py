@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from inosync.engine.engine import Engine
@@ -43,6 +44,8 @@ class Targets:
     _ways: Ways = field(default_factory=Ways)
     _mounts: Mounts | None = None
     _look_at: float | None = None
+    _mirrors: list[Mirror] = field(default_factory=list)  # of which ``_by_path`` was made
+    _by_path: dict[str, list[Mirror]] = field(default_factory=dict)
 
     def open(self) -> None:
         """Hear of what is mounted, and of what happens on the ways to targets."""
@@ -62,7 +65,7 @@ class Targets:
         local = self._local()
         ended = {mirror.pair.here for mirror in self._busy if not mirror.busy}
         self._busy = {mirror for mirrors in local.values() for mirror in mirrors if mirror.busy}
-        self._watch(set(local))
+        self._watch(local.keys())
         if self._look_at is not None and now >= self._look_at:
             self._look_at = None
             ended |= {mirror.pair.here for mirror in self._barred}
@@ -139,20 +142,21 @@ class Targets:
     # ---- what is where --------------------------------------------------------------------
 
     def _local(self) -> dict[str, list[Mirror]]:
-        found: dict[str, list[Mirror]] = {}
-        for mirror in self.engine.mirrors:
-            if path := mirror.pair.here:
-                found.setdefault(path, []).append(mirror)
-        return found
+        if self._mirrors is not self.engine.mirrors:  # a config makes another list
+            self._mirrors, self._by_path = self.engine.mirrors, {}
+            for mirror in self._mirrors:
+                if path := mirror.pair.here:
+                    self._by_path.setdefault(path, []).append(mirror)
+        return self._by_path
 
-    def _watch(self, paths: set[str]) -> None:
+    def _watch(self, paths: AbstractSet[str]) -> None:
         if self._watched == paths:
             return
         for path in self._watched - paths:
             self._ways.forget(path)
         for path in paths - self._watched:
             self._ways.watch(path)
-        self._watched = paths
+        self._watched = set(paths)
 
     def _look_at_ways(self) -> None:
         stirred = self._ways.read()

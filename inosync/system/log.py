@@ -49,7 +49,7 @@ def to_stderr(name: str, *, verbose: bool, as_json: bool = False) -> None:
         handler = _JournalHandler(name)
     else:
         handler.setFormatter(
-            logging.Formatter("%(asctime)s inosync: %(message)s", "%Y-%m-%d %H:%M:%S")
+            _StampedFormatter("%(asctime)s inosync: %(message)s", "%Y-%m-%d %H:%M:%S")
         )
     _install(handler, verbose=verbose)
 
@@ -69,6 +69,10 @@ def _install(handler: logging.Handler, *, verbose: bool) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    # Nobody reads which line of which file said it, in which thread: a third of what it costs to
+    # say something (the "Optimization" page of logging), and -v says three lines for each run.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def _priority(record: logging.LogRecord) -> int:
@@ -78,6 +82,20 @@ def _priority(record: logging.LogRecord) -> int:
 def _fields(record: logging.LogRecord) -> Mapping[str, str | int]:
     fields: Mapping[str, str | int] = getattr(record, "fields", {})
     return fields
+
+
+class _StampedFormatter(logging.Formatter):
+    """Puts the time in front, by the second: worked out once for all that is said in one."""
+
+    _second: int | None = None
+    _text = ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        second = int(record.created)
+        if second != self._second:
+            self._second = second
+            self._text = super().formatTime(record, datefmt)
+        return self._text
 
 
 class _JsonFormatter(logging.Formatter):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
 import re
 import select
@@ -19,7 +20,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 #: How much of the end of a child's output is read; the rest only fills the file.
 TAIL = 65536
@@ -50,12 +50,12 @@ class Child:
         """
         room = _memory if brief else _unlinked
         with contextlib.ExitStack() as stack, contextlib.ExitStack() as until_started:
-            given: IO[bytes] | int = subprocess.DEVNULL
+            given: io.FileIO | int = subprocess.DEVNULL
             if data is None:
                 given = subprocess.PIPE
             elif data:
                 given = until_started.enter_context(_memory())
-                given.write(data)
+                _write(given.fileno(), data)
                 given.seek(0)
             self._output = stack.enter_context(room())
             self._errors = stack.enter_context(room())
@@ -127,8 +127,12 @@ class Child:
 
     def lines(self) -> Iterator[bytes]:
         """Return all that it wrote to its standard output, line by line, once it has ended."""
-        self._output.seek(0)
-        yield from self._output
+        if os.fstat(self._output.fileno()).st_size <= TAIL:  # mostly
+            yield from io.BytesIO(_tail(self._output))
+            return
+        with open(self._output.fileno(), "rb", closefd=False) as file:
+            file.seek(0)
+            yield from file
 
     def errors(self) -> bytes:
         """Return the end of what it wrote to its standard error."""
@@ -169,13 +173,25 @@ class Child:
         return read, done - sum(os.fstat(file.fileno()).st_size for file in self._said)
 
     @property
-    def _said(self) -> tuple[IO[bytes], IO[bytes]]:
+    def _said(self) -> tuple[io.FileIO, io.FileIO]:
         return self._output, self._errors
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
+
+
+def first_ended() -> int:
+    """Return the id of a child that has ended and was not asked since; 0: there is none.
+
+    Of several it is always the same one, until that is asked (``Child.poll``).
+    """
+    try:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return 0
+    return ended.si_pid if ended is not None else 0
 
 
 def not_started(argv: Sequence[str], error: OSError) -> tuple[int, str]:
@@ -243,19 +259,26 @@ def _carries(process: Path, mark: bytes) -> bool:
     return mark in (process / "environ").read_bytes().split(b"\0")
 
 
-def _unlinked() -> IO[bytes]:
+def _unlinked() -> io.FileIO:
     try:
-        return tempfile.TemporaryFile()
+        return tempfile.TemporaryFile("w+b", buffering=0)
     except OSError:
         # No room or no permission anywhere on disk: memory will do.
         return _memory()
 
 
-def _memory() -> IO[bytes]:
-    return os.fdopen(os.memfd_create("inosync"), "w+b")
+def _memory() -> io.FileIO:
+    return io.FileIO(os.memfd_create("inosync"), "w+")
 
 
-def _tail(file: IO[bytes]) -> bytes:
+def _write(descriptor: int, data: bytes) -> None:
+    """Write all of `data`; a list may be longer than one call takes (write(2): 2 GiB)."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _tail(file: io.FileIO) -> bytes:
     size = os.fstat(file.fileno()).st_size
     return os.pread(file.fileno(), TAIL, max(0, size - TAIL))
 

@@ -40,7 +40,9 @@ class WatchTable:
         return self._count
 
     def __contains__(self, wd: int) -> bool:
-        return self.name(wd) != _NOBODY
+        # A new one mostly lies in a block that nobody has yet.
+        number = wd >> _BITS
+        return (number == self._spread or number in self._blocks) and self.name(wd) != _NOBODY
 
     def __iter__(self) -> Iterator[int]:
         for number in (*self._blocks, self._spread):

@@ -11,7 +11,7 @@ import pwd
 import stat
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from inosync.text import printable
 
@@ -19,8 +19,7 @@ from inosync.text import printable
 _MOST_LINKS = 40
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A name that was looked up: ``place`` is the true path of its directory, and the name.
 
     ``part`` is up to which part of the path that was asked for it led. ``inode`` is 0 where there
@@ -58,7 +57,7 @@ def _steps(names: deque[tuple[bytes, str]]) -> Iterator[Step]:
         if name == b"..":
             here = os.path.dirname(here)
             continue
-        place = os.path.join(here, name)
+        place = b"%b/%b" % (here.rstrip(b"/"), name)
         try:
             status = os.lstat(place)
             target = os.readlink(place) if stat.S_ISLNK(status.st_mode) else b""

@@ -41,6 +41,16 @@ def _as_before() -> Iterator[None]:
     root.setLevel(level)
 
 
+def test_each_line_has_its_second(capfd: pytest.CaptureFixture[str]) -> None:
+    log.to_stderr("inosync", verbose=True)
+    for created in (10_000.0, 10_000.9, 10_001.2, 10_000.9):
+        record = logging.makeLogRecord({"created": created, "msg": "ready", "levelno": 20})
+        logging.getLogger().handle(record)
+    lines = capfd.readouterr().err.splitlines()
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d inosync: ready", x) for x in lines)
+    assert lines[0] == lines[1] == lines[3] != lines[2]
+
+
 def test_json_is_a_line_for_each_message(capsys: pytest.CaptureFixture[str]) -> None:
     log.to_stderr("inosync-web", verbose=False, as_json=True)
     LOGGER.warning("%s", "n: \udcff\nfails", extra={"fields": FIELDS})

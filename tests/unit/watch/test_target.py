@@ -39,10 +39,10 @@ def test_nothing_goes_to_another_file_system(inode: int) -> None:
 
 def test_a_link_leads_to_another_one_only_when_its_owner_counts() -> None:
     before = replace(KNOWN, place=b"/mnt/1/www", links=(LINK,))
-    link = replace(LINK, target=b"/mnt/2")
+    link = LINK._replace(target=b"/mnt/2")
     now = replace(KNOWN, place=b"/mnt/2/www", home=ROOT, links=(link,))
     assert fault(before, now) == ""
-    stranger = replace(now, links=(replace(link, owner=54321),))
+    stranger = replace(now, links=(link._replace(owner=54321),))
     assert "user 54321 has switched /backup to /mnt/2" in fault(before, stranger)
     assert fault(replace(before, links=(*before.links, link)), stranger) == ""  # it was so before
 
