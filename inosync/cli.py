@@ -21,7 +21,6 @@ TYPE_CHECKING = False  # as in typing, which takes longer to import than all of 
 if TYPE_CHECKING:
     from inosync.commands import ask
     from inosync.config.model import Config
-    from inosync.system import control
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -149,7 +148,7 @@ def _undo(options: argparse.Namespace) -> int:
 
 def _repair(options: argparse.Namespace) -> int:
     """Say what differs, and have the daemon that runs mend it."""
-    from inosync.commands import ask as client
+    from inosync.commands import ask
     from inosync.commands.verify import compare, worst
     from inosync.system import lock
 
@@ -158,8 +157,8 @@ def _repair(options: argparse.Namespace) -> int:
     if Exit.NOT_IN_SYNC not in ends:
         return worst(ends)
     where = lock.addresses(config.file, config)
-    with client.understood(where):
-        mended = client.repair(where, config, node=options.node)
+    with ask.understood(where):
+        mended = ask.repair(where, config, node=options.node)
     return Exit.FAILED if Exit.FAILED in ends else mended
 
 
@@ -180,7 +179,7 @@ def _show(line: str) -> None:
 
 def _ask(options: argparse.Namespace) -> int:
     """Put a question to the running daemon and print its answer."""
-    from inosync.commands import ask as client
+    from inosync.commands import ask
     from inosync.config.load import found
     from inosync.system import lock
 
@@ -196,16 +195,16 @@ def _ask(options: argparse.Namespace) -> int:
     if options.all:
         return _ask_all(options, config, where)
     commands = {
-        "status": lambda: client.status(where, as_json=options.json),
+        "status": lambda: ask.status(where, as_json=options.json),
         "top": lambda: _top(where),
-        "wait": lambda: client.wait(where, seconds=options.wait, node=options.node),
-        "sync": lambda: client.sync(where, node=options.node),
-        "pause": lambda: client.pause(where),
-        "resume": lambda: client.resume(where),
-        "reload": lambda: client.reload(where),
+        "wait": lambda: ask.wait(where, seconds=options.wait, node=options.node),
+        "sync": lambda: ask.sync(where, node=options.node),
+        "pause": lambda: ask.pause(where),
+        "resume": lambda: ask.resume(where),
+        "reload": lambda: ask.reload(where),
     }
     try:
-        with client.understood(where):
+        with ask.understood(where):
             return commands[modes(options)[0]]()
     except NotRunningError:
         if problems is not None:
@@ -231,7 +230,7 @@ def _ask_all(options: argparse.Namespace, config: Config, where: ask.Where) -> i
         return Exit.FAILED
 
 
-def _top(where: Sequence[control.Address]) -> int:
+def _top(where: ask.Where) -> int:
     from inosync.commands import top
 
     return top.top(where)

@@ -13,14 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from inosync.commands import told
-from inosync.config.model import Config
-from inosync.config.nodes import pairs_on
+from inosync.commands import client, told
+from inosync.config.model import Config, pairs_on
 from inosync.errors import Exit, InosyncError, NotRunningError
 from inosync.status import layout
 from inosync.status.layout import Line
 from inosync.status.model import Snapshot
-from inosync.system import control
 from inosync.text import many, printable
 
 #: Seconds that --wait waits when it is not told.
@@ -30,7 +28,7 @@ WAIT = 60.0
 _REPAIR = 86400.0
 
 #: Where the daemon may answer.
-Where = Sequence[control.Address]
+Where = Sequence[client.Address]
 
 
 def status(
@@ -144,10 +142,10 @@ class RefusedError(InosyncError):
 
 def _ask(where: Where, command: str, *, timeout: float = 30, **arguments: Any) -> dict[str, Any]:
     try:
-        answer = control.ask(where, command, timeout=timeout, **arguments)
+        answer = client.ask(where, command, timeout=timeout, **arguments)
     except TimeoutError as error:
         raise NotRunningError(
-            f"the daemon at {control.shown(where)} has not answered for {timeout:g} s: it is "
+            f"the daemon at {client.shown(where)} has not answered for {timeout:g} s: it is "
             "stopped, or hangs"
         ) from error
     if not answer["ok"]:
@@ -168,7 +166,7 @@ def understood(where: Where) -> Iterator[None]:
         yield
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise NotRunningError(
-            f"what answers at {control.shown(where)} is no daemon of this version: restart it"
+            f"what answers at {client.shown(where)} is no daemon of this version: restart it"
         ) from error
 
 

@@ -1,6 +1,6 @@
 """``--check``: would this config work, here and on every node? Leaves no trace anywhere.
 
-Looks at the sources, starts the questions of probe.py side by side, and reports line by line.
+Looks at the sources, starts the questions to the nodes side by side, and reports line by line.
 """
 
 from __future__ import annotations

@@ -62,14 +62,17 @@ def init(
     *,
     ask: Callable[[str], str] | None,
     say: Callable[[str], None],
+    user: int | None = None,
+    machine: tuple[str, ...] = loading.DEFAULT_FILES,
 ) -> int:
     """Write a config that mirrors the first of the words to the others, check it and say what next.
 
-    It goes to `file`, else to where a config is looked for first. `ask` puts a question to a
-    person; None: there is nobody. Return what ``check`` does. Raise ConfigError, with nothing
+    It goes to `file`, else to where a config is looked for first: by this `user` (None: who runs
+    this), where the `machine` has its own. `ask` puts a question to a person; None: there is
+    nobody. Return what ``check`` does. Raise ConfigError, with nothing
     written, when the config would not be read.
     """
-    file = os.path.abspath(file or _free_place())
+    file = os.path.abspath(file or _free_place(os.geteuid() if user is None else user, machine))
     if os.path.lexists(file) and not _blank(file):
         raise ConfigError([f"{printable(file)} exists and is left as it is; -c FILE names another"])
     source, destinations = _complete(words, ask)
@@ -77,7 +80,7 @@ def init(
     say(f"written: {printable(file)}")
     status = check(lambda: loading.load(file), say=say)
     if status == Exit.OK:
-        say(f"start it: {offer(file)}")
+        say(f"start it: {offer(file, user=user)}")
     return status
 
 
@@ -109,11 +112,11 @@ def offer(file: str, *, top: str = "", user: int | None = None) -> str:
     return f"cp {_example(template)} {_UNITS[0]}/ && systemctl daemon-reload && {enable}"
 
 
-def _free_place() -> str:
+def _free_place(user: int, machine: tuple[str, ...]) -> str:
     """Return where a config is looked for first. Raise ConfigError when one is found there."""
-    first, *more = loading.default_files()
+    first, *more = loading.default_files(user, machine)
     # The machine's config is none of an ordinary user's, and the second of root's hides the first.
-    for place in (first, *more) if os.geteuid() == 0 else (first,):
+    for place in (first, *more) if user == 0 else (first,):
         if os.path.lexists(place) and not _blank(place):
             what = "is a config already and is left as it is; -c FILE names another"
             raise ConfigError([f"{printable(place)} {what}"])

@@ -1,4 +1,7 @@
-"""All nodes of a config asked side by side, for ``--check``; the questions are probe's."""
+"""All nodes of a config asked side by side, for ``--check``.
+
+The questions, and what the answers mean, are told in probe.py and rehearsals.py.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from inosync.commands import probe
+from inosync.commands import probe, rehearsals
 from inosync.commands.probe import OK, PROBLEM, WARNING, Finding
 from inosync.commands.side_by_side import Ended, Job, together
 from inosync.commands.survey import Survey
@@ -18,7 +21,7 @@ from inosync.planning.command import WINDOW, command, modify_window
 from inosync.planning.order import RunKind
 from inosync.planning.run import Run
 from inosync.rsync.destination import Destination, Transport
-from inosync.rsync.links import findings, in_transfer, question
+from inosync.rsync.links import findings, in_transfer, listing
 from inosync.rsync.options import options
 from inosync.rsync.program import EXACT, Program
 from inosync.rsync.tls import tls_words
@@ -115,7 +118,7 @@ class Interview:
             self._found[index] += probe.directory(pair, told) + probe.owners(pair, told)
             self._sure.add(index)
         yield self._rehearsal(index)
-        if rules := probe.rules(pair, self._config.rsync):
+        if rules := rehearsals.rules(pair, self._config.rsync):
             yield Job(("rules", index), rules)
         script = probe.script(pair, self._control, environment_shell=self._own_shell)
         if script:
@@ -123,7 +126,7 @@ class Interview:
 
     def _rehearsal(self, index: int) -> Job[tuple[str, int]]:
         pair = self._pairs[index]
-        return Job(("rehearsal", index), probe.rehearsal(self._argv(pair)), self._names(pair))
+        return Job(("rehearsal", index), rehearsals.rehearsal(self._argv(pair)), self._names(pair))
 
     @property
     def _own_shell(self) -> bool:
@@ -145,11 +148,11 @@ class Interview:
         pair = self._pairs[index]
         if kind == "rules":
             said = ended.errors.decode("utf-8", "replace")
-            if wrong := probe.wrong_rule(pair, ended.status or 0, said):
+            if wrong := rehearsals.wrong_rule(pair, ended.status or 0, said):
                 self._add(index, Finding(PROBLEM, f"exit {ended.status}: {wrong}"))
         elif kind == "script":
             self._told(index, probe.answers(ended.lines), ended.errors)
-        elif taken := probe.taken(pair, ended.errors):
+        elif taken := rehearsals.taken(pair, ended.errors):
             self._add(index, taken)
             self._alone.append(index)
         else:
@@ -174,7 +177,7 @@ class Interview:
 
     def _rehearsed(self, index: int, ended: Ended[tuple[str, int]]) -> None:
         pair = self._pairs[index]
-        refused = probe.refused(pair, ended.status, ended.errors, self._seconds)
+        refused = rehearsals.refused(pair, ended.status, ended.errors, self._seconds)
         if refused is None:
             self._lines[index] = list(ended.lines)
         else:
@@ -191,13 +194,13 @@ class Interview:
 
     def _follow_ups(self, index: int) -> Iterator[Job[tuple[str, int]]]:
         pair = self._pairs[index]
-        above = probe.parent(pair)
-        if above is not None and probe.missing(self._lines[index]):
+        above = rehearsals.parent(pair)
+        if above is not None and rehearsals.missing(self._lines[index]):
             yield Job(("parent", index), self._listing(pair, above))
         if self._exact(pair):
-            argv = probe.rehearsal(self._argv(pair), modify_window(pair, 0))
+            argv = rehearsals.rehearsal(self._argv(pair), modify_window(pair, 0))
             yield Job(("seconds", index), argv, self._names(pair))
-        asked = question(
+        asked = listing(
             self._config.rsync,
             pair.destination,
             pair.node.extra,
@@ -231,7 +234,7 @@ class Interview:
                 self._add(index, Finding(WARNING, text))
             return
         names = len(self._seen[self._pairs[index].source].sample)
-        if ended.status == 0 and probe.imprecise(self._lines[index], ended.lines, names):
+        if ended.status == 0 and rehearsals.imprecise(self._lines[index], ended.lines, names):
             text = "keeps no fractions of seconds, so that each pass would send everything again; "
             text += 'give this node extra = "--modify-window=0"'
             self._add(index, Finding(PROBLEM, text))

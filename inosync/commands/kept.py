@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 
 from inosync.commands.places import find
 from inosync.commands.side_by_side import Ended, Job, together
-from inosync.config.model import Config, Pair, Source
-from inosync.config.nodes import pairs_on
+from inosync.config.model import Config, Pair, Source, pairs_on
 from inosync.errors import ConfigError, Exit, InosyncError
 from inosync.planning.keeping import listing
 from inosync.rsync.differences import below

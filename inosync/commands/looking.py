@@ -16,14 +16,15 @@ from inosync.changes.changes import Change, Changes, Kind
 from inosync.commands.side_by_side import Ended, Job, together
 from inosync.commands.told import Told
 from inosync.config.model import Config, Pair
-from inosync.engine.apart import OPEN, Apart, Finding, Left, finding
+from inosync.engine.apart import OPEN, Apart, Left, Meaning, meaning
 from inosync.errors import Exit
 from inosync.planning.command import command
 from inosync.planning.order import Order, RunKind, Sight
 from inosync.planning.prepare import prepare
 from inosync.planning.run import Run, patient
+from inosync.rsync.accounts import UNDELETED, account
 from inosync.rsync.causes import staying as stays_for
-from inosync.rsync.complaints import SILENT, UNDELETED, Account, account
+from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.differences import (
     KEPT,
     Difference,
@@ -37,7 +38,7 @@ from inosync.rsync.exits import PARTIAL, VANISHED, judge
 from inosync.rsync.output import evidence
 from inosync.rsync.program import Program
 from inosync.service.drift import MOST_DRIFT, unclosed
-from inosync.service.outcomes import places, staying
+from inosync.service.outcomes import ends_of, staying
 from inosync.text import many, printable
 from inosync.watch.files import Files, changed
 
@@ -48,7 +49,7 @@ _SOME = 3
 
 
 @dataclass
-class Seen:
+class Compared:
     """What one comparison has found of a mirror. ``why`` it came to no end, or ""."""
 
     pair: Pair
@@ -82,7 +83,7 @@ class Looking:
         run = Run(patient(pair), RunKind.COMPARISON, lenient=told.lenient)
         return Job(pair, command(run, self.config, self.program))
 
-    def second(self, seen: Seen, told: Told) -> Job[Pair] | None:
+    def second(self, seen: Compared, told: Told) -> Job[Pair] | None:
         """Return the comparison of what differs alone, where it can be named; None: of nothing."""
         pair, prefix = seen.pair, os.fsencode(seen.pair.source.prefix)
         paths = [below(prefix, path) for path in seen.found]
@@ -104,14 +105,14 @@ class Looking:
         parallel = self.config.rparallel
         return together(jobs, parallel=parallel, environment=self.environment, nice=True)
 
-    def look(self, ended: Ended[Pair], since: float, told: Told) -> Seen:
+    def look(self, ended: Ended[Pair], since: float, told: Told) -> Compared:
         """Return what a comparison has found but for what is not at rest `since` (Unix time).
 
         What is too much to be compared again is said at once.
         """
         pair, stays = ended.key, list[bytes]()
-        seen = Seen(pair, told.apart)
-        said = account((), ended.errors, places(pair)) if ended.status == PARTIAL else SILENT
+        seen = Compared(pair, told.apart)
+        said = account((), ended.errors, ends_of(pair)) if ended.status == PARTIAL else SILENT
         unseen = {each.path: Left(each.cause.value, each.whole) for each in said.complaints}
         seen.apart |= Apart(unseen)
         for difference in differences(_heard(ended.lines, stays)):
@@ -122,7 +123,7 @@ class Looking:
                 self._line(seen, difference)
             else:
                 seen.found[difference.path] = difference
-        for path, inner in staying(pair, account(stays, b"", places(pair)).kept):
+        for path, inner in staying(pair, account(stays, b"", ends_of(pair)).kept):
             seen.notes.append(stays_for(path, inner, pair.source.filters))
         if ended.status not in (0, VANISHED) and not _saw_the_rest(ended, said, stays):
             judgement = judge(ended.status or 0, pair.destination, evidence(ended.errors))
@@ -133,45 +134,45 @@ class Looking:
             ]
         return seen
 
-    def _counts(self, seen: Seen, difference: Difference, since: float) -> bool:
+    def _counts(self, seen: Compared, difference: Difference, since: float) -> bool:
         """Return whether a difference is drift; take note of what it is when it is not."""
         source = seen.pair.source
         path = below(os.fsencode(source.prefix), difference.path)
         status = Files(source).look(path) if seen.apart.giants and path is not None else None
         size = status.st_size if status is not None else 0
-        what = finding(difference, seen.pair, seen.apart, size=size)
-        if what is Finding.UNOWED:
+        what = meaning(difference, seen.pair, seen.apart, size=size)
+        if what is Meaning.UNOWED:
             seen.unowed += [path] if path is not None else []
-        elif what is Finding.EXTRA:
+        elif what is Meaning.EXTRA:
             seen.extras += 1
             seen.extra += [difference.path] if seen.extras <= _SOME else []
         elif (
-            what is Finding.DRIFT
+            what is Meaning.DRIFT
             and not self.config.of(source).eopen
             and unclosed(source, difference)
         ):
             seen.notes.append(f"{printable(path or b'')} {OPEN}: not counted")
-        elif what is Finding.DRIFT and changed(source, path, since):
+        elif what is Meaning.DRIFT and changed(source, path, since):
             if len(seen.moving) < MOST_DRIFT:  # more need not be counted
                 seen.moving[difference.path] = difference
         else:
-            return what is Finding.DRIFT
+            return what is Meaning.DRIFT
         return False
 
     # ---- what is said ---------------------------------------------------------------------
 
-    def tell(self, seen: Seen) -> None:
+    def tell(self, seen: Compared) -> None:
         """Say what differs, and forget it."""
         for difference in seen.found.values():
             self._line(seen, difference)
         seen.found = {}
 
-    def _line(self, seen: Seen, difference: Difference) -> None:
+    def _line(self, seen: Compared, difference: Difference) -> None:
         seen.count += 1
         prefix = os.fsencode(seen.pair.source.prefix)
         self.say(f"{seen.name}: {line(prefix, difference)}")
 
-    def report(self, seen: Seen) -> Exit:
+    def report(self, seen: Compared) -> Exit:
         """Say all that there is to say of a mirror; return what it comes to."""
         self.tell(seen)
         for note in seen.notes:
@@ -203,7 +204,7 @@ class Looking:
         return Exit.FAILED
 
 
-def both(first: Seen, second: Seen) -> Seen:
+def both(first: Compared, second: Compared) -> Compared:
     """Return what counts after two looks at a mirror: what both have found."""
     found = {path: each for path, each in second.found.items() if path in first.found}
     return dataclasses.replace(
@@ -215,7 +216,7 @@ def both(first: Seen, second: Seen) -> Seen:
     )
 
 
-def _total(seen: Seen) -> str:
+def _total(seen: Compared) -> str:
     """Return how a mirror compares to its source, for people."""
     count = seen.apart.count
     paths = many(count, "path")
@@ -229,7 +230,7 @@ def _total(seen: Seen) -> str:
 
 def _saw_the_rest(ended: Ended[Pair], said: Account, stays: Iterable[bytes]) -> bool:
     """Return whether all that a comparison could not see is known by name."""
-    undeleted = account(stays, b"", places(ended.key)).undeleted
+    undeleted = account(stays, b"", ends_of(ended.key)).undeleted
     named = said.understood and bool(said.complaints) and not undeleted
     return ended.status == PARTIAL and named
 

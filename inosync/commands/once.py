@@ -11,8 +11,7 @@ import math
 import os
 from collections.abc import Callable, Iterable
 
-from inosync.config.model import Config
-from inosync.config.nodes import pairs_on
+from inosync.config.model import Config, pairs_on
 from inosync.config.values import YEAR
 from inosync.engine.actions import Outcome
 from inosync.engine.ailing import described

@@ -16,8 +16,7 @@ from typing import Any
 
 from inosync.commands import ask
 from inosync.commands.side_by_side import Ended, Job, together
-from inosync.config.model import Config, Pair
-from inosync.config.nodes import pairs_on
+from inosync.config.model import Config, Pair, pairs_on
 from inosync.errors import Exit
 from inosync.rsync.options import values
 from inosync.rsync.program import ssh_command

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from inosync.commands import client
 from inosync.config.model import Pair
 from inosync.engine.apart import NOTHING, Apart, Left
 from inosync.errors import InosyncError
-from inosync.system import control
 
 #: Seconds that the daemon has to answer, beside what it is asked to wait.
 _PATIENCE = 10.0
@@ -35,25 +35,25 @@ _UNTOLD = Told()
 
 
 def ask(
-    where: Sequence[control.Address], pairs: Iterable[Pair], *, running: bool
+    where: Sequence[client.Address], pairs: Iterable[Pair], *, running: bool
 ) -> dict[Pair, Told]:
     """Return what the daemon tells of each mirror; nothing of any when none answers."""
     told: dict[tuple[str, str], Told] = {}
     if running:
         try:
-            answer = control.ask(where, "apart", timeout=_PATIENCE)
+            answer = client.ask(where, "apart", timeout=_PATIENCE)
             if not answer["ok"]:  # it is an older one, or we are strangers to it
-                return _held(control.ask(where, "status", timeout=_PATIENCE), pairs)
+                return _held(client.ask(where, "status", timeout=_PATIENCE), pairs)
         except (InosyncError, TimeoutError):
             answer = {"mirrors": []}
         told = {(each["source"], each["node"]): _told(each) for each in answer["mirrors"]}
     return {pair: told.get((pair.source.path, pair.node.name), _UNTOLD) for pair in pairs}
 
 
-def settled(where: Sequence[control.Address], node: str, seconds: float) -> bool:
+def settled(where: Sequence[client.Address], node: str, seconds: float) -> bool:
     """Return whether all that has changed until now is on the nodes within so many seconds."""
     try:
-        answer = control.ask(
+        answer = client.ask(
             where,
             "wait",
             timeout=seconds + _PATIENCE,

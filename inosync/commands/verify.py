@@ -10,14 +10,13 @@ import contextlib
 import dataclasses
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from inosync.commands.looking import Looking, Seen, both
+from inosync.commands.looking import Compared, Looking, both
 from inosync.commands.side_by_side import Job, together
 from inosync.commands.survey import look_through
-from inosync.commands.told import ask, settled
-from inosync.config.model import Config, Pair
-from inosync.config.nodes import pairs_on
+from inosync.commands.told import Told, ask, settled
+from inosync.config.model import Config, Pair, pairs_on
 from inosync.errors import Exit
 from inosync.rsync import links
 from inosync.rsync.destination import Transport
@@ -59,44 +58,69 @@ def compare(config: Config, *, node: str, say: Callable[[str], None]) -> set[Exi
         shell = "RSYNC_RSH" in environment
         program = dataclasses.replace(program, checksum="", control=shared, environment_shell=shell)
         looking = Looking(config, program, environment, say)
+        reasons = {pair: told[pair].held or _refused(pair, config) for pair in pairs}
+        open_pairs = [pair for pair, reason in reasons.items() if not reason]
         ends = {Exit.OK}
-        open_pairs = []
-        for pair in pairs:
-            if reason := told[pair].held or _refused(pair, config):
+        for pair, reason in reasons.items():
+            if reason:
                 name = f"{printable(pair.source.path)} -> {pair.destination.shown}"
                 say(f"{name}: NOT COMPARED: {reason}")
                 ends.add(Exit.FAILED)
-            else:
-                open_pairs.append(pair)
         # What a daemon has still to send is no drift.
         longest = max(config.of(pair.source).emaxdelay for pair in pairs)
         delay = longest + _CARRY if running else 0.0
         since = time.time() - delay
-        doubtful: dict[Pair, Seen] = {}
-        jobs = [looking.first(pair, told[pair]) for pair in open_pairs]
-        for ended in looking.run(jobs):
-            seen = looking.look(ended, since, told[ended.key])
-            again = seen.found or (running and seen.moving)
-            if again and not seen.why and not seen.count:
-                if running:
-                    seen.found, seen.moving = seen.found | seen.moving, {}
-                doubtful[ended.key] = seen
-            else:
-                ends.add(looking.report(seen))
+        doubtful, ended = _look(looking, open_pairs, told, since, running=running)
         if doubtful and running:
             since = time.time() - (0.0 if settled(where, node, delay) else delay)
             told = ask(where, pairs, running=running)
-        jobs = []
-        for pair, seen in doubtful.items():
-            job = looking.second(seen, told[pair])
-            if job is None:
-                ends.add(looking.report(dataclasses.replace(seen, found={})))
-            else:
-                jobs.append(job)
-        for ended in looking.run(jobs):
-            before, seen = doubtful[ended.key], looking.look(ended, since, told[ended.key])
-            ends.add(looking.report(both(before, seen)))
+        ends |= ended | _look_again(looking, doubtful, told, since)
         _note_links(looking, open_pairs)
+    return ends
+
+
+def _look(
+    looking: Looking,
+    pairs: Sequence[Pair],
+    told: Mapping[Pair, Told],
+    since: float,
+    *,
+    running: bool,
+) -> tuple[dict[Pair, Compared], set[Exit]]:
+    """Compare these mirrors; return which are to be compared again, and the ends of the others."""
+    doubtful: dict[Pair, Compared] = {}
+    ends = set()
+    jobs = [looking.first(pair, told[pair]) for pair in pairs]
+    for ended in looking.run(jobs):
+        seen = looking.look(ended, since, told[ended.key])
+        again = seen.found or (running and seen.moving)
+        if again and not seen.why and not seen.count:
+            if running:
+                seen.found, seen.moving = seen.found | seen.moving, {}
+            doubtful[ended.key] = seen
+        else:
+            ends.add(looking.report(seen))
+    return doubtful, ends
+
+
+def _look_again(
+    looking: Looking,
+    doubtful: Mapping[Pair, Compared],
+    told: Mapping[Pair, Told],
+    since: float,
+) -> set[Exit]:
+    """Compare once more what was seen to differ."""
+    ends = set()
+    jobs = []
+    for pair, seen in doubtful.items():
+        job = looking.second(seen, told[pair])
+        if job is None:
+            ends.add(looking.report(dataclasses.replace(seen, found={})))
+        else:
+            jobs.append(job)
+    for ended in looking.run(jobs):
+        before, seen = doubtful[ended.key], looking.look(ended, since, told[ended.key])
+        ends.add(looking.report(both(before, seen)))
     return ends
 
 
@@ -126,6 +150,6 @@ def _about_links(
             continue
         every = look_through(pair.source, links=sys.maxsize).links
         found = links.in_transfer(pair.source.prefix, every)
-        asked = links.question(rsync, pair.destination, pair.node.extra, found)
+        asked = links.listing(rsync, pair.destination, pair.node.extra, found)
         if asked is not None:
             yield Job((pair, found), asked.argv, asked.names)

@@ -16,8 +16,9 @@ from inosync.config import script
 from inosync.config.by_source import Share, shares
 from inosync.config.faults import shown
 from inosync.config.model import Config, Pair, Source, SourceSettings
-from inosync.config.nodes import read_nodes, read_pairs
+from inosync.config.nodes import read_nodes
 from inosync.config.overlaps import mirror_holding, source_holding, source_overlaps
+from inosync.config.pairs import read_pairs
 from inosync.config.reader import Reading
 from inosync.config.sources import read_argument, read_source
 from inosync.config.values import text
@@ -32,22 +33,28 @@ DEFAULT_FILES = ("/etc/inosync.py", "/etc/inosync/default.py")
 _LONGEST_REST = 10.0
 
 
-def default_files() -> tuple[str, ...]:
+def default_files(
+    user: int | None = None, machine: tuple[str, ...] = DEFAULT_FILES
+) -> tuple[str, ...]:
     """Return where a config is looked for when none is named: a user's own comes first.
 
-    Root has none: what sudo leaves in HOME is somebody else's.
+    `user` is who looks for it; None: who runs this. The `machine` has these. Root has none of its
+    own: what sudo leaves in HOME is somebody else's.
     """
-    if os.geteuid() == 0:
-        return DEFAULT_FILES
+    if (os.geteuid() if user is None else user) == 0:
+        return machine
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    return (os.path.join(home, "inosync.py"), *DEFAULT_FILES)
+    return (os.path.join(home, "inosync.py"), *machine)
 
 
-def found(named: str | None) -> str:
-    """Return the config file that is meant. Raise ConfigError when there is none."""
+def found(named: str | None, places: Sequence[str] | None = None) -> str:
+    """Return the config file that is meant: the first of the `places` where one is (None: of all).
+
+    Raise ConfigError when there is none.
+    """
     if chosen := named or os.environ.get("INOSYNC_CONFIG"):
         return chosen
-    places = default_files()
+    places = default_files() if places is None else places
     for place in places:
         if os.path.exists(place):
             return place

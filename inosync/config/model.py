@@ -6,14 +6,17 @@ Knows neither how a config is written nor how it is read or checked.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from inosync.errors import ConfigError
 from inosync.rsync.destination import Destination, Transport
 from inosync.rsync.filters import Filters, compile_filters
 from inosync.rsync.kept import KEPT
 from inosync.rsync.tls import Tls
+from inosync.text import printable
 
 
 @dataclass(frozen=True)
@@ -178,3 +181,15 @@ class Config:
         for pair in self.pairs:
             found.setdefault(pair.node.name, pair.node)
         return tuple(found.values())
+
+
+def pairs_on(pairs: Sequence[Pair], name: str) -> list[Pair]:
+    """Return those of `pairs` that are on the node called `name`, all for ``""``.
+
+    Raise ConfigError when there are none.
+    """
+    found = [pair for pair in pairs if name in ("", pair.node.name)]
+    if not found:
+        known = ", ".join(sorted({pair.node.name for pair in pairs}))
+        raise ConfigError([f"there is no node {printable(name)}; known are {known}"])
+    return found

@@ -44,6 +44,7 @@ class Reading:
         warnings: Sequence[str] = (),
         *,
         unread: Collection[str] = (),
+        settings: Sequence[Setting] = SETTINGS,
     ) -> None:
         self.file = file
         self.cwd = cwd
@@ -53,7 +54,8 @@ class Reading:
         self.values: dict[str, Any] = {}
         self._names = names
         self._unread = unread
-        for setting in SETTINGS:
+        self._settings = settings
+        for setting in settings:
             self._read(setting)
 
     def refuse(self, setting: str, value: object, error: ValueError | str) -> None:
@@ -75,11 +77,15 @@ class Reading:
 
         ``rpath_needed`` says that some node has to be completed.
         """
-        families = {setting.name: setting.family or setting.name for setting in SETTINGS}
+        families = {
+            name: setting.family or setting.name
+            for setting in self._settings
+            for name in setting.names
+        }
         settled = {families[name] for name in self.given}
         if not rpath_needed:
             settled.add("rpath")
-        for name, what in _unknown_names(self._names, settled, self._unread):
+        for name, what in _unknown_names(self._names, families, settled, self._unread):
             self.complain(name, what)
         if "wpath" not in settled:
             self.complain("wpath", 'is missing; write wpath = "/var/www/"')
@@ -154,7 +160,10 @@ def _is_given(value: object) -> bool:
 
 
 def _unknown_names(
-    names: Mapping[str, object], settled: Collection[str], unread: Collection[str]
+    names: Mapping[str, object],
+    families: Mapping[str, str],
+    settled: Collection[str],
+    unread: Collection[str],
 ) -> list[tuple[str, str]]:
     """Return the names that look like a setting but are none, each with what is wrong.
 
@@ -162,23 +171,20 @@ def _unknown_names(
     misspelt setting, or one of another version. One that is read is suspicious when it is like a
     setting (``rnode``, ``exclude``) that the script does not give: then it is probably that
     setting, misspelt. Beside the setting itself (``for rnode in hosts: rnodes.append(rnode +
-    rpath)``; ``path`` beside ``wpath``) it is a helper. `settled` holds the families of the
-    settings that are given or that this config has no use for.
+    rpath)``; ``path`` beside ``wpath``) it is a helper. `families` has the family of each name of
+    a setting, `settled` those of the settings that are given or that this config has no use for.
     """
-    family = {
-        name: setting.family or setting.name for setting in SETTINGS for name in setting.names
-    }
     result: list[tuple[str, str]] = []
     for name, value in names.items():
-        if name in family or name.startswith("_") or not _is_given(value):
+        if name in families or name.startswith("_") or not _is_given(value):
             continue
         if not callable(value):
-            near = nearest(name, family)
+            near = nearest(name, families)
             helper = name not in unread
-            if near and not any(family.get(other) in settled for other in near):
+            if near and not any(families.get(other) in settled for other in near):
                 helper = False
             if not helper:
-                near = near or nearest(name, family, likeness=0.6)
+                near = near or nearest(name, families, likeness=0.6)
                 hint = "unknown setting, which nothing reads; remove it"
                 if near:
                     hint = f"unknown setting, did you mean {' or '.join(near)}?"

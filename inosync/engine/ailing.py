@@ -1,7 +1,7 @@
 """Ailing paths: what a run named as not carried, and when each is tried again.
 
 Pure: a table goes in with what a run said, and the next table comes out. All else that the run
-carried counts as sent. Which sentences name a path is known to rsync/complaints.py.
+carried counts as sent. Which sentences name a path is known to rsync/sentences.py.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ Table = Mapping[bytes, Ailing]
 
 
 @dataclass(frozen=True)
-class Run:
-    """What counts of a run that has ended.
+class Coverage:
+    """What a run that has ended came to: which paths it would have complained of.
 
     It carried `flight`, ``listed`` by name or as a pass, and ``left`` these paths out. It may have
     ``ended`` before it had come to everything.
@@ -102,7 +102,7 @@ def names(changes: Changes | None, path: bytes, *, whole: bool = False) -> bool:
     return not whole and (here or (bool(path) and path.rpartition(b"/")[0] in changes.levels))
 
 
-def excuses(returncode: int, account: Account, run: Run, table: Table) -> bool:
+def excuses(returncode: int, account: Account, covered: Coverage, table: Table) -> bool:
     """Return whether a run counts as well but for the paths that it named.
 
     Not if it named too many, or has left out deletions or ended for something that no run can leave
@@ -113,18 +113,20 @@ def excuses(returncode: int, account: Account, run: Run, table: Table) -> bool:
     if len({*table, *(each.path for each in account.complaints)}) > MOST:
         return False
     if returncode == FILE_IO:
-        known = frozenset(table) if run.flight.repeated else run.left  # that one leaves out all
+        known = (
+            frozenset(table) if covered.flight.repeated else covered.left
+        )  # that one leaves out all
         return bool({each.path for each in account.complaints if each.final} - known)
-    if account.raced and run.flight.repeated:
+    if account.raced and covered.flight.repeated:
         return False
     if account.undeleted and not account.raced:
         blind = {each.path for each in account.complaints if each.blind}
-        return bool(blind - run.left)
+        return bool(blind - covered.left)
     return bool(account.complaints) or account.raced
 
 
 def after(
-    table: Table, account: Account, run: Run, now: float, wait: Callable[[int], float]
+    table: Table, account: Account, covered: Coverage, now: float, wait: Callable[[int], float]
 ) -> dict[bytes, Ailing]:
     """Return the table after a run that went well but for what it complained of.
 
@@ -132,9 +134,9 @@ def after(
     """
     said = {each.path: each for each in account.complaints}
     kept = {
-        path: replace(known, retry_at=now) if run.moved(path) else known
+        path: replace(known, retry_at=now) if covered.moved(path) else known
         for path, known in table.items()
-        if path in said or not run.carried(path, whole=known.complaint.whole)
+        if path in said or not covered.carried(path, whole=known.complaint.whole)
     }
     for path, complaint in said.items():
         known = kept.get(path)
@@ -148,12 +150,12 @@ def after(
     return kept
 
 
-def doubted(before: Table, table: Table, run: Run) -> Doubts:
+def doubted(before: Table, table: Table, covered: Coverage) -> Doubts:
     """Return what is left in doubt of the paths of a table that are in the next one no more.
 
     The run met them without a complaint, but may have taken for equal what it found there.
     """
-    well = {path for path in before if path not in table and not run.compared(path)}
+    well = {path for path in before if path not in table and not covered.compared(path)}
     trees = frozenset(path for path in well if before[path].complaint.whole)
     return Doubts(files=frozenset(well) - trees, trees=trees)
 
@@ -219,7 +221,7 @@ def ailing_piece(table: Table) -> Slice:
 
 
 def odd_after(
-    odd: frozenset[bytes], hidden: frozenset[bytes], account: Account, run: Run
+    odd: frozenset[bytes], hidden: frozenset[bytes], account: Account, covered: Coverage
 ) -> tuple[frozenset[bytes], frozenset[bytes]]:
     """Return which pipes and sockets are known after a run, and which are to be hidden in a next.
 
@@ -227,8 +229,8 @@ def odd_after(
     time, and whenever such a path is named, another run takes it for gone.
     """
     said = frozenset(account.odd)
-    gone = {path for path in odd - said - hidden if run.carried(path)}
-    changes = run.flight.changes
+    gone = {path for path in odd - said - hidden if covered.carried(path)}
+    changes = covered.flight.changes
     fresh = said - odd
     if changes is not None:
         fresh |= {path for path in said - hidden if path in changes.entries}

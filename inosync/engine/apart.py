@@ -85,7 +85,7 @@ class Apart:
 NOTHING = Apart()
 
 
-class Finding(enum.Enum):
+class Meaning(enum.Enum):
     """What a difference is."""
 
     DRIFT = "it counts"
@@ -115,19 +115,19 @@ def gathered(
     return Apart(found, size if giants is None else 0)
 
 
-def finding(difference: Difference, pair: Pair, apart: Apart, *, size: int = 0) -> Finding:
+def meaning(difference: Difference, pair: Pair, apart: Apart, *, size: int = 0) -> Meaning:
     """Return what a difference between a source and its mirror is; `size` is that of the file."""
     source, keeps = pair.source, pair.node.rdelete != "all"
     path = below(os.fsencode(source.prefix), difference.path)
     if keeps and difference.what == EXTRA:
-        return Finding.EXTRA
+        return Meaning.EXTRA
     if path is None:
         # A directory above the source: sent on the way, and nobody watches it.
-        return Finding.DRIFT if difference.what == "missing" else Finding.UNOWED
+        return Meaning.DRIFT if difference.what == "missing" else Meaning.UNOWED
     if apart.holds(path, size):
-        return Finding.LEFT
+        return Meaning.LEFT
     times = difference.path.endswith(b"/") and difference.what == "times"
     # What comes and goes in it without being sent gives it another time, and no event counts.
     if times and (keeps or path in apart.homes or source.filters.may_hide_in(path)):
-        return Finding.UNOWED
-    return Finding.DRIFT
+        return Meaning.UNOWED
+    return Meaning.DRIFT

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from inosync.engine.actions import WARNING, Outcome, Say
-from inosync.engine.apart import Apart, Finding, finding
+from inosync.engine.apart import Apart, Meaning, meaning
 from inosync.engine.messages import drift
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.records import Comparison
@@ -65,7 +65,7 @@ def drifted(
     for difference in found:
         path = below(prefix, difference.path)
         heard = path is not None and state.heard(path)
-        if not heard and finding(difference, mirror.pair, apart) is Finding.DRIFT:
+        if not heard and meaning(difference, mirror.pair, apart) is Meaning.DRIFT:
             yield difference
 
 

@@ -1,4 +1,4 @@
-"""What follows from the end of a run, or from one that does nothing.
+"""What follows from the end of a run, or from a target that is not what it was.
 
 Pure. Judges what rsync's exit status means for the mirror: in sync, once more, later, held.
 """
@@ -8,22 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, merged
-from inosync.engine import ailing, comparison, messages, remains, suspects
-from inosync.engine.actions import DEBUG, ERROR, WARNING, Event, Kill, Look, Outcome, about
+from inosync.engine import comparison, messages, remains, suspects
+from inosync.engine.actions import DEBUG, ERROR, Event, Outcome, about
+from inosync.engine.ailing import Coverage, Table, excuses
 from inosync.engine.mirror import Mirror, State
-from inosync.engine.records import SLOWEST, Activity, Failure
-from inosync.engine.reports import Failed, failed, recovered, succeeded
+from inosync.engine.records import LAST_LINES, Failure
 from inosync.engine.reports import ailing as ailing_report
-from inosync.engine.roster import LOOKS, Roster
+from inosync.engine.reports import failed, recovered, succeeded
+from inosync.engine.roster import Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.planning.steps import Clear, Renew
 from inosync.rsync.exits import FILE_IO, PARTIAL, VANISHED, Judgement, Verdict
 from inosync.rsync.output import NOTHING, Transferred
-
-#: Lines of what a failed run said that are remembered.
-_LINES = 5
-#: How one ends that was told to: by SIGTERM.
-_TOLD_TO_END = -15
 
 
 @dataclass
@@ -56,15 +52,15 @@ class Endings:
         if judgement.verdict is Verdict.OK:
             outcome = suspects.both(mirror, outcome)
         mirror.moved(outcome.transferred)
-        flight, ran = mirror.flight, remains.run_of(mirror, outcome)
+        flight, covered = mirror.flight, remains.coverage(mirror, outcome)
         passing = mirror.passing if mirror.work.slicing else None
+        ailed = mirror.ailing
         wait = self._take_end(mirror, judgement, outcome, now)
         if outcome.pretended or stopped:
             return
         if judgement.verdict is Verdict.OK:
-            if ran is not None:
-                user = self.roster.config.user
-                self.roster.actions += remains.take_ailing(mirror, outcome, ran, now, user=user)
+            if covered is not None:
+                self._tell_remains(mirror, outcome, covered, ailed)
             self._take_health(mirror, now)
             moved, full = mirror.totals.last, ""
             if passing is None:
@@ -83,6 +79,15 @@ class Endings:
             self.roster.actions += said
         else:
             self._report_failure(mirror, outcome, judgement, now, again=again, wait=wait)
+
+    def _tell_remains(
+        self, mirror: Mirror, outcome: Outcome, covered: Coverage, ailed: Table
+    ) -> None:
+        """Say what ails that has not `ailed` before, what is well again, and what stays."""
+        user, stayed = self.roster.config.user, mirror.kept
+        remains.take_kept(mirror, outcome, covered)
+        self.roster.actions += messages.ailing(mirror, ailed, outcome.command, user=user)
+        self.roster.actions += messages.kept(mirror, stayed)
 
     def _rest(self, mirror: Mirror, took: float, now: float) -> None:
         """Let the next run wait for as long as this one `took`, where runs set the pace."""
@@ -109,7 +114,7 @@ class Endings:
         lane = lanes.beside(mirror)
         ousted = remains.take_odd(mirror, outcome, now) if well else False
         barred = remains.take_barred(mirror, outcome, now) if well else False
-        unsure = remains.take_well(mirror, outcome, now) if well else False
+        unsure = remains.take_ailing(mirror, outcome, now) if well else False
         left = merged(suspects.rest(mirror), remains.vanished(mirror)) if well else None
         wait = mirror.ended(
             judgement,
@@ -177,48 +182,9 @@ class Endings:
             about(mirror, Event.HOLD),
         )
         cure = "look at the source; inosync --sync lets it happen once"
-        self._ails(mirror, failed(mirror, reason, cure=cure, held=True), now)
+        self.roster.ails(mirror, failed(mirror, reason, cure=cure, held=True), now)
 
-    # ---- runs that do nothing -------------------------------------------------------------
-
-    def look(self, mirror: Mirror, now: float) -> None:
-        """Have the run of a busy mirror looked at, ended or killed when its time has come."""
-        if mirror.work.comparing:
-            lane = self.roster.lanes.partner(mirror)
-            if mirror.pending or (lane is not None and lane.pending):
-                self.roster.end(mirror, "what has changed goes first", now)
-        if mirror.work.check_at is not None and now >= mirror.work.check_at:
-            mirror.work = replace(mirror.work, check_at=None)
-            self.roster.actions.append(Look(mirror))
-        if mirror.work.kill_at is not None and now >= mirror.work.kill_at:
-            mirror.work = replace(mirror.work, kill_at=None)
-            self.roster.say(WARNING, f"{mirror.name}: rsync did not end when told to: killed")
-            self.roster.actions.append(Kill(mirror))
-
-    def activity(
-        self, mirror: Mirror, activity: Activity, now: float, *, said: tuple[str, ...] = ()
-    ) -> None:
-        """Answer to ``Look``: what the run has done so far.
-
-        `said` are the lines that it has written to standard error.
-        """
-        if mirror.state is not State.RUNNING:
-            return
-        check_at = now + mirror.pair.node.rtimeout / LOOKS
-        limit = mirror.pair.node.rtimeout + activity.done // SLOWEST
-        idle = now - mirror.work.active_at
-        if activity.moved(mirror.work.activity, idle):
-            mirror.work = replace(mirror.work, activity=activity, active_at=now, check_at=check_at)
-        elif idle < limit:
-            mirror.work = replace(mirror.work, check_at=check_at)
-        else:
-            reason = f"its run did nothing for {limit} s (rtimeout)"
-            self.roster.actions += messages.hung(mirror, reason, said)
-            if not mirror.work.comparing:
-                failure = Failure(now, _TOLD_TO_END, reason, said[-_LINES:])
-                mirror.health = replace(mirror.health, failure=failure)
-            self.roster.end(mirror, reason, now)
-            self._ails(mirror, failed(mirror, reason, lines=said), now)
+    # ---- holds ----------------------------------------------------------------------------
 
     def bar(self, mirror: Mirror, reason: str, now: float) -> bool:
         """Hold a mirror whose target is not what it was: see ``Engine.bar``."""
@@ -229,7 +195,7 @@ class Endings:
         mirror.offer(self.roster.full(reason, now, lost=True))
         mirror.bar(reason)
         self.roster.say(ERROR, f"{mirror.name}: {reason}: held", about(mirror, Event.HOLD))
-        self._ails(mirror, failed(mirror, reason, held=True), now)
+        self.roster.ails(mirror, failed(mirror, reason, held=True), now)
         return True
 
     # ---- reports --------------------------------------------------------------------------
@@ -238,7 +204,7 @@ class Endings:
         """Tell the hooks that some paths ail, or that the mirror is well again."""
         health = mirror.health
         if mirror.ailing:
-            self._ails(mirror, ailing_report(mirror, self.roster.config.user), now)
+            self.roster.ails(mirror, ailing_report(mirror, self.roster.config.user), now)
         elif health.ailing and mirror.aside is None:
             self.roster.hook(recovered(mirror, health.ailing, now - health.since))
             mirror.health = replace(health, ailing="")
@@ -262,7 +228,7 @@ class Endings:
         again: str,
         wait: float,
     ) -> None:
-        evidence = outcome.evidence[-_LINES:]
+        evidence = outcome.evidence[-LAST_LINES:]
         failure = Failure(
             now,
             outcome.returncode,
@@ -284,25 +250,17 @@ class Endings:
             wait=wait or None,
             held=mirror.state is State.HELD,
         )
-        self._ails(mirror, report, now)
-
-    def _ails(self, mirror: Mirror, report: Failed, now: float) -> None:
-        """Tell the hook when a mirror is not well any more, and when something else is wrong."""
-        health = mirror.health
-        if health.ailing != report.meaning:
-            since = health.since if health.ailing else now
-            mirror.health = replace(health, ailing=report.meaning, since=since)
-            self.roster.hook(report)
+        self.roster.ails(mirror, report, now)
 
 
 def _judged(mirror: Mirror, outcome: Outcome) -> Judgement:
     """Return the judgement on a run; it is well if all that it could not carry is known by name."""
-    judgement, run = outcome.judged(mirror.pair.destination), remains.run_of(mirror, outcome)
+    judgement, covered = outcome.judged(mirror.pair.destination), remains.coverage(mirror, outcome)
     # What a rename has left on the node, or hides, is brought in order by runs that failed.
     plain = not (mirror.work.steps or mirror.work.hid or mirror.stale)
-    if plain and run is not None:
-        table: ailing.Table = {} if mirror.work.rehearsing else mirror.ailing
-        if ailing.excuses(outcome.returncode, outcome.account, run, table):
+    if plain and covered is not None:
+        table: Table = {} if mirror.work.rehearsing else mirror.ailing
+        if excuses(outcome.returncode, outcome.account, covered, table):
             return Judgement(Verdict.OK, judgement.meaning)
     return judgement
 

@@ -3,37 +3,37 @@
 Pure: everything it knows was told to it, with the time of the telling (monotonic seconds); what it
 wants done it returns from ``due()`` as actions. The service carries them out and reports back.
 
-Its parts share one roster: the feeder gives the mirrors what their sources have gathered, the
-scheduler starts those that wait, the endings judge what has run.
+How things stand may be asked of it, too (standing.py). Its parts share one roster: the feeder gives
+the mirrors what their sources have gathered, the scheduler starts those that wait, the watchdog
+ends runs that do nothing, the endings judge what has run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from inosync.changes.batch import full_pass
 from inosync.changes.changes import Change, Changes, Move
 from inosync.config.model import Config, Source
 from inosync.engine import comparison
 from inosync.engine.actions import Action, Kill, Outcome, Start
-from inosync.engine.apart import Apart, gathered
 from inosync.engine.endings import Endings
-from inosync.engine.feeder import Feeder, Known
+from inosync.engine.feeder import Feeder
+from inosync.engine.memory import Recalled
 from inosync.engine.mirror import BUSY, Mirror, State
 from inosync.engine.records import Activity
 from inosync.engine.roster import Roster
 from inosync.engine.scheduler import Scheduler
-from inosync.engine.source import SourceState
+from inosync.engine.standing import Standing
+from inosync.engine.watchdog import Watchdog
 from inosync.planning.order import Prepared
 from inosync.planning.resting_files import Fresh
 from inosync.planning.scan import Answer, Question
-from inosync.rsync.differences import Difference
-from inosync.text import printable
 
-_NOTHING: Known = {}
+_NOTHING: Mapping[str, Recalled] = {}
 
 
-class Engine:
+class Engine(Standing):
     """Sources, their mirrors, and the deadlines of both.
 
     With `contents`, full passes compare what is in the files, too. `alone`: nobody tells what
@@ -48,101 +48,12 @@ class Engine:
         contents: bool = False,
         alone: bool = False,
     ) -> None:
-        self._roster = Roster(config, random, contents, alone)
+        super().__init__(Roster(config, random, contents, alone))
         self._feeder = Feeder(self._roster)
         self._scheduler = Scheduler(self._roster)
+        self._watchdog = Watchdog(self._roster)
         self._endings = Endings(self._roster, self._scheduler)
         self._roster.configure(config)
-
-    # ---- how things are -------------------------------------------------------------------
-
-    @property
-    def config(self) -> Config:
-        """The config in force."""
-        return self._roster.config
-
-    @property
-    def sources(self) -> dict[str, SourceState]:
-        """The sources by path."""
-        return self._roster.sources
-
-    @property
-    def mirrors(self) -> list[Mirror]:
-        """The mirrors that are configured."""
-        return self._roster.mirrors
-
-    @property
-    def stopping(self) -> bool:
-        """Whether ``stop`` was called."""
-        return self._roster.stopping
-
-    @property
-    def stopped(self) -> bool:
-        """Whether ``stop`` was called and no run is left."""
-        return self.stopping and not self._roster.busy()
-
-    @property
-    def paused(self) -> bool:
-        """Whether a person wants nothing to start: changes are collected."""
-        return self._roster.paused
-
-    @paused.setter
-    def paused(self, paused: bool) -> None:
-        self._roster.paused = paused
-
-    def settling(self, before: float) -> dict[str, int]:
-        """Return how many files of which sources, changed `before` that, are not at rest yet."""
-        found = {path: state.settling.count(before) for path, state in self.sources.items()}
-        return {path: count for path, count in found.items() if count}
-
-    def owed(self, node: str = "") -> list[tuple[Mirror, int]]:
-        """Return the mirrors (on `node`, or on all) and up to what they have been offered by now.
-
-        All of it is on the node of a mirror as soon as its ``done`` is not less.
-        """
-        return [(mirror, mirror.offered) for mirror in self._roster.on(node)]
-
-    def behind_since(self, mirror: Mirror) -> float | None:
-        """Return when the oldest change was seen that is not on the node; None: in sync.
-
-        Also of those that the mirror has not been offered, because they wait for others or to rest.
-        """
-        state = self._roster.source_of(mirror)
-        waits = (mirror.since, state.since(big=mirror.big))
-        return min((since for since in waits if since is not None), default=None)
-
-    def source_held(self, mirror: Mirror) -> str:
-        """Return why the source of `mirror` is held for it, in words; "" when it is not."""
-        held = self.held_for(mirror)
-        return f"{printable(mirror.pair.source.path)} {held}" if held else ""
-
-    def held_for(self, mirror: Mirror) -> str:
-        """Return why its source is held for `mirror`: words of which the source is the subject."""
-        state = self._roster.source_of(mirror)
-        return "" if mirror.pair.node.name in state.free else state.held
-
-    def beside_giants(self, mirror: Mirror) -> bool:
-        """Return whether the lane for big files of a mirror is at work on the node, or may be."""
-        lane = self._roster.lanes.partner(mirror)
-        return lane is not None and (lane.busy or lane.since is not None)
-
-    def apart(self, mirror: Mirror, *, lost: frozenset[bytes] = frozenset()) -> Apart:
-        """Return what is left as it is on a mirror; what was mounted on `lost` is gone."""
-        lane, lanes = self._roster.lanes.partner(mirror), self._roster.lanes
-        giants = lanes.owes(mirror) if lane is None or lane.sought is None else None
-        return gathered(
-            settling=self._roster.source_of(mirror).settling.paths,
-            ailing=[each.ailing for each in (mirror, lane) if each is not None],
-            lost=lost,
-            giants=giants,
-            size=self.config.of(mirror.pair.source).rbigsize,
-        )
-
-    def drifted(
-        self, mirror: Mirror, found: Iterable[Difference], apart: Apart
-    ) -> Iterator[Difference]:
-        """Give those of the differences that count: see ``comparison.drifted``."""
-        return comparison.drifted(mirror, self._roster.source_of(mirror), found, apart)
 
     # ---- what is told of sources ----------------------------------------------------------
 
@@ -152,7 +63,7 @@ class Engine:
         now: float,
         *,
         reason: str = "start-up",
-        known: Known = _NOTHING,
+        known: Mapping[str, Recalled] = _NOTHING,
         contents: bool = False,
     ) -> None:
         """The watches of `source` stand; with a `reason`, as :meth:`resync`.
@@ -184,7 +95,9 @@ class Engine:
             source, changes, now, big=big, moves=moves, gone=gone, no_files=no_files
         )
 
-    def resync(self, source: Source, reason: str, now: float, *, known: Known = _NOTHING) -> None:
+    def resync(
+        self, source: Source, reason: str, now: float, *, known: Mapping[str, Recalled] = _NOTHING
+    ) -> None:
         """Anything below `source` may differ: every mirror of it owes a full pass, at once.
 
         For those that are `known` (by name) a walk finds what has changed instead.
@@ -225,7 +138,12 @@ class Engine:
             self._roster.end(mirror, reason, now)
 
     def resume(
-        self, source: Source, now: float, *, known: Known = _NOTHING, contents: bool = False
+        self,
+        source: Source,
+        now: float,
+        *,
+        known: Mapping[str, Recalled] = _NOTHING,
+        contents: bool = False,
     ) -> None:
         """A held `source` is well again; its mirrors owe what :meth:`watched` says."""
         self._feeder.resume(source, now, known, contents=contents)
@@ -310,7 +228,7 @@ class Engine:
 
         `said` are the lines that it has written to standard error.
         """
-        self._endings.activity(mirror, activity, now, said=said)
+        self._watchdog.activity(mirror, activity, now, said=said)
 
     # ---- what people want -----------------------------------------------------------------
 
@@ -331,6 +249,10 @@ class Engine:
         for mirror in asked:
             mirror.offer(full_pass("repair", now, contents=True))
         return asked
+
+    def pause(self, paused: bool) -> None:
+        """A person wants nothing to start: changes are collected. Or `paused` no longer."""
+        self._roster.paused = paused
 
     def flush(self) -> None:
         """Let no batch wait for others any longer."""
@@ -382,7 +304,7 @@ class Engine:
             self._feeder.due(now)
         for mirror in self._roster.everybody():
             if mirror.state in BUSY:
-                self._endings.look(mirror, now)
+                self._watchdog.look(mirror, now)
             else:
                 mirror.ready(now)
         if not self.stopping:

@@ -28,10 +28,6 @@ from inosync.rsync.options import hindrance
 _SHORT = 300.0
 
 
-#: What is known of mirrors, by their names, that had everything at some moment, or most of it.
-Known = Mapping[str, Recalled]
-
-
 @dataclass
 class Feeder:
     """Feeds the mirrors of a roster."""
@@ -40,7 +36,13 @@ class Feeder:
     _full: set[Mirror] = dataclasses.field(default_factory=set)
 
     def watched(
-        self, source: Source, reason: str, now: float, known: Known, *, contents: bool
+        self,
+        source: Source,
+        reason: str,
+        now: float,
+        known: Mapping[str, Recalled],
+        *,
+        contents: bool,
     ) -> None:
         """The watches of `source` stand: see ``Engine.watched``."""
         self.roster.sources[source.path].watched = True
@@ -76,7 +78,7 @@ class Feeder:
         source: Source,
         reason: str,
         now: float,
-        known: Known,
+        known: Mapping[str, Recalled],
         *,
         thorough: bool = False,
         contents: bool = False,
@@ -187,7 +189,9 @@ class Feeder:
             if mirror.pair.node.name not in free:
                 self.roster.end(mirror, f"{source.path} {reason}", now)
 
-    def resume(self, source: Source, now: float, known: Known, *, contents: bool) -> None:
+    def resume(
+        self, source: Source, now: float, known: Mapping[str, Recalled], *, contents: bool
+    ) -> None:
         """A held `source` is well again: see ``Engine.resume``."""
         what = "what has changed is looked for" if known else "full pass"
         about = About(source.path, state="watched", event=Event.RECOVERY)

@@ -72,7 +72,7 @@ class Recalled:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Present:
     """What a record is compared with: the same, as it is ``now`` (nanoseconds since 1970)."""
 
     now: int
@@ -81,32 +81,32 @@ class Facts:
     boot: str
 
 
-_Test = Callable[[Known, Facts], bool]
+_Test = Callable[[Known, Present], bool]
 
 #: Why what is known is in doubt: the first that is true.
 _REASONS: tuple[tuple[_Test, str], ...] = (
     (
-        lambda known, facts: known.begun,
+        lambda known, present: known.begun,
         "what was begun was cut short",
     ),
     (
-        lambda known, facts: known.home != facts.place.home,
+        lambda known, present: known.home != present.place.home,
         "the source is on another file system, or others are mounted in it",
     ),
     (
-        lambda known, facts: known.inode != facts.place.inode,
+        lambda known, present: known.inode != present.place.inode,
         "the source is another directory than it was",
     ),
     (
-        lambda known, facts: known.made_by != facts.made_by,
+        lambda known, present: known.made_by != present.made_by,
         "rules, destination or options have changed",
     ),
     (
-        lambda known, facts: facts.now < max(known.moment, known.highest),
+        lambda known, present: present.now < max(known.moment, known.highest),
         "the clock was set back",
     ),
     (
-        lambda known, facts: known.boot != facts.boot and not known.ended,
+        lambda known, present: known.boot != present.boot and not known.ended,
         "the machine went down while inosync ran",
     ),
 )
@@ -115,24 +115,22 @@ _REASONS: tuple[tuple[_Test, str], ...] = (
 ROLLED_BACK = "an older state of the source was brought back"
 
 
-def doubt(known: Known | None, facts: Facts) -> str:
+def doubt(known: Known, present: Present) -> str:
     """Return why a mirror owes a full pass, or "" when it owes what has changed since."""
-    if known is None:
-        return "nothing is known of it"
-    if unsure := untrusted(facts.place):
+    if unsure := untrusted(present.place):
         return unsure
-    return next((reason for test, reason in _REASONS if test(known, facts)), "")
+    return next((reason for test, reason in _REASONS if test(known, present)), "")
 
 
-def told_since(known: Known, facts: Facts) -> int:
+def told_since(known: Known, present: Present) -> int:
     """Return since when what differs has changed, as ctimes tell (nanoseconds since 1970).
 
     0: they do not. The source or the target is another directory, which may have been made before,
     or the clock was set back.
     """
-    lay, lies = known.made_by.partition(" ")[2], facts.made_by.partition(" ")[2]
-    moved = (known.home, known.inode, lay) != (facts.place.home, facts.place.inode, lies)
-    return 0 if moved or facts.now < max(known.moment, known.highest) else known.moment
+    lay, lies = known.made_by.partition(" ")[2], present.made_by.partition(" ")[2]
+    moved = (known.home, known.inode, lay) != (present.place.home, present.place.inode, lies)
+    return 0 if moved or present.now < max(known.moment, known.highest) else known.moment
 
 
 def untrusted(place: Place) -> str:

@@ -1,7 +1,7 @@
 """A pass that goes as a row of slices: how far it is, and how large the next slice is to be.
 
 Pure: a record goes in with what has happened, and the next record comes out. What a slice names is
-cut by planning (planning/slices.py) when it is about to start.
+cut by planning (planning/cutting.py) when it is about to start.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from inosync.changes.batch import Batch, merged
 from inosync.changes.changes import Changes
 from inosync.changes.doubts import NO_DOUBTS
 from inosync.config.model import Config, Pair
+from inosync.planning.cutting import MOST_AT_ONCE
 from inosync.planning.order import Prepared
-from inosync.planning.slices import MOST_AT_ONCE, Amount, Course, Slice
+from inosync.planning.slices import Amount, Course, Slice
 from inosync.rsync.options import indivisible
 from inosync.rsync.output import NOTHING, Transferred
 

@@ -18,6 +18,9 @@ from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.differences import EQUAL, Drift
 from inosync.rsync.output import NOTHING, Transferred
 
+#: Lines of what a failed run said that are remembered.
+LAST_LINES = 5
+
 
 @dataclass(frozen=True)
 class Failure:

@@ -10,9 +10,8 @@ from dataclasses import replace
 from inosync.changes.batch import Batch, collect, full_pass, merged
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.changes.doubts import homes
-from inosync.engine import messages
-from inosync.engine.actions import Action, Outcome
-from inosync.engine.ailing import Run, after, doubted, odd_after
+from inosync.engine.actions import Outcome
+from inosync.engine.ailing import Coverage, after, doubted, odd_after
 from inosync.engine.mirror import Mirror
 from inosync.rsync.causes import Cause
 from inosync.rsync.options import keeps_in_place
@@ -21,12 +20,12 @@ from inosync.rsync.options import keeps_in_place
 _KEPT = 100
 
 
-def run_of(mirror: Mirror, outcome: Outcome) -> Run | None:
-    """Return what counts of the run that has ended, if it carried anything."""
+def coverage(mirror: Mirror, outcome: Outcome) -> Coverage | None:
+    """Return what the run that has ended came to, if it carried anything."""
     if mirror.flight is None or outcome.pretended:
         return None
     ended = outcome.account.ended
-    return Run(mirror.flight, outcome.listed, mirror.work.left, ended)
+    return Coverage(mirror.flight, outcome.listed, mirror.work.left, ended)
 
 
 def tidy_up(mirror: Mirror, other: Mirror | None, outcome: Outcome, now: float) -> None:
@@ -52,38 +51,30 @@ def tidy_up(mirror: Mirror, other: Mirror | None, outcome: Outcome, now: float) 
         mirror.flight = flight.merge(full_pass("a run was cut short", now))
 
 
-def take_ailing(
-    mirror: Mirror, outcome: Outcome, run: Run, now: float, *, user: str
-) -> list[Action]:
-    """Take note of what a run that went well named as not carried, and of what stays there.
+def take_ailing(mirror: Mirror, outcome: Outcome, now: float) -> bool:
+    """Take note of what a run that went well named as not carried, and when that is tried again.
 
-    Return what is to be said of it; `user` is whom runs are made as.
+    Return whether another run must compare what ailed, and may only seem to be well again.
     """
-    said: list[Action] = []
-    before, stayed = mirror.ailing, mirror.kept
+    covered, before = coverage(mirror, outcome), mirror.ailing
+    if covered is None or not (before or outcome.account.complaints):
+        return False
+    mirror.ailing = after(before, outcome.account, covered, now, mirror.backoff.after)
+    doubts = doubted(before, mirror.ailing, covered)
+    if doubts:
+        mirror.offer(Batch(now, 0, changes=Changes(), doubts=doubts))
+    return bool(doubts)
+
+
+def take_kept(mirror: Mirror, outcome: Outcome, covered: Coverage) -> None:
+    """Take note of directories that stay on the node, of which a run that went well told."""
     stays = outcome.kept
     if mirror.pair.node.rdelete == "seen":  # it is meant to, but where it is in the way
         ails = {each.path for each in outcome.account.complaints}
         stays = tuple((path, inner) for path, inner in stays if path in ails)
-    if stayed or stays:
-        kept = {path: inner for path, inner in stayed.items() if not run.carried(path)}
+    if mirror.kept or stays:
+        kept = {path: inner for path, inner in mirror.kept.items() if not covered.carried(path)}
         mirror.kept = kept | dict(stays[:_KEPT])
-    if before or outcome.account.complaints:
-        mirror.ailing = after(before, outcome.account, run, now, mirror.backoff.after)
-        said += messages.ailing(mirror, before, outcome.command, user=user)
-    return [*said, *messages.kept(mirror, stayed)]
-
-
-def take_well(mirror: Mirror, outcome: Outcome, now: float) -> bool:
-    """Return whether another run must compare what ailed, and may only seem to be well again."""
-    run = run_of(mirror, outcome)
-    if run is None or not mirror.ailing:
-        return False
-    table = after(mirror.ailing, outcome.account, run, now, mirror.backoff.after)
-    doubts = doubted(mirror.ailing, table, run)
-    if doubts:
-        mirror.offer(Batch(now, 0, changes=Changes(), doubts=doubts))
-    return bool(doubts)
 
 
 def vanished(mirror: Mirror) -> Batch | None:
@@ -96,10 +87,10 @@ def vanished(mirror: Mirror) -> Batch | None:
 
 def take_odd(mirror: Mirror, outcome: Outcome, now: float) -> bool:
     """Return whether another run must delete what a pipe or socket has taken the place of."""
-    run = run_of(mirror, outcome)
-    if run is None or mirror.big or not (mirror.odd or outcome.account.odd):
+    covered = coverage(mirror, outcome)
+    if covered is None or mirror.big or not (mirror.odd or outcome.account.odd):
         return False
-    known, ousted = odd_after(mirror.odd, mirror.ousted, outcome.account, run)
+    known, ousted = odd_after(mirror.odd, mirror.ousted, outcome.account, covered)
     mirror.odd = known
     if not ousted:
         return False

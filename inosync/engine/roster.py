@@ -7,7 +7,7 @@ loop asks for it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from inosync.changes.batch import Batch, full_pass
 from inosync.config.model import Config, Pair, Source
@@ -17,7 +17,7 @@ from inosync.engine.debounce import Debounce
 from inosync.engine.lanes import Lanes
 from inosync.engine.mirror import BUSY, Mirror, State
 from inosync.engine.passes import uncut
-from inosync.engine.reports import Report
+from inosync.engine.reports import Failed, Report
 from inosync.engine.source import SourceState
 from inosync.planning.resting_files import compile_rules
 
@@ -127,6 +127,14 @@ class Roster:
         """Let the program have the report that the config names for its event, if it names one."""
         if getattr(self.config, report.event):
             self.actions.append(Hook(report))
+
+    def ails(self, mirror: Mirror, report: Failed, now: float) -> None:
+        """Tell the hook when a mirror is not well any more, and when something else is wrong."""
+        health = mirror.health
+        if health.ailing != report.meaning:
+            since = health.since if health.ailing else now
+            mirror.health = replace(health, ailing=report.meaning, since=since)
+            self.hook(report)
 
     def end(self, mirror: Mirror, reason: str, now: float) -> None:
         """Tell a mirror's run to end, unless there is none or it was told already."""

@@ -1,6 +1,6 @@
 """The next slice of a pass, and those that are made beside it.
 
-Pure. What it carries is cut in slices.py.
+Pure. What it carries is cut in cutting.py.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import dataclasses
 from inosync.changes.doubts import NO_DOUBTS
 from inosync.config.model import Config
 from inosync.planning.command import command
+from inosync.planning.cutting import cut_beside, small
 from inosync.planning.file_list import LONGEST_ENTRY, TOO_LONG
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.ordinary_run import prepare_ordinary
 from inosync.planning.run import planned, run_for, unreadable
-from inosync.planning.slices import Course, Slice, cut_beside, small
+from inosync.planning.slices import Course, Slice
 from inosync.planning.view import is_real
 from inosync.rsync.program import Program
 

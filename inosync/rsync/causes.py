@@ -1,6 +1,6 @@
 """Why a path could not be carried, why a directory stays on a node, and what to do about either.
 
-Pure: words for people. Which sentence of rsync means what is known to complaints.py.
+Pure: words for people. Which sentence of rsync means what is known to sentences.py.
 """
 
 from __future__ import annotations

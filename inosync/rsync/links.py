@@ -26,21 +26,21 @@ _LISTED = re.compile(rb"l\S{9} +([\d,]+) \d{4}/\d\d/\d\d \d\d:\d\d:\d\d (.*)", r
 
 
 @dataclass(frozen=True)
-class Question:
+class Listing:
     """A run that lists links: its argv, and the names for its standard input."""
 
     argv: tuple[str, ...]
     names: bytes
 
 
-def question(
+def listing(
     rsync: str,
     destination: Destination,
     extra: tuple[str, ...],
     links: Iterable[bytes],
     *,
     reach: Iterable[str] = (),
-) -> Question | None:
+) -> Listing | None:
     """Return what to ask a daemon about these links, by their names in the transfer.
 
     The words of `reach` get there. None where there is nothing to ask.
@@ -51,7 +51,7 @@ def question(
     words = ["--list-only", "--links", "--no-human-readable", "--8-bit-output", "--no-motd"]
     words += [*reach, "--from0", "--files-from=-"]
     there = destination.text.rstrip("/") + "/"
-    return Question((rsync, *words, *extra, "--", there, "."), names)
+    return Listing((rsync, *words, *extra, "--", there, "."), names)
 
 
 def findings(

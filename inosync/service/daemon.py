@@ -16,6 +16,7 @@ from inosync.config.model import Config
 from inosync.engine.apart import Apart
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror
+from inosync.planning.scan import Question
 from inosync.rsync.program import Program
 from inosync.service.acting import Acting
 from inosync.service.announcer import Announcer, Supervisor
@@ -25,11 +26,13 @@ from inosync.service.keeper import Keeper
 from inosync.service.leaving import Leaving
 from inosync.service.loop import Loop, Part
 from inosync.service.mandate import Mandate
-from inosync.service.onlooker import Looking, Onlooker
+from inosync.service.notes import Notes
+from inosync.service.onlooker import Onlooker, Onlooking
 from inosync.service.polls import Polls
 from inosync.service.pruning import Pruning
 from inosync.service.publisher import Publisher
-from inosync.service.refresh import Refresh, Script
+from inosync.service.recollection import Recollection
+from inosync.service.refresh import Invocation, Refresh
 from inosync.service.remedies import Remedies
 from inosync.service.requests import Requests
 from inosync.service.rereading import reread
@@ -39,9 +42,9 @@ from inosync.service.sources import Sources
 from inosync.service.targets import Targets
 from inosync.service.thrift import Thrift
 from inosync.status.keeping import Keeping
+from inosync.status.lines import lines as status_lines
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
-from inosync.status.snapshot import lines as status_lines
 from inosync.system.control import Server
 from inosync.system.process import resident
 from inosync.system.signals import Signals
@@ -66,7 +69,7 @@ class Daemon:
     hooks: Hooks
     load: Callable[[], tuple[Config, Program]]
     mandate: Mandate
-    script: Script | None = None
+    script: Invocation | None = None
     began: float | None = None
     control: Server | None = None
     onlooker: Onlooker | None = None  # with one, nothing is mirrored but full passes
@@ -74,6 +77,7 @@ class Daemon:
     state: StateFile | None = None
     _publisher: Publisher | None = None
     _keeper: Keeper | None = None
+    _instead: Callable[[Mirror], Question | None] = lambda _: None
     _targets: Targets | None = None
     _pruning: Pruning | None = None
     _refresh: Refresh | None = None
@@ -98,8 +102,13 @@ class Daemon:
             if self.script is not None:
                 self._refresh = Refresh(self.script, lambda: self.engine.config, self._take)
             if self.state is not None:
-                self._keeper = Keeper(self.engine, self.sources, self.loop, self.state, targets)
-                self.sources.recall = self._keeper.recall
+                self._remember(Notes(self.engine, self.state, targets))
+
+    def _remember(self, notes: Notes) -> None:
+        """Keep what is known of the mirrors in these notes, and believe what they say."""
+        self._keeper = Keeper(self.engine, self.sources, self.loop, notes)
+        recollection = Recollection(self.engine, self.sources, self.loop, notes)
+        self.sources.recall, self._instead = recollection.recall, recollection.instead
 
     def parts(self) -> list[Part]:
         """Return what takes part in each turn, in order.
@@ -114,14 +123,13 @@ class Daemon:
         if self.control is not None:
             self._requests = Requests(self.control, self, self.loop, self.loop.clock)
             parts.append(self._requests)
-        instead = self._keeper.instead if self._keeper is not None else lambda _: None
-        acting = (self.sources, self._targets, scans, self.runs, self.hooks, self.loop, instead)
-        parts.append(Acting(self.engine, *acting))
+        doing = (scans, self.runs, self.hooks, self.loop, self._instead)
+        parts.append(Acting(self.engine, self.sources, self._targets, *doing))
         beat = Beat(self.engine, self.hooks, self.loop)
         # What stands ready is started when there is nothing else to do.
         parts += [self.remedies, beat, self.hooks, self.runs.warm, self.announcer]
         if self.onlooker is not None:
-            parts.append(Looking(self.onlooker, self.engine, self.runs))
+            parts.append(Onlooking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:
             parts.append(self._publisher)
         more = (self._keeper, self._pruning, self._refresh)
@@ -139,7 +147,7 @@ class Daemon:
         self.loop.parts = self.parts()
         try:
             if self._keeper is not None:
-                self._keeper.open()
+                self._keeper.notes.open()
             self.sources.open()
             if self._targets is not None:
                 self._targets.open()

@@ -7,7 +7,7 @@ import os
 
 from inosync.config.model import Config, Source
 from inosync.engine.apart import Apart, Left
-from inosync.engine.engine import Engine
+from inosync.engine.standing import Standing
 from inosync.rsync.complaints import Account
 from inosync.rsync.differences import EXTRA, Difference, Drift, below, differences, summary
 from inosync.service.at_work import AtWork
@@ -17,13 +17,13 @@ from inosync.watch.files import Files, changed
 MOST_DRIFT = 10_000
 
 
-def left_apart(run: AtWork, said: Account, engine: Engine) -> Apart:
+def left_apart(run: AtWork, said: Account, standing: Standing) -> Apart:
     """Return what a comparison has left out, when it began or now, or could not see."""
     unseen = {each.path: Left(each.cause.value, each.whole) for each in said.complaints}
-    return run.apart | engine.apart(run.mirror, lost=run.lost) | Apart(unseen)
+    return run.apart | standing.apart(run.mirror, lost=run.lost) | Apart(unseen)
 
 
-def drift(run: AtWork, apart: Apart, engine: Engine, config: Config) -> Drift:
+def drift(run: AtWork, apart: Apart, standing: Standing, config: Config) -> Drift:
     """Return what a comparison has found; what changed since it began is no drift."""
     source = run.mirror.pair.source
     prefix = os.fsencode(source.prefix)
@@ -35,7 +35,7 @@ def drift(run: AtWork, apart: Apart, engine: Engine, config: Config) -> Drift:
         for each in itertools.islice(counted, MOST_DRIFT)
         if not changed(source, below(prefix, each.path), run.wall)
     )
-    drifted = engine.drifted(run.mirror, found, apart)
+    drifted = standing.drifted(run.mirror, found, apart)
     eopen = config.of(source).eopen
     return summary(each for each in drifted if eopen or not unclosed(source, each))
 

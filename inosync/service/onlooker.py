@@ -30,7 +30,7 @@ class Onlooker(Protocol):
 
 
 @dataclass
-class Looking:
+class Onlooking:
     """An onlooker as a part of the loop."""
 
     onlooker: Onlooker

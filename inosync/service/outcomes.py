@@ -12,9 +12,10 @@ from inosync.engine.engine import Engine
 from inosync.planning.file_list import homes
 from inosync.planning.order import RunKind
 from inosync.planning.steps import Relink
-from inosync.rsync.complaints import Places, account
+from inosync.rsync.accounts import account
 from inosync.rsync.destination import Transport
 from inosync.rsync.differences import EQUAL, below, carried, overwritten, summary
+from inosync.rsync.ends import Ends
 from inosync.rsync.exits import FILE_IO, PARTIAL, cut_short, exit_status
 from inosync.rsync.kept import day_of
 from inosync.rsync.options import aside, backs_up, suffix
@@ -30,8 +31,8 @@ def outcome_of(run: AtWork, status: int, engine: Engine, config: Config) -> Outc
     output, errors = run.child.output(), run.child.errors()
     rehearsing = run.what.kind is RunKind.REHEARSAL
     cut, code = len(errors) >= TAIL, exit_status(status, errors)
-    where, ended = places(run.mirror.pair), code == FILE_IO
-    said = account(run.child.lines(), errors, where, cut=cut, ended=ended)
+    ends = ends_of(run.mirror.pair)
+    said = account(run.child.lines(), errors, ends, cut=cut, ended=code == FILE_IO)
     count = rehearsed if rehearsing else transferred
     # Of one that is no longer configured nobody wants to know how it differs.
     compared = run.what.kind is RunKind.COMPARISON and run.mirror in engine.mirrors
@@ -56,11 +57,11 @@ def outcome_of(run: AtWork, status: int, engine: Engine, config: Config) -> Outc
     )
 
 
-def places(pair: Pair) -> Places:
+def ends_of(pair: Pair) -> Ends:
     """Return how rsync names the paths of a mirror."""
     source, destination, extra = pair.source, pair.destination, pair.node.extra
     keeps = bool(backs_up(extra))
-    return Places(
+    return Ends(
         os.fsencode(source.path),
         os.fsencode(source.prefix),
         os.fsencode(destination.path),

@@ -50,7 +50,7 @@ _CURES = {
 }
 
 
-class Daemon(Protocol):
+class Published(Protocol):
     """The loop, as far as it is told of."""
 
     engine: Engine
@@ -67,7 +67,7 @@ class Daemon(Protocol):
 class Publisher:
     """Keeps the files of a config up to date. Times are monotonic seconds."""
 
-    daemon: Daemon
+    daemon: Published
     config: Config
     _history: History = field(default_factory=History)
     _since: dict[tuple[str, str, str], float] = field(default_factory=dict)  # of what lags

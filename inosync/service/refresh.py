@@ -49,7 +49,7 @@ def answer(file: str, directory: str, insecure: str) -> int:
 
 
 @dataclass(frozen=True)
-class Script:
+class Invocation:
     """How the script is run: from which directory, whether it is trusted, its environment."""
 
     directory: str
@@ -65,7 +65,7 @@ class Refresh:
     Times are monotonic seconds.
     """
 
-    script: Script
+    script: Invocation
     config: Callable[[], Config]
     take: Callable[[Config, float], None]
     _child: Child | None = None

@@ -31,7 +31,7 @@ DEAF = 1.0
 _LONGEST_WAIT = 366 * 86400
 
 
-class Daemon(Awaited, Protocol):
+class Asked(Awaited, Protocol):
     """The loop, as far as it can be asked."""
 
     @property
@@ -75,7 +75,7 @@ class Requests:
     """All conversations of the daemon. Times are monotonic seconds."""
 
     server: Server
-    daemon: Daemon
+    daemon: Asked
     selecting: Selecting
     clock: Callable[[], float]
     _open: list[_Conversation] = field(default_factory=list)
@@ -228,12 +228,12 @@ class Requests:
             conversation.client.answer(mirrors=len(mirrors), paused=self.daemon.engine.paused)
 
     def _pause(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:
-        self.daemon.engine.paused = True
+        self.daemon.engine.pause(True)
         busy = sum(mirror.busy for mirror in self.daemon.engine.mirrors)
         conversation.client.answer(running=busy)
 
     def _resume(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:
-        self.daemon.engine.paused = False
+        self.daemon.engine.pause(False)
         conversation.client.answer()
 
     def _reload(self, conversation: _Conversation, _: Mapping[str, Any], now: float) -> None:

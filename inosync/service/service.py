@@ -11,6 +11,7 @@ import logging
 import os
 import pwd
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import daemon
@@ -67,48 +68,18 @@ def run(
         raise StandbyError(f"on standby, nothing is sent: {lacking} (wactive)")
     name = log.ident(config.file)
     with contextlib.ExitStack() as stack:
-        lock = None
-        mark = ""
-        if not pretend:
-            refuse_a_second(config)
-            runtime = runtime_directory()
-            own = own_name(identity(config))
-            mark = f"INOSYNC_LOCK={os.getuid()}/{own}"
-            lock = stack.enter_context(Lock(lock_path(runtime, config), own))
-            # Runs that outlived a daemon that was killed know less than ours and would undo them.
-            end_leftovers(mark, grace=GRACE)
+        claim = None if pretend else _claim(config, stack)
         if detach:
-            preserved = lock.preserved if lock else []
-            stack.enter_context(
-                daemon.DaemonContext(
-                    detach_process=True,
-                    umask=config.umask,
-                    signal_map={},
-                    files_preserve=preserved,
-                )
-            )
+            _detach(config, claim, stack)
             log.to_syslog(name, verbose=verbose)
         else:
             os.umask(config.umask)
             log.to_stderr(name, verbose=verbose, as_json=as_json)
             if once and not verbose and not pretend:
                 logger.setLevel(logging.CRITICAL)
-        control = ""
-        server = None
-        if lock:
-            lock.write()
-            sweep(runtime, lock.path)
-            control = stack.enter_context(control_directory(config, runtime))
-            path, group = socket_path(runtime, config), asking_group(config.file)
-            listening = Server(path, lock=lock, group=group)
-            server = stack.enter_context(contextlib.closing(listening))
-            if group is not None and listening.shut_out and not once:
-                logger.warning("%s", shut_out(config.file, group))
-            if config.user:
-                listening.give(user=pwd.getpwnam(config.user).pw_uid)
+        control, server = _listen(config, claim, stack, once=once is not None)
         become(config)
-        warnings = [*config.warnings, *_filter_warnings(config), *read_only(config)]
-        for warning in (*warnings, *losing_races(config, program.version)):
+        for warning in _warnings(config, program.version):
             logger.warning("%s", warning)
         try:
             return Shifts(
@@ -116,7 +87,7 @@ def run(
                 config=config,
                 directory=directory,
                 program=program,
-                mark=mark,
+                mark=claim.mark if claim else "",
                 control=control,
                 server=server,
                 pretend=pretend,
@@ -129,10 +100,71 @@ def run(
             return 1
 
 
-def _filter_warnings(config: Config) -> Iterator[str]:
+@dataclass(frozen=True)
+class _Claim:
+    """What keeps other daemons from the mirrors of a config.
+
+    The ``lock`` lies in the directory ``runtime``; all that is started bears the ``mark``.
+    """
+
+    lock: Lock
+    runtime: Path
+    mark: str
+
+
+def _claim(config: Config, stack: contextlib.ExitStack) -> _Claim:
+    """Take the mirrors for this daemon. Raise AlreadyRunningError when another has them."""
+    refuse_a_second(config)
+    runtime = runtime_directory()
+    own = own_name(identity(config))
+    mark = f"INOSYNC_LOCK={os.getuid()}/{own}"
+    lock = stack.enter_context(Lock(lock_path(runtime, config), own))
+    # Runs that outlived a daemon that was killed know less than ours and would undo them.
+    end_leftovers(mark, grace=GRACE)
+    return _Claim(lock, runtime, mark)
+
+
+def _detach(config: Config, claim: _Claim | None, stack: contextlib.ExitStack) -> None:
+    """Go on in the background, with what the claim holds open."""
+    stack.enter_context(
+        daemon.DaemonContext(
+            detach_process=True,
+            umask=config.umask,
+            signal_map={},
+            files_preserve=claim.lock.preserved if claim else [],
+        )
+    )
+
+
+def _listen(
+    config: Config, claim: _Claim | None, stack: contextlib.ExitStack, *, once: bool
+) -> tuple[str, Server | None]:
+    """Answer from now on; return where runs share connections, and the socket. Not without a claim.
+
+    One that runs `once` says nothing of who may not ask it.
+    """
+    if claim is None:
+        return "", None
+    claim.lock.write()
+    sweep(claim.runtime, claim.lock.path)
+    control = stack.enter_context(control_directory(config, claim.runtime))
+    path, group = socket_path(claim.runtime, config), asking_group(config.file)
+    server = stack.enter_context(contextlib.closing(Server(path, lock=claim.lock, group=group)))
+    if group is not None and server.shut_out and not once:
+        logger.warning("%s", shut_out(config.file, group))
+    if config.user:
+        server.give(user=pwd.getpwnam(config.user).pw_uid)
+    return control, server
+
+
+def _warnings(config: Config, version: tuple[int, int, int]) -> Iterator[str]:
+    """Give what is to be said of a config before anything is mirrored."""
+    yield from config.warnings
     for source in config.sources:
         for rule in source.filters.left_to_rsync:
             yield (
                 f"{printable(source.path)}: the rule {rule!r} is applied by rsync alone: "
                 "changes that it hides still start a run"
             )
+    yield from read_only(config)
+    yield from losing_races(config, version)

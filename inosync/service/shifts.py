@@ -21,7 +21,7 @@ from inosync.service.mandate import Mandate
 from inosync.service.onlooker import Onlooker
 from inosync.service.preflight import preflight
 from inosync.service.privileges import run_environment
-from inosync.service.refresh import Script
+from inosync.service.refresh import Invocation
 from inosync.service.runs import Runs
 from inosync.service.standby import Standby
 from inosync.system.control import Server
@@ -132,7 +132,7 @@ class Shifts:
         runs = Runs(engine, self.config, self.program, self._environment, self.pretend)
         if self.once:
             runs.ended = self.once.ended
-        script = Script(str(self.directory), self._environment, self.insecure)
+        script = Invocation(str(self.directory), self._environment, self.insecure)
         active = Daemon(
             config=self.config,
             engine=engine,

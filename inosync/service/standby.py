@@ -26,9 +26,9 @@ from inosync.service.publisher import Publisher
 from inosync.service.requests import Requests
 from inosync.service.rereading import reread
 from inosync.status.keeping import Keeping
+from inosync.status.lines import lines as status_lines
 from inosync.status.model import Snapshot
 from inosync.status.snapshot import Facts, snapshot
-from inosync.status.snapshot import lines as status_lines
 from inosync.system.control import Server
 from inosync.system.process import resident
 from inosync.system.signals import Signals

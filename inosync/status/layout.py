@@ -10,8 +10,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from inosync.status.keeping import kept_line
+from inosync.status.lines import source_line
 from inosync.status.model import Snapshot, SourceStatus
-from inosync.status.snapshot import source_line
 from inosync.status.table import HEADER, cells, details, facts, heading, look, summary, tone
 from inosync.status.troubles import listed, short_names, title, troubles
 from inosync.text import printable

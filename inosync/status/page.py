@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 
 from inosync.status.history import MINUTES, History, Sample, together
 from inosync.status.keeping import kept_line
+from inosync.status.lines import but_for
 from inosync.status.model import MirrorStatus, Snapshot, SourceStatus
 from inosync.status.passing import pass_line, span
-from inosync.status.snapshot import but_for
 from inosync.status.table import drifts, look, size, summary, tone
 from inosync.status.troubles import Trouble, listed, short_names, title, troubles
 from inosync.text import many, printable

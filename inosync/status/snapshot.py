@@ -15,13 +15,14 @@ from typing import Protocol
 
 from inosync.changes.batch import full_pass
 from inosync.engine.ailing import described, unmounted
-from inosync.engine.engine import Engine
 from inosync.engine.messages import notes
 from inosync.engine.mirror import Mirror
+from inosync.engine.records import Failure
 from inosync.engine.source import SourceState
+from inosync.engine.standing import Standing
 from inosync.rsync.differences import SAMPLE, shown
 from inosync.rsync.output import Progress
-from inosync.status.keeping import Keeping, kept_line, kept_status
+from inosync.status.keeping import Keeping, kept_status
 from inosync.status.model import (
     SCHEMA,
     AilingStatus,
@@ -33,8 +34,8 @@ from inosync.status.model import (
     Snapshot,
     SourceStatus,
 )
-from inosync.status.passing import pass_line, pass_status
-from inosync.text import many, printable
+from inosync.status.passing import pass_status
+from inosync.text import printable
 
 
 class Watching(Protocol):
@@ -84,27 +85,28 @@ _EXAMPLES = 10
 
 
 def snapshot(
-    engine: Engine,
+    standing: Standing,
     watching: Mapping[str, Watching | None],
     facts: Facts,
     progress: Callable[[Mirror], Progress | None] = lambda mirror: None,
 ) -> Snapshot:
     """Return the state of everything; `progress` tells how far a mirror's run is, if known."""
     wall = facts.wall - facts.now  # what makes monotonic time Unix time
-    user = engine.config.user
+    user = standing.config.user
     mirrors = [
         _mirror(
             mirror,
-            engine.behind_since(mirror),
+            standing.behind_since(mirror),
             facts,
             progress,
             user=user,
             watcher=watching.get(mirror.pair.source.path),
         )
-        for mirror in (engine.mirrors if not facts.standby else ())
+        for mirror in (standing.mirrors if not facts.standby else ())
     ]
     sources = [
-        _source(state, watching.get(path), facts.standby) for path, state in engine.sources.items()
+        _source(state, watching.get(path), facts.standby)
+        for path, state in standing.sources.items()
     ]
     return Snapshot(
         schema=SCHEMA,
@@ -112,7 +114,7 @@ def snapshot(
         synced=not facts.standby
         and all(mirror["lag"] is None and not mirror["ailing"] for mirror in mirrors)
         and not any(source["state"] == "held" for source in sources),
-        paused=engine.paused,
+        paused=standing.paused,
         standby=facts.standby,
         daemon=DaemonStatus(
             version=facts.version,
@@ -120,7 +122,7 @@ def snapshot(
             rss=facts.rss,
             started_at=_moment(wall + facts.began),
             uptime=_moment(facts.now - facts.began),
-            config=engine.config.file,
+            config=standing.config.file,
             loaded_at=_moment(wall + facts.loaded),
         ),
         sources=sources,
@@ -158,7 +160,6 @@ def _mirror(
     watcher: Watching | None,
 ) -> MirrorStatus:
     now, wall = facts.now, facts.wall - facts.now
-    failure = mirror.health.failure
     waiting = [batch for batch in (mirror.aside, mirror.pending) if batch]
     demands = mirror.passing.batches if mirror.passing is not None else ()
     return MirrorStatus(
@@ -175,14 +176,7 @@ def _mirror(
         full_pass=pass_status(mirror.passing, watcher.watched if watcher else 0, now, wall),
         warm=mirror in facts.warm,
         last_success_at=_wall(mirror.health.succeeded, wall),
-        last_failure=FailureStatus(
-            at=_moment(wall + failure.at),
-            exit=failure.returncode,
-            meaning=failure.meaning,
-            lines=list(failure.evidence),
-        )
-        if failure
-        else None,
+        last_failure=_failure(mirror.health.failure, wall),
         next_try_at=_wall(mirror.retry_at, wall),
         runs=mirror.totals.runs,
         failures=mirror.totals.failures,
@@ -196,9 +190,18 @@ def _mirror(
         keep_days=mirror.pair.node.rkeep,
         kept=None
         if mirror.big
-        else kept_status(
-            mirror.pair.node, facts.kept.get(mirror.pair.destination.text), facts.wall - facts.now
-        ),
+        else kept_status(mirror.pair.node, facts.kept.get(mirror.pair.destination.text), wall),
+    )
+
+
+def _failure(failure: Failure | None, wall: float) -> FailureStatus | None:
+    if failure is None:
+        return None
+    return FailureStatus(
+        at=_moment(wall + failure.at),
+        exit=failure.returncode,
+        meaning=failure.meaning,
+        lines=list(failure.evidence),
     )
 
 
@@ -270,61 +273,3 @@ def _moment(seconds: float) -> float:
 
 def _wall(when: float | None, wall: float) -> float | None:
     return None if when is None else _moment(wall + when)
-
-
-def lines(now: Snapshot) -> list[str]:
-    """Return the state of every source and mirror, a line each, for the log."""
-    result = []
-    for source in now["sources"]:
-        result.append(source_line(source))
-        mirrors = [m for m in now["mirrors"] if m["source"] == source["path"]]
-        for mirror in mirrors:
-            result.append(_mirror_line(mirror, now["at"]))
-            notes = (f"note: {note}" for note in mirror["notes"])
-            result += [f"  {line}" for line in (*path_lines(mirror), *notes)]
-    return result
-
-
-def source_line(source: SourceStatus) -> str:
-    """Return the state of a source in one line."""
-    text = f"source {printable(source['path'])}: {source['state']}"
-    if source["reason"]:
-        text += f": {source['reason']}"
-    if source["watched"] or source["state"] != "watched":  # by fanotify, none is by itself
-        text += f", {many(source['watched'], 'directory')}"
-    text += f", {many(source['events'], 'event')}"
-    text += f", {many(source['overflows'], 'overflow')}"
-    if source["unwatched"]:
-        text += f", {many(source['unwatched'], 'directory')} unwatched"
-    if source["settling"]:
-        text += f", {many(source['settling'], 'file')} not at rest"
-    return text
-
-
-def but_for(mirror: MirrorStatus) -> str:
-    """Return what is to be added to "in sync", or to how far a mirror is behind."""
-    return f" but for {many(len(mirror['ailing']), 'path')}" if mirror["ailing"] else ""
-
-
-def path_lines(mirror: MirrorStatus) -> list[str]:
-    """Return the paths of a mirror that cannot be carried, each with what to do."""
-    return [f"{each['path']} {each['cause']}; {each['cure']}" for each in mirror["ailing"]]
-
-
-def _mirror_line(mirror: MirrorStatus, at: float) -> str:
-    lane = " (big files)" if mirror["lane"] == "big" else ""
-    text = f"mirror {mirror['source']} -> {mirror['destination']}{lane}: {mirror['state']}"
-    if mirror["reason"]:
-        text += f" ({mirror['reason']})"
-    lag, next_try = mirror["lag"], mirror["next_try_at"]
-    if mirror["full_pass"] is not None:
-        text += f", full pass {pass_line(mirror['full_pass'])}"
-    text += f", {lag:.1f} s behind" if lag is not None else ", in sync"
-    text += but_for(mirror)
-    if next_try is not None:
-        text += f", next try in {max(0.0, next_try - at):.0f} s"
-    if (drift := mirror["drift"]) and drift["paths"]:
-        text += f", {many(drift['paths'], 'path')} drifted"
-    text += f", {kept}" if (kept := kept_line(mirror)) else ""
-    text += ", warm" if mirror["warm"] else ""
-    return text + f", {many(mirror['runs'], 'run')}, {mirror['failures']} failed"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from inosync.status.lines import but_for
 from inosync.status.model import MirrorStatus, Snapshot
 from inosync.status.passing import pass_line, span
-from inosync.status.snapshot import but_for
 from inosync.status.troubles import Trouble
 from inosync.text import many, printable
 

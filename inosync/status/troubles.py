@@ -12,8 +12,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from inosync.status.lines import path_lines
 from inosync.status.model import FailureStatus, MirrorStatus, Snapshot, SourceStatus
-from inosync.status.snapshot import path_lines
 from inosync.text import many, printable
 
 _Key = TypeVar("_Key", bound=Hashable)

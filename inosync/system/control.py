@@ -1,10 +1,11 @@
-"""The control socket: both ends of asking a running daemon something.
+"""The control socket: the end of it that a running daemon answers at.
 
 A Unix socket for root and the daemon's own user, mode 0600; a group that root has chosen may ask
 how things are. Who finds no socket asks through the beacon. One request a connection: a line of
 JSON ``{"version": 1, "command": ..., ...}``, answered by a line of JSON
-``{"version": 1, "ok": true, ...}`` or ``{"version": 1, "ok": false, "error": "..."}``. The daemon's
-end never blocks, and what a client may occupy is bounded. Knows nothing of what the commands mean.
+``{"version": 1, "ok": true, ...}`` or ``{"version": 1, "ok": false, "error": "..."}``. This end
+never blocks, and what a client may occupy is bounded. Knows nothing of what the commands mean; the
+other end is commands/client.py.
 """
 
 from __future__ import annotations
@@ -12,17 +13,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import math
 import os
 import socket
 import stat
-import struct
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from inosync.errors import ConfigError, InosyncError, NotRunningError
+from inosync.errors import ConfigError
 from inosync.system.beacon import peer
 from inosync.system.lock import Lock
 from inosync.system.runtime import user_name
@@ -32,16 +30,7 @@ VERSION = 1
 #: A request is a short line; a client that sends more is not one of ours.
 _LONGEST_REQUEST = 65536
 _MOST_CLIENTS = 32
-#: Many times what the status of 10,000 mirrors takes.
-_LONGEST_ANSWER = 2**28
 _LONGEST_ADDRESS = 107
-
-#: Where a daemon may answer, and which user that has to be; None: nobody else gets there.
-Address = tuple[str, int | None]
-
-
-class NotAllowedError(InosyncError):
-    """The daemon is another user's, and may not be asked."""
 
 
 class Client:
@@ -160,7 +149,7 @@ class Server:
                 Path(path).unlink()
             before = os.umask(0o177 if self._group is None else 0o117)
             try:
-                with _address(path) as address:
+                with address_of(path) as address:
                     listener.bind(address)
             finally:
                 os.umask(before)
@@ -236,7 +225,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def _address(path: str) -> Iterator[str]:
+def address_of(path: str) -> Iterator[str]:
     """Provide an address for `path`, of which unix(7) takes 107 bytes at the most."""
     directory, name = os.path.split(path)
     if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
@@ -247,94 +236,3 @@ def _address(path: str) -> Iterator[str]:
         yield f"/proc/self/fd/{descriptor}/{name}"
     finally:
         os.close(descriptor)
-
-
-def ask(
-    where: Sequence[Address],
-    command: str,
-    *,
-    timeout: float | None = 30,
-    longest: int = _LONGEST_ANSWER,
-    **arguments: Any,
-) -> dict[str, Any]:
-    """Ask the daemon that listens at the first address that is in use; return its answer.
-
-    Blocks: this is the client's end, for the command line. Raise NotRunningError when nobody
-    answers, or more than the `longest` answer in bytes; NotAllowedError when it is not for us, and
-    TimeoutError after `timeout` seconds without an answer.
-    """
-    until = time.monotonic() + timeout if timeout is not None else math.inf
-    with _connected(where, timeout) as connection:
-        request = {"version": VERSION, "command": command, **arguments}
-        # Who is turned away may be told so before the request is sent, and the connection closed.
-        with contextlib.suppress(BrokenPipeError):
-            connection.sendall(json.dumps(request).encode() + b"\n")
-        line = _line(connection, until, longest)
-    try:
-        answer = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise NotRunningError(f"the daemon at {shown(where)} ended before it answered") from error
-    if not isinstance(answer, dict) or not isinstance(answer.get("ok"), bool):
-        raise NotRunningError(f"what answers at {shown(where)} is no inosync")
-    return answer
-
-
-def _line(connection: socket.socket, until: float, longest: int) -> bytes:
-    """Return the line that is the answer, or what came of it. Raise TimeoutError after `until`."""
-    received = bytearray()
-    with contextlib.suppress(ConnectionResetError):
-        while not received.endswith(b"\n") and len(received) <= longest:
-            left = until - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("no answer in time")
-            connection.settimeout(None if math.isinf(left) else left)
-            data = connection.recv(2**16)
-            if not data:
-                break
-            received += data
-    if len(received) > longest:
-        raise NotRunningError("what answers is no inosync: its answer has no end")
-    return bytes(received)
-
-
-def shown(where: Sequence[Address]) -> str:
-    """Return the first of these addresses that a person can look at."""
-    return next((path for path, _ in where if path[0] != "\0"), "its beacon")
-
-
-def _connected(where: Sequence[Address], timeout: float | None) -> socket.socket:
-    first: OSError | None = None
-    closed = ""
-    for path, user in where:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # Whose queue at a beacon is full may be anybody: he must not keep us waiting.
-        patience = timeout if user is None else 1.0
-        if patience is not None:
-            # Not settimeout(): with it, connect fails at once where others queue. unix(7), EAGAIN.
-            limit = struct.pack("ll", int(patience), int(patience % 1 * 1e6))
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        try:
-            with _address(path) as address:
-                connection.connect(address)
-            if user in (None, peer(connection)[1]):
-                connection.settimeout(timeout)
-                return connection
-        except BlockingIOError as error:
-            if user is None:
-                connection.close()
-                raise TimeoutError(f"no answer for {timeout} s") from error
-        except OSError as error:
-            # One that there is and that is closed to us says more than one that is not there.
-            if isinstance(error, PermissionError):
-                closed, first = closed or path, error
-            first = first or error
-        connection.close()
-    if closed:
-        raise NotAllowedError(
-            f"the daemon at {closed} is for root and its own user alone: use sudo; or, for "
-            "--status, give the config to a group of yours that may read it (chgrp), and restart it"
-        ) from first
-    why = f" ({first.strerror})" if first else ""
-    raise NotRunningError(
-        f"no daemon answers at {shown(where)}{why}: start it, or name its config with -c"
-    ) from first

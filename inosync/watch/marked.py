@@ -14,7 +14,7 @@ from inosync.errors import WatchError
 from inosync.rsync.filters import Filters
 from inosync.text import printable
 from inosync.watch.fanotify import NOT_PERMITTED, Group, Heard, parse
-from inosync.watch.places import Places, Unclear
+from inosync.watch.places import MOST_KNOWN, Places, Unclear
 from inosync.watch.sift import Touched
 from inosync.watch.unwatched import reason, sysctl
 from inosync.watch.watcher import Seen, state_of_root
@@ -38,6 +38,7 @@ class MarkedSource:
         filters: Filters,
         emask: int,
         read_limit: int = _READ_LIMIT,
+        most_known: int = MOST_KNOWN,
     ) -> None:
         self._root = os.fsencode(os.path.abspath(root))
         self._emask = emask
@@ -48,7 +49,7 @@ class MarkedSource:
         self._group = _group()
         self.events = self.overflows = 0
         try:
-            self._places = Places(self._root, filters)
+            self._places = Places(self._root, filters, most_known=most_known)
             self._mark()
         except OSError as error:
             self.close()

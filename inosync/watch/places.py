@@ -34,7 +34,7 @@ _TRUSTED = frozenset({b"ext2", b"ext3", b"ext4", b"xfs", b"tmpfs"})
 
 _NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
 _GONE = b" (deleted)"  # what the kernel adds to the path of what has none any more
-_MOST_KNOWN = 1 << 13  # directories of which it is remembered where they are
+MOST_KNOWN = 1 << 13  # directories of which it is remembered where they are
 _TRIES = 5
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -48,12 +48,13 @@ class Unclear(Exception):
 class Places:
     """The places of directories below the one at `root`. OSError when that has no handle.
 
-    Paths are relative to it. What the rules exclude has no place.
+    Paths are relative to it. What the rules exclude has no place. So many are remembered.
     """
 
-    def __init__(self, root: bytes, filters: Filters) -> None:
+    def __init__(self, root: bytes, filters: Filters, *, most_known: int = MOST_KNOWN) -> None:
         self._root = root
         self._filters = filters
+        self._most_known = most_known
         self._known: dict[bytes, tuple[bytes, ...]] = {}
         self._parts: dict[bytes, list[tuple[bytes, int]]] = {}  # by number: mounts, and devices
         self._looked_at: list[bytes] = []  # all mounts that were found, also of files
@@ -191,7 +192,7 @@ class Places:
                 paths[b""] = None
             elif path.startswith(below) and self._admitted(path[len(below) :]):
                 paths[path[len(below) :]] = None
-        if len(self._known) >= _MOST_KNOWN:
+        if len(self._known) >= self._most_known:
             self._known.clear()
         self._known[directory] = tuple(paths)
 

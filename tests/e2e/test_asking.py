@@ -24,7 +24,7 @@ from support.servers import free_port
 from support.trees import write
 from support.waiting import until
 
-from inosync.system import control
+from inosync.commands import client
 
 
 def settings(source: Path, *nodes: str, **more: object) -> dict[str, object]:
@@ -248,7 +248,7 @@ def test_a_held_source_is_not_compared_and_nobody_waits_for_it(
         asked = ask(daemon, *options)
         assert asked.returncode == 1, asked
         assert "NOT COMPARED: the daemon holds it: the source " in asked.stdout
-    answer = control.ask([(door, None)], "wait", node="", seconds=20, impatient=True)
+    answer = client.ask([(door, None)], "wait", node="", seconds=20, impatient=True)
     assert (answer["synced"], answer["seconds"] < 10) == (False, True)
 
 
@@ -268,7 +268,7 @@ def test_a_wait_and_the_status_know_what_waits(
             write(source, "busy", "x")
             time.sleep(0.0005)
         write(source, f"{number}.log", "x")
-        assert control.ask([(door, None)], "wait", node="", seconds=20)["synced"]
+        assert client.ask([(door, None)], "wait", node="", seconds=20)["synced"]
         assert (local.root / f"{number}.log").exists()
     assert (local.root / "new").exists()
 
@@ -300,8 +300,8 @@ def test_a_stopped_daemon_is_told_from_a_dead_one(
     daemon = inosync(settings(source, local.node))
     daemon.signal(signal.SIGSTOP)
     script = (
-        "from inosync.system import control; "
-        "control.ask([(sys.argv[1], None)], 'status', timeout=0.3)"
+        "from inosync.commands import client; "
+        "client.ask([(sys.argv[1], None)], 'status', timeout=0.3)"
     )
     hangs = subprocess.run(
         [sys.executable, "-c", f"import sys; {script}", next(iter(sockets(daemon)))],

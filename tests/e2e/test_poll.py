@@ -16,7 +16,7 @@ from support.places import wait_equal
 from support.trees import compare, write
 
 from inosync.changes.doubts import MOST
-from inosync.system.control import ask
+from inosync.commands.client import ask
 
 BINDFS = shutil.which("bindfs")
 

@@ -11,7 +11,7 @@ from support.daemon import Daemon
 from support.waiting import until
 
 from inosync.config.load import load
-from inosync.service.refresh import Refresh, Script
+from inosync.service.refresh import Invocation, Refresh
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "nodes"
 
@@ -76,7 +76,7 @@ def test_a_script_that_hangs_is_ended_and_the_list_stays(
     tmp_path.chmod(0o755)
     config = load(str(file))
     file.write_text(f"import time\ntime.sleep(600)\n{text}")
-    script = Script("/", os.environ, limit=2.0)
+    script = Invocation("/", os.environ, limit=2.0)
     refresh = Refresh(script, lambda: config, lambda fresh, now: pytest.fail("taken"))
     refresh.due(10_000.0)
     assert refresh.deadline() == 10_001.0

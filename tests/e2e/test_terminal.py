@@ -24,8 +24,8 @@ from support.fakersync import FakeRsync
 from support.places import Place
 from support.scene import crowd_snapshot, mirror, scene_snapshot
 
+from inosync.commands import client
 from inosync.errors import NotRunningError
-from inosync.system import control
 
 #: What turns a terminal's title, colours and cursor to somebody else's liking.
 EVIL = "\x1b]0;evil\x07\x9b31m\r\x1b[2J"
@@ -288,8 +288,8 @@ def test_an_answer_without_an_end_is_not_read_to_it(tmp_path: Path) -> None:
         answering(tmp_path / "flood", flood),
         pytest.raises(NotRunningError, match="has no end"),
     ):
-        control.ask([(f"{tmp_path}/flood", None)], "status", longest=2**20)
+        client.ask([(f"{tmp_path}/flood", None)], "status", longest=2**20)
     began = time.monotonic()
     with answering(tmp_path / "trickle", trickle), pytest.raises(TimeoutError):
-        control.ask([(f"{tmp_path}/trickle", None)], "status", timeout=0.5)
+        client.ask([(f"{tmp_path}/trickle", None)], "status", timeout=0.5)
     assert time.monotonic() - began < 10

@@ -13,7 +13,7 @@ from support.places import Place, wait_equal
 from support.trees import churn, grow, write
 from support.watching import refused
 
-from inosync.system.control import ask
+from inosync.commands.client import ask
 from inosync.watch.throttle import FREE, LOT
 
 

@@ -17,7 +17,6 @@ from support.watching import Observed, refused
 
 from inosync.changes.changes import Change, Kind
 from inosync.rsync.filters import compile_filters
-from inosync.watch import places
 from inosync.watch.fanotify import NOT_PERMITTED
 from inosync.watch.lookout import Lookout
 from inosync.watch.places import Places
@@ -109,11 +108,10 @@ def test_without_descriptors_all_must_be_compared(source: Path, observed: Observ
     assert Change(b"a/file", Kind.ENTRY) in observed.changes([observed.watcher.read()])
 
 
-def test_few_places_are_remembered(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "_MOST_KNOWN", 3)
+def test_few_places_are_remembered(source: Path) -> None:
     for number in range(10):
         (source / str(number)).mkdir()
-    observed = Observed(source, how="fanotify")
+    observed = Observed(source, how="fanotify", most_known=3)
     for number in range(10):
         (source / str(number) / "file").write_text("x")
     assert len(told(observed)) == 10

@@ -19,6 +19,8 @@ from inosync.planning.scan import Question
 from inosync.planning.slices import Slice, course_of
 from inosync.service.keeper import MARGIN, Keeper
 from inosync.service.loop import Loop
+from inosync.service.notes import Notes
+from inosync.service.recollection import Recollection
 from inosync.service.sources import Sources
 from inosync.service.targets import Targets
 from inosync.system.state import StateFile
@@ -36,10 +38,12 @@ class Scene:
         self.sources = Sources(self.engine, self.config, self.loop)
         targets = Targets(self.engine, self.loop)
         state = StateFile(str(folder.parent / "state"))
-        self.keeper = Keeper(self.engine, self.sources, self.loop, state, targets)
+        self.notes = Notes(self.engine, state, targets)
+        self.keeper = Keeper(self.engine, self.sources, self.loop, self.notes)
+        self.recollection = Recollection(self.engine, self.sources, self.loop, self.notes)
         if keeps:  # there was one before
-            self.keeper.open()
-        self.sources.recall = self.keeper.recall
+            self.notes.open()
+        self.sources.recall = self.recollection.recall
         self.sources.open()
         while not self.engine.sources[source.path].watched:
             self.sources.due(self.loop.clock())
@@ -79,7 +83,7 @@ class Scene:
 
 def asked(scene: Scene) -> Question | None:
     mirror: Mirror = scene.mirror
-    return scene.keeper.instead(mirror)
+    return scene.recollection.instead(mirror)
 
 
 def test_a_mirror_that_had_everything_is_asked_for_once_for_each_run(tmp_path: Path) -> None:
@@ -134,7 +138,7 @@ def test_what_came_beside_a_pass_and_has_arrived_is_not_looked_for_again(tmp_pat
         scene.end()
         scene.begin(b"b", b"c")
         scene.keeper.close()
-        known, problem = decode(Path(scene.keeper.file.path).read_bytes())
+        known, problem = decode(Path(scene.notes.file.path).read_bytes())
     assert not problem
     (one,) = known.values()
     assert one.rest is not None
@@ -143,7 +147,7 @@ def test_what_came_beside_a_pass_and_has_arrived_is_not_looked_for_again(tmp_pat
 
 
 def noted(scene: Scene) -> Known:
-    known, problem = decode(Path(scene.keeper.file.path).read_bytes())
+    known, problem = decode(Path(scene.notes.file.path).read_bytes())
     assert not problem
     (one,) = known.values()
     return one

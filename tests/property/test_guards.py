@@ -23,8 +23,8 @@ from support.mounting import disk, hide, mount, mounts_below, needs_mounts, show
 from support.trees import compare
 from support.waiting import until
 
+from inosync.commands import client
 from inosync.engine.ailing import LOST
-from inosync.system import control
 
 RSYNC = shutil.which("rsync") or ""
 pytestmark = [
@@ -373,7 +373,7 @@ class World:
     # ---- the daemon -----------------------------------------------------------------------
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        answer = control.ask([(str(self.folder / "socket"), None)], command, **arguments)
+        answer = client.ask([(str(self.folder / "socket"), None)], command, **arguments)
         if not answer["ok"]:
             raise DamageError(f"{command}: {answer['error']}")
         return answer

@@ -20,7 +20,7 @@ from support.daemon import Daemon
 from support.places import place_on
 from support.trees import compare, remove
 
-from inosync.system.control import ask
+from inosync.commands.client import ask
 
 #: Each round is a row of operations, then --wait, then a look at six mirrors; each seed a daemon.
 DEEP = settings.default.max_examples > 100

@@ -15,6 +15,7 @@ from inosync.changes.inotify_bits import DEFAULT_EMASK, IN_ISDIR
 from inosync.errors import WatchError
 from inosync.rsync.filters import compile_filters
 from inosync.watch.marked import MarkedSource
+from inosync.watch.places import MOST_KNOWN
 from inosync.watch.sift import sift
 from inosync.watch.watcher import Seen, Watcher
 
@@ -78,6 +79,7 @@ class Observed:
         emask: int = DEFAULT_EMASK,
         read_limit: int = 1 << 20,
         walk_limit: int = 512,
+        most_known: int = MOST_KNOWN,
         user: int | None = None,
         walk: bool = True,
         how: str = "inotify",
@@ -99,7 +101,11 @@ class Observed:
                 )
             else:
                 self.watcher = MarkedSource(
-                    str(root), filters=self.filters, emask=emask, read_limit=read_limit
+                    str(root),
+                    filters=self.filters,
+                    emask=emask,
+                    read_limit=read_limit,
+                    most_known=most_known,
                 )
         self.seen: list[Seen] = []
         self.mirror: dict[bytes, Content] = {}

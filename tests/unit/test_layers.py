@@ -47,7 +47,17 @@ READERS_LIBRARY = LIBRARY | {"difflib", "grp", "pathlib", "posixpath", "pwd", "r
 READERS_LIBRARY |= {"ast", "traceback", "types"}
 
 #: Commands that wait, or say how old something is.
-TIMED = ("ask", "interview", "relays", "restore", "side_by_side", "survey", "top", "verify")
+TIMED = (
+    "ask",
+    "client",
+    "interview",
+    "relays",
+    "restore",
+    "side_by_side",
+    "survey",
+    "top",
+    "verify",
+)
 
 #: The only modules that may import these; nobody may import what has no module.
 DOORS = {
@@ -56,10 +66,10 @@ DOORS = {
     "daemon": {"service.service"},
     "lupa": {"lsyncd.lua"},
     "selectors": {"service.loop"},
-    # The client's end of the control socket blocks, for as long as it was told.
-    "time": {"service.loop", "system.control", *(f"commands.{name}" for name in TIMED)},
+    "time": {"service.loop", *(f"commands.{name}" for name in TIMED)},
     "rich": {"commands.ask"},
     "socket": {
+        "commands.client",
         "system.addresses",
         "system.beacon",
         "system.control",

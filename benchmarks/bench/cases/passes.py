@@ -18,7 +18,7 @@ from bench.peers import Daemon, Job, local
 from bench.report import Result, Target
 from bench.waiting import Never, until, until_content
 from bench.world import Bench
-from inosync.system.control import ask
+from inosync.commands.client import ask
 
 _SLICED = ("inosync", "inosync, one run")
 _OVERFLOWS = ("inosync", "inosync, tree", "lsyncd")

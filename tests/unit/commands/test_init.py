@@ -88,15 +88,13 @@ def test_nothing_is_lost_and_no_config_is_left_that_cannot_be_read(
     with pytest.raises(ConfigError, match="cannot be written: File exists; -c FILE"):
         init(["www/", "mirror"], "c.py/e.py", ask=None, say=said.append)
     # An ordinary user's is made where it is looked for, with the directory.
-    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() or 1000)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(here / "config"))
-    if os.getuid():
-        assert init(["www/", "mirror"], None, ask=None, say=said.append) == Exit.OK
-        assert (here / "config/inosync.py").exists()
-    (here / "config").mkdir(exist_ok=True)
+    user = os.getuid() or 1000
+    assert init(["www/", "mirror"], None, ask=None, say=said.append, user=user) == Exit.OK
+    assert (here / "config/inosync.py").exists()
     (here / "config/inosync.py").write_text("# theirs\nwpath = '/srv'\n")
     with pytest.raises(ConfigError, match=r"config/inosync\.py is a config already"):
-        init(["www/", "mirror"], None, ask=None, say=said.append)
+        init(["www/", "mirror"], None, ask=None, say=said.append, user=user)
 
 
 def test_a_template_that_says_nothing_yet_is_filled_in(
@@ -105,17 +103,17 @@ def test_a_template_that_says_nothing_yet_is_filled_in(
     """As the Debian package brings it; what is refused leaves it as it was."""
     template, said = "# Configuration\n\n#wpath = 1\n   \n", list[str]()
     monkeypatch.setenv("XDG_CONFIG_HOME", str(here))
-    monkeypatch.setattr("inosync.config.load.DEFAULT_FILES", (str(here / "inosync.py"),))
+    machine = (str(here / "inosync.py"),)
     (here / "inosync.py").write_text(template)
     (here / "inosync.py").chmod(0o644)
     with pytest.raises(ConfigError, match="does not exist"):
-        init(["nowhere/", "mirror"], None, ask=None, say=said.append)
+        init(["nowhere/", "mirror"], None, ask=None, say=said.append, machine=machine)
     assert (here / "inosync.py").read_text() == template
-    assert init(["www/", "mirror"], None, ask=None, say=said.append) == Exit.OK
+    assert init(["www/", "mirror"], None, ask=None, say=said.append, machine=machine) == Exit.OK
     written = (here / "inosync.py").read_text()
     assert written == f"{template}\n{text('www/', ['mirror'])}"
     with pytest.raises(ConfigError, match="is a config already"):
-        init(["www/", "mirror"], None, ask=None, say=said.append)
+        init(["www/", "mirror"], None, ask=None, say=said.append, machine=machine)
 
 
 def test_a_problem_is_told_and_the_config_stays_to_be_mended(here: Path) -> None:

@@ -133,19 +133,16 @@ def test_where_a_config_is_looked_for(tmp_path: Path, monkeypatch: pytest.Monkey
     assert load.found(None) == "from-environment"
     monkeypatch.setenv("INOSYNC_CONFIG", "")
     etc = str(tmp_path / "etc.py")
-    monkeypatch.setattr(load, "DEFAULT_FILES", (etc,))
     own = tmp_path / ".config/inosync.py"
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    places = load.default_files(1000, (etc,))
     with pytest.raises(ConfigError, match=rf"write {own} or {etc}"):
-        load.found(None)
+        load.found(None, places)
     Path(etc).touch()
-    assert load.found(None) == etc
+    assert load.found(None, places) == etc
     own.parent.mkdir()
     own.touch()
-    assert load.found(None) == str(own)
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert load.found(None) == etc
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert load.found(None, places) == str(own)
+    assert load.default_files(0, (etc,)) == (etc,)
+    assert load.default_files() == load.default_files(os.geteuid(), load.DEFAULT_FILES)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    (tmp_path / "inosync.py").touch()
-    assert load.found(None) == str(tmp_path / "inosync.py")
+    assert load.default_files(1000, (etc,)) == (str(tmp_path / "inosync.py"), etc)

@@ -7,6 +7,9 @@ import dataclasses
 import pytest
 from support.configs import make_pair, make_source
 
+from inosync.config.model import pairs_on
+from inosync.errors import ConfigError
+
 
 @pytest.mark.parametrize(
     ("source", "destination", "path", "lands"),
@@ -62,3 +65,11 @@ def test_what_a_mirror_keeps_is_hidden_whatever_the_excludes_say() -> None:
     assert source.filters.plain
     assert source.filters.hiding(directories=False) is None  # costs nothing for files
     assert not make_source().filters.may_hide_in(b"")  # it is no reason for another time
+
+
+def test_the_mirrors_on_a_node() -> None:
+    pairs = [make_pair(None, "a:/m"), make_pair(None, "b:/m")]
+    assert pairs_on(pairs, "") == pairs
+    assert pairs_on(pairs, "b:/m") == pairs[1:]
+    with pytest.raises(ConfigError, match="there is no node c; known are a:/m, b:/m"):
+        pairs_on(pairs, "c")

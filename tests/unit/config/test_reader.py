@@ -7,18 +7,18 @@ import dataclasses
 import pytest
 from support.scripts import Script
 
+from inosync.config.reader import Reading
 from inosync.config.settings import SETTINGS
 
 
-def test_the_default_rsync_has_to_be_there(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_rsync_has_to_be_there() -> None:
     rows = [
         dataclasses.replace(row, default="/nowhere/rsync") if row.name == "rsync" else row
         for row in SETTINGS
     ]
-    monkeypatch.setattr("inosync.config.reader.SETTINGS", rows)
-    assert script.problem() == (
-        "rsync = '/nowhere/rsync': does not exist; install rsync or write its absolute path"
-    )
+    assert Reading("/c.py", {}, "/", settings=rows).problems == [
+        "/c.py: rsync = '/nowhere/rsync': does not exist; install rsync or write its absolute path"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from inosync.changes.changes import Change, Changes, Kind
 from inosync.changes.doubts import Doubts
 from inosync.engine import ailing
 from inosync.engine.actions import WARNING, Hook, Outcome, Start
-from inosync.engine.ailing import Ailing, Run, after, excuses, names, odd_after
+from inosync.engine.ailing import Ailing, Coverage, after, excuses, names, odd_after
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Prepared, RunKind
@@ -41,7 +41,7 @@ def entry(path: bytes) -> Batch:
     return batch(Change(path, Kind.ENTRY))
 
 
-PASS = Run(full_pass("start-up", NOW), listed=False)
+PASS = Coverage(full_pass("start-up", NOW), listed=False)
 
 
 def wait(tries: int) -> float:
@@ -73,7 +73,7 @@ def test_what_a_batch_names(change: Change, path: bytes, whole: bool, named: boo
 
 def test_nothing_is_named_by_a_batch_that_forgot() -> None:
     assert not names(None, b"f")
-    assert not Run(Batch(NOW, 3), listed=True).moved(b"f")
+    assert not Coverage(Batch(NOW, 3), listed=True).moved(b"f")
 
 
 def test_a_pass_finds_well_what_it_does_not_name_and_has_not_left_out() -> None:
@@ -83,7 +83,7 @@ def test_a_pass_finds_well_what_it_does_not_name_and_has_not_left_out() -> None:
     again = after(table, Account((unreadable(b"a"),)), PASS, NOW + 2, wait)
     assert again[b"a"] == Ailing(unreadable(b"a"), NOW, 2, NOW + 6)
     assert list(again) == [b"a"]
-    left = Run(PASS.flight, listed=False, left=frozenset({b"d"}))
+    left = Coverage(PASS.flight, listed=False, left=frozenset({b"d"}))
     assert list(after(table, Account(), left, NOW, wait)) == [b"d/x"]
 
 
@@ -94,7 +94,7 @@ def test_another_run_that_meets_it_counts_no_try() -> None:
 
 def test_a_path_whose_directory_may_be_gone_is_tried_at_once() -> None:
     table = after({}, Account((unreadable(b"d/e/x"), unreadable(b"y"))), PASS, NOW, wait)
-    run = Run(batch(Change(b"d", Kind.LEVEL)), listed=True)
+    run = Coverage(batch(Change(b"d", Kind.LEVEL)), listed=True)
     table = after(table, Account(), run, NOW + 1, wait)
     assert table[b"d/e/x"].retry_at == NOW + 1
     trial = ailing.due(table, NOW + 1)
@@ -120,7 +120,7 @@ def test_what_is_excused() -> None:
     assert not excuses(23, Account(), PASS, {})
     assert not excuses(23, TORN.account, PASS, {})
     assert excuses(23, Account(raced=True), PASS, {})
-    assert not excuses(23, Account(raced=True), Run(full_pass("x", NOW).again(), False), {})
+    assert not excuses(23, Account(raced=True), Coverage(full_pass("x", NOW).again(), False), {})
 
 
 def test_not_more_than_so_many() -> None:
@@ -133,7 +133,7 @@ def test_not_more_than_so_many() -> None:
 
 def test_deletions_that_no_run_can_make_are_not_excused() -> None:
     assert excuses(23, BLIND.account, PASS, {})
-    assert not excuses(23, BLIND.account, Run(PASS.flight, False, frozenset({b"dir"})), {})
+    assert not excuses(23, BLIND.account, Coverage(PASS.flight, False, frozenset({b"dir"})), {})
     assert not excuses(23, Account((unreadable(b"f"),), undeleted=True), PASS, {})
 
 
@@ -141,7 +141,7 @@ def test_pipes_are_hidden_once_and_again_when_named() -> None:
     said_, none = Account(odd=(b"p",)), frozenset[bytes]()
     assert odd_after(none, none, said_, PASS) == ({b"p"}, {b"p"})
     assert odd_after(frozenset({b"p"}), none, said_, PASS) == ({b"p"}, none)
-    named = Run(entry(b"p"), listed=True)
+    named = Coverage(entry(b"p"), listed=True)
     assert odd_after(frozenset({b"p"}), none, said_, named) == ({b"p"}, {b"p"})
     # The run that hides it does not speak of it; one that sends a file there does not either.
     assert odd_after(frozenset({b"p"}), frozenset({b"p"}), Account(), named) == ({b"p"}, none)

@@ -6,12 +6,12 @@ import pytest
 from support.configs import make_pair, make_source
 
 from inosync.engine.ailing import LOST, Ailing
-from inosync.engine.apart import GIANT, NOTHING, SETTLING, Apart, Finding, finding, gathered
+from inosync.engine.apart import GIANT, NOTHING, SETTLING, Apart, Meaning, gathered, meaning
 from inosync.rsync.causes import Cause
 from inosync.rsync.complaints import Complaint
 from inosync.rsync.differences import EXTRA, Difference
 
-DRIFT, LEFT, UNOWED = Finding.DRIFT, Finding.LEFT, Finding.UNOWED
+DRIFT, LEFT, UNOWED = Meaning.DRIFT, Meaning.LEFT, Meaning.UNOWED
 
 
 def left(giants: list[bytes] | None = None) -> Apart:
@@ -90,27 +90,27 @@ def test_the_source_itself_may_be_left() -> None:
         (b"cache/a", "times", DRIFT),
     ],
 )
-def test_what_a_difference_is(path: bytes, what: str, is_it: Finding) -> None:
+def test_what_a_difference_is(path: bytes, what: str, is_it: Meaning) -> None:
     pair = make_pair(make_source(excludes=("/cache/*.tmp",)))
-    assert finding(Difference(path, what), pair, left([])) is is_it
+    assert meaning(Difference(path, what), pair, left([])) is is_it
 
 
 @pytest.mark.parametrize("rdelete", ["seen", "start", "never"])
 def test_what_a_mirror_may_keep_is_none(rdelete: str) -> None:
     pair = make_pair(rdelete=rdelete)
     for path, what, is_it in (
-        (b"theirs", EXTRA, Finding.EXTRA),
-        (b"bad/theirs", EXTRA, Finding.EXTRA),
+        (b"theirs", EXTRA, Meaning.EXTRA),
+        (b"bad/theirs", EXTRA, Meaning.EXTRA),
         (b"plain/", "times", UNOWED),  # something came there
         (b"plain/a", "times", DRIFT),
         (b"plain/a", "missing", DRIFT),
     ):
-        assert finding(Difference(path, what), pair, left([])) is is_it
-    assert finding(Difference(b"theirs", EXTRA), make_pair(), left([])) is DRIFT
+        assert meaning(Difference(path, what), pair, left([])) is is_it
+    assert meaning(Difference(b"theirs", EXTRA), make_pair(), left([])) is DRIFT
 
 
 def test_nothing_is_owed_for_what_lies_above_the_source() -> None:
     pair = make_pair(make_source("/a/b/c", argument="/a/./b/c", prefix="b/c", relative=True))
     for what, is_it in (("times", UNOWED), ("permissions", UNOWED), ("missing", DRIFT)):
-        assert finding(Difference(b"b/", what), pair, NOTHING) is is_it
-    assert finding(Difference(b"b/c/", "times"), pair, NOTHING) is DRIFT
+        assert meaning(Difference(b"b/", what), pair, NOTHING) is is_it
+    assert meaning(Difference(b"b/c/", "times"), pair, NOTHING) is DRIFT

@@ -10,7 +10,6 @@ from support.engines import (
     ONE,
     comparing,
     comparisons,
-    held_source,
     make_engine,
     said,
     started,
@@ -124,10 +123,10 @@ def test_nothing_is_compared_while_something_waits_to_be_sent() -> None:
     engine = make_engine(rverify=DAY)
     engine.changed(engine.config.sources[0], ONE, NOW + DAY - 1)
     assert comparisons(engine.due(NOW + DAY)) == []
-    engine.paused = True
+    engine.pause(True)
     assert comparisons(engine.due(NOW + DAY + 20)) == []
     assert engine.deadline() is None
-    engine.paused = False
+    engine.pause(False)
     mirror = starts(engine.due(NOW + DAY + 20))[0]
     engine.exited(mirror, Outcome(0), NOW + DAY + 21)
     assert comparisons(engine.due(NOW + DAY + 21)) == [mirror]
@@ -245,26 +244,3 @@ def test_equal_again_names_what_was_not_compared() -> None:
     engine.exited(mirror, Outcome(0, apart=LEFT_OUT), NOW + 2 * DAY)
     (line,) = said(engine.due(NOW + 2 * DAY))
     assert line.endswith("equal to the source again but for what was not compared, 1 path: x is so")
-
-
-def test_what_is_left_apart_is_gathered_from_both_lanes() -> None:
-    engine = make_engine(rbigsize=1000, rsettle=(("*.iso", 60.0),))
-    mirror, lane = engine.mirrors
-    source = mirror.pair.source
-    one = Changes.of([Change(b"big", Kind.ENTRY)])
-    bad = Complaint(b"bad", Cause.UNREADABLE, "")
-    lane.ailing = {b"bad": Ailing(bad, NOW, 1, NOW + 10 * DAY)}
-    engine.changed(source, Changes.of([Change(b"a.iso", Kind.ENTRY)]), NOW)
-    assert not engine.beside_giants(mirror)
-    lane.offer(Batch(NOW, 1, changes=one))
-    apart = engine.apart(mirror, lost=frozenset([b"disk"]))
-    assert apart.paths.keys() == {b"a.iso", b"bad", b"disk", b"big"}
-    assert not apart.giants
-    assert engine.beside_giants(mirror)
-    lane.seek(NOW)
-    assert engine.apart(mirror).giants == 1000
-
-
-def test_a_held_source_is_held_for_each_node_that_is_not_free() -> None:
-    engine, _ = held_source("n1:/m")
-    assert [engine.held_for(mirror) for mirror in engine.mirrors] == ["is gone", ""]

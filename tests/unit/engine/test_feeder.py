@@ -465,29 +465,6 @@ def test_another_rfull_counts_from_the_reload_and_the_same_one_goes_on() -> None
     assert engine.deadline() == NOW + 330, "what stands in for watches is still owed"
 
 
-def test_a_mirror_is_behind_from_the_first_change_that_waits_for_others_or_to_rest() -> None:
-    engine = make_engine(rsettle=(("*.log", 30.0),), rbigsize=100)
-    (source,) = engine.config.sources
-    mirror, lane = engine.mirrors
-    assert engine.behind_since(mirror) is None
-    engine.changed(source, Changes.of([Change(b"a.log", Kind.ENTRY)]), NOW)
-    assert engine.due(NOW + 1) == []
-    assert engine.behind_since(mirror) == engine.behind_since(lane) == NOW
-    engine.exited(*starts(engine.due(NOW + 31)), Outcome(0), NOW + 31)
-    assert engine.behind_since(mirror) is None
-    engine.changed(source, ONE, NOW + 40)
-    assert engine.behind_since(mirror) == NOW + 40
-    assert engine.behind_since(lane) is None, "nothing of it is big"
-    engine.changed(source, ONE, NOW + 41, big=ONE)
-    assert engine.behind_since(lane) == NOW + 41
-
-
-def test_a_mirror_is_behind_when_a_file_is_written_and_not_closed() -> None:
-    engine = make_engine(eopen=60.0)
-    engine.changed(engine.config.sources[0], written(b"f"), NOW)
-    assert engine.behind_since(engine.mirrors[0]) == NOW
-
-
 def test_a_pass_goes_on_where_it_was_behind_what_has_changed() -> None:
     engine = changing(edelay=0.0, rfull=0.0)
     (mirror,) = engine.mirrors

@@ -9,9 +9,9 @@ import pytest
 
 from inosync.engine.memory import (
     MOST_PARTS,
-    Facts,
     Known,
     Place,
+    Present,
     bounded,
     decode,
     doubt,
@@ -23,7 +23,7 @@ from inosync.planning.slices import Course, course_of
 
 PLACE = Place(7, "disk", frozenset({"ext4"}))
 KNOWN = Known(moment=1000, inode=7, home="disk", highest=990, made_by="a", boot="b")
-FACTS = Facts(now=2000, place=PLACE, made_by="a", boot="b")
+FACTS = Present(now=2000, place=PLACE, made_by="a", boot="b")
 
 
 def test_what_is_known_and_fits_is_believed() -> None:
@@ -33,9 +33,8 @@ def test_what_is_known_and_fits_is_believed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "facts", "reason"),
+    ("known", "present", "reason"),
     [
-        (None, FACTS, "nothing is known"),
         (KNOWN, replace(FACTS, place=replace(PLACE, kinds=frozenset({"ext4", "nfs"}))), "on nfs"),
         (KNOWN, replace(FACTS, place=replace(PLACE, home="other")), "another file system"),
         (KNOWN, replace(FACTS, place=replace(PLACE, inode=8)), "another directory"),
@@ -46,12 +45,12 @@ def test_what_is_known_and_fits_is_believed() -> None:
         (replace(KNOWN, begun=True), FACTS, "what was begun was cut short"),
     ],
 )
-def test_each_doubt_has_its_reason(known: Known | None, facts: Facts, reason: str) -> None:
-    assert reason in doubt(known, facts)
+def test_each_doubt_has_its_reason(known: Known, present: Present, reason: str) -> None:
+    assert reason in doubt(known, present)
 
 
 @pytest.mark.parametrize(
-    ("facts", "since"),
+    ("present", "since"),
     [
         (FACTS, 1000),
         (replace(FACTS, made_by="b", boot="c"), 1000),
@@ -61,8 +60,10 @@ def test_each_doubt_has_its_reason(known: Known | None, facts: Facts, reason: st
         (replace(FACTS, now=999), 0),
     ],
 )
-def test_times_tell_what_differs_unless_what_was_made_before_came(facts: Facts, since: int) -> None:
-    assert told_since(KNOWN, facts) == since
+def test_times_tell_what_differs_unless_what_was_made_before_came(
+    present: Present, since: int
+) -> None:
+    assert told_since(KNOWN, present) == since
 
 
 def test_what_is_trusted_without_a_word() -> None:

@@ -251,13 +251,13 @@ def test_when_anything_may_have_changed_is_reported_and_a_repair_is_not() -> Non
 
 def test_a_pause_keeps_the_changes_for_one_report() -> None:
     engine = make_engine()
-    engine.paused = True
+    engine.pause(True)
     for number in range(3):
         change(engine, NOW + 20 * number, b"%d" % number)
         assert events(engine, NOW + 20 * number + 10) == []
     fresh: Config = make_config([PAIR], **HOOKS)
     engine.configure(fresh, NOW + 60)
-    engine.paused = False
+    engine.pause(False)
     (report,) = told(engine.due(NOW + 61))
     assert (report["changes"], report["paths"]) == (3, ["0", "1", "2"])
 

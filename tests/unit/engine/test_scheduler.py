@@ -106,12 +106,12 @@ def test_mirrors_that_failed_leave_room_for_the_well_ones() -> None:
 def test_while_paused_changes_are_collected_and_nothing_starts() -> None:
     engine = make_engine()
     (mirror,) = started(engine)
-    engine.paused = True
+    engine.pause(True)
     assert started(engine, NOW + 20) == []
     engine.exited(mirror, Outcome(0), NOW + 21)
     assert starts(engine.due(NOW + 22)) == []
     assert engine.deadline() is None
-    engine.paused = False
+    engine.pause(False)
     assert starts(engine.due(NOW + 23)) == [mirror]
 
 

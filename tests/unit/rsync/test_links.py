@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from inosync.rsync.destination import parse_destination
-from inosync.rsync.links import findings, in_transfer, question
+from inosync.rsync.links import findings, in_transfer, listing
 
 DAEMON = parse_destination("u@h::m/x")
 DATE = b"2026/11/28 07:57:34"
@@ -16,13 +16,13 @@ def line(size: int, text: bytes, mode: bytes = b"lrwxrwxrwx") -> bytes:
 
 
 def test_a_daemon_is_asked_by_name() -> None:
-    asked = question("/r", DAEMON, ("-aH",), [b"a b", b"#c"])
+    asked = listing("/r", DAEMON, ("-aH",), [b"a b", b"#c"])
     assert asked is not None
     assert asked.names == b"./a b\0./#c\0"
     assert asked.argv[0] == "/r"
     assert asked.argv[-4:] == ("-aH", "--", "u@h::m/x/", ".")
     assert {"--list-only", "--files-from=-", "--from0"} < set(asked.argv)
-    there = question("/r", DAEMON, (), [b"a"], reach=["--contimeout=10"])
+    there = listing("/r", DAEMON, (), [b"a"], reach=["--contimeout=10"])
     assert there is not None
     assert "--contimeout=10" in there.argv
 
@@ -38,7 +38,7 @@ def test_a_daemon_is_asked_by_name() -> None:
     ],
 )
 def test_where_there_is_nothing_to_ask(there: str, extra: tuple[str, ...], links: list) -> None:
-    assert question("/r", parse_destination(there), extra, links) is None
+    assert listing("/r", parse_destination(there), extra, links) is None
 
 
 LINKS = {b"in": b"f", b"abs": b"/etc/x", b"up": b"../../u", b"a -> b": b"c -> d", b"n\nl": b"f"}

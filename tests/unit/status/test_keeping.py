@@ -10,8 +10,8 @@ from inosync.rsync.stock import Day, Stock
 from inosync.status.history import History
 from inosync.status.keeping import Keeping, kept_line, kept_status
 from inosync.status.layout import picture
+from inosync.status.lines import lines
 from inosync.status.page import page
-from inosync.status.snapshot import lines
 
 STOCK = Stock((Day("2026-11-26", 2, 1_000_000), Day("2026-11-28", 1, 234_567)))
 

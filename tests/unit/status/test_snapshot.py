@@ -1,4 +1,4 @@
-"""The snapshot, as a value, as lines and as a table."""
+"""The snapshot, as a value."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from inosync.engine.actions import Outcome
 from inosync.engine.records import Work
 from inosync.planning.order import Prepared, RunKind
 from inosync.planning.slices import Course, Slice, course_of
+from inosync.status.lines import lines
 from inosync.status.model import (
     SCHEMA,
     DaemonStatus,
@@ -25,20 +26,8 @@ from inosync.status.model import (
     Snapshot,
     SourceStatus,
 )
-from inosync.status.snapshot import lines, snapshot
+from inosync.status.snapshot import snapshot
 from inosync.status.table import summary
-
-
-def test_before_the_watches_stand() -> None:
-    engine = make_engine()
-    engine.sources["/srv/www"].deafen(NOW - 3.0)
-    now = snapshot(engine, {"/srv/www": None}, facts())
-    assert lines(now) == [
-        "source /srv/www: setting up, 0 directories, 0 events, 0 overflows",
-        "mirror /srv/www -> a:/m: idle, 3.0 s behind, 0 runs, 0 failed",
-        "mirror /srv/www -> b:/m: idle, 3.0 s behind, 0 runs, 0 failed",
-    ]
-    assert not now["synced"]
 
 
 def test_on_standby() -> None:
@@ -56,17 +45,6 @@ def test_what_is_not_mounted_any_more_is_not_there() -> None:
     assert [each["path"] for each in first["ailing"]] == ["disk"]
     assert "what was mounted there is gone" in first["ailing"][0]["cause"]
     assert second["ailing"] == []
-
-
-def test_one_well_and_one_failing_line_by_line() -> None:
-    now = take(one_well_and_one_failing(), NOW + 2.5)
-    assert lines(now) == [
-        "source /srv/www: watched, 12 directories, 34 events, 1 overflow",
-        "mirror /srv/www -> a:/m: idle, in sync, 1 run, 0 failed",
-        "mirror /srv/www -> b:/m: backoff (rsync was not found), 2.5 s behind, "
-        "next try in 298 s, 1 run, 1 failed",
-    ]
-    assert not now["synced"]
 
 
 def test_everything_there_is_to_know() -> None:

@@ -29,10 +29,11 @@ from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.differences import Difference, Drift
 from inosync.rsync.output import Progress
 from inosync.status.history import History
+from inosync.status.lines import lines
 from inosync.status.metrics import prometheus
 from inosync.status.page import page
 from inosync.status.passing import span
-from inosync.status.snapshot import lines, snapshot
+from inosync.status.snapshot import snapshot
 from inosync.status.table import cells, details, heading, size, summary
 from inosync.status.troubles import troubles
 
@@ -93,7 +94,7 @@ def test_the_table() -> None:
 
 def test_a_pause_and_a_daemon_without_a_config_file() -> None:
     engine = Engine(make_config([make_pair()], file=""), lambda: 0.0)
-    engine.paused = True
+    engine.pause(True)
     now = take(engine, NOW)
     assert heading(now) == "inosync 1.2.3, pid 4711, up 100 s, 30 MiB"
     assert texts(now)[2] == "PAUSED: nothing is started (inosync --resume)"

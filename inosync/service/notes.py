@@ -1,0 +1,122 @@
+"""What is noted of the mirrors, and the file that it outlasts the daemon in.
+
+Between the mirrors and the state file: when something is noted is up to keeper.py, what of it is
+believed at the next start to recollection.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+
+from inosync.config.model import Config
+from inosync.engine.engine import Engine
+from inosync.engine.memory import Known, Place, decode, encode
+from inosync.engine.mirror import Mirror
+from inosync.service.targets import Targets
+from inosync.system.state import StateFile, boot, sum_of
+from inosync.text import printable
+
+log = logging.getLogger("inosync")
+
+
+@dataclass
+class Notes:
+    """What is known of each mirror, by its name; where its source lies, by the path of that.
+
+    ``urgent``: something is to be written before much of it can be on a node.
+    """
+
+    engine: Engine
+    file: StateFile
+    targets: Targets
+    known: dict[str, Known] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+    urgent: bool = False
+    boot: str = ""
+    _failing: str = ""
+
+    def open(self) -> None:
+        """Read what was noted before; from now on, to be killed is not to have ended."""
+        self.boot = boot()
+        content, problem = self.file.read()
+        if content and not problem:
+            self.known, problem = decode(content)
+        if problem:
+            log.warning("%s: %s: full pass", printable(self.file.path), problem)
+        if self.known:
+            ended = self.known
+            self.known = {name: replace(known, ended=False) for name, known in ended.items()}
+            self.write()
+            self.known = ended
+
+    def close(self) -> None:
+        """Write for the last time: nothing happens any more."""
+        if self.known:
+            self.known = {name: replace(each, ended=True) for name, each in self.known.items()}
+            self.write()
+
+    def place(self, mirror: Mirror) -> Place | None:
+        """Return where the source of a mirror lies, if that is known by now."""
+        return self.places.get(mirror.pair.source.path)
+
+    def record(self, place: Place, moment: int, made_by: str) -> Known:
+        """Return what is known of a mirror up to a moment, of a source at this place."""
+        return Known(
+            moment=moment,
+            inode=place.inode,
+            home=place.home,
+            highest=0,
+            made_by=made_by,
+            boot=self.boot,
+        )
+
+    def begin(self, mirror: Mirror, place: Place, moment: int) -> None:
+        """Note that runs are about to carry what there is, of which nothing is known to arrive.
+
+        If they are cut short, what has changed since may have gone there as it was before.
+        """
+        known = self.record(place, moment, self.made_now(mirror))
+        self.known[mirror.name] = replace(known, begun=True)
+        self.urgent = True
+
+    def made_now(self, mirror: Mirror) -> str:
+        """Return a sum of what makes a mirror like it is now, and of where it lies."""
+        return made_by(mirror, self.engine.config) + self.lying(mirror)
+
+    def lying(self, mirror: Mirror) -> str:
+        """Return what tells the directory of a mirror on this machine from others; "" elsewhere."""
+        path = mirror.pair.here
+        if not path:
+            return ""
+        found = self.targets.lying(path)
+        return f" {sum_of(repr((found.place, found.inode, found.home)))}"
+
+    def write(self) -> None:
+        """Write what is known of the mirrors that there are; say so when that fails."""
+        names = {mirror.name for mirror in self.engine.mirrors}
+        known = {name: each for name, each in self.known.items() if name in names}
+        problem = self.file.write(encode(known))
+        if problem and problem != self._failing:
+            log.warning(
+                "%s: cannot be written: %s; let the user that inosync runs as write there, or name "
+                "another directory in STATE_DIRECTORY: until then each start is a full pass",
+                printable(self.file.path),
+                problem,
+            )
+        self._failing = problem
+
+
+def by_number(mirror: Mirror, config: Config) -> bool:
+    """Return whether what its node does not have is known by number, whatever waits."""
+    own = config.of(mirror.pair.source)
+    return not (own.rbigsize or own.rsettle)
+
+
+def made_by(mirror: Mirror, config: Config) -> str:
+    """Return a sum of all that says what is on a node, but the files themselves."""
+    pair = mirror.pair
+    said = (pair.source.argument, pair.source.excludes, pair.destination.text, pair.node.extra)
+    # What was left there by one is not by another.
+    kept = (pair.node.rdelete,) if pair.node.rdelete != "all" else ()
+    return sum_of(repr((said, config.emask, *kept)))

@@ -1,0 +1,97 @@
+"""What of the notes of an earlier time is believed, and what is asked of the source instead.
+
+A mirror that is believed to have had everything at a moment owes what has changed since; one of
+which that is in doubt owes a pass. Between the notes and the sources, which know where they lie.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from inosync.config.model import Source
+from inosync.engine.engine import Engine
+from inosync.engine.memory import Known, Place, Present, Recalled, doubt, told_since
+from inosync.engine.mirror import Mirror
+from inosync.planning.order import Moment
+from inosync.planning.scan import Question
+from inosync.service.loop import Loop
+from inosync.service.notes import Notes, by_number
+from inosync.service.sources import Sources
+
+log = logging.getLogger("inosync")
+
+
+@dataclass
+class Recollection:
+    """Recalls what was known of the mirrors of a daemon.
+
+    Those in scope "tree" owe a pass at each start all the same, and so do those where files wait
+    to be at rest or for their lane: it tells which files that pass may take for equal.
+    """
+
+    engine: Engine
+    sources: Sources
+    loop: Loop
+    notes: Notes
+    _asked: dict[Mirror, int] = field(default_factory=dict)  # for which of its runs
+
+    def recall(self, source: Source) -> Mapping[str, Recalled]:
+        """Return what to ask for the mirrors of `source` that do not owe a full pass, by name.
+
+        They owe what has changed, and the rest of a pass if there is one.
+        """
+        asked = {}
+        place = self.sources.place(source)
+        if place is None:
+            return {}
+        self.notes.places[source.path] = place
+        for mirror in self.engine.mirrors:
+            if mirror.pair.source == source and (known := self._believed(mirror, place)):
+                asked[mirror.name] = Recalled(_question(known), known.rest)
+                if known.rest is not None and mirror.passing is None:
+                    log.info("%s: the pass that was under way goes on", mirror.name)
+        return asked
+
+    def instead(self, mirror: Mirror) -> Question | None:
+        """Return what to ask for a mirror that owes more than has a name; None: it owes a pass.
+
+        Not twice for one run: what floods in during the walk is never to keep it from running.
+        """
+        place = self.sources.place(mirror.pair.source)
+        asked = mirror.work.decided or self._asked.get(mirror) == mirror.totals.runs
+        if place is None or asked or mirror.aside is not None or mirror not in self.engine.mirrors:
+            return None
+        self._asked[mirror] = mirror.totals.runs
+        before = self.notes.known.get(mirror.name)
+        if before is not None and before.begun:
+            return None  # its pass is not over
+        known = self._believed(mirror, place)
+        return _question(known) if known is not None else None
+
+    def _believed(self, mirror: Mirror, place: Place) -> Known | None:
+        """Return what is known of a mirror of a source at this place; None when it is in doubt."""
+        known = self.notes.known.get(mirror.name)
+        if known is None:
+            return None
+        now = int(self.loop.wall() * 1e9)
+        present = Present(now, place, self.notes.made_now(mirror), self.notes.boot)
+        since = told_since(known, present)
+        if mirror.equal_at is None:
+            # A pass may take for equal what has changed since then: the ctimes of files tell.
+            mirror.equal_at = Moment(since / 1e9, self.loop.clock() - (now - since) / 1e9)
+        if mirror.pair.node.rscope != "changes" or not by_number(mirror, self.engine.config):
+            return None
+        reason = doubt(known, present)
+        if not reason:
+            return known
+        # To be known again when the pass has ended.
+        self.notes.begin(mirror, place, min(since, now))
+        log.info("%s: full pass: %s", mirror.name, reason)
+        return None
+
+
+def _question(known: Known) -> Question:
+    """Return what to ask for a mirror of which this is known."""
+    return Question(known.moment, reached=known.highest)
