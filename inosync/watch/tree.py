@@ -38,6 +38,9 @@ from inosync.watch.ground import Ground, elsewhere, subdirectories
 from inosync.watch.table import WatchTable
 from inosync.watch.unwatched import ELSEWHERE, UNMOUNTED, Unwatched, reason
 
+#: No directory is called so, and no event says it: looked up, they would lead upwards or nowhere.
+_NO_NAMES = frozenset((b"", b".", b".."))
+
 
 class WatchTree:
     """The watches of one source. OSError when its root cannot be watched.
@@ -99,7 +102,7 @@ class WatchTree:
 
     def appeared(self, wd: int, name: bytes) -> None:
         """A directory was created in, or moved to, the directory of `wd`."""
-        if wd in self.table:
+        if wd in self.table and name not in _NO_NAMES and b"/" not in name:
             self._stirred = True
             self._agenda.plan(wd, name)
 

@@ -61,6 +61,7 @@ def test_what_comes_in_at_the_control_socket(data: bytes, piece: int) -> None:
 
 
 BITS = [value for name, value in vars(inotify_bits).items() if name.startswith("IN_")]
+_NEW = inotify_bits.IN_CREATE | inotify_bits.IN_ISDIR
 RECORDS = st.lists(
     st.tuples(
         st.integers(min_value=-1, max_value=8),
@@ -74,6 +75,7 @@ RECORDS = st.lists(
 
 
 @given(RECORDS)
+@example([(2, _NEW, 0, b".."), (1, inotify_bits.IN_IGNORED, 0, b""), (3, _NEW, 0, b"a/b")])
 def test_what_the_kernel_might_say(records: list[tuple[int, int, int, bytes]]) -> None:
     """Events that cannot be, about watches that are not: nothing raises, and the tree heals."""
     with tempfile.TemporaryDirectory() as name:
