@@ -28,7 +28,7 @@ from inosync.rsync.program import Program
 from inosync.service.at_work import AtWork, Group, describe, printf, shown_command
 from inosync.service.outcomes import outcome_of
 from inosync.service.warm import CROWDED, DEAD, Warm
-from inosync.system.process import Child, first_ended, not_started
+from inosync.system.process import Child, not_started
 
 #: Behind which of them the next one stands ready.
 _WARMING = (RunKind.PASS, RunKind.SLICE, RunKind.LISTED, RunKind.CONTENTS)
@@ -162,12 +162,9 @@ class Runs:
 
     def reap(self, now: float) -> None:
         """Report the runs that have ended. Others' children (a library's) are not ours to take."""
-        while (pid := first_ended()) in self._children:
+        self.warm.reap(now)
+        for pid in list(self._children):
             self._reap(pid, now)
-        if pid:  # it is no run, and hides what else has ended
-            self.warm.reap(now)
-            for each in list(self._children):
-                self._reap(each, now)
 
     def _reap(self, pid: int, now: float) -> None:
         """Report a run if it has ended."""

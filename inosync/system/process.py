@@ -182,18 +182,6 @@ class Child:
                 os.killpg(self.pid, number)
 
 
-def first_ended() -> int:
-    """Return the id of a child that has ended and was not asked since; 0: there is none.
-
-    Of several it is always the same one, until that is asked (``Child.poll``).
-    """
-    try:
-        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return 0
-    return ended.si_pid if ended is not None else 0
-
-
 def not_started(argv: Sequence[str], error: OSError) -> tuple[int, str]:
     """Return the exit status that a shell gives a program that cannot be started, and why."""
     status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE

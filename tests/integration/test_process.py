@@ -189,25 +189,6 @@ def test_lines_end_with_a_line_feed_and_with_nothing_else(run, count: int) -> No
     assert list(child.lines())[-1] == b"c", "they can be read again"
 
 
-def test_who_has_ended_is_told_until_it_is_asked() -> None:
-    # In a process that has no other children.
-    script = """if True:
-        from inosync.system.process import Child, first_ended
-        assert first_ended() == 0, "there is none at all"
-        start = lambda *argv: Child(argv, environment={})
-        first, lasting, second = start("/bin/true"), start("/bin/sleep", "60"), start("/bin/false")
-        found = {}
-        while len(found) < 2:
-            if pid := first_ended():
-                assert pid == first_ended()
-                found[pid] = next(c for c in (first, lasting, second) if c.pid == pid).poll()
-        assert found == {first.pid: 0, second.pid: 1}
-        assert first_ended() == 0, "one is at work"
-        lasting.kill()
-    """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
-
-
 def test_leftovers_are_ended_and_nobody_else(tmp_path: Path) -> None:
     name = str(tmp_path)  # another run of these tests has another
     started = [
