@@ -50,15 +50,15 @@ class Acting:
         Runs are started one by one. What changes meanwhile goes with those that are not started
         yet; it would need another run to each node otherwise.
         """
-        while actions := self.engine.due(now, most=1):
-            while actions:
-                for action in actions:
-                    self._perform(action, now)
-                if not any(isinstance(action, Start) for action in actions):
-                    break
+        actions = self.engine.due(now, most=1)
+        while actions:
+            for action in actions:
+                self._perform(action, now)
+            started = any(isinstance(action, Start) for action in actions)
+            if started:
                 self.sources.hear_more()
                 now = self.loop.clock()
-                actions = self.engine.more(now)
+            actions = (self.engine.more(now) if started else []) or self.engine.due(now, most=1)
 
     def _perform(self, action: Action, now: float) -> None:
         if isinstance(action, Say):

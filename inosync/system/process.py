@@ -170,11 +170,8 @@ class Child:
                 done += all_of_it
                 if process.name == str(self.pid):
                     read = taken
-        return read, done - sum(os.fstat(file.fileno()).st_size for file in self._said)
-
-    @property
-    def _said(self) -> tuple[io.FileIO, io.FileIO]:
-        return self._output, self._errors
+        said = sum(os.fstat(file.fileno()).st_size for file in (self._output, self._errors))
+        return read, max(0, done - said)  # of one that is gone, only what it said is left
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process.returncode is None:

@@ -34,11 +34,8 @@ class Files:
 
     def listing(self, path: bytes) -> Iterator[tuple[bytes, bool]]:
         """Give each name in a directory and whether that is a directory, which no link is."""
-        # Not through names() and suppress(): new directories are listed by the ten thousand.
-        try:
-            with os.scandir(b"%b/%b" % (self._root, path)) as entries:
-                for entry in entries:
-                    yield entry.name, entry.is_dir(follow_symlinks=False)
+        try:  # not suppress(), which costs more: new directories are listed by the ten thousand
+            yield from self.names(path)
         except OSError:
             return
 

@@ -129,6 +129,9 @@ def test_what_a_child_says_is_not_what_it_does(run) -> None:
     child = run("echo x; printf '%050000d' 0; printf '%050000d' 0 >&2; exec sleep 60")
     until(lambda: len(child.output()) + len(child.errors()) > 100_000, what="its words")
     assert child.activity()[1] < 100_000
+    child.kill()
+    status(child)
+    assert child.activity() == (0, 0), "none is left that could do anything"
 
 
 @pytest.mark.parametrize(
