@@ -13,23 +13,15 @@ from inosync.changes.batch import Batch, merged
 from inosync.changes.changes import Changes
 from inosync.changes.doubts import NO_DOUBTS
 from inosync.config.model import Config, Pair
-from inosync.planning.cutting import MOST_AT_ONCE
+from inosync.engine.stride import UNKNOWN, Stride
 from inosync.planning.order import Prepared
 from inosync.planning.slices import Amount, Course, Slice
 from inosync.rsync.options import indivisible
 from inosync.rsync.output import NOTHING, Transferred
 
-#: Seconds that a slice is to take: what changes meanwhile waits so long.
-LENGTH = 1.0
-
 #: What the first slice weighs, and that of a pass which has to send all files on a slow line: no
 #: more than takes two seconds where each look at a file takes 10 ms, as on a cold disk.
 FIRST, FIRST_FILL = 200, 100
-#: What a slice weighs at the least and at the most.
-LEAST, MOST = 10, MOST_AT_ONCE
-#: One slice may weigh so many times what the one before did.
-_GROWTH = 4
-
 _OVER = Course(todo=None)
 
 
@@ -40,9 +32,8 @@ class Pass:
     The ``pieces`` are at work, the ``course`` is what comes after it. The pieces to make ``again``
     come last: they have failed, or have left something out. While it ``rests`` none is made.
     So many directories had been done ``before`` it, by another daemon. ``turn``: the next slice
-    goes before whatever has changed. It has run for so many ``seconds``, the ``shortest`` of its
-    slices for so many, and has ``moved`` so much. What demanded a pass when this one had begun is
-    ``after`` it.
+    goes before whatever has changed. It has run for so many ``seconds``, and has ``moved`` so much;
+    its ``stride`` is what that took. What demanded a pass when it had begun is ``after`` it.
     """
 
     batch: Batch
@@ -56,7 +47,7 @@ class Pass:
     rests: bool = False
     turn: bool = False
     seconds: float = 0.0
-    shortest: float | None = None
+    stride: Stride = UNKNOWN
     moved: Transferred = NOTHING
     after: Pass | None = None
 
@@ -156,17 +147,17 @@ class Pass:
         """Return the pass when its pieces are on the node; the next one, or None: it is over."""
         if self.last:
             return self.after
-        budget, shortest = self.budget, self.shortest
+        budget, stride = self.budget, self.stride
         if self.pieces:
             weight = max(piece.amount.weight for piece in self.pieces)
-            budget = _budget(budget, weight, seconds, shortest or 0.0)
-            shortest = seconds if shortest is None else min(seconds, shortest)
+            stride = stride.after(weight, seconds)
+            budget = stride.budget(budget, weight, seconds)
         return replace(
             self,
             pieces=(),
             budget=budget,
             seconds=self.seconds + seconds,
-            shortest=shortest,
+            stride=stride,
             moved=self.moved + moved,
         )
 
@@ -230,20 +221,6 @@ def _counted(pair: Pair, config: Config) -> str:
     if config.of(pair.source).rmaxdelete:
         return "rmaxdelete counts what a whole pass would delete"
     return "rmaxchange counts what a whole pass would overwrite" if pair.node.rmaxchange else ""
-
-
-def _budget(budget: int, weight: int, seconds: float, shortest: float) -> int:
-    """Return what the next slice is to weigh, after one of that weight took so many seconds.
-
-    The `shortest` before it says what any takes, whatever it weighs: over a long line most of it.
-    """
-    idle = min(shortest, LENGTH / 2)
-    wanted = int(weight * (LENGTH - idle) / max(seconds - idle, 0.001))
-    if seconds < LENGTH:
-        # A short one was mostly the starting of rsync: that says nothing of a longer one.
-        wanted = max(wanted, budget)
-    wanted = max(budget // _GROWTH, min(wanted, budget * _GROWTH))
-    return max(LEAST, min(wanted, MOST))
 
 
 def nothing(since: float) -> Batch:

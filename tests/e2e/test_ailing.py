@@ -165,7 +165,7 @@ def test_rsync_is_there_again(
     write(source, "later", "x")
     daemon.wait_for_log("rsync was not found")
     program.with_name("away").rename(program)
-    until((local.root / "later").exists, seconds=5, what="the next try")
+    until((local.root / "later").exists, what="the next try")
     assert ask(daemon, "--wait", "10").returncode == 0
 
 
@@ -184,5 +184,5 @@ def test_there_is_room_again(inosync: Callable, source: Path, tmp_path: Path) ->
         write(source, "small", "x")
         until((full / "mirror/small").exists, what="what there is room for")
         (full / "rest").unlink()
-        until((full / "mirror/big").exists, seconds=5, what="the next try")
+        until((full / "mirror/big").exists, what="the next try")
         assert ask(daemon, "--wait", "10").returncode == 0

@@ -616,6 +616,6 @@ def test_a_comparison_gives_way_to_a_change(
     until(lambda: "--checksum" in fakersync.calls()[-1].argv, what="a comparison")
     fakersync.always(delegate=True)
     write(source, "urgent", "x")
-    until((local.root / "urgent").exists, what="the change", seconds=5)
+    until((local.root / "urgent").exists, what="the change")
     assert daemon.stop() == 0
     assert daemon.leftovers() == []

@@ -182,7 +182,7 @@ def test_ssh_connections_are_shared_and_end_with_the_daemon(
     ]
     assert masters, "the shared connection should stand"
     assert daemon.stop() == 0
-    processes.wait_gone(masters, seconds=5)
+    processes.wait_gone(masters)
     assert daemon.leftovers() == []
 
 

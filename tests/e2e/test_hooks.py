@@ -113,7 +113,7 @@ def test_a_hanging_hook_is_ended_while_mirrors_go_on(
     daemon.wait_for_log("took longer than 1 s (hooktimeout): ended; no mirror is affected", times=2)
     processes.wait_gone(hanging)
     assert daemon.stop() == 0
-    until(lambda: not daemon.leftovers(), seconds=3, what="the end of all it started")
+    until(lambda: not daemon.leftovers(), what="the end of all it started")
 
 
 def test_a_failing_hook_is_told_once(
@@ -179,7 +179,7 @@ def test_stopping_leaves_no_hook_behind(
     daemon.signal(signal.SIGTERM)
     daemon.wait_for_log("not run, since they waited for others: 1 hook")
     assert daemon.stop(seconds=4) == 0  # the second signal does not wait for the grace's end
-    until(lambda: not daemon.leftovers(), seconds=3, what="the end of all it started")
+    until(lambda: not daemon.leftovers(), what="the end of all it started")
 
 
 def test_stopping_lets_a_hook_end_itself(
@@ -190,7 +190,7 @@ def test_stopping_lets_a_hook_end_itself(
     until((recorder.folder / "started").exists, what="the hook")
     assert daemon.stop() == 0
     assert (recorder.folder / "tidy").exists()
-    until(lambda: not daemon.leftovers(), seconds=3, what="the end of all it started")
+    until(lambda: not daemon.leftovers(), what="the end of all it started")
 
 
 def test_what_a_hook_leaves_running_is_not_ended_by_the_next_start(

@@ -123,7 +123,7 @@ def test_a_giant_that_is_deleted_on_its_way_does_not_come_back(
         shutil.rmtree(source / "d")
         until(lambda: not (local.root / "d").exists(), what="the deletion")
     daemon.wait_for_log(f"(big files): 1 file, {GIANT} bytes")
-    wait_equal(source, local.root, seconds=5)
+    wait_equal(source, local.root)
     assert FAILURE not in daemon.log()
     assert "in sync but for" not in daemon.log()
 
@@ -315,7 +315,7 @@ def test_at_the_start_the_age_of_a_file_counts(
     daemon = inosync({"rsettle": {"*.iso": 2.5}, "wpath": f"{source}/", "rnodes": [local.node]})
     daemon.wait_for_log("in sync (first pass")
     assert [path.name for path in (local.root / "d").iterdir()] == ["old.iso"]
-    wait_equal(source, local.root, seconds=5)
+    wait_equal(source, local.root)
 
 
 def test_a_file_that_never_rests_is_sent_all_the_same(
@@ -338,5 +338,5 @@ def test_a_file_that_never_rests_is_sent_all_the_same(
             file.write("more")
         return (local.root / "log/busy").exists()
 
-    until(sent, what="the busy file", seconds=10)
+    until(sent, what="the busy file")
     assert 1.5 < time.monotonic() - began < 5

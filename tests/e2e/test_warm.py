@@ -97,7 +97,7 @@ def test_the_next_change_goes_by_the_run_that_stands_ready(
     write(source, "a/4", "new")
     wait_equal(source, place.root)
     assert daemon.stop() == 0
-    processes.wait_gone(map(int, READY.findall(daemon.log())), seconds=2)
+    processes.wait_gone(map(int, READY.findall(daemon.log())))
     assert not daemon.leftovers()
 
 

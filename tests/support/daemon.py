@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from support import processes
-from support.waiting import until
+from support.waiting import PATIENCE, until
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -109,7 +109,7 @@ class Daemon:
         self.config_file.write_text(config_text(settings), errors="surrogateescape")
         self.config_file.chmod(0o644)
 
-    def start(self, *, ready: bool = True, seconds: float = 20.0) -> Daemon:
+    def start(self, *, ready: bool = True, seconds: float = PATIENCE) -> Daemon:
         """Start the program; with `ready`, return when its watches stand."""
         assert self._process is None or self._process.poll() is not None, "it runs already"
         seen = self.log().count(READY)
@@ -138,7 +138,7 @@ class Daemon:
         """Return everything logged until now, by all starts."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
-    def wait_for_log(self, text: str, *, times: int = 1, seconds: float = 15.0) -> None:
+    def wait_for_log(self, text: str, *, times: int = 1, seconds: float = PATIENCE) -> None:
         """Wait until `text` has been logged at least so many times."""
         self._wait_for_log(text, times - 1, seconds)
 
@@ -162,7 +162,7 @@ class Daemon:
         """Ask it to read its config again."""
         self.signal(signal.SIGHUP)
 
-    def wait(self, *, seconds: float = 20.0) -> int:
+    def wait(self, *, seconds: float = PATIENCE) -> int:
         """Wait for the end of the daemon and return its exit code; negative for a signal."""
         assert self._process is not None, "not started"
         try:
@@ -171,7 +171,7 @@ class Daemon:
             raise AssertionError(f"still runs after {seconds:g} s:\n{self.log()}") from None
         return self.exit_code
 
-    def stop(self, *, seconds: float = 20.0) -> int:
+    def stop(self, *, seconds: float = PATIENCE) -> int:
         """Ask the daemon to end as an init system does, and return its exit code."""
         self.signal(signal.SIGTERM)
         return self.wait(seconds=seconds)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from support.waiting import until
+from support.waiting import PATIENCE, until
 
 PROGRAM = Path(__file__).resolve().parents[1] / "fakersync"
 
@@ -102,7 +102,7 @@ class FakeRsync:
             for record in records.values()
         ]
 
-    def wait_for_calls(self, count: int, *, seconds: float = 15.0) -> list[Call]:
+    def wait_for_calls(self, count: int, *, seconds: float = PATIENCE) -> list[Call]:
         """Wait until at least so many runs have started, and return all of them."""
         until(
             lambda: len(self.calls()) >= count,

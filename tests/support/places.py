@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from support.trees import compare
-from support.waiting import until_empty
+from support.waiting import PATIENCE, until_empty
 
 
 class Place(NamedTuple):
@@ -37,6 +37,6 @@ def place_on(request: pytest.FixtureRequest, transport: str) -> Place:
     return Place(server.url(root) + "/", root, server.environment())
 
 
-def wait_equal(source: Path, mirror: Path, *, seconds: float = 30.0) -> None:
+def wait_equal(source: Path, mirror: Path, *, seconds: float = PATIENCE) -> None:
     """Wait until the mirror is equal in type, content, size, mode, times and link targets."""
     until_empty(lambda: compare(source, mirror), seconds=seconds, what="an equal mirror")

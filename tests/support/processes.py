@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterable
 from pathlib import Path
 
-from support.waiting import until
+from support.waiting import PATIENCE, until
 
 
 def parent(pid: int) -> int | None:
@@ -75,7 +75,7 @@ def kill(victims: Iterable[int], number: int = signal.SIGKILL) -> None:
             os.kill(pid, number)
 
 
-def wait_gone(victims: Iterable[int], *, seconds: float = 10.0) -> None:
+def wait_gone(victims: Iterable[int], *, seconds: float = PATIENCE) -> None:
     """Wait until none of these processes runs."""
     watched = list(victims)
     until(

@@ -11,11 +11,15 @@ Seen = TypeVar("Seen")
 #: How often a condition is looked at, in seconds.
 POLL = 0.02
 
+#: How many seconds a condition is waited for. A slow machine may need most of them; 60 are what the
+#: tests set where something is not to come about by itself.
+PATIENCE = 40.0
+
 
 def until(
     condition: Callable[[], Seen],
     *,
-    seconds: float = 15.0,
+    seconds: float = PATIENCE,
     what: str,
     state: Callable[[], object] | None = None,
 ) -> Seen:
@@ -42,7 +46,9 @@ def until(
         time.sleep(POLL)
 
 
-def until_empty(observe: Callable[[], Sequence[str]], *, seconds: float = 15.0, what: str) -> None:
+def until_empty(
+    observe: Callable[[], Sequence[str]], *, seconds: float = PATIENCE, what: str
+) -> None:
     """Wait until `observe` has nothing left to complain about (see trees.difference)."""
     complaints: Sequence[str] = ()
 

@@ -10,7 +10,8 @@ from support.configs import make_config, make_pair, make_source
 from inosync.changes.batch import Batch, full_pass
 from inosync.changes.changes import Changes
 from inosync.changes.doubts import LOST, NO_DOUBTS, Doubts
-from inosync.engine.passes import FIRST, FIRST_FILL, LEAST, LENGTH, MOST, Pass, demand, uncut
+from inosync.engine.passes import FIRST, FIRST_FILL, Pass, demand, uncut
+from inosync.engine.stride import LENGTH, Stride
 from inosync.planning.order import Prepared, RunKind
 from inosync.planning.slices import Amount, Course, Slice, course_of
 from inosync.rsync.output import Transferred
@@ -53,44 +54,11 @@ def test_the_first_slice_is_short_even_where_each_look_takes_ten_milliseconds() 
     assert max(FIRST, FIRST_FILL) * 0.01 <= 2 * LENGTH
 
 
-@pytest.mark.parametrize(
-    ("weight", "seconds", "budget"),
-    [
-        (200, 1.0, 200),
-        (200, 0.5, 400),
-        (200, 0.01, 800),  # no more than four times as much
-        (200, 2.0, 100),
-        (200, 60.0, 50),
-        (1, 0.02, FIRST),  # its run was over at once, whatever it weighs
-        (500, 0.0, 800),
-    ],
-)
-def test_a_slice_is_to_take_a_second(weight: int, seconds: float, budget: int) -> None:
-    passing = at_work(weight=weight).landed(seconds, Transferred())
+def test_each_slice_says_how_large_the_next_one_is_to_be() -> None:
+    passing = at_work(weight=200).landed(0.5, Transferred())
     assert passing is not None
-    assert passing.budget == budget
-
-
-def test_what_a_slice_takes_whatever_it_weighs_does_not_count() -> None:
-    passing = at_work(weight=10).landed(0.4, Transferred())  # most of it round trips
-    assert passing is not None
-    heavier = passing.cut(prepared(piece(weight=100), MORE)).landed(0.5, Transferred())
-    assert heavier is not None
-    assert (heavier.budget, heavier.shortest) == (600, 0.4)
-    passing = replace(passing, budget=300).cut(prepared(piece(weight=300), MORE))
-    heavier = passing.landed(0.6, Transferred())
-    assert heavier is not None
-    assert heavier.budget == 900
-    slow = replace(passing, shortest=9.0).landed(10.0, Transferred())
-    assert slow is not None
-    assert slow.budget == 75
-
-
-@pytest.mark.parametrize(("budget", "seconds", "then"), [(MOST, 0.1, MOST), (LEAST, 9.0, LEAST)])
-def test_slices_have_bounds(budget: int, seconds: float, then: int) -> None:
-    passing = replace(at_work(weight=budget), budget=budget).landed(seconds, Transferred())
-    assert passing is not None
-    assert passing.budget == then
+    assert passing.stride == Stride().after(200, 0.5)
+    assert passing.budget == passing.stride.budget(FIRST, 200, 0.5) == 400
 
 
 def test_what_failed_is_made_again_when_all_else_is_done() -> None:
