@@ -20,8 +20,9 @@ from inosync.rsync.options import indivisible
 from inosync.rsync.output import NOTHING, Transferred
 
 #: What the first slice weighs, and that of a pass which has to send all files on a slow line: no
-#: more than takes two seconds where each look at a file takes 10 ms, as on a cold disk.
-FIRST, FIRST_FILL = 200, 100
+#: more than takes some two seconds where each look at a file takes 10 ms, as on a cold disk.
+FIRST, FIRST_FILL = 120, 100
+
 _OVER = Course(todo=None)
 
 

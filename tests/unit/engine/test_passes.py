@@ -51,7 +51,8 @@ def test_each_slice_leads_to_the_next_until_nothing_is_left() -> None:
 
 
 def test_the_first_slice_is_short_even_where_each_look_takes_ten_milliseconds() -> None:
-    assert max(FIRST, FIRST_FILL) * 0.01 <= 2 * LENGTH
+    # It may weigh half as much again, and an entry takes more than one look.
+    assert max(FIRST, FIRST_FILL) * 1.5 * 0.015 <= 3 * LENGTH
 
 
 def test_each_slice_says_how_large_the_next_one_is_to_be() -> None:

@@ -18,12 +18,12 @@ from inosync.engine.stride import LEAST, LENGTH, MOST, Stride
         (200, 0.01, 800),  # no more than four times as much
         (200, 2.0, 100),
         (200, 60.0, 50),
-        (1, 0.02, FIRST),  # its run was over at once, whatever it weighs
+        (1, 0.02, 200),  # its run was over at once, whatever it weighs
         (500, 0.0, 800),
     ],
 )
 def test_a_slice_is_to_take_a_second(weight: int, seconds: float, budget: int) -> None:
-    assert Stride().after(weight, seconds).budget(FIRST, weight, seconds) == budget
+    assert Stride().after(weight, seconds).budget(200, weight, seconds) == budget
 
 
 def test_nothing_is_known_before_the_first_slice() -> None:
