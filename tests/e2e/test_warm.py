@@ -9,7 +9,9 @@ from pathlib import Path
 
 from support import processes
 from support.daemon import Daemon, run_inosync, settings
+from support.line import line
 from support.places import Place, wait_equal
+from support.servers import RsyncDaemon, free_port, greeting
 from support.trees import write
 from support.waiting import until
 
@@ -134,6 +136,36 @@ def test_one_that_is_dead_costs_nothing(inosync: Callable, source: Path, local: 
     daemon.kill()
     processes.wait_gone([waiting])
     until(lambda: not daemon.leftovers(), what="no process")
+
+
+def test_a_line_that_is_dead_unseen_costs_no_more_than_a_run_that_is_started(
+    inosync: Callable, source: Path, rsync_daemon: RsyncDaemon
+) -> None:
+    mirror = rsync_daemon.root / "mirror"
+    mirror.mkdir()
+    port = free_port()
+    with line(port, rsync_daemon.port) as way:
+        until(lambda: greeting(port), what="the line")
+        node = f"rsync://127.0.0.1:{port}/{rsync_daemon.url('mirror/').split('/', 3)[3]}"
+        at = {"node": node, "rscope": "changes", "rwarm": 60, "rtimeout": 4}
+        daemon = inosync(settings(source, at, rretry=(0.5, 0.5)))
+        wait_equal(source, mirror)
+        write(source, "1", "by the line")
+        wait_equal(source, mirror)
+        waiting = ready(daemon)
+        wait_still(waiting)
+        with way.dead():
+            write(source, "1", "lost on the line")
+            daemon.wait_for_log(f"(stood ready, pid {waiting})")
+            asked = run_inosync("-c", daemon.config_file, "--wait", "0.2", cwd=daemon.folder)
+            assert asked.returncode != 0
+            until(lambda: failures(daemon), what="the end of the run")
+            asked = run_inosync("-c", daemon.config_file, "--status", cwd=daemon.folder)
+            assert "0 of 1 mirror in sync" in asked.stdout
+        wait_equal(source, mirror)
+        write(source, "1", "and again")
+        wait_equal(source, mirror)
+    assert daemon.stop() == 0
 
 
 def test_who_needs_a_session_of_the_host_gets_it(
