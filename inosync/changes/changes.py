@@ -60,6 +60,12 @@ class Changes(Set[Change]):
         """How many changes were told."""
         return len(self) + self.again
 
+    @property
+    def last(self) -> tuple[bytes, ...]:
+        """The path of each kind that came last."""
+        kinds = (self.entries, self.attributes, self.levels, self.trees)
+        return tuple(next(reversed(paths)) for paths in kinds if paths)
+
     def update(self, other: Changes) -> None:
         """Add what is in `other`."""
         before = self.count

@@ -41,6 +41,7 @@ class Ledger:
     aside: Batch | None = None
     beside: Batch | None = None  # the lane: what was carried beside its run, to be carried again
     offered: int = 0
+    last: tuple[bytes, ...] = ()  # paths that were offered last
     carried: int = 0
     sought: Sought | None = None
     passing: Pass | None = None
@@ -89,6 +90,8 @@ class Ledger:
     def offer(self, batch: Batch, rest: Course | None = None) -> None:
         """Add a batch to what is owed; of a pass the `rest`, if some of it was made before."""
         self.offered += 1
+        if batch.changes:
+            self.last = batch.changes.last
         if batch.reason and not self.uncut:
             self._demand(batch, rest)
         else:

@@ -46,10 +46,11 @@ class Known:
     """What is known of a mirror: it had everything at ``moment`` (nanoseconds since 1970).
 
     At that time its source lay at ``inode`` of ``home``, and no ctime in it was known to be higher
-    than ``highest``. It was made by rules, destination and options of which ``made_by`` is a sum,
-    since the machine was started last (``boot``); ``ended`` says that nothing was noted after the
-    program had come to its end. It had everything but the ``rest`` of a pass, if there is one.
-    ``begun``: it was not known to have anything, and runs have carried what there was since then.
+    than ``highest``, which the path ``where`` had. It was made by rules, destination and options of
+    which ``made_by`` is a sum, since the machine was started last (``boot``); ``ended`` says that
+    nothing was noted after the program had come to its end. It had everything but the ``rest`` of a
+    pass, if there is one. ``begun``: it was not known to have anything, and runs have carried what
+    there was since then.
     """
 
     moment: int
@@ -61,6 +62,7 @@ class Known:
     ended: bool = False
     rest: Course | None = None
     begun: bool = False
+    where: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,22 @@ class Recalled:
 
 @dataclass(frozen=True)
 class Present:
-    """What a record is compared with: the same, as it is ``now`` (nanoseconds since 1970)."""
+    """What a record is compared with: the same, as it is ``now`` (nanoseconds since 1970).
+
+    ``there`` is the ctime of the path that had the highest one, or of what that has gone from.
+    """
 
     now: int
     place: Place
     made_by: str
     boot: str
+    there: int | None = None
 
 
 _Test = Callable[[Known, Present], bool]
+
+#: Why what was seen later puts in doubt what is known.
+ROLLED_BACK = "an older state of the source was brought back"
 
 #: Why what is known is in doubt: the first that is true.
 _REASONS: tuple[tuple[_Test, str], ...] = (
@@ -106,13 +115,14 @@ _REASONS: tuple[tuple[_Test, str], ...] = (
         "the clock was set back",
     ),
     (
+        lambda known, present: _rolled_back(known, present),  # noqa: PLW0108 - defined below
+        ROLLED_BACK,
+    ),
+    (
         lambda known, present: known.boot != present.boot and not known.ended,
         "the machine went down while inosync ran",
     ),
 )
-
-#: Why a walk puts in doubt what is known.
-ROLLED_BACK = "an older state of the source was brought back"
 
 
 def doubt(known: Known, present: Present) -> str:
@@ -126,11 +136,17 @@ def told_since(known: Known, present: Present) -> int:
     """Return since when what differs has changed, as ctimes tell (nanoseconds since 1970).
 
     0: they do not. The source or the target is another directory, which may have been made before,
-    or the clock was set back.
+    the clock was set back, or an older state of the source was brought back.
     """
     lay, lies = known.made_by.partition(" ")[2], present.made_by.partition(" ")[2]
     moved = (known.home, known.inode, lay) != (present.place.home, present.place.inode, lies)
-    return 0 if moved or present.now < max(known.moment, known.highest) else known.moment
+    earlier = present.now < max(known.moment, known.highest) or _rolled_back(known, present)
+    return 0 if moved or earlier else known.moment
+
+
+def _rolled_back(known: Known, present: Present) -> bool:
+    """Return whether a source is as it was before: whatever is done to a path, its ctime rises."""
+    return present.there is not None and present.there < known.highest
 
 
 def untrusted(place: Place) -> str:
@@ -194,4 +210,5 @@ def _sound(known: Known) -> bool:
         and all(type(number) is int for number in numbers)
         and all(isinstance(word, str) for word in words)
         and isinstance(known.ended, bool)
+        and isinstance(known.where, str | None)
     )

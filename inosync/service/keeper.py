@@ -8,6 +8,7 @@ nothing was unheard then. While nothing changes, nothing is noted.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field, replace
 
 from inosync.engine.engine import Engine
@@ -35,7 +36,7 @@ class _Mark:
 
     wall: float
     number: int
-    highest: int
+    newest: tuple[int, bytes]  # the highest ctime, and which path had it
     made_by: str
 
 
@@ -125,10 +126,8 @@ class Keeper:
             and self.engine.behind_since(mirror) is not None
         ):
             return None
-        batch = mirror.pending or mirror.flight
-        changes = batch.changes if batch is not None else None
-        highest = self.sources.newest(source, changes)
-        return _Mark(wall, mirror.offered, highest, made_by(mirror, self.engine.config))
+        newest = self.sources.newest(source, mirror.last)
+        return _Mark(wall, mirror.offered, newest, made_by(mirror, self.engine.config))
 
     def _follow(self, mirror: Mirror) -> None:
         """Take note of the last moment of which only what a pass has left is not on the node."""
@@ -158,8 +157,11 @@ class Keeper:
         before = self.notes.known.get(mirror.name)
         made = mark.made_by + self.notes.lying(mirror)
         known = self.notes.record(place, _surely(mark.wall), made)
-        highest = max(mark.highest, before.highest if before else 0)
-        self.notes.known[mirror.name] = replace(known, highest=highest)
+        highest, where = mark.newest
+        known = replace(known, highest=highest, where=os.fsdecode(where))
+        if before is not None and before.highest > highest:
+            known = replace(known, highest=before.highest, where=before.where)
+        self.notes.known[mirror.name] = known
 
     def _note_rest(self, mirror: Mirror) -> None:
         """Note what is left of a pass: all else is on the node, as it was at some moment since."""

@@ -7,6 +7,7 @@ which that is in doubt owes a pass. Between the notes and the sources, which kno
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -76,7 +77,10 @@ class Recollection:
         if known is None:
             return None
         now = int(self.loop.wall() * 1e9)
-        present = Present(now, place, self.notes.made_now(mirror), self.notes.boot)
+        there = None
+        if known.where is not None:
+            there, _ = self.sources.ctime(mirror.pair.source, os.fsencode(known.where))
+        present = Present(now, place, self.notes.made_now(mirror), self.notes.boot, there)
         since = told_since(known, present)
         if mirror.equal_at is None:
             # A pass may take for equal what has changed since then: the ctimes of files tell.

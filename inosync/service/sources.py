@@ -6,10 +6,10 @@ Decides nothing about when a mirror runs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from inosync.changes.changes import Changes
+from inosync.changes.changes import Changes, with_parents
 from inosync.config.model import Config, Source
 from inosync.engine.engine import Engine
 from inosync.engine.memory import Place, Recalled
@@ -177,16 +177,20 @@ class Sources:
         known = lookout.walked and lookout.sees_all and lookout.all_known
         return known and not lookout.waiting()
 
-    def newest(self, source: Source, changes: Changes | None) -> int:
-        """Return the highest ctime (nanoseconds) of the source and some of what changed in it."""
-        paths = [b""]
-        moving = (
-            (changes.entries, changes.attributes, changes.levels, changes.trees) if changes else ()
-        )
-        for each in moving:
-            paths += [path for path, _ in zip(reversed(each), range(1), strict=False)]
-        seen = [self._lookouts[source.path].files.look(path) for path in paths]
-        return max((status.st_ctime_ns for status in seen if status is not None), default=0)
+    def newest(self, source: Source, paths: Iterable[bytes]) -> tuple[int, bytes]:
+        """Return the highest ctime (nanoseconds) of the source and these paths, and which has it.
+
+        For one that is gone counts what it has gone from. 0 when the source cannot be looked at.
+        """
+        return max(self.ctime(source, path) for path in (b"", *paths))
+
+    def ctime(self, source: Source, path: bytes) -> tuple[int, bytes]:
+        """Return the ctime of a path, or of what it has gone from, and the path that has it."""
+        for each in (*with_parents(path), b""):
+            status = self._lookouts[source.path].files.look(each)
+            if status is not None:
+                return status.st_ctime_ns, each
+        return 0, b""
 
     # ---- for people -----------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import shutil
 import time
 from pathlib import Path
 
+import pytest
 from support.daemon import Daemon, run_inosync, settings
 from support.places import wait_equal
 from support.trees import write
@@ -192,6 +193,41 @@ def test_what_kept_size_and_date_and_waited_when_it_ended_is_sent(
         daemon.start()
         wait(daemon)
         assert [(mirror / "live").read_text() for mirror in mirrors] == ["oth", "oth"]
+
+
+@pytest.mark.parametrize("scope", ["tree", "changes"])
+def test_a_snapshot_that_is_brought_back_is_compared_by_content(
+    tmp_path: Path, source: Path, scope: str
+) -> None:
+    """A copy stands in for it, and what is remembered names its number: no ctime can be set."""
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    for name in ("d/1", "d/2"):
+        write(source, name, "then")
+        os.utime(source / name, (1, 1))
+    daemon = Daemon(tmp_path, settings(source, str(mirror), rscope=scope, edelay=0.1))
+    with daemon:
+        daemon.start()
+        wait(daemon)
+        old = tmp_path / "old"
+        shutil.copytree(source, old, copy_function=shutil.copy2)
+        write(source, "d/1", "now.")
+        os.utime(source / "d/1", (1, 1))
+        wait(daemon)
+        made_at = (source / "d/1").stat().st_ctime
+        until(lambda: time.time() > made_at + MARGIN + 0.1, what="the margin to be over")
+        daemon.stop()
+        (state,) = (tmp_path / "state").iterdir()
+        inode = f'"inode": {source.stat().st_ino}'
+        source.rename(tmp_path / "away")
+        old.rename(source)
+        known = state.read_text()
+        assert inode in known
+        state.write_text(known.replace(inode, f'"inode": {source.stat().st_ino}'))
+        daemon.start()
+        wait(daemon)
+        assert (mirror / "d/1").read_text() == "then"
+        assert daemon.stop() == 0
 
 
 def test_a_state_directory_that_cannot_be_made_is_one_warning(tmp_path: Path, source: Path) -> None:

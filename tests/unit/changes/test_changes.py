@@ -25,3 +25,11 @@ def test_changes_that_are_told_twice_are_counted_twice() -> None:
     changes.update(Changes.of(EVERY))
     assert changes == set(EVERY)
     assert (len(changes), changes.count) == (10, 17)
+
+
+def test_the_last_of_each_kind_is_known() -> None:
+    assert Changes().last == ()
+    found = Changes.of(
+        [Change(b"a", Kind.ENTRY), Change(b"b", Kind.ENTRY), Change(b"c", Kind.TREE)]
+    )
+    assert found.last == (b"b", b"c")

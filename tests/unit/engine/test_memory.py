@@ -41,6 +41,7 @@ def test_what_is_known_and_fits_is_believed() -> None:
         (KNOWN, replace(FACTS, made_by="b"), "options have changed"),
         (KNOWN, replace(FACTS, now=999), "clock was set back"),
         (replace(KNOWN, highest=2001), FACTS, "clock was set back"),
+        (KNOWN, replace(FACTS, there=989), "older state of the source"),
         (KNOWN, replace(FACTS, boot="c"), "the machine went down"),
         (replace(KNOWN, begun=True), FACTS, "what was begun was cut short"),
     ],
@@ -58,6 +59,8 @@ def test_each_doubt_has_its_reason(known: Known, present: Present, reason: str) 
         (replace(FACTS, place=replace(PLACE, home="other")), 0),
         (replace(FACTS, made_by="a another target"), 0),
         (replace(FACTS, now=999), 0),
+        (replace(FACTS, there=989), 0),
+        (replace(FACTS, there=990), 1000),
     ],
 )
 def test_times_tell_what_differs_unless_what_was_made_before_came(
@@ -71,7 +74,7 @@ def test_what_is_trusted_without_a_word() -> None:
 
 
 def test_what_is_written_is_read() -> None:
-    known = {"one": KNOWN, "\udcff": replace(KNOWN, ended=True)}
+    known = {"one": KNOWN, "\udcff": replace(KNOWN, ended=True, where="a/\udcfe")}
     assert decode(encode(known)) == (known, "")
 
 
