@@ -12,6 +12,10 @@ def test_values_are_short_and_safe_to_show() -> None:
         def __repr__(self) -> str:
             raise RuntimeError
 
+    class Nastier(Nasty):
+        def __getattribute__(self, name: str) -> object:
+            raise RuntimeError
+
     class Long:
         def __repr__(self) -> str:
             return "x" * 10_000
@@ -26,6 +30,7 @@ def test_values_are_short_and_safe_to_show() -> None:
         10**10_000,
         deep,
         Nasty(),
+        Nastier(),
         Long(),
         "\n\x1b\udcff",
         b"\0",
