@@ -69,9 +69,11 @@ class Standing:
         """Return when the oldest change was seen that is not on the node; None: in sync.
 
         Also of those that the mirror has not been offered, because they wait for others or to rest.
+        One whose source is held for it, and not for others, does not follow that: it is behind.
         """
         state = self._roster.source_of(mirror)
-        waits = (mirror.since, state.since(big=mirror.big))
+        apart = state.held_since if state.free and self.held_for(mirror) else None
+        waits = (mirror.since, state.since(big=mirror.big), apart)
         return min((since for since in waits if since is not None), default=None)
 
     def source_held(self, mirror: Mirror) -> str:

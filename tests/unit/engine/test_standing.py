@@ -56,3 +56,6 @@ def test_what_is_left_apart_is_gathered_from_both_lanes() -> None:
 def test_a_held_source_is_held_for_each_node_that_is_not_free() -> None:
     engine, _ = held_source("n1:/m")
     assert [engine.held_for(mirror) for mirror in engine.mirrors] == ["is gone", ""]
+    # It follows the source no more, and nothing says what it lacks.
+    since = [engine.behind_since(mirror) for mirror in engine.mirrors]
+    assert since == [engine.sources[engine.mirrors[0].pair.source.path].held_since, None]
