@@ -135,7 +135,7 @@ class Admission:
 
     def walked(self, lookout: Lookout) -> None:
         """All of a source is watched."""
-        lookout.guard.hollow = lookout.guard.empty()
+        lookout.guard.look_inside()
         self.admit(lookout)
 
     def admit(self, lookout: Lookout) -> None:

@@ -112,8 +112,7 @@ class Listener:
         self.engine.changed(
             lookout.source, changes, now, big=big, moves=moves, gone=gone, no_files=directories
         )
-        if lookout.guard.hollow and changes and not lookout.guard.empty():
-            lookout.guard.hollow = False
+        if lookout.guard.hollow and changes and lookout.guard.look_inside():
             self.filled(lookout)
 
     def look_for_fresh(self, lookout: Lookout, changes: Changes) -> None:

@@ -30,7 +30,8 @@ class Known:
     Its path led to ``place`` (a true path) and there to ``inode`` of the file system ``home``, by
     way of ``links`` (their true paths, and where they led); these ``parts`` of the path were links.
     ``mounts`` are the places in it, relative to it, on which something has been mounted since, and
-    ``homes`` the file systems of other places to which its path had led.
+    ``homes`` the file systems of other places to which its path had led. It was ``empty``, and a
+    person has said that this is right.
     """
 
     place: bytes
@@ -40,6 +41,7 @@ class Known:
     parts: frozenset[str]
     mounts: frozenset[bytes]
     homes: tuple[tuple[bytes, Home], ...] = ()
+    empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Guard:
         known = max(self._memory, key=lambda node: bool(self._refusal(node, now)))
         mounts = self._ever_mounted(self._memory)
         for node in new:
-            self._memory[node] = replace(self._memory[known], mounts=mounts)
+            self._memory[node] = replace(self._memory[known], mounts=mounts, empty=False)
 
     def forget(self, nodes: Collection[str]) -> Memory:
         """Forget what the mirrors on `nodes` trusted, and return it for :meth:`remember`."""
@@ -157,7 +159,8 @@ class Guard:
             homes = dict((*known.homes, (known.place, known.home)))
             if homes.get(now.place, now.home) != now.home:
                 return "is on another file system than before (inosync --sync accepts it)"
-        if self.hollow and node not in self._accepted_empty:
+        accepted = node in self._accepted_empty or (known is not None and known.empty)
+        if self.hollow and not accepted:
             return "is empty (inosync --sync mirrors it as it is)"
         return ""
 
@@ -210,6 +213,7 @@ class Guard:
         self._seen = mounted_below(self.source.path)
         for node in nodes:
             known, homes = self._memory.get(node), dict[bytes, Home]()
+            accepted = node in self._accepted_empty or (known is not None and known.empty)
             before = frozenset[bytes]()
             if known is not None and not anew:
                 before = known.mounts
@@ -223,6 +227,7 @@ class Guard:
                 parts=now.parts,
                 mounts=before | self._seen,
                 homes=tuple(homes.items())[-_MOST_PLACES:],
+                empty=self.hollow and (anew or accepted),
             )
             if anew:
                 self._accepted_empty |= {node}
@@ -252,6 +257,15 @@ class Guard:
         """Return what any of the mirrors on `nodes` knows to have been mounted in the source."""
         known = (self._memory[node].mounts for node in nodes if node in self._memory)
         return frozenset[bytes]().union(*known)
+
+    def look_inside(self) -> bool:
+        """Return whether anything is in the source; then it is accepted as empty no more."""
+        self.hollow = self.empty()
+        if not self.hollow:
+            for node, known in self._memory.items():
+                if known.empty:
+                    self._memory[node] = replace(known, empty=False)
+        return not self.hollow
 
     def empty(self) -> bool:
         """Return whether there is nothing at all in the source, and that is not allowed."""

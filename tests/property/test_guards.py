@@ -35,8 +35,9 @@ pytestmark = [
 #: Each takes some seconds, of which most is waiting.
 SEEDS: Sequence[int] = range(200)
 if settings.default.max_examples <= 100:
-    # The last two fail where a --sync is lost that comes while a source is about to be watched.
-    SEEDS = (0, 3, 5, 19, 71)
+    # 19 and 71 fail where a --sync is lost that comes while a source is about to be watched, 124
+    # where a reload forgets that an empty source was accepted.
+    SEEDS = (0, 3, 5, 19, 71, 124)
 
 #: File systems inside the source; the second may lie in the first.
 LAYOUTS = (
