@@ -13,6 +13,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from soak_source import KEEP
 from support import processes
 from support.servers import RsyncDaemon, Server, SshServer
 from support.trees import remove, write
+
+from inosync.engine.memory import decode, encode
 
 if TYPE_CHECKING:
     from soak_world import Node, World
@@ -192,6 +195,29 @@ def daemon_stopped(world: World, dice: random.Random) -> bool:
     return True
 
 
+def clock_set(world: World, dice: random.Random) -> bool:
+    """The clock is set on or back, by more or less than it goes on until the next start.
+
+    What the daemon remembers is moved instead, so that it lies as far from all that happens now.
+    """
+    back = dice.choice((2, 5, 60, 3600, -2, -60, -3600)) * 10**9
+    if dice.random() < 0.5:
+        world.source(dice).do("unpack", dice)
+    world.end(kill=dice.random() < 0.3)
+    for path in (world.daemon.folder / "state").iterdir():
+        known, _ = decode(path.read_bytes())
+        for name, one in known.items():
+            ahead = None if one.ahead is None else one.ahead + back
+            moment, highest = max(0, one.moment + back), max(0, one.highest + back)
+            known[name] = replace(one, moment=moment, highest=highest, ahead=ahead)
+        path.write_bytes(encode(known))
+    for _ in range(dice.randint(1, 3)):
+        world.source(dice).do(dice.choice(("churn", "swap", "move in", "rename folder")), dice)
+    time.sleep(dice.choice((0, 0, 1, 3)))
+    world.begin()
+    return True
+
+
 def queue_overflow(world: World, dice: random.Random) -> bool:
     """The daemon gets no processor while more happens than the kernel's queue holds."""
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
@@ -299,6 +325,7 @@ FAULTS: dict[str, Callable[[World, random.Random], bool]] = {
     "rsync killed": run_killed,
     "daemon killed": daemon_killed,
     "daemon stopped": daemon_stopped,
+    "clock set while it is down": clock_set,
     "queue overflow": queue_overflow,
     "HUP, same config": hup_same,
     "HUP, node removed": hup_without_node,
@@ -309,4 +336,4 @@ FAULTS: dict[str, Callable[[World, random.Random], bool]] = {
 }
 
 #: Those that end a life of the daemon.
-RESTARTS = frozenset({"daemon killed", "daemon stopped"})
+RESTARTS = frozenset({"daemon killed", "daemon stopped", "clock set while it is down"})

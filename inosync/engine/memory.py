@@ -19,6 +19,9 @@ from inosync.planning.slices import Course, course_of
 #: What files of this version are made like. Of one that is newer nothing is believed.
 VERSION = 1
 
+#: Nanoseconds by which the clock may be set back unnoticed: noted moments lie that much earlier.
+STEP = 1_000_000_000
+
 #: So many directories, of which nothing is made yet, are remembered of a pass.
 MOST_PARTS = 10_000
 
@@ -50,7 +53,8 @@ class Known:
     which ``made_by`` is a sum, since the machine was started last (``boot``); ``ended`` says that
     nothing was noted after the program had come to its end. It had everything but the ``rest`` of a
     pass, if there is one. ``begun``: it was not known to have anything, and runs have carried what
-    there was since then.
+    there was since then. The clock was ``ahead`` (nanoseconds) of the one that is never set, if
+    that is known.
     """
 
     moment: int
@@ -63,6 +67,7 @@ class Known:
     rest: Course | None = None
     begun: bool = False
     where: str | None = None
+    ahead: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,8 @@ class Recalled:
 class Present:
     """What a record is compared with: the same, as it is ``now`` (nanoseconds since 1970).
 
-    ``there`` is the ctime of the path that had the highest one, or of what that has gone from.
+    ``there`` is the ctime of the path that had the highest one, or of what that has gone from; by
+    so many nanoseconds is the clock ``ahead`` of the one that is never set.
     """
 
     now: int
@@ -85,6 +91,7 @@ class Present:
     made_by: str
     boot: str
     there: int | None = None
+    ahead: int = 0
 
 
 _Test = Callable[[Known, Present], bool]
@@ -111,7 +118,7 @@ _REASONS: tuple[tuple[_Test, str], ...] = (
         "rules, destination or options have changed",
     ),
     (
-        lambda known, present: present.now < max(known.moment, known.highest),
+        lambda known, present: _set_back(known, present),  # noqa: PLW0108 - defined below
         "the clock was set back",
     ),
     (
@@ -140,8 +147,21 @@ def told_since(known: Known, present: Present) -> int:
     """
     lay, lies = known.made_by.partition(" ")[2], present.made_by.partition(" ")[2]
     moved = (known.home, known.inode, lay) != (present.place.home, present.place.inode, lies)
-    earlier = present.now < max(known.moment, known.highest) or _rolled_back(known, present)
+    earlier = _set_back(known, present) or _rolled_back(known, present)
     return 0 if moved or earlier else known.moment
+
+
+def _set_back(known: Known, present: Present) -> bool:
+    """Return whether the clock shows less than it did, or than it would had nobody set it.
+
+    The latter is known since the machine was started last. Where it was set back by less than it
+    has gone on since, what changed in between has a ctime from before the moment that is known.
+    """
+    if present.now < max(known.moment, known.highest):
+        return True
+    if known.ahead is None or known.boot != present.boot:
+        return False
+    return present.ahead < known.ahead - STEP
 
 
 def _rolled_back(known: Known, present: Present) -> bool:
@@ -207,6 +227,7 @@ def _sound(known: Known) -> bool:
     words = (known.home, known.made_by, known.boot)
     return (
         isinstance(known.begun, bool)
+        and (known.ahead is None or type(known.ahead) is int)
         and all(type(number) is int for number in numbers)
         and all(isinstance(word, str) for word in words)
         and isinstance(known.ended, bool)

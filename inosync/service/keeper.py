@@ -12,8 +12,9 @@ import os
 from dataclasses import dataclass, field, replace
 
 from inosync.engine.engine import Engine
-from inosync.engine.memory import bounded, untrusted
+from inosync.engine.memory import STEP, bounded, untrusted
 from inosync.engine.mirror import Mirror, State
+from inosync.planning.order import Moment
 from inosync.planning.slices import Course
 from inosync.service.loop import Loop
 from inosync.service.notes import Notes, by_number, made_by
@@ -25,16 +26,16 @@ EVERY = 10.0
 #: Seconds from what is to be noted to the first writing: more may come.
 SETTLE = 1.0
 
-#: Seconds by which the times of files may lag behind the clock: the kernel's tick, and a second
-#: where there are whole ones only (ext4 with small inodes).
-MARGIN = 1.1
+#: Seconds by which the times of files may lag behind the clock: the kernel's tick, a second where
+#: there are whole ones only (ext4 with small inodes), and what the clock may have been set back by.
+MARGIN = 1.1 + STEP / 1e9
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """At a moment (seconds since 1970) nothing was unheard; so many batches had been offered."""
+    """At a moment nothing was unheard; so many batches had been offered."""
 
-    wall: float
+    moment: Moment
     number: int
     newest: tuple[int, bytes]  # the highest ctime, and which path had it
     made_by: str
@@ -52,7 +53,7 @@ class Keeper:
     _noted: dict[Mirror, int] = field(default_factory=dict)  # the number of the mark before
     _courses: dict[Mirror, Course | None] = field(default_factory=dict)  # how far passes were
     _beside: dict[Mirror, _Mark] = field(default_factory=dict)  # for what goes beside a pass
-    _level: dict[Mirror, float] = field(default_factory=dict)  # all else had arrived (wall clock)
+    _level: dict[Mirror, Moment] = field(default_factory=dict)  # all else had arrived
     _at: float | None = None
     _written_at: float = -math.inf
 
@@ -117,7 +118,7 @@ class Keeper:
 
     def _mark(self, mirror: Mirror) -> _Mark | None:
         """Return the mark of this moment; None: not all that has happened is owed."""
-        wall = self.loop.wall()
+        moment = self._now()
         source = mirror.pair.source
         if not self.sources.all_heard(source):
             return None
@@ -127,7 +128,10 @@ class Keeper:
         ):
             return None
         newest = self.sources.newest(source, mirror.last)
-        return _Mark(wall, mirror.offered, newest, made_by(mirror, self.engine.config))
+        return _Mark(moment, mirror.offered, newest, made_by(mirror, self.engine.config))
+
+    def _now(self) -> Moment:
+        return Moment(self.loop.wall(), self.loop.clock())
 
     def _follow(self, mirror: Mirror) -> None:
         """Take note of the last moment of which only what a pass has left is not on the node."""
@@ -136,7 +140,7 @@ class Keeper:
         for _ in range(2):  # where nothing else is owed, that is this moment
             mark = self._beside.get(mirror)
             if mark is not None and mirror.carried >= mark.number:
-                self._level[mirror] = mark.wall
+                self._level[mirror] = mark.moment
                 mark = None
             mark = mark or self._mark(mirror)
             if mark is not None:
@@ -156,7 +160,7 @@ class Keeper:
             return
         before = self.notes.known.get(mirror.name)
         made = mark.made_by + self.notes.lying(mirror)
-        known = self.notes.record(place, _surely(mark.wall), made)
+        known = self.notes.record(place, _surely(mark.moment.by_files(self._now())), made)
         highest, where = mark.newest
         known = replace(known, highest=highest, where=os.fsdecode(where))
         if before is not None and before.highest > highest:
@@ -170,6 +174,7 @@ class Keeper:
         if rest is None or passing is None or place is None or untrusted(place):
             return
         known, made = self.notes.known.get(mirror.name), self.notes.made_now(mirror)
+        now = self._now()
         if known is not None and known.made_by != made:
             known = None
         if not bounded(rest):
@@ -178,14 +183,16 @@ class Keeper:
             return
         if known is None:
             assert passing.began is not None  # or there would be no rest
-            began = self.loop.wall() - (self.loop.clock() - passing.began)
+            began = now.wall - (now.steady - passing.began)
             known = self.notes.record(place, _surely(began), made)
-        if not (passing.batch.doubts.altered and mirror.equal_at is not None):
+        compares = passing.batch.doubts.altered and mirror.equal_at is not None
+        if (level := self._level.get(mirror)) is not None and not compares:
             # Later than when the pass began: what that has left is not for the next walk to
             # name. But where its end would compare what has changed, that walk has to.
-            level = _surely(self._level.get(mirror, 0.0))
-            known = replace(known, moment=max(known.moment, level))
-        known = replace(known, rest=rest, boot=self.notes.boot, ended=False, begun=False)
+            known = replace(known, moment=max(known.moment, _surely(level.by_files(now))))
+        if known.boot != self.notes.boot:
+            known = replace(known, boot=self.notes.boot, ahead=self.notes.ahead())
+        known = replace(known, rest=rest, ended=False, begun=False)
         self.notes.known[mirror.name] = known
 
 

@@ -34,6 +34,15 @@ class Selecting(Protocol):
         """Forget the descriptor."""
 
 
+def ahead() -> int:
+    """Return by how much the clock is ahead of the one that is never set (nanoseconds).
+
+    That one counts since the machine was started, and while it sleeps; what makes a clock run
+    faster or slower does the same to both: CLOCK_BOOTTIME in clock_gettime(2).
+    """
+    return time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 @dataclass
 class Loop:
     """Takes turns: each part does what is due, in their order; then all wait."""

@@ -7,12 +7,14 @@ believed at the next start to recollection.py.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from inosync.config.model import Config
 from inosync.engine.engine import Engine
 from inosync.engine.memory import Known, Place, decode, encode
 from inosync.engine.mirror import Mirror
+from inosync.service.loop import ahead
 from inosync.service.targets import Targets
 from inosync.system.state import StateFile, boot, sum_of
 from inosync.text import printable
@@ -24,6 +26,8 @@ log = logging.getLogger("inosync")
 class Notes:
     """What is known of each mirror, by its name; where its source lies, by the path of that.
 
+    ``ahead`` is by how many nanoseconds the clock is ahead of the one that is never set.
+
     ``urgent``: something is to be written before much of it can be on a node.
     """
 
@@ -34,6 +38,7 @@ class Notes:
     places: dict[str, Place] = field(default_factory=dict)
     urgent: bool = False
     boot: str = ""
+    ahead: Callable[[], int] = ahead
     _failing: str = ""
 
     def open(self) -> None:
@@ -69,6 +74,7 @@ class Notes:
             highest=0,
             made_by=made_by,
             boot=self.boot,
+            ahead=self.ahead(),
         )
 
     def begin(self, mirror: Mirror, place: Place, moment: int) -> None:

@@ -80,7 +80,8 @@ class Recollection:
         there = None
         if known.where is not None:
             there, _ = self.sources.ctime(mirror.pair.source, os.fsencode(known.where))
-        present = Present(now, place, self.notes.made_now(mirror), self.notes.boot, there)
+        made = self.notes.made_now(mirror)
+        present = Present(now, place, made, self.notes.boot, there, self.notes.ahead())
         since = told_since(known, present)
         if mirror.equal_at is None:
             # A pass may take for equal what has changed since then: the ctimes of files tell.

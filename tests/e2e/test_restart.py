@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from support.places import wait_equal
 from support.trees import write
 from support.waiting import until
 
+from inosync.engine.memory import decode, encode
 from inosync.service.keeper import MARGIN
 
 
@@ -186,7 +188,7 @@ def test_what_kept_size_and_date_and_waited_when_it_ended_is_sent(
             daemon.start()
             wait(daemon)
             assert [(mirror / "live").read_text() for mirror in mirrors] == [content] * 2
-        assert time.time() > other_since + MARGIN
+        until(lambda: time.time() > other_since + MARGIN, what="the margin to be over")
         daemon.stop()
         source.rename(tmp_path / "old")
         (tmp_path / "other").rename(source)  # nothing in it has changed since
@@ -228,6 +230,36 @@ def test_a_snapshot_that_is_brought_back_is_compared_by_content(
         wait(daemon)
         assert (mirror / "d/1").read_text() == "then"
         assert daemon.stop() == 0
+
+
+def test_what_changed_while_the_clock_showed_less_than_before_is_sent(
+    tmp_path: Path, source: Path
+) -> None:
+    """It was set back while nobody looked, and has gone on for longer since."""
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    write(source, "f", "then")
+    chosen = settings(source, str(mirror), rscope="changes", init="changed", edelay=0.1)
+    daemon = Daemon(tmp_path, chosen)
+    with daemon:
+        daemon.start()
+        wait(daemon)
+        daemon.stop()
+        (state,) = (tmp_path / "state").iterdir()
+        known, problem = decode(state.read_bytes())
+        assert not problem
+        ((name, one),) = known.items()
+        step = int((MARGIN + 1) * 1e9)
+        assert one.ahead is not None
+        later = replace(one, moment=one.moment + step, ahead=one.ahead + step)
+        state.write_bytes(encode({name: later}))
+        write(source, "f", "now.")
+        assert (source / "f").stat().st_ctime_ns < later.moment
+        until(lambda: time.time_ns() > later.moment, what="the clock to show more again")
+        daemon.start()
+        wait(daemon)
+        assert (mirror / "f").read_text() == "now."
+        assert "full pass: the clock was set back" in daemon.log()
 
 
 def test_a_state_directory_that_cannot_be_made_is_one_warning(tmp_path: Path, source: Path) -> None:

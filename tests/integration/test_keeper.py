@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from support.configs import make_config, make_pair, make_source
@@ -12,7 +13,7 @@ from inosync.changes.changes import Changes
 from inosync.changes.inotify_bits import DEFAULT_EMASK
 from inosync.engine.actions import Outcome, Start
 from inosync.engine.engine import Engine
-from inosync.engine.memory import Known, decode
+from inosync.engine.memory import Known, decode, encode
 from inosync.engine.mirror import Mirror
 from inosync.planning.order import Prepared, RunKind
 from inosync.planning.scan import Question
@@ -220,3 +221,44 @@ def test_the_rest_of_a_pass_that_would_compare_is_for_a_walk_since_then(tmp_path
         scene.keeper.close()
         assert noted(scene).rest is not None
         assert noted(scene).moment == first
+
+
+def test_a_moment_that_is_noted_is_not_later_than_the_clock_that_was_set_since(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    with closing(Scene(source)) as scene:
+        scene.run()
+        for step in (-50, 50):  # back, and on
+            before = time.time()
+            scene.loop.wall = time.time
+            scene.change()
+            scene.begin()
+            scene.loop.wall = lambda step=step: time.time() + step
+            scene.end()
+            scene.keeper.due(scene.loop.clock())
+            (known,) = scene.notes.known.values()
+            assert before + min(step, 0) - MARGIN - 1 < known.moment / 1e9
+            assert known.moment / 1e9 < time.time() + min(step, 0) - MARGIN
+
+
+def test_the_clock_that_the_rest_of_a_pass_is_noted_by_is_that_of_this_start(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "source"
+    for name in ("a", "b"):
+        (source / name).mkdir(parents=True)
+    with closing(Scene(source)) as scene:
+        scene.run()
+        scene.keeper.close()
+    state = tmp_path / "state"
+    known = {scene.mirror.name: replace(noted(scene), boot="another")}
+    state.write_bytes(encode(known))
+    with closing(Scene(source, keeps=True)) as scene:
+        scene.notes.ahead = lambda: 7
+        scene.engine.release("wanted", scene.loop.clock())
+        scene.begin(b"a", b"b")
+        scene.keeper.close()
+        assert noted(scene).rest is not None
+        assert (noted(scene).boot, noted(scene).ahead) == (scene.notes.boot, 7)

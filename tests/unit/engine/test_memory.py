@@ -9,6 +9,7 @@ import pytest
 
 from inosync.engine.memory import (
     MOST_PARTS,
+    STEP,
     Known,
     Place,
     Present,
@@ -30,6 +31,10 @@ def test_what_is_known_and_fits_is_believed() -> None:
     assert doubt(KNOWN, FACTS) == ""
     assert doubt(KNOWN, replace(FACTS, now=1000)) == ""
     assert doubt(replace(KNOWN, ended=True), replace(FACTS, boot="c")) == ""
+    # Set back by no more than the moment was noted too early, set on, or counted from elsewhere.
+    assert doubt(replace(KNOWN, ahead=STEP), FACTS) == ""
+    assert doubt(replace(KNOWN, ahead=0), replace(FACTS, ahead=9 * STEP)) == ""
+    assert doubt(replace(KNOWN, ahead=9 * STEP, ended=True), replace(FACTS, boot="c")) == ""
 
 
 @pytest.mark.parametrize(
@@ -41,6 +46,7 @@ def test_what_is_known_and_fits_is_believed() -> None:
         (KNOWN, replace(FACTS, made_by="b"), "options have changed"),
         (KNOWN, replace(FACTS, now=999), "clock was set back"),
         (replace(KNOWN, highest=2001), FACTS, "clock was set back"),
+        (replace(KNOWN, ahead=STEP + 1), FACTS, "clock was set back"),
         (KNOWN, replace(FACTS, there=989), "older state of the source"),
         (KNOWN, replace(FACTS, boot="c"), "the machine went down"),
         (replace(KNOWN, begun=True), FACTS, "what was begun was cut short"),
@@ -61,12 +67,15 @@ def test_each_doubt_has_its_reason(known: Known, present: Present, reason: str) 
         (replace(FACTS, now=999), 0),
         (replace(FACTS, there=989), 0),
         (replace(FACTS, there=990), 1000),
+        (replace(FACTS, ahead=-STEP - 1), 1000),
     ],
 )
 def test_times_tell_what_differs_unless_what_was_made_before_came(
     present: Present, since: int
 ) -> None:
     assert told_since(KNOWN, present) == since
+    set_back = replace(KNOWN, ahead=present.ahead + STEP + 1)
+    assert told_since(set_back, present) == (since if present.boot == "c" else 0)
 
 
 def test_what_is_trusted_without_a_word() -> None:
@@ -74,7 +83,7 @@ def test_what_is_trusted_without_a_word() -> None:
 
 
 def test_what_is_written_is_read() -> None:
-    known = {"one": KNOWN, "\udcff": replace(KNOWN, ended=True, where="a/\udcfe")}
+    known = {"one": KNOWN, "\udcff": replace(KNOWN, ended=True, where="a/\udcfe", ahead=-5)}
     assert decode(encode(known)) == (known, "")
 
 
