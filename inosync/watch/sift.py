@@ -51,7 +51,7 @@ def _sift(
     touched: Touched, found: Changes, reaches: Mapping[int, int], hiding: Hiding | None
 ) -> None:
     """Add what is told of some names to `found`. The loop inside is run for every changed file."""
-    entries, hides = found.entries, None
+    entries, attributes, hides = found.entries, found.attributes, None
     for directory, masks in touched.items():
         lead = directory + b"/" if directory else b""
         if hiding is not None:
@@ -62,14 +62,18 @@ def _sift(
             if not reach or (hides is not None and name and hides(name)):
                 continue
             path = lead + name if name else directory
-            if reach & _ENTRY:
+            if reach == _ENTRY:
                 entries[path] = None
-            if reach > _ENTRY:  # seldom
+            elif reach == _ATTRIBUTES:
+                attributes[path] = None
+            else:  # seldom
                 _add(found, reach, directory, path)
 
 
 def _add(found: Changes, reach: int, directory: bytes, path: bytes) -> None:
-    """Add what reaches otherwise than an ENTRY does."""
+    """Add what reaches this far in its `directory`."""
+    if reach & _ENTRY:
+        found.entries[path] = None
     if reach & _LEVEL:
         found.again += directory in found.levels
         found.levels[directory] = None
