@@ -120,6 +120,8 @@ class Remedies:
     def _room(self, mirrors: Iterable[Mirror]) -> None:
         """Try again what waits for room, if there is more than when it failed."""
         for mirror in mirrors:
+            if mirror.busy:  # what its run takes and gives back for a while is not what is free
+                continue
             place = mirror.pair.destination.path
             with contextlib.suppress(OSError):
                 told = os.statvfs(place)

@@ -75,7 +75,7 @@ def test_the_status_tells_what_is_well_and_what_is_not(
 
 
 def test_a_run_at_work_tells_how_far_it_is(inosync: Callable, source: Path, local: Place) -> None:
-    for number in range(20):
+    for number in range(40):
         write(source, f"{number}", "x" * 100_000)
     daemon = inosync(settings(source, local.node, rspeed=400))
 
@@ -85,8 +85,8 @@ def test_a_run_at_work_tells_how_far_it_is(inosync: Callable, source: Path, loca
 
     run = until(told, what="progress")
     assert run["full"] == "start-up"
-    assert 0 < run["bytes"] <= 2_000_006
-    assert 0 < run["files"] <= 21
+    assert 0 < run["bytes"] <= 4_000_006
+    assert 0 < run["files"] <= 41
     wait_equal(source, local.root)
 
 

@@ -14,7 +14,7 @@ from support.namespaces import need
 from support.waiting import until
 
 ADDRESS = "192.0.2.10"
-LARGE = 2_000_000
+LARGE = 4_000_000
 
 
 def watches(daemon: Daemon) -> int:

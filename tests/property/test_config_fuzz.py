@@ -19,7 +19,7 @@ from inosync.errors import ConfigError
 from inosync.rsync.destination import Transport
 
 #: A load that takes longer hangs: the slowest here take some milliseconds.
-SOON = 5.0
+SOON = 30.0
 
 NAMES = [name for setting in SETTINGS for name in setting.names]
 
