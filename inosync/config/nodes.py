@@ -19,7 +19,14 @@ from inosync.config.values import optional
 from inosync.config.values import text as parse_text
 from inosync.rsync.deletions import deleting, untold
 from inosync.rsync.destination import mask
-from inosync.rsync.options import backs_up, half_written, hindrance, leads_out, options
+from inosync.rsync.options import (
+    backs_up,
+    half_written,
+    hindrance,
+    leads_out,
+    options,
+    writes_through,
+)
 from inosync.text import printable
 
 _OF_NODES = [row for row in SETTINGS if row.per_node]
@@ -123,6 +130,10 @@ def _check_extra(reading: Reading, written: _Written, node: Node, *, by_size: bo
         reading.refuse(setting, text, what)
     if option := half_written(node.extra):
         what = f"extra has {option}, so readers of the mirror can see half-written files"
+        reading.warn(setting, text, what)
+    if option := writes_through(node.extra):
+        what = f"extra has {option} and -H: when a name is no link to a file any more, rsync still "
+        what += "writes through it, and the other names stay wrong; leave one of the two out"
         reading.warn(setting, text, what)
     if option := leads_out(node.extra):
         what = f"extra has {option}: where the mirror has a link to a directory in the place of "

@@ -286,7 +286,7 @@ class Engine(Standing):
                 mirror.release()  # to be rehearsed anew
             # Another limit, and files change from one lane to the other.
             if not stays or own.rbigsize != was.rbigsize:
-                mirror.offer(self._roster.full("the config changed", now))
+                mirror.offer(self._roster.full("the config changed", now, lost=True))
         for mirror in self._roster.leaving:
             self._roster.end(mirror, "no longer configured", now)
         if config.rfull != old.rfull:

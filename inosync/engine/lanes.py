@@ -14,6 +14,7 @@ from inosync.changes.batch import Batch, merged
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.config.model import Pair
 from inosync.engine.mirror import Mirror, State
+from inosync.rsync.options import hindrance
 
 
 class Lanes:
@@ -83,6 +84,24 @@ class Lanes:
             owed = merged(owed, Batch(now, 1, (b"",), changes=top, named=True))
         if owed is not None:
             other.offer(dataclasses.replace(owed, since=now))
+
+
+def share(before: Iterable[Mirror], lanes: Iterable[Mirror]) -> None:
+    """Let each of the `lanes` know and owe what any did `before`: files go in another one now."""
+    old = list(before)
+    moments = [each.equal_at for each in old if each.equal_at is not None]
+    earliest = min(moments, key=lambda moment: moment.steady, default=None)
+    owed = [(each, batch) for each in old for batch in each.owing]
+    owed += [(each, batch) for each in old if each.passing for batch in each.passing.batches]
+    ailing = {path: known for each in old for path, known in each.ailing.items()}
+    for lane in lanes:
+        lane.equal_at = earliest
+        lane.ailing = {**ailing, **lane.ailing}
+        for other, batch in owed:
+            if other is not lane:
+                named = not (lane.big and hindrance(lane.pair.node.extra))
+                batch = dataclasses.replace(batch, moves=(), gone=frozenset())  # noqa: PLW2901
+                lane.offer(batch if named else batch.nameless())
 
 
 def _leaves_directory(pair: Pair) -> bool:

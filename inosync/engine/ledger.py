@@ -206,7 +206,7 @@ class Ledger:
             self.sought = replace(self.sought, until=self.offered)
         elif self.pending is None and self.flight is not None:
             self.work = replace(self.work, carries=self.offered)
-        elif self.pending is None:
+        elif self.pending is None and self.aside is None:
             self.carried = self.offered
         self._end_search()
 

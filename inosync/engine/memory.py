@@ -103,7 +103,7 @@ ROLLED_BACK = "an older state of the source was brought back"
 _REASONS: tuple[tuple[_Test, str], ...] = (
     (
         lambda known, present: known.begun,
-        "what was begun was cut short",
+        "what was begun was cut short, or others wrote there",
     ),
     (
         lambda known, present: known.home != present.place.home,

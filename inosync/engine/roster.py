@@ -14,7 +14,7 @@ from inosync.config.model import Config, Pair, Source
 from inosync.engine.actions import About, Action, Hook, Say, Terminate
 from inosync.engine.backoff import Backoff
 from inosync.engine.debounce import Debounce
-from inosync.engine.lanes import Lanes
+from inosync.engine.lanes import Lanes, share
 from inosync.engine.mirror import BUSY, Mirror, State
 from inosync.engine.passes import uncut
 from inosync.engine.reports import Failed, Report
@@ -52,8 +52,8 @@ class Roster:
 
     def configure(self, config: Config) -> None:
         """Take the sources and mirrors of `config`; those that stay keep what they know and owe."""
+        before, sizes = self.sources, _sizes(self.config)
         self.config = config
-        before = self.sources
         self.sources = {source.path: _state(source, config) for source in config.sources}
         for path, state in self.sources.items():
             if path in before:
@@ -66,7 +66,9 @@ class Roster:
         pairs = []
         for pair in config.pairs:
             lanes: list[Mirror] = []
-            for big in (False, True) if config.of(pair.source).rbigsize else (False,):
+            size = config.of(pair.source).rbigsize
+            old = [known[key] for big in (False, True) if (key := (_place(pair), big)) in known]
+            for big in (False, True) if size else (False,):
                 mirror = known.pop((_place(pair), big), None)
                 mirror = mirror or Mirror(pair, self._backoff(pair), big)
                 altered = mirror.pair != pair
@@ -76,6 +78,8 @@ class Roster:
                 why = "nothing is watched" if self.alone else uncut(pair, config)
                 mirror.divide(why, anew=altered)
                 lanes.append(mirror)
+            if old and (len(lanes) != len(old) or size != sizes.get(pair.source.path, size)):
+                share(old, lanes)
             self.mirrors += lanes
             pairs.append(tuple(lanes))
         self.by_source = {path: [] for path in self.sources}
@@ -154,6 +158,11 @@ def _state(source: Source, config: Config) -> SourceState:
     if isinstance(own.edelay, str):  # "auto": a batch waits for its mirrors, and not for a time
         return SourceState(source, Debounce(0.0, 0.0), unclosed, paced=True)
     return SourceState(source, Debounce(own.edelay, own.emaxdelay), unclosed)
+
+
+def _sizes(config: Config) -> dict[str, int]:
+    """Return from which size on files are big, by the paths of sources."""
+    return {source.path: config.of(source).rbigsize for source in config.sources}
 
 
 def _place(pair: Pair) -> tuple[str, str]:

@@ -29,8 +29,9 @@ class RunKind(enum.Enum):
     COMPARISON = "comparison"  # carries nothing: finds out what differs, contents included
 
 
-#: Seconds by which the times of files may lag behind the clock: the kernel's tick.
-_TICK = 0.05
+#: Seconds by which the times of files may lag behind the clock: the kernel's tick, and a second
+#: where there are whole ones only (ext4 with small inodes).
+_TICK = 1.1
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,17 @@ def leads_out(words: Sequence[str]) -> str:
     return next((name for name in TABLE if name in given and TABLE[name].leads_out), "")
 
 
+def writes_through(words: Sequence[str]) -> str:
+    """Return the option that lets a run write one name of a file and change the others, or ``""``.
+
+    That is where the mirror has links that the source has not any more.
+    """
+    given = options(words)
+    if given.isdisjoint(("-H", "--hard-links")):
+        return ""
+    return next((name for name in TABLE if name in given and TABLE[name].in_place), "")
+
+
 def keeps_in_place(words: Sequence[str]) -> bool:
     """Return whether old versions are kept beside their files, and a run can name these."""
     given = options(words)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from inosync.changes.changes import Changes
 from inosync.config.model import Config, Source
 from inosync.engine.engine import Engine
 from inosync.engine.memory import Recalled
@@ -230,3 +231,6 @@ class Admission:
             lookout.reconcile()
             lookout.look_anew()
             self.engine.resync(lookout.source, "something was mounted", now)
+            # What was changed while it was elsewhere may have kept its date, and is older than much
+            # that the mirrors have got since.
+            self.listener.tell(lookout, Changes(trees=dict.fromkeys(fresh)))

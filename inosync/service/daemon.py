@@ -78,6 +78,7 @@ class Daemon:
     _publisher: Publisher | None = None
     _keeper: Keeper | None = None
     _instead: Callable[[Mirror], Question | None] = lambda _: None
+    _acquaint: Callable[[], None] = lambda: None
     _targets: Targets | None = None
     _pruning: Pruning | None = None
     _refresh: Refresh | None = None
@@ -102,13 +103,16 @@ class Daemon:
             if self.script is not None:
                 self._refresh = Refresh(self.script, lambda: self.engine.config, self._take)
             if self.state is not None:
-                self._remember(Notes(self.engine, self.state, targets))
+                # A host that was not the active one knows little of the mirrors.
+                doubtful = bool(self.config.wactive)
+                self._remember(Notes(self.engine, self.state, targets, doubtful))
 
     def _remember(self, notes: Notes) -> None:
         """Keep what is known of the mirrors in these notes, and believe what they say."""
         self._keeper = Keeper(self.engine, self.sources, self.loop, notes)
         recollection = Recollection(self.engine, self.sources, self.loop, notes)
         self.sources.recall, self._instead = recollection.recall, recollection.instead
+        self._acquaint = recollection.acquaint
 
     def parts(self) -> list[Part]:
         """Return what takes part in each turn, in order.
@@ -297,6 +301,7 @@ class Daemon:
         if self._publisher is not None:
             self._publisher.configure(config, now)
         self.sources.configure(config)
+        self._acquaint()
 
     def reload(self, now: float) -> tuple[str, ...]:
         """Take the config anew; keep the old one when the new one is wrong; return what is."""

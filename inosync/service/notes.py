@@ -21,19 +21,23 @@ from inosync.text import printable
 
 log = logging.getLogger("inosync")
 
+#: So many mirrors are remembered that are not in the config any more: they may come back.
+MOST_OTHERS = 100
+
 
 @dataclass
 class Notes:
     """What is known of each mirror, by its name; where its source lies, by the path of that.
 
     ``ahead`` is by how many nanoseconds the clock is ahead of the one that is never set.
-
-    ``urgent``: something is to be written before much of it can be on a node.
+    ``urgent``: something is to be written before much of it can be on a node. Where it is
+    ``doubtful``, another host may have written to the mirrors meanwhile.
     """
 
     engine: Engine
     file: StateFile
     targets: Targets
+    doubtful: bool = False
     known: dict[str, Known] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     urgent: bool = False
@@ -49,6 +53,7 @@ class Notes:
             self.known, problem = decode(content)
         if problem:
             log.warning("%s: %s: full pass", printable(self.file.path), problem)
+        self.part(all_=self.doubtful)
         if self.known:
             ended = self.known
             self.known = {name: replace(known, ended=False) for name, known in ended.items()}
@@ -60,6 +65,16 @@ class Notes:
         if self.known:
             self.known = {name: replace(each, ended=True) for name, each in self.known.items()}
             self.write()
+
+    def part(self, *, all_: bool = False) -> None:
+        """Nobody knows what becomes of mirrors that are not configured, or of `all_`.
+
+        Only since when what they have is in doubt counts when they are back.
+        """
+        names = set() if all_ else {mirror.name for mirror in self.engine.mirrors}
+        for name, known in self.known.items():
+            if name not in names:
+                self.known[name] = replace(known, begun=True, rest=None)
 
     def place(self, mirror: Mirror) -> Place | None:
         """Return where the source of a mirror lies, if that is known by now."""
@@ -99,8 +114,9 @@ class Notes:
         return f" {sum_of(repr((found.place, found.inode, found.home)))}"
 
     def write(self) -> None:
-        """Write what is known of the mirrors that there are; say so when that fails."""
+        """Write what is known of the mirrors; say so when that fails."""
         names = {mirror.name for mirror in self.engine.mirrors}
+        names.update([name for name in self.known if name not in names][-MOST_OTHERS:])
         known = {name: each for name, each in self.known.items() if name in names}
         problem = self.file.write(encode(known))
         if problem and problem != self._failing:

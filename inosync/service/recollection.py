@@ -55,6 +55,18 @@ class Recollection:
                     log.info("%s: the pass that was under way goes on", mirror.name)
         return asked
 
+    def acquaint(self) -> None:
+        """A config was taken: a mirror that it brings back owes a full pass.
+
+        That may take for equal what has changed since the mirror was left.
+        """
+        self.notes.part()
+        for mirror in self.engine.mirrors:
+            source = mirror.pair.source
+            place, known = self.sources.place(source), self.notes.known.get(mirror.name)
+            if self.engine.sources[source.path].watched and place is not None and known is not None:
+                self._present(mirror, place, known)
+
     def instead(self, mirror: Mirror) -> Question | None:
         """Return what to ask for a mirror that owes more than has a name; None: it owes a pass.
 
@@ -76,25 +88,31 @@ class Recollection:
         known = self.notes.known.get(mirror.name)
         if known is None:
             return None
-        now = int(self.loop.wall() * 1e9)
-        there = None
-        if known.where is not None:
-            there, _ = self.sources.ctime(mirror.pair.source, os.fsencode(known.where))
-        made = self.notes.made_now(mirror)
-        present = Present(now, place, made, self.notes.boot, there, self.notes.ahead())
-        since = told_since(known, present)
-        if mirror.equal_at is None:
-            # A pass may take for equal what has changed since then: the ctimes of files tell.
-            mirror.equal_at = Moment(since / 1e9, self.loop.clock() - (now - since) / 1e9)
+        present, since = self._present(mirror, place, known)
         if mirror.pair.node.rscope != "changes" or not by_number(mirror, self.engine.config):
             return None
         reason = doubt(known, present)
         if not reason:
             return known
         # To be known again when the pass has ended.
-        self.notes.begin(mirror, place, min(since, now))
+        self.notes.begin(mirror, place, since)
         log.info("%s: full pass: %s", mirror.name, reason)
         return None
+
+    def _present(self, mirror: Mirror, place: Place, known: Known) -> tuple[Present, int]:
+        """Return how a mirror of which this is known is now, and since when changes are told.
+
+        A pass may take for equal what has changed since then: the ctimes of files tell.
+        """
+        now, there = int(self.loop.wall() * 1e9), None
+        if known.where is not None:
+            there, _ = self.sources.ctime(mirror.pair.source, os.fsencode(known.where))
+        made = self.notes.made_now(mirror)
+        present = Present(now, place, made, self.notes.boot, there, self.notes.ahead())
+        since = min(now, told_since(known, present))
+        if mirror.equal_at is None:
+            mirror.equal_at = Moment(since / 1e9, self.loop.clock() - (now - since) / 1e9)
+        return present, since
 
 
 def _question(known: Known) -> Question:

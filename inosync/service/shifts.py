@@ -97,8 +97,6 @@ class Shifts:
                 if self._mandate.missing and not self.once:
                     ended = self._stand_by(engine)
                     continue
-                if self.config.wactive and not alone:
-                    self._state.forget()  # another host may have written to the mirrors meanwhile
                 ended = self._mirror(engine)
                 if self.once:
                     return self.once.conclude(engine)

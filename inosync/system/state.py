@@ -59,11 +59,6 @@ class StateFile:
         except OSError as error:
             return b"", error.strerror or str(error)
 
-    def forget(self) -> None:
-        """Let nothing be remembered."""
-        with contextlib.suppress(OSError):
-            os.unlink(self.path)
-
     def write(self, content: bytes) -> str:
         """Put this in its place, at once; return why that cannot be done, or ""."""
         try:

@@ -1,21 +1,29 @@
 """Sources that change without a word: inotify hears what is done on this machine alone.
 
 What others do on a server, or behind a FUSE file system, raises no event here. Such file systems
-are told by their types, as the table of mounts has them.
+are told by their types, as the table of mounts has them. Of what is mounted at two places of a
+source, or a file by itself, inotify tells what is done by one path.
 """
 
 from __future__ import annotations
 
-from inosync.watch.mounts import file_systems, shared
+from inosync.watch.mounts import doubled, file_systems, shared
+
+#: How a part of a source is called that is changed by another path as well (``mount --bind``).
+TWICE = "bind mounts"
 
 #: Seconds between two looks where ``rpoll`` is "auto".
 AUTO = 60.0
 
 
 def blind(path: str) -> tuple[str, ...]:
-    """Return the types of the file systems at and below `path` that may change without an event."""
+    """Return the types of the file systems at and below `path` that may change without an event.
+
+    What has two paths there counts as one.
+    """
     _, kinds = file_systems(path)
-    return tuple(sorted(filter(shared, kinds)))
+    found = sorted(filter(shared, kinds))
+    return (*found, TWICE) if doubled(path) else tuple(found)
 
 
 def without_marks(reason: str) -> str:

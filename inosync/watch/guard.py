@@ -84,7 +84,7 @@ class Guard:
         # The path whose being there matters: what happens on the way to it may end a hold.
         self.vital = self._marker or source.path
         self._memory: Memory = {} if memory is None else memory
-        self._seen: frozenset[bytes] = frozenset()  # what was mounted when that was last asked
+        self._seen: dict[bytes, Home] = {}  # what was mounted where when that was last asked
         self._told: frozenset[bytes] = frozenset()  # what of it is said to be gone
         self.serve(config)
 
@@ -210,7 +210,7 @@ class Guard:
         """
         now = self._now()
         links = frozenset((step.place, step.target) for step in now.links)
-        self._seen = mounted_below(self.source.path)
+        self._seen = self._mounted()
         for node in nodes:
             known, homes = self._memory.get(node), dict[bytes, Home]()
             accepted = node in self._accepted_empty or (known is not None and known.empty)
@@ -225,7 +225,7 @@ class Guard:
                 home=now.home,
                 links=links,
                 parts=now.parts,
-                mounts=before | self._seen,
+                mounts=before.union(self._seen),
                 homes=tuple(homes.items())[-_MOST_PLACES:],
                 empty=self.hollow and (anew or accepted),
             )
@@ -278,12 +278,22 @@ class Guard:
             return True
 
     def remounted(self) -> frozenset[bytes]:
-        """Return where something is mounted now that was not when this was last asked."""
-        before, self._seen = self._seen, mounted_below(self.source.path)
+        """Return where something is mounted now that was not when this was last asked.
+
+        Also where something else was: one may have gone, and another come, since then.
+        """
+        before, self._seen = self._seen, self._mounted()
         for node, known in self._memory.items():
-            if not self._seen <= known.mounts:
-                self._memory[node] = replace(known, mounts=known.mounts | self._seen)
-        return self._admitted(self._seen - before)
+            if not known.mounts.issuperset(self._seen):
+                self._memory[node] = replace(known, mounts=known.mounts.union(self._seen))
+        fresh = (place for place, home in self._seen.items() if before.get(place) != home)
+        return self._admitted(frozenset(fresh))
+
+    def _mounted(self) -> dict[bytes, Home]:
+        """Return where in the source something is mounted now, and what tells it from others."""
+        top = os.fsencode(self.source.path)
+        below = mounted_below(self.source.path)
+        return {place: file_system(os.fsdecode(os.path.join(top, place))) for place in below}
 
     def incomplete(self) -> str:
         """Return what the source lacks, in words, or ""."""

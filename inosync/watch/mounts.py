@@ -9,6 +9,7 @@ sources.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import select
@@ -95,6 +96,26 @@ def identity(path: str) -> int:
 def remote(path: str) -> bool:
     """Return whether what happens at `path`, or at what there is of it, may raise no event."""
     return shared(str(file_system(path)[0], "ascii"))
+
+
+def doubled(path: str) -> bool:
+    """Return whether something at or below `path` is mounted there by a second path, or alone.
+
+    Of a directory with two paths inotify tells one; and of a file that is mounted by itself nothing
+    is told where it is mounted.
+    """
+    top = os.path.realpath(os.fsencode(path)).rstrip(b"/")
+    table = {mount.point.rstrip(b"/"): mount for mount in _table()}
+    below = [mount for point, mount in table.items() if point.startswith(top + b"/")]
+    if any(not os.path.isdir(mount.point) for mount in below):
+        return True
+    roots = [(mount.device, mount.root.rstrip(b"/")) for mount in below]
+    holding = [point for point in table if (top + b"/").startswith(point + b"/")]
+    if below and holding:
+        point = max(holding, key=len)
+        roots.append((table[point].device, table[point].root.rstrip(b"/") + top[len(point) :]))
+    pairs = itertools.permutations(roots, 2)
+    return any(one[0] == two[0] and (one[1] + b"/").startswith(two[1] + b"/") for one, two in pairs)
 
 
 def shared(kind: str) -> bool:

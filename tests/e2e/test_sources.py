@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,9 +12,13 @@ from pathlib import Path
 
 import pytest
 from support.daemon import Daemon, run_inosync, settings
+from support.mounting import disk, hide, show
 from support.places import Place, wait_equal
 from support.trees import compare, snapshot, write
 from support.waiting import until
+
+#: By so much the times of files may lag behind the clock: see inosync/planning/order.py.
+SECOND = 1.2
 
 HELD = "held, its mirrors are left as they are"
 
@@ -50,6 +55,11 @@ def unmount(path: Path) -> None:
 def sync(daemon: Daemon, *arguments: str) -> None:
     asked = run_inosync("-c", daemon.config_file, "--sync", *arguments, cwd=daemon.folder)
     assert asked.returncode == 0, asked.stderr
+
+
+def waited(daemon: Daemon) -> int:
+    """Return the exit status of --wait."""
+    return run_inosync("-c", daemon.config_file, "--wait", "60", cwd=daemon.folder).returncode
 
 
 def test_deleted_and_made_again(mirrored: Daemon, source: Path, local: Place) -> None:
@@ -258,6 +268,49 @@ def test_what_is_unmounted_inside_a_source_is_left_alone_on_the_mirror(
     finally:
         if os.path.ismount(inner):
             unmount(inner)
+
+
+@needs_mounts
+@pytest.mark.parametrize("watch", ["inotify", "fanotify"])
+def test_what_comes_to_the_place_of_a_disk_is_compared_by_content(
+    inosync: Callable, source: Path, local: Place, tmp_path: Path, watch: str
+) -> None:
+    """The disk itself, changed elsewhere; and another one, though nobody saw the first one go."""
+    inner, disks = source / "disk", [disk(tmp_path / "one"), disk(tmp_path / "other")]
+    inner.mkdir()
+    try:
+        for each in disks:
+            os.utime(write(each, "deep/file", each.name[:3]), (1e9, 1e9))
+        show(disks[0], inner)
+        daemon = inosync(settings(source, local.node, watch=watch, rscope="changes"))
+        wait_equal(source, local.root)
+        hide(inner)
+        daemon.wait_for_log("is gone: left alone on the mirrors until it is back")
+        os.utime(write(disks[0], "deep/file", "two"), (1e9, 1e9))
+        time.sleep(SECOND)
+        for content in ("a", "ab"):  # all but the disk is known to be there
+            write(source, "another change", content)
+            assert waited(daemon) == 5
+        show(disks[0], inner)
+        assert waited(daemon) == 0
+        assert (local.root / "disk/deep/file").read_text() == "two"
+        time.sleep(SECOND)
+        for content in ("b", "bc"):
+            write(source, "another change", content)
+            assert waited(daemon) == 0
+        daemon.signal(signal.SIGSTOP)
+        hide(inner)
+        show(disks[1], inner)
+        daemon.signal(signal.SIGCONT)
+        assert waited(daemon) == 0
+        assert (local.root / "disk/deep/file").read_text() == "oth"
+        os.utime(write(inner, "deep/file", "new"), (1e9, 1e9))
+        assert waited(daemon) == 0
+        assert (local.root / "disk/deep/file").read_text() == "new"
+    finally:
+        for each in (inner, *disks):
+            if os.path.ismount(each):
+                hide(each, lazy=True)
 
 
 @needs_mounts

@@ -10,6 +10,7 @@ from pathlib import Path
 from support.configs import make_config, make_pair, make_source
 
 from inosync.changes.changes import Changes
+from inosync.changes.doubts import LOST
 from inosync.changes.inotify_bits import DEFAULT_EMASK
 from inosync.engine.actions import Outcome, Start
 from inosync.engine.engine import Engine
@@ -30,7 +31,9 @@ from inosync.system.state import StateFile
 class Scene:
     """A mirror of a real source, whose runs do nothing and end well, and who remembers it."""
 
-    def __init__(self, folder: Path, *, keeps: bool = False, **settings: object) -> None:
+    def __init__(
+        self, folder: Path, *, keeps: bool = False, doubtful: bool = False, **settings: object
+    ) -> None:
         source = make_source(str(folder))
         pair = make_pair(source, "a:/m", rscope="changes")
         self.config = make_config([pair], edelay=0.0, emaxdelay=0.0, **settings)
@@ -39,7 +42,7 @@ class Scene:
         self.sources = Sources(self.engine, self.config, self.loop)
         targets = Targets(self.engine, self.loop)
         state = StateFile(str(folder.parent / "state"))
-        self.notes = Notes(self.engine, state, targets)
+        self.notes = Notes(self.engine, state, targets, doubtful)
         self.keeper = Keeper(self.engine, self.sources, self.loop, self.notes)
         self.recollection = Recollection(self.engine, self.sources, self.loop, self.notes)
         if keeps:  # there was one before
@@ -71,6 +74,15 @@ class Scene:
     def end(self) -> None:
         """Let it end well."""
         self.engine.exited(self.mirror, Outcome(0, listed=True), self.loop.clock())
+
+    def configure(self, *nodes: str) -> None:
+        """Take a config with these nodes."""
+        source = self.config.sources[0]
+        pairs = [make_pair(source, node, rscope="changes") for node in nodes]
+        config = make_config(pairs, edelay=0.0, emaxdelay=0.0)
+        self.engine.configure(config, self.loop.clock())
+        self.sources.configure(config)
+        self.recollection.acquaint()
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -198,6 +210,57 @@ def test_it_is_known_since_when_a_pass_may_take_files_for_equal(tmp_path: Path) 
             scene.keeper.due(scene.loop.clock())
             assert scene.mirror.equal_at is not None
             assert scene.mirror.equal_at.wall == 0.0  # what came may have been made long ago
+
+
+def test_a_node_that_was_away_is_compared_for_what_changed_since_it_left(tmp_path: Path) -> None:
+    """And owes a full pass, also when that is cut short."""
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    with closing(Scene(source)) as scene:
+        scene.run()
+        scene.keeper.close()
+        first = noted(scene).moment
+        scene.configure("b:/m")
+        scene.keeper.close()
+        scene.configure("b:/m", "a:/m")
+        back = scene.engine.mirrors[1]
+        assert back is not scene.mirror
+        assert back.equal_at is not None
+        assert abs(back.equal_at.wall - first / 1e9) < 0.001
+        assert back.passing is not None
+        assert back.passing.batch.doubts == LOST
+        scene.keeper.close()
+    with closing(Scene(source, keeps=True)) as scene:
+        assert scene.mirror.sought is None
+        assert scene.mirror.passing is not None
+
+
+def test_a_node_that_came_back_while_nobody_ran_is_compared_as_well(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    with closing(Scene(source)) as scene:
+        scene.run()
+        scene.keeper.close()
+        first = noted(scene).moment
+        scene.configure("b:/m")
+        scene.keeper.close()
+    with closing(Scene(source, keeps=True)) as scene:
+        assert scene.mirror.equal_at is not None
+        assert abs(scene.mirror.equal_at.wall - first / 1e9) < 0.001
+        assert scene.mirror.sought is None  # nobody knows what became of it
+
+
+def test_where_another_host_may_have_been_active_only_the_moment_counts(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    with closing(Scene(source)) as scene:
+        scene.run()
+        scene.keeper.close()
+        first = noted(scene).moment
+    with closing(Scene(source, keeps=True, doubtful=True)) as scene:
+        assert scene.mirror.equal_at is not None
+        assert abs(scene.mirror.equal_at.wall - first / 1e9) < 0.001
+        assert (scene.mirror.sought, scene.mirror.passing is not None) == (None, True)
 
 
 def test_the_rest_of_a_pass_that_would_compare_is_for_a_walk_since_then(tmp_path: Path) -> None:

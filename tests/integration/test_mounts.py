@@ -12,7 +12,8 @@ import pytest
 from support.daemon import inosync_environment
 from support.namespaces import need
 
-from inosync.watch.mounts import file_system, mounted_below
+from inosync.watch.blind import TWICE, blind
+from inosync.watch.mounts import doubled, file_system, mounted_below
 from inosync.watch.target import same, target
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root may mount")
@@ -32,6 +33,32 @@ def point(tmp_path: Path) -> Iterator[Path]:
 def test_what_is_mounted_below(point: Path) -> None:
     assert mounted_below(str(point.parent)) == {os.fsencode(point.name)}
     assert mounted_below(str(point)) == frozenset()
+
+
+def test_what_has_two_paths_in_a_source_or_is_a_file_by_itself(point: Path) -> None:
+    for name in ("one/deep", "other", "outside"):
+        (point / name).mkdir(parents=True)
+    (point / "file").touch()
+
+    def seen(what: str, where: str, top: str = "") -> bool:
+        subprocess.run(["mount", "--bind", point / what, point / where], check=True)
+        try:
+            found = doubled(str(point / top))
+            assert blind(str(point / top)) == ((TWICE,) if found else ())
+            return found
+        finally:
+            subprocess.run(["umount", point / where], check=True)
+
+    assert not doubled(str(point))
+    assert not doubled(str(point.parent))
+    assert seen("one", "other")
+    assert seen("one", "one/deep", "one")
+    assert seen("one/deep", "other")
+    assert not seen("outside", "one/deep", "one")  # the other path is not in there
+    assert not seen("one", "other", "one")
+    (point / "one/file").touch()
+    assert seen("file", "one/file", "one")
+    assert blind(str(point)) == ()
 
 
 #: What runs something with a table of mounts of its own.

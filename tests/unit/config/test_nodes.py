@@ -194,6 +194,12 @@ def test_the_names_of_nodes(script: Script) -> None:
     assert config.pairs[2].destination.port == 22
 
 
+def test_links_that_are_written_through(script: Script) -> None:
+    _, warning = script.load("extra = '-aH --inplace'").warnings
+    assert "extra has --inplace and -H: " in warning
+    (_,) = script.load("extra = '-a --inplace'").warnings
+
+
 def test_half_written_files(script: Script) -> None:
     (warning,) = script.load("extra = '-aP'").warnings
     assert warning.endswith("extra has -P, so readers of the mirror can see half-written files")

@@ -239,6 +239,20 @@ def test_a_search_that_finds_nothing_claims_nothing_of_what_waits() -> None:
     assert (mirror.state, mirror.done, mirror.offered) == (State.PENDING, 1, 3)
 
 
+def test_a_search_that_finds_nothing_claims_nothing_of_what_was_put_aside() -> None:
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    tell_linked(engine, NOW)
+    engine.exited(mirror, Outcome(23), NOW)
+    engine.found(mirror, Answer(Changes()), NOW)
+    assert (mirror.state, mirror.aside is not None) == (State.BACKOFF, True)
+    assert mirror.done == 0 < mirror.offered
+    assert mirror.retry_at is not None
+    assert starts(engine.due(mirror.retry_at)) == [mirror]
+    engine.exited(mirror, Outcome(0), mirror.retry_at or NOW)
+    assert (mirror.since, mirror.done) == (None, mirror.offered)
+
+
 def test_what_is_sought_counts_for_those_who_ask_meanwhile() -> None:
     engine = changing(edelay=0.0, rfull=0.0)
     (mirror,) = started(engine)

@@ -13,7 +13,7 @@ from inosync.changes.changes import Change, Changes, Kind, Move
 from inosync.engine.actions import Action, Outcome, Start, Terminate
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
-from inosync.planning.order import RunKind
+from inosync.planning.order import Moment, RunKind
 from inosync.planning.resting_files import Fresh
 from inosync.rsync.output import Transferred
 
@@ -556,3 +556,55 @@ def test_what_rrsync_makes_for_the_lane_is_deleted_when_it_has_run(
     assert ordinary.pending is not None
     assert ordinary.pending.changes is not None
     assert (b"" in ordinary.pending.changes.levels) == tidied
+
+
+THEN = Moment(5_000.0, NOW - 9)
+
+
+def resized(engine: Engine, size: int, **node: object) -> list[Mirror]:
+    """Take a config by which other files are big."""
+    pairs = [make_pair(None, "n0:/m", **node)]
+    engine.configure(make_config(pairs, rbigsize=size, edelay=0.0, emaxdelay=0.0), NOW)
+    return engine.mirrors
+
+
+def test_a_new_lane_owes_what_the_mirror_did_and_is_as_sure() -> None:
+    engine = make_engine(rbigsize=0)
+    engine.mirrors[0].equal_at = THEN
+    engine.pause(True)
+    change(engine, BIG)
+    engine.due(NOW)
+    _, lane = resized(engine, 1_000)
+    assert (lane.equal_at, lane.pending is not None) == (THEN, True)
+    assert lane.pending is not None
+    assert BIG in doubtful(lane.pending)
+    assert lane.pending.doubts.altered
+
+
+def doubtful(batch: Batch) -> set[Change]:
+    return {Change(path, Kind.ENTRY) for path in batch.doubts.files}
+
+
+@pytest.mark.parametrize("size", [0, 5_000_000])
+def test_what_a_lane_owed_is_not_lost_when_its_files_are_big_no_more(size: int) -> None:
+    engine = make_engine()
+    ordinary, lane = engine.mirrors
+    change(engine, BIG)
+    for action in begun(engine.due(NOW)):
+        if action.mirror is ordinary:
+            engine.exited(ordinary, RAN, NOW)
+    ordinary.equal_at, lane.equal_at = Moment(6_000.0, NOW - 1), THEN
+    assert resized(engine, size)[0] is ordinary
+    assert ordinary.equal_at == THEN
+    assert ordinary.pending is not None
+    assert doubtful(ordinary.pending) == {BIG}
+
+
+def test_where_a_lane_can_name_nothing_it_owes_all() -> None:
+    engine = make_engine(rbigsize=0, node={"extra": ("--copy-links",)})
+    engine.pause(True)
+    change(engine, BIG)
+    engine.due(NOW)
+    _, lane = resized(engine, 1_000, extra=("--copy-links",))
+    assert lane.pending is not None
+    assert lane.pending.changes is None

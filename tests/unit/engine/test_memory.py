@@ -49,7 +49,7 @@ def test_what_is_known_and_fits_is_believed() -> None:
         (replace(KNOWN, ahead=STEP + 1), FACTS, "clock was set back"),
         (KNOWN, replace(FACTS, there=989), "older state of the source"),
         (KNOWN, replace(FACTS, boot="c"), "the machine went down"),
-        (replace(KNOWN, begun=True), FACTS, "what was begun was cut short"),
+        (replace(KNOWN, begun=True), FACTS, "what was begun was cut short, or others wrote there"),
     ],
 )
 def test_each_doubt_has_its_reason(known: Known, present: Present, reason: str) -> None:

@@ -28,6 +28,7 @@ from inosync.rsync.options import (
     whole_files,
     with_rules,
     withholding,
+    writes_through,
 )
 
 
@@ -179,6 +180,12 @@ def test_what_is_written_where_a_link_leads_to() -> None:
     assert leads_out(("-aK",)) == "-K"
     assert leads_out(("--keep-dirlinks",)) == "--keep-dirlinks"
     assert leads_out(("-aLk",)) == ""
+
+
+def test_what_is_written_under_other_names_too() -> None:
+    assert writes_through(("-aH", "--inplace")) == "--inplace"
+    assert writes_through(("--append-verify", "--hard-links")) == "--append-verify"
+    assert writes_through(("-a", "--inplace")) == writes_through(("-aH",)) == ""
 
 
 def test_old_versions_beside_their_files() -> None:
