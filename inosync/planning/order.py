@@ -31,7 +31,7 @@ class RunKind(enum.Enum):
 
 #: Seconds by which the times of files may lag behind the clock: the kernel's tick, and a second
 #: where there are whole ones only (ext4 with small inodes).
-_TICK = 1.1
+LAG = 1.1
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,16 @@ class Moment:
     wall: float
     steady: float
 
-    def by_files(self, now: Moment) -> float:
-        """Return a Unix time that no file changed after this moment is older than.
+    def read(self, now: Moment) -> float:
+        """Return this moment as a Unix time.
 
         The clock may have been set since, back or on: the earlier of two readings is right then.
         """
-        return min(self.wall, now.wall - (now.steady - self.steady)) - _TICK
+        return min(self.wall, now.wall - (now.steady - self.steady))
+
+    def by_files(self, now: Moment) -> float:
+        """Return a Unix time that no file changed after this moment is older than."""
+        return self.read(now) - LAG
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from inosync.engine.engine import Engine
 from inosync.engine.memory import STEP, bounded, untrusted
 from inosync.engine.mirror import Mirror, State
-from inosync.planning.order import Moment
+from inosync.planning.order import LAG, Moment
 from inosync.planning.slices import Course
 from inosync.service.loop import Loop
 from inosync.service.notes import Notes, by_number, made_by
@@ -26,9 +26,8 @@ EVERY = 10.0
 #: Seconds from what is to be noted to the first writing: more may come.
 SETTLE = 1.0
 
-#: Seconds by which the times of files may lag behind the clock: the kernel's tick, a second where
-#: there are whole ones only (ext4 with small inodes), and what the clock may have been set back by.
-MARGIN = 1.1 + STEP / 1e9
+#: Seconds by which the times of files may lag behind the clock, and it may have been set back.
+MARGIN = LAG + STEP / 1e9
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ class Keeper:
             return
         before = self.notes.known.get(mirror.name)
         made = mark.made_by + self.notes.lying(mirror)
-        known = self.notes.record(place, _surely(mark.moment.by_files(self._now())), made)
+        known = self.notes.record(place, _surely(mark.moment.read(self._now())), made)
         highest, where = mark.newest
         known = replace(known, highest=highest, where=os.fsdecode(where))
         if before is not None and before.highest > highest:
@@ -189,7 +188,7 @@ class Keeper:
         if (level := self._level.get(mirror)) is not None and not compares:
             # Later than when the pass began: what that has left is not for the next walk to
             # name. But where its end would compare what has changed, that walk has to.
-            known = replace(known, moment=max(known.moment, _surely(level.by_files(now))))
+            known = replace(known, moment=max(known.moment, _surely(level.read(now))))
         if known.boot != self.notes.boot:
             known = replace(known, boot=self.notes.boot, ahead=self.notes.ahead())
         known = replace(known, rest=rest, ended=False, begun=False)
