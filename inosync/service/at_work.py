@@ -19,7 +19,7 @@ from inosync.text import many, printable
 
 @dataclass(frozen=True)
 class AtWork:
-    """A child at work for a mirror, since ``wall``; ``what`` was prepared for it.
+    """A child at work for a mirror since ``began``, or ``wall``; ``what`` was prepared for it.
 
     One that was ``warm`` was started before. It may be the ``number``-th of a ``group`` of slices
     that are made at once, and are one run to the engine. A comparison leaves out what was ``apart``
@@ -30,6 +30,7 @@ class AtWork:
     mirror: Mirror
     shown: str
     what: Prepared
+    began: float
     wall: float
     warm: bool
     lost: frozenset[bytes] = frozenset()

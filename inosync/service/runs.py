@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from inosync.config.model import Config
 from inosync.config.rule_files import forgetting
@@ -21,7 +21,7 @@ from inosync.engine.streams import together
 from inosync.planning.order import Prepared, RunKind, Sight
 from inosync.planning.prepare import prepare
 from inosync.planning.step_run import Worth
-from inosync.rsync.exits import PARTIAL, VANISHED
+from inosync.rsync.exits import KEPT_OUT, PARTIAL, VANISHED
 from inosync.rsync.options import compares_contents
 from inosync.rsync.output import Progress, beside, evidence, progress
 from inosync.rsync.program import Program
@@ -32,6 +32,9 @@ from inosync.system.process import Child, not_started
 
 #: Behind which of them the next one stands ready.
 _WARMING = (RunKind.PASS, RunKind.SLICE, RunKind.LISTED, RunKind.CONTENTS)
+
+#: Seconds in which one that finds no room ends: bash tries to make a process for 15.
+SOON = 20.0
 
 log = logging.getLogger("inosync")
 
@@ -128,16 +131,30 @@ class Runs:
         shown = shown_command(what.argv, what.names)
         log.debug("executing: %s%s", shown, f" (stood ready, pid {ready.pid})" if ready else "")
         if fault is not None:
+            crowded = self.warm.kept_out(mirror, now, now)
             self.warm.drop(now)  # there may be no room for both
             status, reason = not_started(what.argv, fault)
-            outcome = Outcome(status, evidence=(reason,), command=shown, unstarted=True)
-            self.ended(mirror, outcome, ())
+            outcome = Outcome(
+                status, evidence=(reason,), command=shown, unstarted=True, crowded=crowded
+            )
+            if not crowded:
+                self.ended(mirror, outcome, ())
             self._tell(mirror, outcome, group, number, now)
             return
         compares = what.kind is RunKind.COMPARISON
         apart = self.engine.apart(mirror, lost=sight.spare) if compares else NOTHING
         self._children[child.pid] = AtWork(
-            child, mirror, shown, what, wall, ready is not None, sight.spare, apart, group, number
+            child,
+            mirror,
+            shown,
+            what,
+            now,
+            wall,
+            ready is not None,
+            sight.spare,
+            apart,
+            group,
+            number,
         )
 
     def _tell(
@@ -177,7 +194,11 @@ class Runs:
             return
         outcome = outcome_of(run, status, self.engine, self.config)
         crowded = CROWDED in run.child.errors() and not run.warm
-        self.ended(run.mirror, outcome, run.child.lines())
+        if self._kept_out(run, status, now):
+            log.debug("%s: no room beside what stands ready (exit %d)", run.mirror.name, status)
+            outcome = replace(outcome, crowded=True)
+        else:
+            self.ended(run.mirror, outcome, run.child.lines())
         run.child.close()
         self._tell(run.mirror, outcome, run.group, run.number, now)
         if crowded:
@@ -199,6 +220,18 @@ class Runs:
         self.warm.failed(run.mirror, now)
         run.mirror.withdraw()
         return True
+
+    def _kept_out(self, run: AtWork, status: int, now: float) -> bool:
+        """Return whether a run has found no room since others stand ready, and is made again.
+
+        It has said nothing of what it carries, and has ended soon.
+        """
+        if status not in KEPT_OUT:
+            self.warm.let_in(run.mirror, run.began, now)
+            return False
+        soon = now - run.began < SOON and not run.child.output()
+        running = run.mirror.state is State.RUNNING
+        return soon and running and self.warm.kept_out(run.mirror, run.began, now)
 
     def _warm_up(self, run: AtWork, status: int, now: float) -> None:
         """Have the next run stand ready behind one that has carried something, and went well."""

@@ -57,6 +57,14 @@ class _Waiting:
         return self.used + seconds(mirror.pair)
 
 
+@dataclass
+class _Leaving:
+    """A child that is to end by itself, or is killed then."""
+
+    host: Host | None
+    kill_at: float
+
+
 class _Trial(NamedTuple):
     """A run that carries nothing, beside the one that waits for this mirror; so many come after."""
 
@@ -74,7 +82,7 @@ class Warm:
     stopping: bool = False
     _wanted: dict[Mirror, float] = field(default_factory=dict)  # not before then
     _waiting: dict[Mirror, _Waiting] = field(default_factory=dict)  # the last used is the last
-    _leaving: dict[Child, float] = field(default_factory=dict)  # when each is killed
+    _leaving: dict[Child, _Leaving] = field(default_factory=dict)
     # The first that waits on a node with a shell is tried. Where a key lets one run in at a time
     # (rrsync), the node would else be shut for all others.
     _trials: dict[Child, _Trial] = field(default_factory=dict)
@@ -85,10 +93,10 @@ class Warm:
         for mirror, waiting in list(self._waiting.items()):
             if now >= waiting.until(mirror) or mirror.state in (State.HELD, State.BACKOFF):
                 self._drop(mirror, now)
-        for child, kill_at in self._leaving.items():
-            if now >= kill_at:
+        for child, leaving in self._leaving.items():
+            if now >= leaving.kill_at:
                 child.kill()
-                self._leaving[child] = now + GRACE
+                leaving.kill_at = now + GRACE
         for mirror in [mirror for mirror, at in self._wanted.items() if now >= at]:
             del self._wanted[mirror]
             if mirror.state in (State.IDLE, State.RUNNING) and mirror not in self._waiting:
@@ -97,7 +105,8 @@ class Warm:
     def deadline(self) -> float | None:
         """Return when ``due`` has something to do."""
         waits = [waiting.until(mirror) for mirror, waiting in self._waiting.items()]
-        waits += (*self._leaving.values(), *self._wanted.values())
+        waits += (leaving.kill_at for leaving in self._leaving.values())
+        waits += self._wanted.values()
         return min(waits, default=None)
 
     @property
@@ -145,8 +154,26 @@ class Warm:
         host = host_of(mirror.pair)
         for other in (*self._waiting, *self._wanted):
             if other is mirror or (host and host == host_of(other.pair)):
-                self._wanted.pop(other, None)
-                self._drop(other, now)
+                self._forget(other, now)
+
+    def kept_out(self, mirror: Mirror, began: float, now: float) -> bool:
+        """Return whether a run that found no room is to be made again: ours may have taken it.
+
+        Then none waits for its host any more.
+        """
+        host = host_of(mirror.pair)
+        there = [host_of(other.pair) for other in self._waiting]
+        there += [leaving.host for leaving in self._leaving.values()]
+        if not self._welcome.kept_out(mirror, began, now, there=host in there):
+            return False
+        for other in (*self._waiting, *self._wanted):
+            if host_of(other.pair) == host:
+                self._forget(other, now)
+        return True
+
+    def let_in(self, mirror: Mirror, began: float, now: float) -> None:
+        """A run has found room on its node."""
+        self._welcome.let_in(mirror, began, now)
 
     def crowded(self, mirror: Mirror, now: float) -> None:
         """A run found the sessions of its host in use: one less waits there from now on."""
@@ -168,10 +195,11 @@ class Warm:
                 log.debug("%s: what stood ready has ended with %d", mirror.name, status)
                 del self._waiting[mirror]
                 waiting.child.close()
+                self._welcome.gone(host_of(mirror.pair), now)
                 self.refused(mirror, now)
         for child in list(self._leaving):
             if (status := child.poll()) is not None:
-                del self._leaving[child]
+                self._welcome.gone(self._leaving.pop(child).host, now)
                 child.close()
                 if child in self._trials:
                     self._tried(self._trials.pop(child), now, well=status == 0)
@@ -194,7 +222,7 @@ class Warm:
             self._tried(trial, now, well=False)
             return
         self._trials[child] = trial._replace(more=trial.more - 1)
-        self._leaving[child] = now + TRIAL
+        self._leaving[child] = _Leaving(host_of(trial.mirror.pair), now + TRIAL)
 
     def configure(self, config: Config, program: Program, now: float) -> None:
         """Take another config: what waits was started by the old one."""
@@ -262,9 +290,14 @@ class Warm:
         """Return the mirrors on another host for which a run waits."""
         return [mirror for mirror in self._waiting if host == host_of(mirror.pair)]
 
+    def _forget(self, mirror: Mirror, now: float) -> None:
+        """Let none wait for a mirror, nor begin to."""
+        self._wanted.pop(mirror, None)
+        self._drop(mirror, now)
+
     def _drop(self, mirror: Mirror, now: float) -> None:
         """Have a waiting child end; by an empty list it would make a target that is missing."""
         waiting = self._waiting.pop(mirror, None)
         if waiting is not None:
             waiting.child.terminate()
-            self._leaving[waiting.child] = now + GRACE
+            self._leaving[waiting.child] = _Leaving(host_of(mirror.pair), now + GRACE)
