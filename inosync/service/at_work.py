@@ -39,6 +39,16 @@ class AtWork:
     number: int = 0
 
 
+def unheard(first: int, read: int, seconds: float, rtimeout: float) -> bool:
+    """Return whether a run that stood ready is given up since nothing is heard from its node.
+
+    It had read `first` bytes when that was looked at for the first time, and has `read` so many now
+    (0: that is not known), so many `seconds` after it was told what to carry. Its connection may
+    have been forgotten on the way while it waited; another run makes one in less than ``rtimeout``.
+    """
+    return 0 < first == read and seconds >= rtimeout / 2
+
+
 @dataclass
 class Group:
     """Slices that are made at once: so many, and how those ended that have."""

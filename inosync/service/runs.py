@@ -25,7 +25,14 @@ from inosync.rsync.exits import KEPT_OUT, PARTIAL, VANISHED
 from inosync.rsync.options import compares_contents
 from inosync.rsync.output import Progress, beside, evidence, progress
 from inosync.rsync.program import Program
-from inosync.service.at_work import AtWork, Group, describe, printf, shown_command
+from inosync.service.at_work import (
+    AtWork,
+    Group,
+    describe,
+    printf,
+    shown_command,
+    unheard,
+)
 from inosync.service.outcomes import outcome_of
 from inosync.service.warm import CROWDED, DEAD, Warm
 from inosync.system.process import Child, not_started
@@ -60,6 +67,8 @@ class Runs:
     worth: Worth = field(default_factory=Worth)
     _children: dict[int, AtWork] = field(default_factory=dict)
     _environment: dict[bytes, bytes] = field(default_factory=dict)
+    _heard: dict[int, int] = field(default_factory=dict)  # what they had read at the first look
+    _unheard: set[int] = field(default_factory=set)  # that are given up
     warm: Warm = field(init=False)
 
     def __post_init__(self) -> None:
@@ -190,6 +199,7 @@ class Runs:
         if status is None:
             return
         del self._children[pid]
+        self._heard.pop(pid, None)
         if run.warm and self._died_waiting(run, status, now):
             return
         outcome = outcome_of(run, status, self.engine, self.config)
@@ -211,8 +221,9 @@ class Runs:
         Had it begun to, it would have said of which file, and may have left a part of that behind.
         If it is the node that is not well, the other will say so.
         """
-        begun = run.child.output() or compares_contents(run.mirror.pair.node.extra)
-        if status not in DEAD or begun or run.mirror.state is not State.RUNNING:
+        dead = status in DEAD or run.child.pid in self._unheard
+        self._unheard.discard(run.child.pid)
+        if not dead or _begun(run) or run.mirror.state is not State.RUNNING:
             return False
         log.debug("%s: what stood ready was dead (exit %d)", run.mirror.name, status)
         run.child.close()
@@ -274,13 +285,31 @@ class Runs:
         elif isinstance(action, Kill):
             for child in children:
                 child.kill()
-        elif children:
+        elif children and not self._gave_up(action.mirror, now):
             said = tuple(line for child in children for line in evidence(child.errors()))
             read, done = map(sum, zip(*(child.activity() for child in children), strict=True))
             self.engine.activity(action.mirror, Activity(read, done), now, said=said)
+
+    def _gave_up(self, mirror: Mirror, now: float) -> bool:
+        """Return whether a run that stood ready is ended since its node is not heard."""
+        for run in self._children.values():
+            if run.mirror is mirror and run.warm and not _begun(run):
+                pid, rtimeout = run.child.pid, mirror.pair.node.rtimeout
+                read, _ = run.child.activity()
+                first = self._heard.setdefault(pid, read)
+                if unheard(first, read, now - run.began, rtimeout):
+                    self._unheard.add(pid)
+                    run.child.kill()
+                    return True
+        return False
 
     def kill(self) -> None:
         """End all for certain: the daemon itself ends."""
         for run in self._children.values():
             run.child.kill()
         self.warm.kill()
+
+
+def _begun(run: AtWork) -> bool:
+    """Return whether a run that stood ready may have begun to carry: it says of which file."""
+    return bool(run.child.output()) or compares_contents(run.mirror.pair.node.extra)

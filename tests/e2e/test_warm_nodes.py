@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support import processes
-from support.daemon import QUICK, run_inosync
+from support.daemon import QUICK, run_inosync, settings
+from support.line import line
 from support.places import wait_equal
+from support.servers import RsyncDaemon, free_port, greeting
 from support.trees import write
 from support.waiting import until
 
@@ -58,3 +60,20 @@ def test_a_run_that_finds_no_room_beside_those_that_stand_ready_is_made_again_un
     daemon.wait_for_log("next try in")
     (tmp_path / "full").unlink()
     wait_equal(source, mirrors[0])
+
+
+def test_one_whose_connection_was_forgotten_is_given_up_before_its_time(
+    inosync: Callable, source: Path, rsync_daemon: RsyncDaemon
+) -> None:
+    port, mirror = free_port(), rsync_daemon.root
+    with line(port, rsync_daemon.port) as way:
+        until(lambda: greeting(port), what="the line")
+        at = {"node": f"rsync://127.0.0.1:{port}/mirror/", "rwarm": 60, "rtimeout": 4}
+        daemon = inosync(settings(source, at, rscope="changes"))
+        daemon.wait_for_log("the next run stands ready")
+        until(lambda: len(processes.children(daemon.pid)) == 1, what="none but that")
+        with way.dead():
+            write(source, "1", "lost on the line")
+            daemon.wait_for_log("what stood ready was dead (exit -9)")  # rsync's own ends with 30
+        wait_equal(source, mirror)
+    assert "next try in" not in daemon.log()
