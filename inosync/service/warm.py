@@ -83,8 +83,8 @@ class Warm:
     _wanted: dict[Mirror, float] = field(default_factory=dict)  # not before then
     _waiting: dict[Mirror, _Waiting] = field(default_factory=dict)  # the last used is the last
     _leaving: dict[Child, _Leaving] = field(default_factory=dict)
-    # The first that waits on a node with a shell is tried. Where a key lets one run in at a time
-    # (rrsync), the node would else be shut for all others.
+    # The first that waits on a node is tried. Where a key lets one run in at a time (rrsync), or a
+    # module one connection, that would else be shut for all others.
     _trials: dict[Child, _Trial] = field(default_factory=dict)
     _welcome: Welcome = field(default_factory=Welcome)
 
@@ -269,8 +269,8 @@ class Warm:
             return
         log.debug("%s: the next run stands ready (pid %d)", mirror.name, child.pid)
         self._waiting[mirror] = _Waiting(child, what, now)
-        shell = mirror.pair.destination.transport is Transport.SSH
-        if shell and not self._welcome.is_open(mirror.pair):
+        far = mirror.pair.destination.transport is not Transport.LOCAL
+        if far and not self._welcome.is_open(mirror.pair):
             self._try(_Trial(mirror, TRIALS), what, now)
 
     def _in_the_way(self, mirror: Mirror, now: float) -> set[Mirror] | None:

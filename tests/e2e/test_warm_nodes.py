@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,4 +77,23 @@ def test_one_whose_connection_was_forgotten_is_given_up_before_its_time(
             write(source, "1", "lost on the line")
             daemon.wait_for_log("what stood ready was dead (exit -9)")  # rsync's own ends with 30
         wait_equal(source, mirror)
+    assert "next try in" not in daemon.log()
+
+
+def test_others_get_into_a_module_that_lets_one_in_at_a_time(
+    inosync: Callable, source: Path, rsync_daemon: RsyncDaemon
+) -> None:
+    rsync_daemon.admit(1)
+    node = {"node": rsync_daemon.url(), "rwarm": 60}  # by who has forgotten that limit
+    daemon = inosync(settings(source, node, rscope="changes"))
+    daemon.wait_for_log("the next run stands ready")
+    other = ["rsync", rsync_daemon.url()]
+    until(
+        lambda: subprocess.run(other, capture_output=True, check=False).returncode == 0,
+        what="another one that is let in",
+        seconds=20,
+    )
+    write(source, "1", "changed")
+    wait_equal(source, rsync_daemon.root)
+    until(lambda: not processes.children(daemon.pid), what="no run that waits")
     assert "next try in" not in daemon.log()
