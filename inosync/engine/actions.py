@@ -142,6 +142,7 @@ class Outcome:
     homes: frozenset[bytes] = frozenset()  # where that may be; none: anywhere
     put_away: str = ""  # the day under which it has put old versions of files away
     made: frozenset[int] = frozenset()  # of slices made at once, those that went well
+    crowded: bool = False  # it carried nothing, and only what stood ready may have been in its way
 
     def judged(self, destination: Destination) -> Judgement:
         """Return what this end of a run to `destination` means."""

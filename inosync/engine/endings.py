@@ -21,6 +21,9 @@ from inosync.planning.steps import Clear, Renew
 from inosync.rsync.exits import FILE_IO, PARTIAL, VANISHED, Judgement, Verdict
 from inosync.rsync.output import NOTHING, Transferred
 
+#: Seconds until a run is made again that was kept out by what has gone since.
+MOMENT = 0.5
+
 
 @dataclass
 class Endings:
@@ -33,11 +36,28 @@ class Endings:
         """The mirror's run has ended."""
         if mirror in self.roster.leaving:
             self.roster.leaving.remove(mirror)
+        elif outcome.crowded and mirror.state is State.RUNNING:
+            self._make_again(mirror, outcome, now)
         elif mirror.work.comparing:
             said = comparison.ended(mirror, outcome, self.roster.config.rverify, now)
             self.roster.actions += said
         else:
             self._ran(mirror, outcome, now)
+
+    def _make_again(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
+        """Take back a run that was kept out, which is no failure; it is made again a moment later.
+
+        What was in its way has been told to go, and the node has to see that.
+        """
+        if outcome.cut:  # nobody knows that it has not begun
+            remains.tidy_up(mirror, self.roster.lanes.partner(mirror), outcome, now)
+        if mirror.work.slicing and mirror.passing is not None:
+            mirror.passing = mirror.passing.without(outcome.made)
+        mirror.wary |= bool(mirror.work.steps)  # some may have been made
+        if mirror.work.comparing:
+            mirror.comparison = replace(mirror.comparison, due_at=now + MOMENT)
+        mirror.withdraw()
+        mirror.rests_until, mirror.crowded = now + MOMENT, True
 
     def _ran(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         took = now - (mirror.work.started if mirror.work.started is not None else now)

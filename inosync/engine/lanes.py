@@ -45,13 +45,13 @@ class Lanes:
         return frozenset(change.path for batch in owed for change in batch.changes or ())
 
     def waits(self, lane: Mirror) -> bool:
-        """Return whether a `lane` may not run now. Slices of a pass wait for nobody.
+        """Return whether a `lane` may not run now. Slices of a pass wait for no pace.
 
         One for big files does not run beside a run that would delete its temporary files, nor while
         a person is to look.
         """
         if not lane.big:
-            return lane.rests_until is not None and lane.passing is None
+            return lane.rests_until is not None and (lane.passing is None or lane.crowded)
         other = self._partners[id(lane)]
         strict = other.busy and not other.work.lenient
         return strict or other.state is State.HELD or lane.rests_until is not None

@@ -76,6 +76,7 @@ class Mirror(Ledger):
     reason: str = ""  # why it lags, in words; "" while all is well
     retry_at: float | None = None
     rests_until: float | None = None  # when it may run again (rbigdelay; edelay = "auto")
+    crowded: bool = False  # it rests since its run was kept out, and slices of a pass do so, too
     comparison: Comparison = field(default_factory=Comparison)
     brake: Brake = field(default_factory=Brake)
     odd: frozenset[bytes] = frozenset()
@@ -281,6 +282,7 @@ class Mirror(Ledger):
             self.offer(trial)
         if self.rests_until is not None and now >= self.rests_until:
             self.rests_until = None
+            self.crowded = False
 
     def _trial(self, now: float) -> Batch | None:
         if not self.ailing:  # mostly, and it is asked of each mirror before each run

@@ -77,7 +77,8 @@ _GENERAL = {
 _NOT_HERE = {
     "maxDelays": _GENERAL["maxDelays"],
     "maxProcesses": "one run at a time for each source and node; rparallel limits all together",
-    "crontab": "rfull is the seconds between full passes; at set times let cron run inosync --sync",
+    "crontab": "rfull is the seconds between full passes; at set times let cron run inosync "
+    "--sync, by its whole path",
     "batchSizeLimit": "bigger files have runs of their own, rbigdelay seconds apart",
     "tunnel": "let systemd or autossh keep the tunnel up, or mirror over ssh directly",
     "onepass": _GENERAL["onepass"],

@@ -99,6 +99,10 @@ _WORDLESS = ("rsync gave up without a word", "nothing, unless it repeats")
 _OVER_SSH = {12: "try 'ssh {host} rsync --version' as the user that runs inosync"}
 
 
+#: How one may end that another run has left no room for on the node: no connection of a module, no
+#: session, process or memory.
+KEPT_OUT = frozenset((5, 10, 12, 14, 22, 126, 127, 255))
+
 #: Of runs that did not begin, or that have brought in order what they began.
 _TIDY = frozenset((0, 1, 3, 4, 5, 6, PARTIAL, VANISHED, LIMITED, 35, 126, 127))
 

@@ -80,11 +80,17 @@ _OPTIONS = {
     "": "remove from extra {found}, or what implies it",
 }
 _DAEMON = (
+    (  # rsync asks for what it was not given; nobody answers
+        r"^Password: *\n?@ERROR: auth failed on module",
+        "the rsync daemon wants a password",
+        'give the node "extra": "--password-file=/path" (a file of mode 0600 with nothing but the '
+        "password), and write its user before the host",
+    ),
     (
         r"@ERROR: auth failed on module",
         "the rsync daemon wants another password, or another user",
-        'give the node "extra": "--password-file=/path" (a file of mode 0600 with nothing but the '
-        "password), and write its user before the host",
+        "compare what --password-file names, and the user before the host, with 'secrets file' and "
+        "'auth users' in rsyncd.conf on {host}, whose log says which it is",
     ),
     (
         r"password file must|could not open password file",

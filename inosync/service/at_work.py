@@ -19,7 +19,7 @@ from inosync.text import many, printable
 
 @dataclass(frozen=True)
 class AtWork:
-    """A child at work for a mirror, since ``wall``; ``what`` was prepared for it.
+    """A child at work for a mirror since ``began``, or ``wall``; ``what`` was prepared for it.
 
     One that was ``warm`` was started before. It may be the ``number``-th of a ``group`` of slices
     that are made at once, and are one run to the engine. A comparison leaves out what was ``apart``
@@ -30,12 +30,23 @@ class AtWork:
     mirror: Mirror
     shown: str
     what: Prepared
+    began: float
     wall: float
     warm: bool
     lost: frozenset[bytes] = frozenset()
     apart: Apart = NOTHING
     group: Group | None = None
     number: int = 0
+
+
+def unheard(first: int, read: int, seconds: float, rtimeout: float) -> bool:
+    """Return whether a run that stood ready is given up since nothing is heard from its node.
+
+    It had read `first` bytes when that was looked at for the first time, and has `read` so many now
+    (0: that is not known), so many `seconds` after it was told what to carry. Its connection may
+    have been forgotten on the way while it waited; another run makes one in less than ``rtimeout``.
+    """
+    return 0 < first == read and seconds >= rtimeout / 2
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from inosync.config.model import Config
 from inosync.config.rule_files import forgetting
@@ -21,17 +21,27 @@ from inosync.engine.streams import together
 from inosync.planning.order import Prepared, RunKind, Sight
 from inosync.planning.prepare import prepare
 from inosync.planning.step_run import Worth
-from inosync.rsync.exits import PARTIAL, VANISHED
+from inosync.rsync.exits import KEPT_OUT, PARTIAL, VANISHED
 from inosync.rsync.options import compares_contents
 from inosync.rsync.output import Progress, beside, evidence, progress
 from inosync.rsync.program import Program
-from inosync.service.at_work import AtWork, Group, describe, printf, shown_command
+from inosync.service.at_work import (
+    AtWork,
+    Group,
+    describe,
+    printf,
+    shown_command,
+    unheard,
+)
 from inosync.service.outcomes import outcome_of
 from inosync.service.warm import CROWDED, DEAD, Warm
 from inosync.system.process import Child, not_started
 
 #: Behind which of them the next one stands ready.
 _WARMING = (RunKind.PASS, RunKind.SLICE, RunKind.LISTED, RunKind.CONTENTS)
+
+#: Seconds in which one that finds no room ends: bash tries to make a process for 15.
+SOON = 20.0
 
 log = logging.getLogger("inosync")
 
@@ -57,6 +67,8 @@ class Runs:
     worth: Worth = field(default_factory=Worth)
     _children: dict[int, AtWork] = field(default_factory=dict)
     _environment: dict[bytes, bytes] = field(default_factory=dict)
+    _heard: dict[int, int] = field(default_factory=dict)  # what they had read at the first look
+    _unheard: set[int] = field(default_factory=set)  # that are given up
     warm: Warm = field(init=False)
 
     def __post_init__(self) -> None:
@@ -128,16 +140,30 @@ class Runs:
         shown = shown_command(what.argv, what.names)
         log.debug("executing: %s%s", shown, f" (stood ready, pid {ready.pid})" if ready else "")
         if fault is not None:
+            crowded = self.warm.kept_out(mirror, now, now)
             self.warm.drop(now)  # there may be no room for both
             status, reason = not_started(what.argv, fault)
-            outcome = Outcome(status, evidence=(reason,), command=shown, unstarted=True)
-            self.ended(mirror, outcome, ())
+            outcome = Outcome(
+                status, evidence=(reason,), command=shown, unstarted=True, crowded=crowded
+            )
+            if not crowded:
+                self.ended(mirror, outcome, ())
             self._tell(mirror, outcome, group, number, now)
             return
         compares = what.kind is RunKind.COMPARISON
         apart = self.engine.apart(mirror, lost=sight.spare) if compares else NOTHING
         self._children[child.pid] = AtWork(
-            child, mirror, shown, what, wall, ready is not None, sight.spare, apart, group, number
+            child,
+            mirror,
+            shown,
+            what,
+            now,
+            wall,
+            ready is not None,
+            sight.spare,
+            apart,
+            group,
+            number,
         )
 
     def _tell(
@@ -173,11 +199,16 @@ class Runs:
         if status is None:
             return
         del self._children[pid]
+        self._heard.pop(pid, None)
         if run.warm and self._died_waiting(run, status, now):
             return
         outcome = outcome_of(run, status, self.engine, self.config)
         crowded = CROWDED in run.child.errors() and not run.warm
-        self.ended(run.mirror, outcome, run.child.lines())
+        if self._kept_out(run, status, now):
+            log.debug("%s: no room beside what stands ready (exit %d)", run.mirror.name, status)
+            outcome = replace(outcome, crowded=True)
+        else:
+            self.ended(run.mirror, outcome, run.child.lines())
         run.child.close()
         self._tell(run.mirror, outcome, run.group, run.number, now)
         if crowded:
@@ -190,8 +221,9 @@ class Runs:
         Had it begun to, it would have said of which file, and may have left a part of that behind.
         If it is the node that is not well, the other will say so.
         """
-        begun = run.child.output() or compares_contents(run.mirror.pair.node.extra)
-        if status not in DEAD or begun or run.mirror.state is not State.RUNNING:
+        dead = status in DEAD or run.child.pid in self._unheard
+        self._unheard.discard(run.child.pid)
+        if not dead or _begun(run) or run.mirror.state is not State.RUNNING:
             return False
         log.debug("%s: what stood ready was dead (exit %d)", run.mirror.name, status)
         run.child.close()
@@ -199,6 +231,18 @@ class Runs:
         self.warm.failed(run.mirror, now)
         run.mirror.withdraw()
         return True
+
+    def _kept_out(self, run: AtWork, status: int, now: float) -> bool:
+        """Return whether a run has found no room since others stand ready, and is made again.
+
+        It has said nothing of what it carries, and has ended soon.
+        """
+        if status not in KEPT_OUT:
+            self.warm.let_in(run.mirror, run.began, now)
+            return False
+        soon = now - run.began < SOON and not run.child.output()
+        running = run.mirror.state is State.RUNNING
+        return soon and running and self.warm.kept_out(run.mirror, run.began, now)
 
     def _warm_up(self, run: AtWork, status: int, now: float) -> None:
         """Have the next run stand ready behind one that has carried something, and went well."""
@@ -241,13 +285,31 @@ class Runs:
         elif isinstance(action, Kill):
             for child in children:
                 child.kill()
-        elif children:
+        elif children and not self._gave_up(action.mirror, now):
             said = tuple(line for child in children for line in evidence(child.errors()))
             read, done = map(sum, zip(*(child.activity() for child in children), strict=True))
             self.engine.activity(action.mirror, Activity(read, done), now, said=said)
+
+    def _gave_up(self, mirror: Mirror, now: float) -> bool:
+        """Return whether a run that stood ready is ended since its node is not heard."""
+        for run in self._children.values():
+            if run.mirror is mirror and run.warm and not _begun(run):
+                pid, rtimeout = run.child.pid, mirror.pair.node.rtimeout
+                read, _ = run.child.activity()
+                first = self._heard.setdefault(pid, read)
+                if unheard(first, read, now - run.began, rtimeout):
+                    self._unheard.add(pid)
+                    run.child.kill()
+                    return True
+        return False
 
     def kill(self) -> None:
         """End all for certain: the daemon itself ends."""
         for run in self._children.values():
             run.child.kill()
         self.warm.kill()
+
+
+def _begun(run: AtWork) -> bool:
+    """Return whether a run that stood ready may have begun to carry: it says of which file."""
+    return bool(run.child.output()) or compares_contents(run.mirror.pair.node.extra)

@@ -2,7 +2,7 @@
 
 Owns the processes that wait for their lists, and how many there are. None is a run: one of them
 counts, fails and is spoken of only when it was told what to carry. What it may be told is decided
-in planning/warm.py.
+in planning/warm.py, where they are welcome is known to welcome.py.
 """
 
 from __future__ import annotations
@@ -13,19 +13,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from inosync.config.model import Config, Pair
-from inosync.engine.backoff import Backoff
+from inosync.config.model import Config
 from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Prepared
 from inosync.planning.warm import Reserve, reserve, seconds
 from inosync.rsync.destination import Transport
 from inosync.rsync.program import Program
+from inosync.service.welcome import Host, Welcome, host_of
 from inosync.system.process import Child
 
 #: How many wait at once: a pair of processes takes 2 MB here.
 MOST = 16
-#: How many of them wait for one host: sshd admits ten sessions of a connection (MaxSessions).
-MOST_OF_A_HOST = 4
 #: Seconds for which one that was used keeps its place. Where more mirrors than that are in use at
 #: once, they would else take it from each other, and each start would be in vain.
 TENURE = 30.0
@@ -39,14 +37,10 @@ GRACE = 5.0
 #: been there before it. Each may take so many seconds.
 TRIALS = 3
 TRIAL = 60.0
-#: Seconds until a node is asked again that has ended one: at first, and at the most.
-PATIENCE = (10.0, 3600.0)
 #: How a run ends whose connection has died while it waited; see rsync/exits.py.
 DEAD = frozenset((10, 12, 30, 35, 255))
 #: What ssh says when it has to make a connection of its own, since sshd admits no more sessions.
 CROWDED = b"session request failed"
-
-_Host = tuple[str, int]
 
 log = logging.getLogger("inosync")
 
@@ -64,11 +58,11 @@ class _Waiting:
 
 
 @dataclass
-class _Node:
-    """What is known of a node that has ended waiting runs."""
+class _Leaving:
+    """A child that is to end by itself, or is killed then."""
 
-    backoff: Backoff = field(default_factory=lambda: Backoff(*PATIENCE, random=lambda: 0.0))
-    asked_from: float = 0.0
+    host: Host | None
+    kill_at: float
 
 
 class _Trial(NamedTuple):
@@ -88,23 +82,21 @@ class Warm:
     stopping: bool = False
     _wanted: dict[Mirror, float] = field(default_factory=dict)  # not before then
     _waiting: dict[Mirror, _Waiting] = field(default_factory=dict)  # the last used is the last
-    _leaving: dict[Child, float] = field(default_factory=dict)  # when each is killed
-    # The first that waits on a node with a shell is tried. Where a key lets one run in at a time
-    # (rrsync), the node would else be shut for all others.
+    _leaving: dict[Child, _Leaving] = field(default_factory=dict)
+    # The first that waits on a node is tried. Where a key lets one run in at a time (rrsync), or a
+    # module one connection, that would else be shut for all others.
     _trials: dict[Child, _Trial] = field(default_factory=dict)
-    _open: set[str] = field(default_factory=set)  # nodes that let others in beside one
-    _nodes: dict[str, _Node] = field(default_factory=dict)
-    _most: dict[_Host, int] = field(default_factory=dict)  # where it is less than usual
+    _welcome: Welcome = field(default_factory=Welcome)
 
     def due(self, now: float) -> None:
         """Start those that are wanted, and drop those that are of no use any more."""
         for mirror, waiting in list(self._waiting.items()):
             if now >= waiting.until(mirror) or mirror.state in (State.HELD, State.BACKOFF):
                 self._drop(mirror, now)
-        for child, kill_at in self._leaving.items():
-            if now >= kill_at:
+        for child, leaving in self._leaving.items():
+            if now >= leaving.kill_at:
                 child.kill()
-                self._leaving[child] = now + GRACE
+                leaving.kill_at = now + GRACE
         for mirror in [mirror for mirror, at in self._wanted.items() if now >= at]:
             del self._wanted[mirror]
             if mirror.state in (State.IDLE, State.RUNNING) and mirror not in self._waiting:
@@ -113,7 +105,8 @@ class Warm:
     def deadline(self) -> float | None:
         """Return when ``due`` has something to do."""
         waits = [waiting.until(mirror) for mirror, waiting in self._waiting.items()]
-        waits += (*self._leaving.values(), *self._wanted.values())
+        waits += (leaving.kill_at for leaving in self._leaving.values())
+        waits += self._wanted.values()
         return min(waits, default=None)
 
     @property
@@ -136,7 +129,7 @@ class Warm:
             waiting = self._waiting.pop(mirror)
             waiting.used = now
             self._waiting[mirror] = waiting
-        elif now >= self._node(mirror).asked_from:
+        elif self._welcome.at(mirror.pair, now):
             self._wanted[mirror] = min(now + after, self._wanted.get(mirror, math.inf))
 
     def take(self, mirror: Mirror, what: Prepared, now: float) -> Child | None:
@@ -154,30 +147,44 @@ class Warm:
 
     def went_well(self, mirror: Mirror) -> None:
         """A run that stood ready has done its work."""
-        self._nodes.pop(mirror.pair.node.name, None)
+        self._welcome.went_well(mirror.pair)
 
     def failed(self, mirror: Mirror, now: float) -> None:
         """A run has failed: none waits for its host any more."""
-        host = _host(mirror.pair)
+        host = host_of(mirror.pair)
         for other in (*self._waiting, *self._wanted):
-            if other is mirror or (host and host == _host(other.pair)):
-                self._wanted.pop(other, None)
-                self._drop(other, now)
+            if other is mirror or (host and host == host_of(other.pair)):
+                self._forget(other, now)
+
+    def kept_out(self, mirror: Mirror, began: float, now: float) -> bool:
+        """Return whether a run that found no room is to be made again: ours may have taken it.
+
+        Then none waits for its host any more.
+        """
+        host = host_of(mirror.pair)
+        there = [host_of(other.pair) for other in self._waiting]
+        there += [leaving.host for leaving in self._leaving.values()]
+        if not self._welcome.kept_out(mirror, began, now, there=host in there):
+            return False
+        for other in (*self._waiting, *self._wanted):
+            if host_of(other.pair) == host:
+                self._forget(other, now)
+        return True
+
+    def let_in(self, mirror: Mirror, began: float, now: float) -> None:
+        """A run has found room on its node."""
+        self._welcome.let_in(mirror, began, now)
 
     def crowded(self, mirror: Mirror, now: float) -> None:
         """A run found the sessions of its host in use: one less waits there from now on."""
-        host = _host(mirror.pair)
+        host = host_of(mirror.pair)
         if host and (beside := self._on(host)):
-            self._most[host] = len(beside) - 1
+            self._welcome.only(host, len(beside) - 1)
             self._drop(beside[0], now)
 
     def refused(self, mirror: Mirror, now: float) -> None:
         """A run that stood ready has ended by itself, or was dead when it was told something."""
-        node = self._node(mirror)
-        node.asked_from = now + node.backoff.failed()
-
-    def _node(self, mirror: Mirror) -> _Node:
-        return self._nodes.setdefault(mirror.pair.node.name, _Node())
+        self._welcome.refused(mirror.pair, now)
 
     # ---- the processes --------------------------------------------------------------------
 
@@ -188,10 +195,11 @@ class Warm:
                 log.debug("%s: what stood ready has ended with %d", mirror.name, status)
                 del self._waiting[mirror]
                 waiting.child.close()
+                self._welcome.gone(host_of(mirror.pair), now)
                 self.refused(mirror, now)
         for child in list(self._leaving):
             if (status := child.poll()) is not None:
-                del self._leaving[child]
+                self._welcome.gone(self._leaving.pop(child).host, now)
                 child.close()
                 if child in self._trials:
                     self._tried(self._trials.pop(child), now, well=status == 0)
@@ -205,7 +213,7 @@ class Warm:
         elif mirror in self._waiting and trial.more:
             self._try(trial, self._waiting[mirror].reserve, now)
         elif mirror in self._waiting:
-            self._open.add(mirror.pair.node.name)
+            self._welcome.opened(mirror.pair)
 
     def _try(self, trial: _Trial, what: Reserve, now: float) -> None:
         try:
@@ -214,14 +222,12 @@ class Warm:
             self._tried(trial, now, well=False)
             return
         self._trials[child] = trial._replace(more=trial.more - 1)
-        self._leaving[child] = now + TRIAL
+        self._leaving[child] = _Leaving(host_of(trial.mirror.pair), now + TRIAL)
 
     def configure(self, config: Config, program: Program, now: float) -> None:
         """Take another config: what waits was started by the old one."""
         self.config, self.program = config, program
-        self._nodes.clear()
-        self._most.clear()
-        self._open.clear()
+        self._welcome = Welcome()
         self._trials.clear()
         self.drop(now)
 
@@ -263,15 +269,15 @@ class Warm:
             return
         log.debug("%s: the next run stands ready (pid %d)", mirror.name, child.pid)
         self._waiting[mirror] = _Waiting(child, what, now)
-        shell = mirror.pair.destination.transport is Transport.SSH
-        if shell and mirror.pair.node.name not in self._open:
+        far = mirror.pair.destination.transport is not Transport.LOCAL
+        if far and not self._welcome.is_open(mirror.pair):
             self._try(_Trial(mirror, TRIALS), what, now)
 
     def _in_the_way(self, mirror: Mirror, now: float) -> set[Mirror] | None:
         """Return whose runs have to go for one more, unused for long; None: there is no room."""
-        host = _host(mirror.pair)
+        host = host_of(mirror.pair)
         bounds = [(list(self._waiting), MOST)]
-        bounds += [(self._on(host), self._most.get(host, MOST_OF_A_HOST))] if host else []
+        bounds += [(self._on(host), self._welcome.most(host))] if host else []
         victims = set[Mirror]()
         for others, most in bounds:
             if len(others) >= most:
@@ -280,21 +286,18 @@ class Warm:
                 victims.add(others[0])
         return victims
 
-    def _on(self, host: _Host | None) -> list[Mirror]:
+    def _on(self, host: Host) -> list[Mirror]:
         """Return the mirrors on another host for which a run waits."""
-        return [mirror for mirror in self._waiting if host and host == _host(mirror.pair)]
+        return [mirror for mirror in self._waiting if host == host_of(mirror.pair)]
+
+    def _forget(self, mirror: Mirror, now: float) -> None:
+        """Let none wait for a mirror, nor begin to."""
+        self._wanted.pop(mirror, None)
+        self._drop(mirror, now)
 
     def _drop(self, mirror: Mirror, now: float) -> None:
         """Have a waiting child end; by an empty list it would make a target that is missing."""
         waiting = self._waiting.pop(mirror, None)
         if waiting is not None:
             waiting.child.terminate()
-            self._leaving[waiting.child] = now + GRACE
-
-
-def _host(pair: Pair) -> _Host | None:
-    """Return which host a mirror is on; None: this one."""
-    destination = pair.destination
-    if destination.transport is Transport.LOCAL:
-        return None
-    return destination.host, destination.port
+            self._leaving[waiting.child] = _Leaving(host_of(mirror.pair), now + GRACE)

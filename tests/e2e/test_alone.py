@@ -412,7 +412,7 @@ def test_nodes_of_all_kinds_that_would_not_work(
         f"{tmp_path}/file/": "is no directory there",
         f"{url}/closed/": "the module is read only; set 'read only = no'",
         f"{url}/nowhere/": "exit 5",
-        f"{url}/secret/a/": '; give the node "extra": "--password-file=/path"',
+        f"{url}/secret/a/": "a password (Password: @ERROR: auth failed on module secret); give the",
         f"{url}/mirror/no/such/": "the parent directory does not exist there; create it",
         f"rsync://127.0.0.1:{free_port()}/m/": "exit 10",
         # 255 of ssh, or rsync's own 12 when it noticed first that nobody listens.
@@ -421,7 +421,7 @@ def test_nodes_of_all_kinds_that_would_not_work(
     guess = {"node": f"{url}/secret/b/", "extra": f"--password-file={tmp_path}/wrong"}
     result = ask(settings(source, *nodes, guess), "--check")  # type: ignore[arg-type]
     assert result.returncode == 2
-    nodes[f"{url}/secret/b/"] = nodes[f"{url}/secret/a/"]
+    nodes[f"{url}/secret/b/"] = "another user (@ERROR: auth failed on module secret); compare what"
     for node, text in nodes.items():
         assert lines_with(result.stdout, "problem", f"-> {node}: ", text), result.stdout
     assert result.stdout.splitlines()[-1].startswith("9 problems, ")

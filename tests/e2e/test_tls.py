@@ -118,7 +118,7 @@ def test_check_names_each_trouble(
         "/no/key.pem, which rtls names": node(
             good.url("localhost", "open/m"), cert=str(stranger[0]), key="/no/key.pem"
         ),
-        "wants another password": node(good.url("localhost", "closed/n")),
+        "wants a password": node(good.url("localhost", "closed/n")),
         "Unknown module": node(good.url("localhost", "nothing/o")),
         "parent directory does not exist": node(good.url("localhost", "open/p/q/r")),
     }

@@ -23,7 +23,8 @@ from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.prepare import prepare
 from inosync.rsync.program import Program
-from inosync.service.warm import GRACE, MARGIN, MOST, MOST_OF_A_HOST, PATIENCE, TENURE, Warm
+from inosync.service.warm import GRACE, MARGIN, MOST, TENURE, Warm
+from inosync.service.welcome import MOST_OF_A_HOST, PATIENCE
 from inosync.watch.files import Files
 
 NOW = 10_000.0
@@ -148,16 +149,17 @@ def test_one_that_does_not_end_is_killed(bench: Bench) -> None:
 
 
 def test_a_node_that_ends_them_is_left_in_peace(bench: Bench) -> None:
-    first = bench.mirrors[0]
+    first, at = bench.mirrors[0], NOW
     for wait in (PATIENCE[0], 2 * PATIENCE[0]):
-        pid = bench.ready(first)
+        pid = bench.ready(first, at)
         os.kill(pid, signal.SIGKILL)
-        until(lambda: bench.warm.reap(NOW) or bench.warm.empty, what="its end")
-        bench.warm.want(first, NOW + wait - 1)
+        bench.gone(pid, now=at)
+        bench.warm.want(first, at + wait - 1)
         assert bench.warm.deadline() is None
-        bench.warm._nodes[first.pair.node.name].asked_from = NOW
+        at += wait
+    bench.warm.refused(first, at)
     bench.warm.went_well(first)
-    assert bench.warm._nodes == {}
+    bench.ready(first, at + 1)
 
 
 def test_one_that_has_ended_unseen_is_dropped(bench: Bench) -> None:

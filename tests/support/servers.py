@@ -133,6 +133,11 @@ class RsyncDaemon(Server):
             f"--config={self._config}",
         ]
 
+    def admit(self, most: int) -> None:
+        """Let so many in at once from now on (``max connections``)."""
+        with open(self._config, "a") as file:
+            file.write(f"max connections = {most}\nlock file = {self.folder / 'lock'}\n")
+
     def url(self, path: str = "") -> str:
         """Return the destination of a path in the module."""
         return f"rsync://127.0.0.1:{self.port}/{self.module}/{path}"

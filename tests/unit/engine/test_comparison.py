@@ -38,6 +38,15 @@ from inosync.rsync.differences import Difference, Drift
 LEFT_OUT = Apart({b"x": Left("is so")})
 
 
+def test_one_that_was_kept_out_is_made_again_a_moment_later() -> None:
+    engine = comparing()
+    (mirror,) = engine.mirrors
+    engine.exited(mirror, Outcome(5, crowded=True), NOW + DAY)
+    assert said(engine.due(NOW + DAY), DEBUG) == []
+    assert engine.deadline() == NOW + DAY + 0.5
+    assert comparisons(engine.due(NOW + DAY + 0.5)) == [mirror]
+
+
 def test_to_repair_is_to_compare_contents_and_frees_no_hold() -> None:
     engine = make_engine(2)
     first, second = started(engine)

@@ -69,6 +69,46 @@ def test_a_failed_batch_is_carried_again_after_the_wait() -> None:
     assert starts(engine.due(NOW + 1)) == [mirror]
 
 
+KEPT_OUT = Outcome(5, crowded=True, command="rsync")
+
+
+def test_a_run_that_was_kept_out_is_made_again_a_moment_later_without_a_word() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.exited(mirror, KEPT_OUT, NOW)
+    assert said(engine.due(NOW), DEBUG) == []
+    assert (mirror.state, mirror.reason, mirror.health.failure) == (State.PENDING, "", None)
+    assert (mirror.totals.runs, mirror.totals.failures) == (0, 0)
+    assert engine.deadline() == NOW + 0.5
+    assert starts(engine.due(NOW + 0.5)) == [mirror]
+    engine.exited(mirror, Outcome(0), NOW + 1)
+    assert (mirror.state, mirror.totals.runs, mirror.crowded) == (State.IDLE, 1, False)
+
+
+def test_one_that_was_told_to_end_meanwhile_has_ended() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.interrupt(engine.config.sources[0], "is another", NOW)
+    engine.exited(mirror, KEPT_OUT, NOW)
+    assert mirror.state is State.BACKOFF
+
+
+def test_what_one_that_was_kept_out_may_have_begun_is_brought_in_order() -> None:
+    engine = changing()
+    (mirror,) = started(engine)
+    engine.exited(mirror, replace(KEPT_OUT, cut=True, homes=frozenset((b".",))), NOW)
+    (start,) = (a for a in engine.due(NOW + 1) if isinstance(a, Start))
+    changes = start.order.batch.changes
+    assert changes is not None
+    assert set(changes.levels) == {b"."}
+    # Of the steps for a rename some may have been made.
+    engine, mirror = stepping()
+    engine.exited(mirror, KEPT_OUT, NOW)
+    (start,) = (a for a in engine.due(NOW + 1) if isinstance(a, Start))
+    assert start.order.batch.moves
+    assert start.order.steps == ()
+
+
 def test_the_same_failure_is_told_once_and_then_at_growing_distances() -> None:
     engine = make_engine()
     (mirror,) = started(engine)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from support.configs import make_config, make_pair
-from support.engines import NOW
+from support.engines import NOW, starts
 
 from inosync.engine.actions import Outcome, Start
 from inosync.engine.engine import Engine
 from inosync.engine.streams import processes, streams, together
 from inosync.planning.order import Prepared, RunKind
-from inosync.planning.slices import Course, Slice
+from inosync.planning.slices import Amount, Course, Slice
 from inosync.rsync.causes import Cause
 from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.output import Transferred
@@ -53,6 +53,25 @@ def test_a_mirror_without_a_slice_is_one_process() -> None:
     assert processes(mirror) == 1  # before it is known what they are
     mirror.backoff.failed()
     assert streams(mirror, 8) == 1
+
+
+def test_those_that_were_kept_out_are_made_again_a_moment_later() -> None:
+    engine = engine_of(1, rstreams=2)
+    (mirror,) = starts(engine.due(NOW))
+    one, other = (Slice((name,), amount=Amount(1, 1)) for name in (b"a", b"b"))
+    beside = (Prepared(RunKind.SLICE, (), piece=other),)
+    course = Course(todo=None, done=Amount(2, 2))
+    what = Prepared(RunKind.SLICE, (), piece=one, course=course, beside=beside)
+    engine.prepared(mirror, what, NOW)
+    kept_out = Outcome(5, listed=True, crowded=True)
+    engine.exited(mirror, together({0: Outcome(0, listed=True), 1: kept_out}), NOW)
+    assert mirror.totals.failures == 0
+    assert starts(engine.due(NOW)) == []
+    assert engine.deadline() == NOW + 0.5
+    (start,) = (each for each in engine.due(NOW + 0.5) if isinstance(each, Start))
+    assert start.order.piece == other
+    assert together({0: kept_out, 1: kept_out}).crowded
+    assert not together({0: kept_out, 1: Outcome(12)}).crowded
 
 
 def test_the_worst_end_counts_and_all_that_was_said() -> None:

@@ -55,7 +55,9 @@ def test_who_is_kept_out_by_another_run_tries_again() -> None:
 @pytest.mark.parametrize(
     ("said", "cure"),
     [
-        ("@ERROR: auth failed on module m", '"extra": "--password-file=/path"'),
+        ("Password: @ERROR: auth failed on module m", '"extra": "--password-file=/path"'),
+        ("Password: \n@ERROR: auth failed on module m", '"extra": "--password-file=/path"'),
+        ("@ERROR: auth failed on module m", "what --password-file names, and the user before"),
         ("ERROR: password file must not be other-accessible", "of mode 0600 that belongs"),
         ("rsync: could not open password file /x: No such file or directory (2)", "mode 0600"),
     ],
@@ -132,6 +134,7 @@ REFUSED = "10:error:0A000086:SSL routines:tls_post:certificate verify failed:../
             False,
         ),
         ("@ERROR: auth failed on module m", "another password", "--password-file", False),
+        ("Password: @ERROR: auth failed on module m", "wants a password", "-file=/path", False),
     ],
 )
 def test_what_openssl_says(said: str, meaning: str, cure: str, *, passes: bool) -> None:
