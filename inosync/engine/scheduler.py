@@ -5,6 +5,7 @@ Pure. Keeps the queue of those that wait, and the limits on how many run beside 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,27 +17,44 @@ from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.streams import processes, streams
 from inosync.planning.order import Order, RunKind
 
+#: A run that names no more changes than so many is over soon, as far as one can tell.
+_FEW = 1_000
+
 
 @dataclass
 class _Room:
-    """How many more runs there may be: of all, of those that failed last time, of big files.
+    """How many more runs there may be: of all, of those that may take long, to one other host.
 
-    Nodes that hang until they time out cannot keep the well ones waiting, nor can big files hold
-    up anybody: half of the room stays for the others.
+    And of those that failed last time, and of big files: nodes that hang until they time out cannot
+    keep the well ones waiting, nor can big files hold up anybody; half of the room stays for the
+    others. A host may admit few at once (MaxSessions, MaxStartups, ``max connections``).
     """
 
     all: int
+    long: int
+    of_host: int
     trials: int
     lanes: int
+    hosts: Counter[str] = field(default_factory=Counter)  # how many there are
 
     def admits(self, mirror: Mirror) -> bool:
         trial = mirror.backoff.failures > 0
         return (
-            self.all > 0 and (not trial or self.trials > 0) and (not mirror.big or self.lanes > 0)
+            self.all > 0
+            and (self.long > 0 or _short(mirror))
+            and self.at_host(mirror) > 0
+            and (not trial or self.trials > 0)
+            and (not mirror.big or self.lanes > 0)
         )
+
+    def at_host(self, mirror: Mirror) -> int:
+        host = mirror.pair.destination.host
+        return self.of_host - self.hosts[host] if host else self.of_host
 
     def take(self, mirror: Mirror, count: int = 1) -> None:
         self.all -= count
+        self.hosts[mirror.pair.destination.host] += count
+        self.long -= count * (not _short(mirror))
         self.trials -= count * (mirror.backoff.failures > 0)
         self.lanes -= count * mirror.big
 
@@ -63,21 +81,26 @@ class Scheduler:
             if mirror.state is State.PENDING:
                 self._queue.setdefault(mirror)
         room = self._room()
-        free = room.all
+        free = min(room.all, room.long)
         room.all = room.all if most is None else min(room.all, most)
         for mirror in list(self._queue):
             if room.all <= 0:
                 return
-            is_open = self.roster.source_of(mirror).open_for(mirror.pair.node.name)
-            if is_open and room.admits(mirror) and not self.roster.lanes.waits(mirror):
+            if room.admits(mirror) and self._may_begin(mirror):
                 del self._queue[mirror]
-                count = self._begin(mirror, now, free - len(self._queue))
+                spare = min(free - len(self._queue), room.at_host(mirror))
+                count = self._begin(mirror, now, spare)
                 room.take(mirror, count)
                 free -= count
 
+    def _may_begin(self, mirror: Mirror) -> bool:
+        is_open = self.roster.source_of(mirror).open_for(mirror.pair.node.name)
+        return is_open and not self.roster.lanes.waits(mirror)
+
     def _room(self) -> _Room:
-        most = self.roster.config.rparallel
-        room = _Room(most, max(1, most // 2), max(1, most // 2))
+        config, most = self.roster.config, self.roster.config.long_runs
+        half = max(1, most // 2)
+        room = _Room(config.all_runs, most, most, half, half)
         for mirror in self.roster.busy():
             if not mirror.work.comparing:
                 room.take(mirror, processes(mirror))
@@ -193,6 +216,18 @@ class Scheduler:
             streams=count,
         )
         self.roster.actions.append(Start(mirror, order))
+
+
+def _short(mirror: Mirror) -> bool:
+    """Return whether the run of a mirror, or else its next one, only names a few changes.
+
+    A directory that is new may hold a great deal.
+    """
+    batch = mirror.flight if mirror.busy else None if mirror.sliced else mirror.pending
+    if batch is None or batch.reason or batch.changes is None or mirror.big:
+        return False
+    few = not batch.changes.trees and len(batch.changes) <= _FEW
+    return few and mirror.pair.node.rscope == "changes"
 
 
 def _look(mirror: Mirror) -> float:
