@@ -86,7 +86,9 @@ class Scheduler:
         for mirror in list(self._queue):
             if room.all <= 0:
                 return
-            if room.admits(mirror) and self._may_begin(mirror):
+            if mirror.state is not State.PENDING:  # its target is not what it was
+                del self._queue[mirror]
+            elif room.admits(mirror) and self._may_begin(mirror):
                 del self._queue[mirror]
                 spare = min(free - len(self._queue), room.at_host(mirror))
                 count = self._begin(mirror, now, spare)

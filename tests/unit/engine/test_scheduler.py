@@ -171,6 +171,14 @@ def test_mirrors_that_failed_leave_room_for_the_well_ones() -> None:
     assert starts(engine.due(NOW + 1)) == engine.mirrors[4:]
 
 
+def test_what_is_held_while_it_waits_for_its_turn_does_not_start() -> None:
+    engine = make_engine(3, rparallel=1)
+    (first,) = started(engine)
+    assert engine.bar(engine.mirrors[1], "its target is gone", NOW)
+    engine.exited(first, Outcome(0), NOW)
+    assert starts(engine.due(NOW)) == engine.mirrors[2:]
+
+
 def test_while_paused_changes_are_collected_and_nothing_starts() -> None:
     engine = make_engine()
     (mirror,) = started(engine)
