@@ -17,9 +17,6 @@ from inosync.engine.roster import LOOKS, Roster
 from inosync.engine.streams import processes, streams
 from inosync.planning.order import Order, RunKind
 
-#: A run that names no more changes than so many is over soon, as far as one can tell.
-_FEW = 1_000
-
 
 @dataclass
 class _Room:
@@ -41,7 +38,7 @@ class _Room:
         trial = mirror.backoff.failures > 0
         return (
             self.all > 0
-            and (self.long > 0 or _short(mirror))
+            and (self.long > 0 or mirror.short)
             and self.at_host(mirror) > 0
             and (not trial or self.trials > 0)
             and (not mirror.big or self.lanes > 0)
@@ -53,8 +50,9 @@ class _Room:
 
     def take(self, mirror: Mirror, count: int = 1) -> None:
         self.all -= count
-        self.hosts[mirror.pair.destination.host] += count
-        self.long -= count * (not _short(mirror))
+        if host := mirror.pair.destination.host:
+            self.hosts[host] += count
+        self.long -= count * (not mirror.work.short)
         self.trials -= count * (mirror.backoff.failures > 0)
         self.lanes -= count * mirror.big
 
@@ -73,13 +71,16 @@ class Scheduler:
         self._queue = {mirror: None for mirror in self._queue if mirror in present}
         self._told &= present
 
-    def start(self, now: float, most: int | None) -> None:
-        """Start the longest waiting mirrors while there is room; no more than `most`."""
-        if self.roster.paused:
-            return
+    def line_up(self) -> None:
+        """Let all that are pending by now wait for their turn."""
         for mirror in self.roster.mirrors:
             if mirror.state is State.PENDING:
                 self._queue.setdefault(mirror)
+
+    def start(self, now: float, most: int | None) -> None:
+        """Start the longest waiting mirrors while there is room; no more than `most`."""
+        if self.roster.paused or not self._queue:
+            return
         room = self._room()
         free = min(room.all, room.long)
         room.all = room.all if most is None else min(room.all, most)
@@ -166,6 +167,8 @@ class Scheduler:
     def updated(self, start: Start) -> Start:
         """Return what was ordered a moment ago, without the files that have changed since."""
         waiting = self._unsettled(start.mirror, start.order.batch)
+        if waiting == start.order.left_out:  # mostly
+            return start
         alone = start.order.alone and not waiting
         return replace(start, order=replace(start.order, left_out=waiting, alone=alone))
 
@@ -218,18 +221,6 @@ class Scheduler:
             streams=count,
         )
         self.roster.actions.append(Start(mirror, order))
-
-
-def _short(mirror: Mirror) -> bool:
-    """Return whether the run of a mirror, or else its next one, only names a few changes.
-
-    A directory that is new may hold a great deal.
-    """
-    batch = mirror.flight if mirror.busy else None if mirror.sliced else mirror.pending
-    if batch is None or batch.reason or batch.changes is None or mirror.big:
-        return False
-    few = not batch.changes.trees and len(batch.changes) <= _FEW
-    return few and mirror.pair.node.rscope == "changes"
 
 
 def _look(mirror: Mirror) -> float:
