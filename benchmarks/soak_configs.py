@@ -101,7 +101,7 @@ DRAWN: Mapping[str, Draw] = {
     "rtimeout": _one_of(300, 20, 0),
     "rretry": _one_of((0.1, 1), (0.5, 0.5)),
     "rscope": _one_of("tree", "changes", "changes"),
-    "rparallel": _one_of(1, 2, 8),
+    "rparallel": _one_of(1, 2, 8, "auto"),
     "rbigsize": _one_of(0, 0, 100, 5_000),
     "rbigdelay": _one_of(0, 0.5, 2),
     "rwarm": _one_of(300, 300, 0, 0.3),
@@ -228,7 +228,8 @@ class Trial:
                 name: DRAWN[name](dice, self.folder) for name in _OF_NODES if dice.random() < 0.3
             }
         if self.settings.get("rbigsize"):  # it has to leave room, and to decide about sizes
-            self.settings["rparallel"] = max(2, int(str(self.settings.get("rparallel", 8))))
+            if self.settings.get("rparallel") == 1:
+                self.settings["rparallel"] = 2
             for each in (self.settings, *(target.own for target in self.targets)):
                 if each.get("extra") == "--max-size=300K":
                     each["extra"] = ""

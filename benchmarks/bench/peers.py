@@ -131,6 +131,7 @@ def _clsync(folder: Path, job: Job) -> list[list[str]]:
 DAEMONS: dict[str, Commands] = {
     "inosync": _inosync("changes"),
     "inosync, cold": _inosync("changes", rwarm=0),
+    "inosync, 8 runs": _inosync("changes", rparallel=8),
     "inosync, 4 streams": _inosync("changes", rstreams=4),
     "inosync, rkeep": _inosync("changes", rkeep=30),
     "inosync, one run": _inosync("changes", extra=["--max-delete=1000000"]),

@@ -24,6 +24,9 @@ MOST_MOVES = 32
 #: How many renamed files.
 MOST_FILES = 1_000
 
+#: A batch that names no more changes than so many is carried soon, as far as one can tell.
+FEW = 1_000
+
 #: How many paths that have vanished: some 100 bytes each, of which all mirrors have the same.
 MOST_GONE = 200_000
 
@@ -63,6 +66,14 @@ class Batch:
         """Whether it carries nothing, and nothing is in doubt."""
         nothing = self.changes is not None and not self.changes
         return nothing and not (self.reason or self.doubts or self.gone)
+
+    @property
+    def brief(self) -> bool:
+        """Whether all that it carries are a few names. A directory that is new may hold a lot."""
+        changes = self.changes
+        if self.reason or changes is None:
+            return False
+        return not changes.trees and len(changes) <= FEW
 
     def merge(self, other: Batch) -> Batch:
         """Return one batch that stands for both; `other` is the later one."""

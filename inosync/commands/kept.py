@@ -121,7 +121,7 @@ def gather(how: Asking, pair: Pair, relative: bytes) -> list[Version]:
     for ended in together(first, parallel=1, environment=how.environment):
         wanted = days(_read(pair, ended))
     jobs = [Job(day, listing(pair, how.config, how.program, day=day, path=top)) for day in wanted]
-    most = min(4, how.config.rparallel)
+    most = min(4, how.config.long_runs)
     for ended in together(jobs, parallel=most, environment=how.environment):
         found += versions(ended.key, _read(pair, ended))
     inside = [version for version in found if below(_prefix(pair), version.path) is not None]

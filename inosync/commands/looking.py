@@ -102,7 +102,7 @@ class Looking:
 
     def run(self, jobs: Sequence[Job[Pair]]) -> Iterator[Ended[Pair]]:
         """Run them side by side."""
-        parallel = self.config.rparallel
+        parallel = self.config.long_runs
         return together(jobs, parallel=parallel, environment=self.environment, nice=True)
 
     def look(self, ended: Ended[Pair], since: float, told: Told) -> Compared:

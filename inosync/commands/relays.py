@@ -108,7 +108,7 @@ def asked(
     jobs = [Job(name, command) for command, name in reversed(names.items())]
     found = {}
     limit = seconds + _PATIENCE * levels
-    for ended in together(jobs, parallel=config.rparallel, environment=environment, seconds=limit):
+    for ended in together(jobs, parallel=config.long_runs, environment=environment, seconds=limit):
         found[tuple(ended.argv)] = _answer(ended, limit, as_status=words[0] == "--status")
     return [found[tuple(job.argv)] for job in jobs]
 

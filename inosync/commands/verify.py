@@ -134,7 +134,7 @@ def _refused(pair: Pair, config: Config) -> str:
 def _note_links(looking: Looking, pairs: Iterable[Pair]) -> None:
     """Say which links of the sources an rsync daemon has altered."""
     questions = list(_about_links(pairs, looking.config.rsync))
-    parallel, environment = looking.config.rparallel, looking.environment
+    parallel, environment = looking.config.long_runs, looking.environment
     for told in together(questions, parallel=parallel, environment=environment, nice=True):
         pair, found = told.key
         for text in links.findings(told.lines, found, pair.destination):

@@ -120,6 +120,12 @@ class Pair:
         return self.destination.below("/".join(parts))
 
 
+#: How many runs are at work at once with ``rparallel = "auto"``: of those that may take long, and
+#: with those that name few changes. Most of the time of a short run is spent waiting, also of one
+#: to a local node, whose rsync sleeps 20 ms at a time.
+LONG_RUNS, ALL_RUNS = 8, 32
+
+
 @dataclass(frozen=True)
 class Config:
     """Everything that a config says. Times are in seconds.
@@ -142,7 +148,7 @@ class Config:
     rrefresh: float
     allow_empty: bool
     rbigdelay: float
-    rparallel: int
+    rparallel: int | str
     rsync: str
     logfile: str
     user: str
@@ -168,6 +174,16 @@ class Config:
     def for_all(self, **values: Any) -> Config:
         """Return this config with other settings of all its sources."""
         return replace(self, settings=tuple(replace(own, **values) for own in self.settings))
+
+    @property
+    def long_runs(self) -> int:
+        """How many runs that may take long are at work at once."""
+        return LONG_RUNS if isinstance(self.rparallel, str) else self.rparallel
+
+    @property
+    def all_runs(self) -> int:
+        """How many runs are at work at once, with those that name few changes."""
+        return ALL_RUNS if isinstance(self.rparallel, str) else self.rparallel
 
     @cached_property
     def _by_path(self) -> dict[str, SourceSettings]:

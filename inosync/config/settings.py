@@ -34,12 +34,12 @@ from inosync.config.values import (
     group,
     one_of,
     optional,
+    or_auto,
     path_inside,
     program,
     relay,
     retry,
     seconds,
-    seconds_or_auto,
     speed,
     umask,
     user,
@@ -164,7 +164,7 @@ _TIMES = (
         per_source=True, example='watch = "fanotify"'),
     Setting("emask", [*_EVENTS], "", event_mask,
         "events that start a run, by their names in inotify(7)"),
-    Setting("edelay", 10, "seconds", seconds_or_auto,
+    Setting("edelay", 10, "seconds", or_auto(seconds),
         "how long the first change of a batch waits for others; 0: no wait. A longer wait makes "
         "fewer runs of many changes, and mirrors them later. ``\"auto\"``: not at all while "
         "nothing is going on, and else for as long as the run before has taken, by mirror",
@@ -191,7 +191,7 @@ _TIMES = (
     Setting("rverify", 0, "seconds", seconds,
         "time between comparisons of each mirror with its source, contents included; what differs "
         "is logged and shown by ``--status``; 0: never"),
-    Setting("rpoll", 0, "seconds", seconds_or_auto,
+    Setting("rpoll", 0, "seconds", or_auto(seconds),
         "time between looks through each source for what changed without an event, on a server, "
         "behind a FUSE file system or in the lower layer of an overlay; 0: never. ``\"auto\"``: 60 "
         "for the sources that are on such a file system, or have one in them, and never for "
@@ -294,8 +294,10 @@ _RUNS = (
         "which inosync proves who it is. ``\"verify\": False`` lets the node prove nothing "
         "(``docs/tls.rst``)",
         per_node=True),
-    Setting("rparallel", 8, "", whole(1, 10_000, "", 8),
-        "how many runs are at work at once, over all sources and nodes"),
+    Setting("rparallel", "auto", "", or_auto(whole(1, 10_000, "", 8)),
+        "how many runs are at work at once, over all sources and nodes. ``\"auto\"``: 8 that may "
+        "take long (passes, slices of them, big files), and 32 with those that name few changes; "
+        "8 to one other host"),
 )
 
 _FILES = (

@@ -104,13 +104,18 @@ def days(value: object) -> float:
     return float(value)
 
 
-def seconds_or_auto(value: object) -> float | str:
-    if value == "auto":
-        return "auto"
-    try:
-        return seconds(value)
-    except ValueError as error:
-        raise ValueError(f'{error}, or "auto"') from None
+def or_auto(number: Callable[[object], float]) -> Callable[[object], float | str]:
+    """Return the reader of a setting that is such a `number`, or found by the program itself."""
+
+    def parse(value: object) -> float | str:
+        if value == "auto":
+            return "auto"
+        try:
+            return number(value)
+        except ValueError as error:
+            raise ValueError(f'{error}, or "auto"') from None
+
+    return parse
 
 
 def retry(value: object) -> tuple[float, float]:

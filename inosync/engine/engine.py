@@ -308,6 +308,7 @@ class Engine(Standing):
             else:
                 mirror.ready(now)
         if not self.stopping:
+            self._scheduler.line_up()
             self._scheduler.start(now, most)
             self._scheduler.compare(now)
         return self._roster.take()

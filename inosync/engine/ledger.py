@@ -82,6 +82,15 @@ class Ledger:
         return self.pending is not None or (self.passing is not None and not self.passing.rests)
 
     @property
+    def sliced(self) -> bool:
+        """Whether what is to go next is of its pass. What has changed goes first.
+
+        But between two runs for that there is at least one slice.
+        """
+        passing, first = self.passing, self.pending or self.stale or self.ousted
+        return passing is not None and not passing.rests and (passing.turn or not first)
+
+    @property
     def filling(self) -> bool:
         """Whether the node lacks more than what is known by name."""
         passing = self.passing
@@ -138,12 +147,9 @@ class Ledger:
             self.passing = self.passing.anew(flying=flying)
 
     def _load(self, now: float) -> Batch:
-        """Let what is to go next be the flight; return it. What has changed goes first.
-
-        But between two runs for that there is at least one slice.
-        """
-        passing, first = self.passing, self.pending or self.stale or self.ousted
-        if passing is not None and not passing.rests and (passing.turn or not first):
+        """Let what is to go next be the flight; return it."""
+        passing = self.passing
+        if passing is not None and self.sliced:
             slicing, flight = True, passing.flight()
             self.passing = passing.begun(now)
         else:

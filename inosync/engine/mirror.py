@@ -37,7 +37,7 @@ from inosync.engine.ailing import due, next_at
 from inosync.engine.backoff import Backoff
 from inosync.engine.ledger import Ledger
 from inosync.engine.passes import nothing
-from inosync.engine.records import Brake, Comparison, Failure, Work, begun
+from inosync.engine.records import RESTING, Brake, Comparison, Failure, begun
 from inosync.planning.slices import Course
 from inosync.rsync.causes import Cause
 from inosync.rsync.exits import Judgement, Verdict
@@ -99,6 +99,12 @@ class Mirror(Ledger):
         return self.state in BUSY
 
     @property
+    def short(self) -> bool:
+        """Whether its next run only names a few changes."""
+        batch = None if self.sliced or self.big else self.pending
+        return batch is not None and batch.brief and self.pair.node.rscope == "changes"
+
+    @property
     def failing(self) -> Failure | None:
         """The failure for which it waits, if it does."""
         waits = self.state is State.BACKOFF or self.aside is not None
@@ -144,10 +150,10 @@ class Mirror(Ledger):
         """
         if self.state is not State.PENDING or not self.waits:
             raise AssertionError(f"{self.name}: start while {self.state.value}")
+        self.work = begun(now, check_after, rehearsing=rehearse, lenient=lenient, short=self.short)
         self.state = State.RUNNING
         if self.aside is None:
             self.retry_at = None
-        self.work = replace(begun(now, check_after), rehearsing=rehearse, lenient=lenient)
         totals, again = self.totals, self.backoff.failures > 0
         self.totals = replace(totals, runs=totals.runs + 1, retries=totals.retries + again)
         return self._load(now)
@@ -157,11 +163,11 @@ class Mirror(Ledger):
         if self.state is not State.IDLE:
             raise AssertionError(f"{self.name}: compare while {self.state.value}")
         self.state = State.RUNNING
-        self.work = replace(begun(now, check_after), comparing=True)
+        self.work = begun(now, check_after, comparing=True)
 
     def compare_ended(self) -> None:
         """The comparison is over, in whatever way: what came meanwhile goes on."""
-        self.work = Work()
+        self.work = RESTING
         self.reason = ""
         self.state = State.PENDING if self.waits else State.IDLE
 
@@ -194,7 +200,7 @@ class Mirror(Ledger):
             self._went_well(now, complete=complete)
             return 0.0
         flight = self._unload(rests=partial and not stopped)
-        self.work = Work()
+        self.work = RESTING
         self.totals = replace(self.totals, failures=self.totals.failures + 1)
         if not stopped:
             self.reason = judgement.meaning
@@ -212,7 +218,7 @@ class Mirror(Ledger):
 
     def _went_well(self, now: float, *, complete: bool) -> None:
         flight, self.flight = self.flight, None
-        work, self.work = self.work, Work()
+        work, self.work = self.work, RESTING
         if self.aside is not None:
             self.health = replace(self.health, succeeded=now)
             self.state = State.PENDING if self.waits else State.BACKOFF
@@ -247,7 +253,7 @@ class Mirror(Ledger):
         self.state = State.HELD
         self.reason = reason
         self.brake = replace(self.brake, limited=True)
-        self.work = Work()
+        self.work = RESTING
 
     def bar(self, reason: str) -> None:
         """Keep what is owed until its target is back, or a person says go on; nothing runs."""
@@ -263,7 +269,7 @@ class Mirror(Ledger):
             return
         self.pending = merged(self._unload(), self.pending)
         self.state = State.PENDING
-        self.work = Work()
+        self.work = RESTING
         self.totals = replace(self.totals, runs=self.totals.runs - 1)
 
     def end(self, reason: str, now: float, *, grace: float) -> None:

@@ -85,6 +85,7 @@ class Work:
     ``active_at`` when it last moved. One that was told to end is killed at ``kill_at``. A run that
     is ``rehearsing`` only asks what it would delete and overwrite, one that is ``comparing`` what
     differs; one that is ``slicing`` makes a part of a pass.
+    One that is ``short`` only names a few changes.
     ``lenient``: it leaves alone what the lane for big files is at. It ``carries`` all that was
     offered up to this number. ``steps`` go before it, for renames; the first is at work; None: that
     is not decided yet. ``hid``: it kept back what came to the old place of something renamed.
@@ -105,6 +106,7 @@ class Work:
     rehearsing: bool = False
     comparing: bool = False
     slicing: bool = False
+    short: bool = False
     lenient: bool = False
     carries: int = 0
     steps: tuple[Step, ...] | None = None
@@ -149,10 +151,30 @@ class Work:
         )
 
 
-def begun(now: float, check_after: float) -> Work:
+#: Nothing is at work.
+RESTING = Work()
+
+
+def begun(
+    now: float,
+    check_after: float,
+    *,
+    rehearsing: bool = False,
+    comparing: bool = False,
+    short: bool = False,
+    lenient: bool = False,
+) -> Work:
     """Return the work that begins now; somebody looks at it so many seconds later; 0: never."""
     check_at = now + check_after if check_after else None
-    return Work(started=now, active_at=now, check_at=check_at)
+    return Work(
+        started=now,
+        active_at=now,
+        check_at=check_at,
+        rehearsing=rehearsing,
+        comparing=comparing,
+        short=short,
+        lenient=lenient,
+    )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Pure. Keeps the queue of those that wait, and the limits on how many run beside 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,24 +20,39 @@ from inosync.planning.order import Order, RunKind
 
 @dataclass
 class _Room:
-    """How many more runs there may be: of all, of those that failed last time, of big files.
+    """How many more runs there may be: of all, of those that may take long, to one other host.
 
-    Nodes that hang until they time out cannot keep the well ones waiting, nor can big files hold
-    up anybody: half of the room stays for the others.
+    And of those that failed last time, and of big files: nodes that hang until they time out cannot
+    keep the well ones waiting, nor can big files hold up anybody; half of the room stays for the
+    others. A host may admit few at once (MaxSessions, MaxStartups, ``max connections``).
     """
 
     all: int
+    long: int
+    of_host: int
     trials: int
     lanes: int
+    hosts: Counter[str] = field(default_factory=Counter)  # how many there are
 
     def admits(self, mirror: Mirror) -> bool:
         trial = mirror.backoff.failures > 0
         return (
-            self.all > 0 and (not trial or self.trials > 0) and (not mirror.big or self.lanes > 0)
+            self.all > 0
+            and (self.long > 0 or mirror.short)
+            and self.at_host(mirror) > 0
+            and (not trial or self.trials > 0)
+            and (not mirror.big or self.lanes > 0)
         )
+
+    def at_host(self, mirror: Mirror) -> int:
+        host = mirror.pair.destination.host
+        return self.of_host - self.hosts[host] if host else self.of_host
 
     def take(self, mirror: Mirror, count: int = 1) -> None:
         self.all -= count
+        if host := mirror.pair.destination.host:
+            self.hosts[host] += count
+        self.long -= count * (not mirror.work.short)
         self.trials -= count * (mirror.backoff.failures > 0)
         self.lanes -= count * mirror.big
 
@@ -55,29 +71,39 @@ class Scheduler:
         self._queue = {mirror: None for mirror in self._queue if mirror in present}
         self._told &= present
 
-    def start(self, now: float, most: int | None) -> None:
-        """Start the longest waiting mirrors while there is room; no more than `most`."""
-        if self.roster.paused:
-            return
+    def line_up(self) -> None:
+        """Let all that are pending by now wait for their turn."""
         for mirror in self.roster.mirrors:
             if mirror.state is State.PENDING:
                 self._queue.setdefault(mirror)
+
+    def start(self, now: float, most: int | None) -> None:
+        """Start the longest waiting mirrors while there is room; no more than `most`."""
+        if self.roster.paused or not self._queue:
+            return
         room = self._room()
-        free = room.all
+        free = min(room.all, room.long)
         room.all = room.all if most is None else min(room.all, most)
         for mirror in list(self._queue):
             if room.all <= 0:
                 return
-            is_open = self.roster.source_of(mirror).open_for(mirror.pair.node.name)
-            if is_open and room.admits(mirror) and not self.roster.lanes.waits(mirror):
+            if mirror.state is not State.PENDING:  # its target is not what it was
                 del self._queue[mirror]
-                count = self._begin(mirror, now, free - len(self._queue))
+            elif room.admits(mirror) and self._may_begin(mirror):
+                del self._queue[mirror]
+                spare = min(free - len(self._queue), room.at_host(mirror))
+                count = self._begin(mirror, now, spare)
                 room.take(mirror, count)
                 free -= count
 
+    def _may_begin(self, mirror: Mirror) -> bool:
+        is_open = self.roster.source_of(mirror).open_for(mirror.pair.node.name)
+        return is_open and not self.roster.lanes.waits(mirror)
+
     def _room(self) -> _Room:
-        most = self.roster.config.rparallel
-        room = _Room(most, max(1, most // 2), max(1, most // 2))
+        config, most = self.roster.config, self.roster.config.long_runs
+        half = max(1, most // 2)
+        room = _Room(config.all_runs, most, most, half, half)
         for mirror in self.roster.busy():
             if not mirror.work.comparing:
                 room.take(mirror, processes(mirror))
@@ -141,6 +167,8 @@ class Scheduler:
     def updated(self, start: Start) -> Start:
         """Return what was ordered a moment ago, without the files that have changed since."""
         waiting = self._unsettled(start.mirror, start.order.batch)
+        if waiting == start.order.left_out:  # mostly
+            return start
         alone = start.order.alone and not waiting
         return replace(start, order=replace(start.order, left_out=waiting, alone=alone))
 

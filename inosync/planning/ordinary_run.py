@@ -51,10 +51,8 @@ def prepare_ordinary(
         if names is None:  # a pass comes to all names, and may take each of them for equal
             linked = more_names(doubtful, view=sight.view, named=order.batch.whole)
     tells = bool(doubtful) or (kind is RunKind.REHEARSAL and order.most is not None)
-    run = dataclasses.replace(
-        run_for(order, sight, kind, listed=names is not None, hide=hide, tells=tells),
-        gone=gone.paths,
-    )
+    listed = names is not None
+    run = run_for(order, sight, kind, listed=listed, hide=hide, tells=tells, gone=gone.paths)
     return Prepared(
         kind,
         tuple(command(run, config, program)),

@@ -101,6 +101,7 @@ def run_for(
     tells: bool = False,
     dry: bool = False,
     trees: tuple[bytes, ...] = (),
+    gone: Sequence[bytes] = (),
 ) -> Run:
     """Return a run of this kind, with all that the order says of each of its runs."""
     return Run(
@@ -120,6 +121,7 @@ def run_for(
         dry=dry,
         trees=trees,
         keep=folder(sight.now.wall) if order.pair.node.rkeep else "",
+        gone=gone,
         demanded=bool(order.batch.reason) or order.kind is RunKind.SLICE,
     )
 

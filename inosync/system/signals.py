@@ -38,11 +38,16 @@ class Signals:
         return self._reader.fileno()
 
     def take(self) -> list[signal.Signals]:
-        """Return the signals that came since the last call, in order."""
+        """Return the signals that came since the last call, in order; SIGCHLD once, and first.
+
+        Who hears of it asks all children whether they have ended, however many have.
+        """
         received = b""
         with contextlib.suppress(BlockingIOError):
             received = self._reader.recv(4096)
-        return [signal.Signals(number) for number in received if number in HANDLED]
+        others = received.translate(None, bytes([signal.SIGCHLD]))
+        ended = [signal.SIGCHLD] if len(others) < len(received) else []
+        return ended + [signal.Signals(number) for number in others if number in HANDLED]
 
     def close(self) -> None:
         """Put back what was there before."""

@@ -40,6 +40,12 @@ def test_several_keep_their_order(signals: Signals) -> None:
     assert signals.take() == [signal.SIGHUP, signal.SIGTERM, signal.SIGHUP]
 
 
+def test_children_that_end_at_once_are_asked_once(signals: Signals) -> None:
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGCHLD, signal.SIGTERM):
+        signal.raise_signal(number)
+    assert signals.take() == [signal.SIGCHLD, signal.SIGTERM, signal.SIGTERM]
+
+
 def test_a_flood_loses_nothing_that_matters(signals: Signals) -> None:
     for _ in range(100_000):
         signal.raise_signal(signal.SIGCHLD)

@@ -92,7 +92,7 @@ def make_config(pairs: Sequence[Pair] = (), **settings: Any) -> Config:
         "rpoll": 0.0,
         "allow_empty": False,
         "rbigdelay": 60.0,
-        "rparallel": 8,
+        "rparallel": "auto",
         "rsync": "/usr/bin/rsync",
         "logfile": "",
         "user": "",

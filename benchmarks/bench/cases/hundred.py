@@ -20,7 +20,7 @@ from bench.report import Result, Target
 from bench.waiting import LIMIT, Never
 from bench.world import Bench
 
-CONTENDERS = ("inosync", "lsyncd")
+CONTENDERS = ("inosync", "inosync, 8 runs", "lsyncd")
 #: KB/s of the node that is slow, of which each change takes a good while.
 _SLOW = 20
 _BYTES = 16 * 1024

@@ -32,7 +32,8 @@ def test_the_least_config(script: Script) -> None:
         config.settings[0].emaxdelay,
         config.settings[0].init,
         config.rparallel,
-    ) == (10, 10, True, 8)
+    ) == (10, 10, True, "auto")
+    assert (config.long_runs, config.all_runs) == (8, 32)
     assert (config.rsync, config.logfile, config.pidfile) == ("/usr/bin/rsync", "", "")
     assert (config.user, config.group, config.umask) == ("", "", 0o022)
     assert config.warnings == ()

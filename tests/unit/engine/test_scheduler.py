@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from support.engines import NOW, ONE, make_engine, started, starts, stepping
+import pytest
+from support.configs import make_config, make_pair
+from support.engines import NOW, ONE, make_engine, started, starts, steady, stepping
 
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.engine.actions import (
@@ -12,6 +14,8 @@ from inosync.engine.actions import (
     Start,
     Terminate,
 )
+from inosync.engine.engine import Engine
+from inosync.engine.mirror import Mirror
 from inosync.planning.order import RunKind
 
 
@@ -90,6 +94,70 @@ def test_no_more_than_rparallel_run_and_the_longest_waiting_goes_first() -> None
     assert starts(engine.due(NOW + 3)) == [engine.mirrors[4], engine.mirrors[0]]
 
 
+def engine_of(*scopes: str, **settings: object) -> Engine:
+    """Return an engine with a mirror of each scope; they owe nothing."""
+    pairs = [make_pair(None, f"n{n}:/m", rscope=scope) for n, scope in enumerate(scopes)]
+    engine = Engine(make_config(pairs, edelay=0.0, **settings), steady)
+    engine.watched(engine.config.sources[0], NOW, reason="")
+    return engine
+
+
+def change(engine: Engine, changes: Changes = ONE) -> list[Mirror]:
+    """Change something and return what runs for it."""
+    engine.changed(engine.config.sources[0], changes, NOW)
+    return starts(engine.due(NOW))
+
+
+MANY = Changes(entries={b"%d" % number: None for number in range(1_001)})
+
+
+@pytest.mark.parametrize(
+    ("changes", "scope", "rparallel", "count"),
+    [
+        (ONE, "changes", "auto", 32),
+        (ONE, "changes", 8, 8),
+        (ONE, "changes", 40, 40),
+        (ONE, "tree", "auto", 8),
+        (ONE, "tree", 32, 32),
+        (MANY, "changes", "auto", 8),
+        (Changes(trees={b"new": None}), "changes", "auto", 8),
+    ],
+)
+def test_more_runs_are_at_work_when_they_are_over_soon(
+    changes: Changes, scope: str, rparallel: int | str, count: int
+) -> None:
+    engine = engine_of(*[scope] * 50, rparallel=rparallel)
+    assert change(engine, changes) == engine.mirrors[:count]
+    assert starts(engine.due(NOW)) == []
+
+
+def test_short_runs_do_not_wait_for_long_ones() -> None:
+    engine = engine_of(*["tree"] * 10, *["changes"] * 30)
+    mirrors = engine.mirrors
+    assert change(engine) == mirrors[:8] + mirrors[10:34]
+    engine.exited(mirrors[10], Outcome(0), NOW)
+    assert starts(engine.due(NOW)) == [mirrors[34]]
+    engine.exited(mirrors[0], Outcome(0), NOW)
+    assert starts(engine.due(NOW)) == [mirrors[8]]
+
+
+def test_no_more_runs_go_to_one_host_than_long_ones_in_all() -> None:
+    pairs = [make_pair(None, f"{h}:/{n}", rscope="changes") for n in range(10) for h in "ab"]
+    pairs += [make_pair(None, f"/m{number}", rscope="changes") for number in range(12)]
+    engine = Engine(make_config(pairs, edelay=0.0), steady)
+    engine.watched(engine.config.sources[0], NOW, reason="")
+    assert change(engine) == engine.mirrors[:16] + engine.mirrors[20:]
+
+
+def test_slices_are_long_runs_and_what_changes_meanwhile_a_short_one() -> None:
+    engine = engine_of(*["changes"] * 20)
+    for mirror in engine.mirrors:
+        mirror.divide("", anew=True)
+    engine.resync(engine.config.sources[0], "x", NOW)
+    assert starts(engine.due(NOW)) == engine.mirrors[:8]
+    assert change(engine) == engine.mirrors[8:]
+
+
 def test_mirrors_that_failed_leave_room_for_the_well_ones() -> None:
     engine = make_engine(6, rparallel=4)
     for mirror in started(engine):
@@ -101,6 +169,14 @@ def test_mirrors_that_failed_leave_room_for_the_well_ones() -> None:
     assert trials == engine.mirrors[:2]
     engine.resync(engine.config.sources[0], "x", NOW + 1)
     assert starts(engine.due(NOW + 1)) == engine.mirrors[4:]
+
+
+def test_what_is_held_while_it_waits_for_its_turn_does_not_start() -> None:
+    engine = make_engine(3, rparallel=1)
+    (first,) = started(engine)
+    assert engine.bar(engine.mirrors[1], "its target is gone", NOW)
+    engine.exited(first, Outcome(0), NOW)
+    assert starts(engine.due(NOW)) == engine.mirrors[2:]
 
 
 def test_while_paused_changes_are_collected_and_nothing_starts() -> None:

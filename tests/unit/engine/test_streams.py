@@ -42,6 +42,7 @@ def test_nobody_waits_for_room_that_others_streams_take() -> None:
     assert ordered(engine_of(3, rstreams=4, rparallel=3)) == [1, 1, 1]
     assert ordered(engine_of(1, rstreams=1)) == [1]
     assert ordered(engine_of(2, rstreams=2)) == [2, 2]
+    assert ordered(engine_of(3, rstreams=6)) == [6, 1, 1]
 
 
 def test_a_mirror_without_a_slice_is_one_process() -> None:
