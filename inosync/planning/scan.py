@@ -1,7 +1,7 @@
 """What a walk over a source tells those who did not see it change: the scan.
 
-Pure: sees the source through the view that it is handed, a name at a time, so that whoever walks
-may pause after each. Several that ask share one walk, each with a question of its own.
+Pure: sees the source through the view that it is handed, a few names at a time, so that whoever
+walks may pause after these. Several that ask share one walk, each with a question of its own.
 
 A file's ctime cannot be set back: it moves with each write, chmod, rename and link. That of a
 directory moves when a name in it comes or goes, and when it is renamed itself. So all that differs
@@ -41,8 +41,11 @@ class Entries(Protocol):
     def look(self, path: bytes) -> Dated | None:
         """Return lstat(2)'s answer; None when there is none, for whatever reason."""
 
-    def entries(self, path: bytes) -> Iterable[tuple[bytes, Dated]]:
-        """Give each name in a directory and lstat's answer; nothing when it cannot be read."""
+    def entries(self, path: bytes) -> Iterable[Iterable[tuple[bytes, Dated]]]:
+        """Give the names in a directory, a few at a time, each with lstat's answer.
+
+        Nothing when it cannot be read.
+        """
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class Scan:
         self._highest = 0
 
     def steps(self) -> Iterator[None]:
-        """Walk; give control back after each name."""
+        """Walk; give control back after a few names, and after each directory."""
         top = self._view.look(b"")
         if top is None or not self._filters.admits(b"", directory=True):
             return
@@ -120,21 +123,23 @@ class Scan:
         while todo:
             directory, changed = todo.pop()
             lead = directory + b"/" if directory else b""
-            for name, status in self._view.entries(directory):
+            yield  # a row of empty ones takes its time as well
+            for entries in self._view.entries(directory):
                 yield
-                ctime = status.st_ctime_ns
-                if ctime > highest:  # noqa: PLR1730 - this loop is run for every file
-                    highest = ctime
-                if stat.S_ISDIR(status.st_mode):
-                    path = lead + name
-                    if admits(path, directory=True):
-                        self._directory(path, status, changed)
-                        todo.append((path, status.st_ctime_ns))
-                    continue
-                recent = earliest is not None and ctime >= earliest
-                wanted = status.st_nlink > 1 and (status.st_dev, status.st_ino) in inodes
-                if (recent or wanted) and admits(lead + name, directory=False):
-                    self._file(lead + name, status)
+                for name, status in entries:
+                    ctime = status.st_ctime_ns
+                    if ctime > highest:  # noqa: PLR1730 - this loop is run for every file
+                        highest = ctime
+                    if stat.S_ISDIR(status.st_mode):
+                        path = lead + name
+                        if admits(path, directory=True):
+                            self._directory(path, status, changed)
+                            todo.append((path, status.st_ctime_ns))
+                        continue
+                    recent = earliest is not None and ctime >= earliest
+                    wanted = status.st_nlink > 1 and (status.st_dev, status.st_ino) in inodes
+                    if (recent or wanted) and admits(lead + name, directory=False):
+                        self._file(lead + name, status)
             self._highest = highest
 
     def _directory(self, path: bytes, status: Dated, parent: int) -> None:

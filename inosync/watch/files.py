@@ -11,8 +11,15 @@ import signal
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 
 from inosync.config.model import Source
+
+#: A walk is given so many names at a time: it pays for each time, and may be held up by each name.
+LOT = 16
+
+#: Names in a directory, with lstat(2)'s answers.
+Entries = list[tuple[bytes, os.stat_result]]
 
 #: Seconds by which the times of files may lag behind the clock: the kernel's tick.
 _TICK = 0.05
@@ -69,26 +76,41 @@ class Files:
             os.close(descriptor)  # and with it goes the lease
         return False
 
-    def entries(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
-        """Give each name in a directory and lstat(2)'s answer; what has gone meanwhile is not."""
+    def entries(self, path: bytes) -> Iterator[Entries]:
+        """Give the names in a directory, a few at a time, each with lstat(2)'s answer.
+
+        What has gone meanwhile is not given, nor what cannot be looked at.
+        """
         with suppress(OSError):
-            yield from self._statuses(path, OSError)
+            yield from self._entries(path, OSError)
 
-    def statuses(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+    def statuses(self, path: bytes) -> Iterator[Entries]:
         """Give the same; OSError when anything that is there cannot be looked at."""
-        return self._statuses(path, FileNotFoundError)
+        return self._entries(path, FileNotFoundError)
 
-    def _statuses(
-        self, path: bytes, passed_over: type[OSError]
-    ) -> Iterator[tuple[bytes, os.stat_result]]:
-        """Give each name with lstat's answer, but none for which that is a `passed_over` error."""
-        with os.scandir(b"%b/%b" % (self._root, path)) as entries:
-            for entry in entries:
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except passed_over:
-                    continue
-                yield entry.name, status
+    def _entries(self, path: bytes, passed_over: type[OSError]) -> Iterator[Entries]:
+        """Give names with lstat's answers, but none for which that is a `passed_over` error."""
+        directory = b"%b/%b" % (self._root, path)
+        # So names are looked up in it. entry.stat() has each by its path, which takes longer.
+        descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+        try:
+            with os.scandir(directory) as entries:
+                while names := [entry.name for entry in islice(entries, LOT)]:
+                    yield _looked_up(descriptor, names, passed_over)
+        finally:
+            os.close(descriptor)
+
+
+def _looked_up(descriptor: int, names: list[bytes], passed_over: type[OSError]) -> Entries:
+    """Return what a walk wants to know of these names in a directory. Most of it is done here."""
+    found = []
+    lstat = os.lstat
+    for name in names:
+        try:
+            found.append((name, lstat(name, dir_fd=descriptor)))
+        except passed_over:
+            continue
+    return found
 
 
 def changed(source: Source, relative: bytes | None, since: float) -> bool:

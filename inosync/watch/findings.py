@@ -44,11 +44,15 @@ class Findings:
         self._replaced.clear()
 
     def take_reports(self) -> list[int]:
-        """Return the reports, once."""
+        """Return, once, the directories below which anything may have changed."""
         reports, self.reports = self.reports, []
         return reports
 
     def take_moves(self) -> list[Move]:
-        """Return the moves, once."""
+        """Return, once, the directories that were found under another path than they had.
+
+        Both paths as they were known then. An event pairs the two by a cookie (inotify(7)), but of
+        a directory that is moved into one without a watch yet only the first half is reported.
+        """
         moves, self.moves = self.moves, []
         return moves

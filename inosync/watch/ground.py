@@ -64,11 +64,12 @@ class Ground:
         wd = self.watch(b".")
         return wd if wd >= 0 or wd == -errno.EACCES else -errno.ESTALE
 
-    def has_subdirectories(self, status: os.stat_result) -> bool | None:
-        """Return whether a directory has subdirectories; None where that cannot be told.
+    def has_subdirectories(self, name: bytes) -> bool | None:
+        """Return whether a directory in the one that is entered has any; None: that is not told.
 
-        Each has a link, "..", to it; where they are counted, at least.
+        Each has a link, "..", to it; where they are counted, at least. OSError when it is gone.
         """
+        status = os.lstat(name)
         return status.st_nlink != 2 if status.st_dev == self._counts_links else None
 
 

@@ -28,7 +28,7 @@ AnyWatcher = Watcher | MarkedSource
 #: Directories that are watched before the queue is read again: a few milliseconds' worth.
 SLICE = 512
 #: And so many lots of names that are looked at meanwhile, where a source is polled.
-_LOTS = 64
+_LOTS = 128
 
 
 def _asked(source: Source, config: Config) -> tuple[object, ...]:

@@ -20,9 +20,6 @@ from inosync.rsync.filters import Filters
 #: Later than any ctime.
 _NEVER = 1 << 64
 
-#: A walk gives control back after so many names.
-NAMES = 32
-
 
 class Statuses(Protocol):
     """A source that can be looked through. Paths are relative to it; ``b""`` is itself."""
@@ -30,8 +27,11 @@ class Statuses(Protocol):
     def look(self, path: bytes) -> os.stat_result | None:
         """Return lstat(2)'s answer; None when there is none, for whatever reason."""
 
-    def statuses(self, path: bytes) -> Iterable[tuple[bytes, os.stat_result]]:
-        """Give each name in a directory and lstat's answer; OSError when not all can be told."""
+    def statuses(self, path: bytes) -> Iterable[Iterable[tuple[bytes, os.stat_result]]]:
+        """Give the names in a directory, a few at a time, each with lstat's answer.
+
+        OSError when not all can be told.
+        """
 
 
 class _Directory(NamedTuple):
@@ -127,21 +127,18 @@ class Poll:
         hide_inner = self._filters.hiding(directories=True)
         hides_file = hide_files(path) if hide_files is not None else None
         hides_inner = hide_inner(path) if hide_inner is not None else None
-        left = NAMES
-        for name, status in self._view.statuses(path):
-            directory = stat.S_ISDIR(status.st_mode)
-            hides = hides_inner if directory else hides_file
-            if hides is not None and hides(name):
-                look.hidden = True
-            elif directory:
-                look.names ^= hash(name)
-                look.inner.append((name, status))
-            else:
-                look.file(name, status)
-            left -= 1
-            if not left:
-                left = NAMES
-                yield
+        for entries in self._view.statuses(path):
+            yield
+            for name, status in entries:
+                directory = stat.S_ISDIR(status.st_mode)
+                hides = hides_inner if directory else hides_file
+                if hides is not None and hides(name):
+                    look.hidden = True
+                elif directory:
+                    look.names ^= hash(name)
+                    look.inner.append((name, status))
+                else:
+                    look.file(name, status)
 
     def _compare(
         self, each: _Todo, before: _Directory | None, now: _Directory, look: _Look

@@ -27,10 +27,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from collections.abc import Callable, Iterator
 
-from inosync.changes.changes import Move
 from inosync.rsync.filters import Filters
 from inosync.watch.agenda import ITSELF, Agenda, Task
 from inosync.watch.findings import Findings
@@ -69,7 +67,7 @@ class WatchTree:
         self._waiting = waiting
         self.unwatched = Unwatched()
         self._agenda = Agenda()
-        self._findings = Findings()
+        self.findings = Findings()
         self._doubted: set[int] = set()  # perhaps no longer where they were
         self._unproved: set[int] | None = None  # while all is listed anew: not found yet
         self._once_more = False  # list all anew after that
@@ -159,18 +157,6 @@ class WatchTree:
         for parent, names in self.unwatched:
             self._agenda.plan(parent, *names, deep=ITSELF in names)
 
-    def take_reports(self) -> list[int]:
-        """Return, once, the directories below which anything may have changed."""
-        return self._findings.take_reports()
-
-    def take_moves(self) -> list[Move]:
-        """Return, once, the directories that were found under another path than they had.
-
-        Both paths as they were known then. An event pairs the two by a cookie (inotify(7)), but of
-        a directory that is moved into one without a watch yet only the first half is reported.
-        """
-        return self._findings.take_moves()
-
     @property
     def pending(self) -> bool:
         """Whether :meth:`advance` has work that no event will announce."""
@@ -179,7 +165,7 @@ class WatchTree:
     @property
     def untold(self) -> bool:
         """Whether reports or problems wait to be taken."""
-        return bool(self._findings.reports) or self.unwatched.untold
+        return bool(self.findings.reports) or self.unwatched.untold
 
     # ---- the work -----------------------------------------------------------------------------
 
@@ -198,7 +184,7 @@ class WatchTree:
                 # The newest first: what events name comes before what is left of a long walk.
                 wd, task = agenda.tasks.popitem()
                 limit -= self._run(wd, task, limit)
-                self._findings.looked_up(len(agenda.tasks))
+                self.findings.looked_up(len(agenda.tasks))
         return True
 
     def _retry_unlocked(self) -> None:
@@ -229,7 +215,7 @@ class WatchTree:
             if parent in self.table:
                 self._failed(parent, name, UNMOUNTED)
         self._unmounted.clear()
-        self._findings.settled()
+        self.findings.settled()
         if self._once_more:
             self._once_more = False
             self.reconcile()
@@ -313,7 +299,7 @@ class WatchTree:
     def _meet(self, wd: int, parent: int, name: bytes, *, fresh: bool) -> None:
         """The directory of `wd` has its first watch, and perhaps is still there: _make_sure."""
         try:
-            leaf = self._ground.has_subdirectories(os.lstat(name)) is False
+            leaf = self._ground.has_subdirectories(name) is False
         except OSError as error:
             self._remove(wd)
             self._failed(parent, name, error.errno or errno.EIO)
@@ -323,7 +309,7 @@ class WatchTree:
         self.table.put(wd, parent, name)
         self._met.append((wd, name))
         if not fresh:
-            self._findings.met(wd, len(self._agenda.tasks))
+            self.findings.met(wd, len(self._agenda.tasks))
         if not leaf:
             self._agenda.tasks[wd] = Task({ITSELF}, fresh=True)
 
@@ -339,36 +325,41 @@ class WatchTree:
     def _place(self, wd: int, parent: int, name: bytes, *, deep: bool) -> None:
         """A known directory was found in `parent` as `name`."""
         table = self.table
-        if table.within(parent, wd):  # so the parent's place is out of date: an event will tell
+        moved = table.parent(wd) != parent or table.name(wd) != name
+        if moved and table.within(parent, wd):
+            # So the parent's place is out of date: an event will tell.
             self._not_entered(parent, Task({name}, deep=deep), errno.ESTALE)
             return
         self.unwatched.watchable(parent, name)
-        if wd in self._doubted:
-            self._doubted.discard(wd)
-            self._list_moved(wd, name)
+        doubted = wd in self._doubted
+        self._doubted.discard(wd)
         if self._unproved is not None and wd in self._unproved:
             self._unproved.remove(wd)
             deep = True
-        if table.parent(wd) != parent or table.name(wd) != name:
+        if moved:
             before = table.path(wd)
             table.put(wd, parent, name)
-            self._findings.replaced(wd, before, table.path(wd))
+            self.findings.replaced(wd, before, table.path(wd))
             self._placed = True
             deep |= self._judges_paths
             if self.unwatched:
                 self._unlocked.add(wd)
-        if deep:
-            self._agenda.plan(wd, ITSELF, deep=True)
+        if deep or doubted:
+            self._list_known(wd, name, deep=deep)
 
-    def _list_moved(self, wd: int, name: bytes) -> None:
-        """List a renamed directory, if it has subdirectories that are counted.
+    def _list_known(self, wd: int, name: bytes, *, deep: bool) -> None:
+        """List a directory that had its watch before, but for one that is a leaf.
 
         At the first look another directory may have lain in its place just as the links were
         counted. That takes two renames, and the second one leads here.
         """
+        inner = None
         with contextlib.suppress(OSError):
-            if self._ground.has_subdirectories(os.lstat(name)):
-                self._agenda.plan(wd, ITSELF)
+            inner = self._ground.has_subdirectories(name)
+        if inner or (deep and inner is None):
+            self._agenda.plan(wd, ITSELF, deep=deep)
+        elif inner is False:
+            self.unwatched.forget(wd)
 
     def _leave_out(self, parent: int, name: bytes) -> None:
         """Drop the watches on an excluded directory, which a rename may have made one."""

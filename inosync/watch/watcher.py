@@ -120,7 +120,7 @@ class Watcher:
             notifier.root_lost = True
         self._tree.advance(self._walk_limit)
         table = self._tree.table
-        for wd in self._tree.take_reports():
+        for wd in self._tree.findings.take_reports():
             if parent := table.parent(wd):
                 notifier.report(parent, table.name(wd), APPEARED)
         seen = Seen(
@@ -129,7 +129,7 @@ class Watcher:
             resync=_overflow() if notifier.overflowed else "",
             problems=self._problems(),
             root_lost=notifier.root_lost,
-            moves=(*self._tree.take_moves(), *self._renamed_files()),
+            moves=(*self._tree.findings.take_moves(), *self._renamed_files()),
         )
         notifier.clear()
         return seen

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.configs import make_source
 
-from inosync.watch.files import Files, changed
+from inosync.watch.files import LOT, Files, changed
 
 OLD = 1_600_000_000
 
@@ -63,3 +65,41 @@ def test_what_has_changed_and_what_lies_in_what_was_renamed(tmp_path: Path) -> N
 def test_of_what_cannot_be_opened_it_cannot_be_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch(mode=0)
     assert Files(make_source(str(tmp_path))).being_written(b"file")
+
+
+def test_a_walk_is_given_all_names_a_few_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "real/d").mkdir(parents=True)
+    (tmp_path / "source").symlink_to("real")
+    for number in range(2 * LOT):
+        (tmp_path / f"real/d/{number}").touch()
+    (tmp_path / "real/d/link").symlink_to("nowhere")
+    files = Files(make_source(str(tmp_path / "source")))
+    before = os.listdir("/proc/self/fd")
+    for walk in (files.entries, files.statuses):
+        lots = list(walk(b"d"))
+        assert [len(lot) for lot in lots] == [LOT, LOT, 1]
+        found = {name: status for lot in lots for name, status in lot}
+        assert found == {
+            os.fsencode(each.name): each.lstat() for each in (tmp_path / "real/d").iterdir()
+        }
+        assert [name for lot in walk(b"") for name, _ in lot] == [b"d"]
+        next(walk(b"d"))  # and it goes no further
+    assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("walk", [Files.entries, Files.statuses])
+def test_a_walk_passes_over_what_has_gone(tmp_path: Path, walk: Callable[..., Iterator]) -> None:
+    for number in range(4 * LOT):
+        (tmp_path / f"{number}").touch()
+    lots = walk(Files(make_source(str(tmp_path))), b"")
+    assert len(next(lots)) == LOT
+    shutil.rmtree(tmp_path)
+    # The kernel gives many names at once, and some of these are there no more.
+    assert [name for lot in lots for name, _ in lot] == []
+
+
+def test_a_directory_that_cannot_be_read(tmp_path: Path) -> None:
+    files = Files(make_source(str(tmp_path)))
+    assert list(files.entries(b"gone")) == []
+    with pytest.raises(FileNotFoundError):
+        next(files.statuses(b"gone"))

@@ -36,13 +36,15 @@ class Raced:
 
     ``before[name]`` is done, once, as `name` was looked up and has no watch yet: it returns where
     that directory is by then, for the watch is on what was found. ``after[name]``, once, as it has
-    its watch. ``at_the_end``, once, as all in a directory are looked up.
+    its watch. ``at_the_end``, once, as all in a directory are looked up. ``entered`` counts the
+    directories that were.
     """
 
     def __init__(self, root: Path) -> None:
         self.before: dict[bytes, Callable[[], Path]] = {}
         self.after: dict[bytes, Callable[[], object]] = {}
         self.at_the_end: Callable[[], object] | None = None
+        self.entered = 0
         self._queue = os.fdopen(_LIBC.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC), "rb", 0)
         self._buffer = b""
         self.root = root
@@ -59,6 +61,7 @@ class Raced:
         self._queue.close()
 
     def _add(self, path: bytes, mask: int) -> int:
+        self.entered += path == b"."
         found = os.fsencode(self.before.pop(path)()) if path in self.before else path
         wd = _LIBC.inotify_add_watch(self._queue.fileno(), found, mask)
         if path in self.after:
@@ -180,6 +183,34 @@ def test_the_links_of_another_are_counted(raced: Raced, tmp_path: Path) -> None:
     assert raced.known() == raced.actual()
 
 
+def test_what_is_compared_anew_is_no_more_than_was_listed_at_first(raced: Raced) -> None:
+    raced.entered = 0
+    raced.settle()
+    at_first = raced.entered
+    raced.tree.reconcile()
+    raced.settle()
+    assert raced.entered == 2 * at_first
+    assert raced.known() == raced.actual()
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_the_links_of_another_are_counted_when_events_were_lost(
+    raced: Raced, tmp_path: Path, *, back: bool
+) -> None:
+    raced.settle()
+    full, other = raced.root / "full0", tmp_path / "leaf"
+    other.mkdir()
+    raced.tree.reconcile()
+    raced.after[b"full0"] = partial(swap, full, other)
+    if back:
+        raced.at_the_end = partial(swap, full, other)
+    raced.settle()
+    assert raced.at_the_end is None
+    assert raced.known() == raced.actual()
+    reports = {raced.tree.table.path(wd) for wd in raced.tree.findings.take_reports()}
+    assert reports >= ({b"full0/inner"} if back else {b"full0"})
+
+
 def test_it_is_replaced_by_a_new_one(raced: Raced) -> None:
     leaf = raced.root / "leaf0"
     raced.after[b"leaf0"] = lambda: (leaf.rmdir(), leaf.mkdir())
@@ -189,7 +220,7 @@ def test_it_is_replaced_by_a_new_one(raced: Raced) -> None:
 
 def test_what_is_complete_is_reported_while_a_long_walk_goes_on(raced: Raced) -> None:
     raced.settle()
-    raced.tree.take_reports()
+    raced.tree.findings.take_reports()
     for number in range(300):
         (raced.root / f"long/{number}").mkdir(parents=True)
     raced.tree.appeared(raced.tree.root, b"long")
@@ -197,9 +228,9 @@ def test_what_is_complete_is_reported_while_a_long_walk_goes_on(raced: Raced) ->
     (raced.root / "short/inner").mkdir(parents=True)
     raced.tree.appeared(raced.tree.root, b"short")
     assert not raced.tree.advance(10)
-    reports = raced.tree.take_reports()
+    reports = raced.tree.findings.take_reports()
     assert [raced.tree.table.path(wd) for wd in reports] == [b"short"]
     assert len(raced.tree.table) < 300
     raced.settle()
-    assert b"long" in {raced.tree.table.path(wd) for wd in raced.tree.take_reports()}
+    assert b"long" in {raced.tree.table.path(wd) for wd in raced.tree.findings.take_reports()}
     assert raced.known() == raced.actual()

@@ -236,10 +236,10 @@ class World:
             for entry in entries:
                 yield entry.name, entry.is_dir(follow_symlinks=False)
 
-    def entries(self, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+    def entries(self, path: bytes) -> Iterator[list[tuple[bytes, os.stat_result]]]:
         with suppress(OSError), os.scandir(os.path.join(self.root, path)) as entries:
             for entry in entries:
-                yield entry.name, entry.stat(follow_symlinks=False)
+                yield [(entry.name, entry.stat(follow_symlinks=False))]
 
     # ---- work -----------------------------------------------------------------------------
 

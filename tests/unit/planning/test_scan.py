@@ -47,11 +47,11 @@ class Tree:
     def look(self, path: bytes) -> Status | None:
         return self.statuses.get(path)
 
-    def entries(self, path: bytes) -> Iterator[tuple[bytes, Status]]:
+    def entries(self, path: bytes) -> Iterator[list[tuple[bytes, Status]]]:
         for other, status in self.statuses.items():
             parent, _, name = other.rpartition(b"/")
             if other and parent == path:
-                yield name, status
+                yield [(name, status)]
 
 
 def scan(tree: dict[bytes, Status], *questions: Question, rules: tuple[str, ...] = ()) -> list:
@@ -167,7 +167,7 @@ def test_too_much_is_everything(kind) -> None:
     tree = Tree({b"": folder()})
     many = [(b"%d" % number, kind(NEW)) for number in range(MOST + 2)]
     made = Scan([Question(SINCE), Question(NEW + 1)], filters=compile_filters(()), view=tree)
-    tree.entries = lambda path: many if path == b"" else ()
+    tree.entries = lambda path: [many] if path == b"" else ()
     for _ in made.steps():
         pass
     first, other = made.answers()
@@ -175,6 +175,7 @@ def test_too_much_is_everything(kind) -> None:
     assert other.changes == set()
 
 
-def test_it_pauses_after_each_name() -> None:
+def test_it_pauses_after_some_names_and_after_each_directory() -> None:
     made = Scan([Question(SINCE)], filters=compile_filters(()), view=Tree(TREE))
-    assert sum(1 for _ in made.steps()) == len(TREE) - 1
+    directories = sum(1 for status in TREE.values() if stat.S_ISDIR(status.st_mode))
+    assert sum(1 for _ in made.steps()) == len(TREE) - 1 + directories

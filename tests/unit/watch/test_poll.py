@@ -11,7 +11,7 @@ import pytest
 
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.rsync.filters import compile_filters
-from inosync.watch.poll import NAMES, Poll
+from inosync.watch.poll import Poll
 
 OLD, NEW = 100, 300
 
@@ -46,11 +46,11 @@ class Tree:
     def look(self, path: bytes) -> Status | None:
         return self.there.get(path)
 
-    def statuses(self, path: bytes) -> Iterator[tuple[bytes, Status]]:
+    def statuses(self, path: bytes) -> Iterator[list[tuple[bytes, Status]]]:
         for other, status in self.there.items():
             parent, _, name = other.rpartition(b"/")
             if other and parent == path:
-                yield name, status
+                yield [(name, status)]
         if path in self.closed:
             raise PermissionError(path)
 
@@ -185,7 +185,7 @@ def test_what_cannot_be_read_is_as_it_was() -> None:
 
 def test_it_gives_way_and_hands_over_what_it_has_found() -> None:
     there = tree()
-    there.there |= {b"d/%d" % number: file() for number in range(5 * NAMES)}
+    there.there |= {b"d/%d" % number: file() for number in range(5)}
     poll = polled(there)
     there.there |= {b"f": file(NEW), b"d/g": file(NEW)}
     steps = poll.steps()
