@@ -29,6 +29,9 @@ from support.servers import RsyncDaemon, SshServer
 from support.trees import compare, snapshot, write
 from support.waiting import until
 
+from inosync.engine.memory import decode
+from inosync.service.keeper import MARGIN
+
 # ---- excludes ----------------------------------------------------------------------------
 
 
@@ -620,6 +623,14 @@ def test_idle_costs_nothing(inosync: Callable, source: Path, local: Place, tmp_p
         r"^inosync_in_sync\{.*\} 1$.*^inosync_mirror_runs_total\{.*\} 2$", re.M | re.S
     )
     until(lambda: last.search(metrics.read_text()), what="the metrics of the last run")
+    made_at = (source / "one more").stat().st_ctime
+    (state,) = (daemon.folder / "state").iterdir()
+
+    def noted() -> bool:
+        (known,) = decode(state.read_bytes())[0].values()
+        return known.moment / 1e9 + MARGIN > made_at
+
+    until(noted, what="what is remembered of the last run")
     with open("/proc/self/mountinfo", "rb") as table:
         mounts = select.poll()
         mounts.register(table, select.POLLPRI)
