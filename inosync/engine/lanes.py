@@ -91,11 +91,13 @@ def share(before: Iterable[Mirror], lanes: Iterable[Mirror]) -> None:
     old = list(before)
     moments = [each.equal_at for each in old if each.equal_at is not None]
     earliest = min(moments, key=lambda moment: moment.steady, default=None)
+    hidden = [each.hidden_at for each in old if each.hidden_at is not None]
     owed = [(each, batch) for each in old for batch in each.owing]
     owed += [(each, batch) for each in old if each.passing for batch in each.passing.batches]
     ailing = {path: known for each in old for path, known in each.ailing.items()}
     for lane in lanes:
         lane.equal_at = earliest
+        lane.hidden_at = min(hidden, key=lambda moment: moment.steady, default=None)
         lane.ailing = {**ailing, **lane.ailing}
         for other, batch in owed:
             if other is not lane:

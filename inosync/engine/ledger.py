@@ -52,6 +52,7 @@ class Ledger:
     day: str = ""  # the last one of which it is known that the node has a folder for it (rkeep)
     ousted: frozenset[bytes] = frozenset()  # pipes and sockets that it deletes there
     equal_at: Moment | None = None  # all that had changed by then is on the node
+    hidden_at: Moment | None = None  # as it was, of what rules or options have left out since
     health: Health = field(default_factory=Health)
     totals: Totals = field(default_factory=Totals)
     ailing: Table = field(default_factory=dict)

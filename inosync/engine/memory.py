@@ -54,7 +54,8 @@ class Known:
     nothing was noted after the program had come to its end. It had everything but the ``rest`` of a
     pass, if there is one. ``begun``: it was not known to have anything, and runs have carried what
     there was since then. The clock was ``ahead`` (nanoseconds) of the one that is never set, if
-    that is known.
+    that is known. What rules or options left out may be on the node as it was when it was
+    ``hidden``; None: they have been the same since the first pass.
     """
 
     moment: int
@@ -68,6 +69,7 @@ class Known:
     begun: bool = False
     where: str | None = None
     ahead: int | None = None
+    hidden: int | None = None
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,11 @@ def told_since(known: Known, present: Present) -> int:
     """
     lay, lies = known.made_by.partition(" ")[2], present.made_by.partition(" ")[2]
     moved = (known.home, known.inode, lay) != (present.place.home, present.place.inode, lies)
-    earlier = _set_back(known, present) or _rolled_back(known, present)
-    return 0 if moved or earlier else known.moment
+    if moved or _set_back(known, present) or _rolled_back(known, present):
+        return 0
+    if known.made_by != present.made_by and known.hidden is not None:
+        return min(known.moment, known.hidden)
+    return known.moment
 
 
 def _set_back(known: Known, present: Present) -> bool:
@@ -227,7 +232,7 @@ def _sound(known: Known) -> bool:
     words = (known.home, known.made_by, known.boot)
     return (
         isinstance(known.begun, bool)
-        and (known.ahead is None or type(known.ahead) is int)
+        and all(each is None or type(each) is int for each in (known.ahead, known.hidden))
         and all(type(number) is int for number in numbers)
         and all(isinstance(word, str) for word in words)
         and isinstance(known.ended, bool)

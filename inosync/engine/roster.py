@@ -74,6 +74,9 @@ class Roster:
                 altered = mirror.pair != pair
                 if altered:
                     mirror.pair = pair
+                    # What is left out no more may have changed since then, and nobody has looked.
+                    mirror.hidden_at = mirror.hidden_at or mirror.equal_at
+                    mirror.equal_at = mirror.hidden_at
                     mirror.backoff = self._backoff(pair)
                 why = "nothing is watched" if self.alone else uncut(pair, config)
                 mirror.divide(why, anew=altered)

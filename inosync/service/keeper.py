@@ -159,7 +159,7 @@ class Keeper:
             return
         before = self.notes.known.get(mirror.name)
         made = mark.made_by + self.notes.lying(mirror)
-        known = self.notes.record(place, _surely(mark.moment.read(self._now())), made)
+        known = self.notes.record(mirror, place, _surely(mark.moment.read(self._now())), made)
         highest, where = mark.newest
         known = replace(known, highest=highest, where=os.fsdecode(where))
         if before is not None and before.highest > highest:
@@ -183,7 +183,7 @@ class Keeper:
         if known is None:
             assert passing.began is not None  # or there would be no rest
             began = now.wall - (now.steady - passing.began)
-            known = self.notes.record(place, _surely(began), made)
+            known = self.notes.record(mirror, place, _surely(began), made)
         compares = passing.batch.doubts.altered and mirror.equal_at is not None
         if (level := self._level.get(mirror)) is not None and not compares:
             # Later than when the pass began: what that has left is not for the next walk to

@@ -80,8 +80,9 @@ class Notes:
         """Return where the source of a mirror lies, if that is known by now."""
         return self.places.get(mirror.pair.source.path)
 
-    def record(self, place: Place, moment: int, made_by: str) -> Known:
+    def record(self, mirror: Mirror, place: Place, moment: int, made_by: str) -> Known:
         """Return what is known of a mirror up to a moment, of a source at this place."""
+        hidden = mirror.hidden_at
         return Known(
             moment=moment,
             inode=place.inode,
@@ -90,6 +91,7 @@ class Notes:
             made_by=made_by,
             boot=self.boot,
             ahead=self.ahead(),
+            hidden=int(hidden.wall * 1e9) if hidden is not None else None,
         )
 
     def begin(self, mirror: Mirror, place: Place, moment: int) -> None:
@@ -97,7 +99,7 @@ class Notes:
 
         If they are cut short, what has changed since may have gone there as it was before.
         """
-        known = self.record(place, moment, self.made_now(mirror))
+        known = self.record(mirror, place, moment, self.made_now(mirror))
         self.known[mirror.name] = replace(known, begun=True)
         self.urgent = True
 

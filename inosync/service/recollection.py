@@ -111,8 +111,14 @@ class Recollection:
         present = Present(now, place, made, self.notes.boot, there, self.notes.ahead())
         since = min(now, told_since(known, present))
         if mirror.equal_at is None:
-            mirror.equal_at = Moment(since / 1e9, self.loop.clock() - (now - since) / 1e9)
+            mirror.equal_at = self._moment(since, now)
+        hidden = known.hidden if known.made_by == made else since
+        if mirror.hidden_at is None and hidden is not None:
+            mirror.hidden_at = self._moment(hidden, now)
         return present, since
+
+    def _moment(self, when: int, now: int) -> Moment:
+        return Moment(when / 1e9, self.loop.clock() - (now - when) / 1e9)
 
 
 def _question(known: Known) -> Question:

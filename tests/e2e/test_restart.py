@@ -16,6 +16,7 @@ from support.trees import write
 from support.waiting import until
 
 from inosync.engine.memory import decode, encode
+from inosync.planning.order import LAG
 from inosync.service.keeper import MARGIN
 
 
@@ -260,6 +261,47 @@ def test_what_changed_while_the_clock_showed_less_than_before_is_sent(
         wait(daemon)
         assert (mirror / "f").read_text() == "now."
         assert "full pass: the clock was set back" in daemon.log()
+
+
+@pytest.mark.parametrize("scope", ["tree", "changes"])
+def test_what_was_replaced_while_it_was_excluded_is_sent_when_it_is_admitted_again(
+    tmp_path: Path, source: Path, scope: str
+) -> None:
+    """It has kept size and date, and all else was on the mirror later than that."""
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    write(source, "a", "one")
+    chosen = settings(source, str(mirror), rscope=scope, edelay=0.1)
+    daemon = Daemon(tmp_path, chosen)
+
+    def take(**more: object) -> None:
+        loaded = daemon.log().count("config loaded again")
+        daemon.configure({**chosen, **more})
+        daemon.hup()
+        daemon.wait_for_log("config loaded again", times=loaded + 1)
+        wait(daemon)
+
+    with daemon:
+        daemon.start()
+        wait(daemon)
+        for hiding, content in (({"rexcludes": ["/a"]}, "two"), ({"extra": "--exclude=/a"}, "six")):
+            take(**hiding)
+            write(tmp_path, "new", content)
+            shutil.copystat(source / "a", tmp_path / "new")
+            (tmp_path / "new").rename(source / "a")
+            replaced_at = (source / "a").stat().st_ctime
+            until(lambda at=replaced_at: time.time() > at + LAG, what="another second")
+            for turn in "12":
+                write(source, "b", content + turn)
+                wait(daemon)
+            if content == "two":
+                take()
+            else:
+                daemon.stop()
+                daemon.configure(chosen)
+                daemon.start()
+                wait(daemon)
+            assert (mirror / "a").read_text() == content
 
 
 def test_a_state_directory_that_cannot_be_made_is_one_warning(tmp_path: Path, source: Path) -> None:

@@ -36,7 +36,7 @@ from inosync.engine.actions import (
 from inosync.engine.engine import Engine
 from inosync.engine.memory import ROLLED_BACK, Recalled
 from inosync.engine.mirror import State
-from inosync.planning.order import RunKind
+from inosync.planning.order import Moment, RunKind
 from inosync.planning.scan import Answer, Question
 from inosync.planning.slices import Course, course_of
 
@@ -509,3 +509,24 @@ def test_of_a_source_in_doubt_all_of_the_pass_is_made() -> None:
     engine.found(mirror, None, NOW)
     assert mirror.passing is not None
     assert mirror.passing.course.todo == Course().todo
+
+
+def test_what_is_left_out_no_more_is_compared_since_it_was_hidden() -> None:
+    """Each change of rules or options looks back to the first one: who knows what that hid."""
+    engine = make_engine()
+    (mirror,) = engine.mirrors
+    first, later = Moment(1_000.0, 1.0), Moment(2_000.0, 2.0)
+
+    def configure(*extra: str) -> None:
+        engine.configure(make_config([make_pair(None, "n0:/m", extra=extra)]), NOW)
+
+    configure("--exclude=/a")
+    assert (mirror.equal_at, mirror.hidden_at) == (None, None)  # nothing is known of it
+    mirror.equal_at = first
+    configure("--exclude=/b")
+    assert (mirror.equal_at, mirror.hidden_at) == (first, first)
+    mirror.equal_at = later
+    configure("--exclude=/b")
+    assert (mirror.equal_at, mirror.hidden_at) == (later, first)
+    configure()
+    assert (mirror.equal_at, mirror.hidden_at) == (first, first)

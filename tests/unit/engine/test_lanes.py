@@ -581,6 +581,14 @@ def test_a_new_lane_owes_what_the_mirror_did_and_is_as_sure() -> None:
     assert lane.pending.doubts.altered
 
 
+def test_what_was_hidden_is_as_old_for_each_lane_of_a_mirror() -> None:
+    engine = make_engine()
+    for mirror, moment in zip(engine.mirrors, (Moment(6_000.0, NOW - 1), THEN), strict=True):
+        mirror.hidden_at = mirror.equal_at = moment
+    (ordinary,) = resized(engine, 0)
+    assert (ordinary.hidden_at, ordinary.equal_at) == (THEN, THEN)
+
+
 def doubtful(batch: Batch) -> set[Change]:
     return {Change(path, Kind.ENTRY) for path in batch.doubts.files}
 

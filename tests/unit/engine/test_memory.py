@@ -78,12 +78,23 @@ def test_times_tell_what_differs_unless_what_was_made_before_came(
     assert told_since(set_back, present) == (since if present.boot == "c" else 0)
 
 
+def test_what_was_left_out_is_told_since_it_was_hidden() -> None:
+    other = replace(FACTS, made_by="b")
+    assert told_since(replace(KNOWN, hidden=500), FACTS) == 1000
+    assert told_since(replace(KNOWN, hidden=500), other) == 500
+    assert told_since(replace(KNOWN, hidden=1500), other) == 1000
+    assert told_since(replace(KNOWN, hidden=500), replace(other, now=999)) == 0
+
+
 def test_what_is_trusted_without_a_word() -> None:
     assert untrusted(PLACE) == ""
 
 
 def test_what_is_written_is_read() -> None:
-    known = {"one": KNOWN, "\udcff": replace(KNOWN, ended=True, where="a/\udcfe", ahead=-5)}
+    known = {
+        "one": KNOWN,
+        "\udcff": replace(KNOWN, ended=True, where="a/\udcfe", ahead=-5, hidden=3),
+    }
     assert decode(encode(known)) == (known, "")
 
 
