@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from inosync.config.model import Config, Source
 from inosync.text import printable
-from inosync.watch.mounts import file_system, mounted_below
+from inosync.watch.mounts import file_system, file_systems_below, mounted_below
 from inosync.watch.way import Step, name_of, trusted, way
 
 #: Of so many places to which a path has led it is remembered which file system was there.
@@ -210,7 +210,7 @@ class Guard:
         """
         now = self._now()
         links = frozenset((step.place, step.target) for step in now.links)
-        self._seen = self._mounted()
+        self._seen = file_systems_below(self.source.path)
         for node in nodes:
             known, homes = self._memory.get(node), dict[bytes, Home]()
             accepted = node in self._accepted_empty or (known is not None and known.empty)
@@ -282,18 +282,12 @@ class Guard:
 
         Also where something else was: one may have gone, and another come, since then.
         """
-        before, self._seen = self._seen, self._mounted()
+        before, self._seen = self._seen, file_systems_below(self.source.path)
         for node, known in self._memory.items():
             if not known.mounts.issuperset(self._seen):
                 self._memory[node] = replace(known, mounts=known.mounts.union(self._seen))
         fresh = (place for place, home in self._seen.items() if before.get(place) != home)
         return self._admitted(frozenset(fresh))
-
-    def _mounted(self) -> dict[bytes, Home]:
-        """Return where in the source something is mounted now, and what tells it from others."""
-        top = os.fsencode(self.source.path)
-        below = mounted_below(self.source.path)
-        return {place: file_system(os.fsdecode(os.path.join(top, place))) for place in below}
 
     def incomplete(self) -> str:
         """Return what the source lacks, in words, or ""."""

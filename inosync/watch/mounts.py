@@ -13,6 +13,7 @@ import itertools
 import os
 import re
 import select
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO, NamedTuple
 
 _TABLE = "/proc/self/mountinfo"
@@ -53,9 +54,12 @@ class Mounts:
 
 def mounted_below(path: str) -> frozenset[bytes]:
     """Return the directories below `path`, relative to it, on which something is mounted now."""
-    top = os.path.realpath(os.fsencode(path)).rstrip(b"/") + b"/"
-    points = {mount.point for mount in _table()}
-    return frozenset(point[len(top) :] for point in points if point.startswith(top))
+    return _below(path, _table())
+
+
+def file_systems_below(path: str) -> dict[bytes, tuple[bytes, ...]]:
+    """Return the same directories, each with what tells the file system there from others."""
+    return _file_systems_below(path, _table())
 
 
 def file_system(path: str) -> tuple[bytes, ...]:
@@ -65,12 +69,13 @@ def file_system(path: str) -> tuple[bytes, ...]:
     where there is nothing else (tmpfs, what the table does not show); and its own identity. Device
     numbers are given out again: at once to the next tmpfs, in time to the next disk.
     """
-    real = os.path.realpath(os.fsencode(path)) + b"/"
-    holding = [m for m in _table() if real.startswith(m.point.rstrip(b"/") + b"/")]
-    if not holding:
+    return _file_system(path, _table())
+
+
+def _file_system(path: str, table: Sequence[_Mount]) -> tuple[bytes, ...]:
+    mount = _holding(os.path.realpath(os.fsencode(path)), table)
+    if mount is None:
         return (b"", b"", b"", _device(path))
-    # Of several at one place the last hides the others.
-    mount = max(reversed(holding), key=lambda mount: len(mount.point))
     lasts = not mount.device.startswith(b"0:") or mount.kind in (b"tmpfs", b"ramfs")
     told = lasts or mount.kind == b"btrfs"
     return (
@@ -104,18 +109,19 @@ def doubled(path: str) -> bool:
     Of a directory with two paths inotify tells one; and of a file that is mounted by itself nothing
     is told where it is mounted.
     """
-    top = os.path.realpath(os.fsencode(path)).rstrip(b"/")
-    table = {mount.point.rstrip(b"/"): mount for mount in _table()}
-    below = [mount for point, mount in table.items() if point.startswith(top + b"/")]
+    top, table = os.path.realpath(os.fsencode(path)).rstrip(b"/"), _table()
+    places = {mount.point.rstrip(b"/"): mount for mount in table}  # the last hides the others
+    below = [mount for point, mount in places.items() if point.startswith(top + b"/")]
     if any(not os.path.isdir(mount.point) for mount in below):
         return True
-    roots = [(mount.device, mount.root.rstrip(b"/")) for mount in below]
-    holding = [point for point in table if (top + b"/").startswith(point + b"/")]
-    if below and holding:
-        point = max(holding, key=len)
-        roots.append((table[point].device, table[point].root.rstrip(b"/") + top[len(point) :]))
-    pairs = itertools.permutations(roots, 2)
-    return any(one[0] == two[0] and (one[1] + b"/").startswith(two[1] + b"/") for one, two in pairs)
+    parts = [(mount.device, mount.root.rstrip(b"/") + b"/") for mount in below]
+    holding = _holding(top, table)
+    if below and holding is not None:
+        inner = top[len(holding.point.rstrip(b"/")) :]
+        parts.append((holding.device, holding.root.rstrip(b"/") + inner + b"/"))
+    # In their order, what lies in another one follows it, or something else that lies in that.
+    pairs = itertools.pairwise(sorted(parts))
+    return any(one[0] == two[0] and two[1].startswith(one[1]) for one, two in pairs)
 
 
 def shared(kind: str) -> bool:
@@ -125,10 +131,11 @@ def shared(kind: str) -> bool:
 
 def file_systems(path: str) -> tuple[str, frozenset[str]]:
     """Return what tells the file systems at and below `path` from others, and their types."""
-    top = os.path.realpath(os.fsencode(path))
-    points = [top, *(top.rstrip(b"/") + b"/" + point for point in sorted(mounted_below(path)))]
-    found = [file_system(os.fsdecode(point)) for point in points]
-    return repr(list(zip(points, found, strict=True))), frozenset(str(f[0], "ascii") for f in found)
+    top, table = os.path.realpath(os.fsencode(path)), _table()
+    below = sorted(_file_systems_below(path, table).items())
+    found = [(top, _file_system(path, table))]
+    found += [(top.rstrip(b"/") + b"/" + point, told) for point, told in below]
+    return repr(found), frozenset(str(told[0], "ascii") for _, told in found)
 
 
 class _Mount(NamedTuple):
@@ -145,6 +152,25 @@ def _table() -> list[_Mount]:
             return [_mount(line) for line in table]
     except OSError:
         return []
+
+
+def _below(path: str, table: Iterable[_Mount]) -> frozenset[bytes]:
+    top = os.path.realpath(os.fsencode(path)).rstrip(b"/") + b"/"
+    points = {mount.point for mount in table}
+    return frozenset(point[len(top) :] for point in points if point.startswith(top))
+
+
+def _file_systems_below(path: str, table: Sequence[_Mount]) -> dict[bytes, tuple[bytes, ...]]:
+    top = os.path.realpath(os.fsencode(path))
+    below = _below(path, table)
+    return {each: _file_system(os.fsdecode(os.path.join(top, each)), table) for each in below}
+
+
+def _holding(real: bytes, table: Sequence[_Mount]) -> _Mount | None:
+    """Return the mount that a path without links lies on, if the table shows it."""
+    holding = [m for m in table if (real + b"/").startswith(m.point.rstrip(b"/") + b"/")]
+    # Of several at one place the last hides the others.
+    return max(reversed(holding), key=lambda mount: len(mount.point), default=None)
 
 
 def _device(path: str) -> bytes:
