@@ -105,7 +105,7 @@ class Daemon:
             if self.state is not None:
                 # A host that was not the active one knows little of the mirrors.
                 doubtful = bool(self.config.wactive)
-                self._remember(Notes(self.engine, self.state, targets, doubtful))
+                self._remember(Notes(self.engine, self.state, targets, self.loop, doubtful))
 
     def _remember(self, notes: Notes) -> None:
         """Keep what is known of the mirrors in these notes, and believe what they say."""

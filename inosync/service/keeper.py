@@ -117,7 +117,7 @@ class Keeper:
 
     def _mark(self, mirror: Mirror) -> _Mark | None:
         """Return the mark of this moment; None: not all that has happened is owed."""
-        moment = self._now()
+        moment = self.loop.moment()
         source = mirror.pair.source
         if not self.sources.all_heard(source):
             return None
@@ -128,9 +128,6 @@ class Keeper:
             return None
         newest = self.sources.newest(source, mirror.last)
         return _Mark(moment, mirror.offered, newest, made_by(mirror, self.engine.config))
-
-    def _now(self) -> Moment:
-        return Moment(self.loop.wall(), self.loop.clock())
 
     def _follow(self, mirror: Mirror) -> None:
         """Take note of the last moment of which only what a pass has left is not on the node."""
@@ -159,7 +156,9 @@ class Keeper:
             return
         before = self.notes.known.get(mirror.name)
         made = mark.made_by + self.notes.lying(mirror)
-        known = self.notes.record(mirror, place, _surely(mark.moment.read(self._now())), made)
+        known = self.notes.record(
+            mirror, place, _surely(mark.moment.read(self.loop.moment())), made
+        )
         highest, where = mark.newest
         known = replace(known, highest=highest, where=os.fsdecode(where))
         if before is not None and before.highest > highest:
@@ -173,7 +172,7 @@ class Keeper:
         if rest is None or passing is None or place is None or untrusted(place):
             return
         known, made = self.notes.known.get(mirror.name), self.notes.made_now(mirror)
-        now = self._now()
+        now = self.loop.moment()
         if known is not None and known.made_by != made:
             known = None
         if not bounded(rest):
@@ -190,7 +189,7 @@ class Keeper:
             # name. But where its end would compare what has changed, that walk has to.
             known = replace(known, moment=max(known.moment, _surely(level.read(now))))
         if known.boot != self.notes.boot:
-            known = replace(known, boot=self.notes.boot, ahead=self.notes.ahead())
+            known = replace(known, boot=self.notes.boot, ahead=self.loop.ahead())
         known = replace(known, rest=rest, ended=False, begun=False)
         self.notes.known[mirror.name] = known
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from inosync.planning.order import Moment
+
 
 class Part(Protocol):
     """Something that takes part in each turn. Times are monotonic seconds."""
@@ -50,6 +52,7 @@ class Loop:
     parts: Sequence[Part] = ()
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time  # as files have it
+    ahead: Callable[[], int] = ahead
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def run(self, stopped: Callable[[], bool]) -> None:
@@ -63,6 +66,10 @@ class Loop:
             timeout = max(0.0, min(waits) - self.clock()) if waits else None
             for key, _ in self._selector.select(timeout):
                 key.data()
+
+    def moment(self) -> Moment:
+        """Return this moment."""
+        return Moment(self.wall(), self.clock())
 
     def listen(self, descriptor: int, react: Callable[[], None], *, write: bool = False) -> None:
         """Call `react` when the descriptor is readable, or writable; replaces what was said."""

@@ -7,14 +7,13 @@ believed at the next start to recollection.py.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from inosync.config.model import Config
 from inosync.engine.engine import Engine
 from inosync.engine.memory import Known, Place, decode, encode
 from inosync.engine.mirror import Mirror
-from inosync.service.loop import ahead
+from inosync.service.loop import Loop
 from inosync.service.targets import Targets
 from inosync.system.state import StateFile, boot, sum_of
 from inosync.text import printable
@@ -29,7 +28,6 @@ MOST_OTHERS = 100
 class Notes:
     """What is known of each mirror, by its name; where its source lies, by the path of that.
 
-    ``ahead`` is by how many nanoseconds the clock is ahead of the one that is never set.
     ``urgent``: something is to be written before much of it can be on a node. Where it is
     ``doubtful``, another host may have written to the mirrors meanwhile.
     """
@@ -37,12 +35,12 @@ class Notes:
     engine: Engine
     file: StateFile
     targets: Targets
+    loop: Loop
     doubtful: bool = False
     known: dict[str, Known] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     urgent: bool = False
     boot: str = ""
-    ahead: Callable[[], int] = ahead
     _failing: str = ""
 
     def open(self) -> None:
@@ -90,8 +88,8 @@ class Notes:
             highest=0,
             made_by=made_by,
             boot=self.boot,
-            ahead=self.ahead(),
-            hidden=int(hidden.wall * 1e9) if hidden is not None else None,
+            ahead=self.loop.ahead(),
+            hidden=int(hidden.read(self.loop.moment()) * 1e9) if hidden is not None else None,
         )
 
     def begin(self, mirror: Mirror, place: Place, moment: int) -> None:

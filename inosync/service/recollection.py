@@ -108,7 +108,7 @@ class Recollection:
         if known.where is not None:
             there, _ = self.sources.ctime(mirror.pair.source, os.fsencode(known.where))
         made = self.notes.made_now(mirror)
-        present = Present(now, place, made, self.notes.boot, there, self.notes.ahead())
+        present = Present(now, place, made, self.notes.boot, there, self.loop.ahead())
         since = min(now, told_since(known, present))
         if mirror.equal_at is None:
             mirror.equal_at = self._moment(since, now)

@@ -42,7 +42,7 @@ class Scene:
         self.sources = Sources(self.engine, self.config, self.loop)
         targets = Targets(self.engine, self.loop)
         state = StateFile(str(folder.parent / "state"))
-        self.notes = Notes(self.engine, state, targets, doubtful)
+        self.notes = Notes(self.engine, state, targets, self.loop, doubtful)
         self.keeper = Keeper(self.engine, self.sources, self.loop, self.notes)
         self.recollection = Recollection(self.engine, self.sources, self.loop, self.notes)
         if keeps:  # there was one before
@@ -319,9 +319,28 @@ def test_the_clock_that_the_rest_of_a_pass_is_noted_by_is_that_of_this_start(
     known = {scene.mirror.name: replace(noted(scene), boot="another")}
     state.write_bytes(encode(known))
     with closing(Scene(source, keeps=True)) as scene:
-        scene.notes.ahead = lambda: 7
+        scene.loop.ahead = lambda: 7
         scene.engine.release("wanted", scene.loop.clock())
         scene.begin(b"a", b"b")
         scene.keeper.close()
         assert noted(scene).rest is not None
         assert (noted(scene).boot, noted(scene).ahead) == (scene.notes.boot, 7)
+
+
+def test_since_when_something_may_be_hidden_is_noted_by_the_clock_that_was_set_since(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    with closing(Scene(source)) as scene:
+        scene.run()
+        hidden = scene.mirror.hidden_at = scene.loop.moment()
+        for step in (-50, 50):  # back, and on: the earlier reading holds
+            scene.loop.wall = lambda step=step: time.time() + step
+            scene.change()
+            scene.begin()
+            scene.end()
+            scene.keeper.due(scene.loop.clock())
+            (known,) = scene.notes.known.values()
+            assert known.hidden is not None
+            assert abs(known.hidden / 1e9 - hidden.wall - min(step, 0)) < 1
