@@ -5,12 +5,13 @@ Pure. Judges what rsync's exit status means for the mirror: in sync, once more, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, merged
 from inosync.engine import comparison, messages, remains, suspects
 from inosync.engine.actions import DEBUG, ERROR, Event, Outcome, about
-from inosync.engine.ailing import Coverage, Table, excuses
+from inosync.engine.ailing import Table, excuses
 from inosync.engine.mirror import Mirror, State
 from inosync.engine.records import LAST_LINES, Failure
 from inosync.engine.reports import ailing as ailing_report
@@ -74,13 +75,13 @@ class Endings:
         mirror.moved(outcome.transferred)
         flight, covered = mirror.flight, remains.coverage(mirror, outcome)
         passing = mirror.passing if mirror.work.slicing else None
-        ailed = mirror.ailing
+        ailed, stayed = mirror.ailing, mirror.kept
         wait = self._take_end(mirror, judgement, outcome, now)
         if outcome.pretended or stopped:
             return
         if judgement.verdict is Verdict.OK:
             if covered is not None:
-                self._tell_remains(mirror, outcome, covered, ailed)
+                self._tell_remains(mirror, outcome, ailed, stayed)
             self._take_health(mirror, now)
             moved, full = mirror.totals.last, ""
             if passing is None:
@@ -101,11 +102,12 @@ class Endings:
             self._report_failure(mirror, outcome, judgement, now, again=again, wait=wait)
 
     def _tell_remains(
-        self, mirror: Mirror, outcome: Outcome, covered: Coverage, ailed: Table
+        self, mirror: Mirror, outcome: Outcome, ailed: Table, stayed: Mapping[bytes, bytes]
     ) -> None:
-        """Say what ails that has not `ailed` before, what is well again, and what stays."""
-        user, stayed = self.roster.config.user, mirror.kept
-        remains.take_kept(mirror, outcome, covered)
+        """Say what ails that has not `ailed` before, what is well again, and what stays that has
+        not `stayed`.
+        """
+        user = self.roster.config.user
         self.roster.actions += messages.ailing(mirror, ailed, outcome.command, user=user)
         self.roster.actions += messages.kept(mirror, stayed)
 
@@ -135,6 +137,7 @@ class Endings:
         ousted = remains.take_odd(mirror, outcome, now) if well else False
         barred = remains.take_barred(mirror, outcome, now) if well else False
         unsure = remains.take_ailing(mirror, outcome, now) if well else False
+        unsure |= remains.take_kept(mirror, outcome, now) if well else False
         left = merged(suspects.rest(mirror), remains.vanished(mirror)) if well else None
         wait = mirror.ended(
             judgement,

@@ -64,9 +64,10 @@ class Mirror(Ledger):
 
     What comes meanwhile goes before it. ``odd`` are pipes and sockets that runs pass over,
     ``ousted`` those of them that the next run deletes on the node. ``kept`` are directories that
-    stay there, with what is in them that no run may delete. With ``rbigsize`` there are two of a
-    pair: the lane for the `big` files, and the one for all else, which makes the deletions for
-    both. The records are replaced whole.
+    stay there, with what is in them that no run may delete; of those that have ``stayed`` once,
+    the next run has to tell. With ``rbigsize`` there are two of a pair: the lane for the `big`
+    files, and the one for all else, which makes the deletions for both. The records are replaced
+    whole.
     """
 
     pair: Pair
@@ -81,6 +82,7 @@ class Mirror(Ledger):
     brake: Brake = field(default_factory=Brake)
     odd: frozenset[bytes] = frozenset()
     kept: Mapping[bytes, bytes] = field(default_factory=dict)
+    stayed: frozenset[bytes] = frozenset()
 
     @property
     def name(self) -> str:

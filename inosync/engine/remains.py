@@ -66,15 +66,29 @@ def take_ailing(mirror: Mirror, outcome: Outcome, now: float) -> bool:
     return bool(doubts)
 
 
-def take_kept(mirror: Mirror, outcome: Outcome, covered: Coverage) -> None:
-    """Take note of directories that stay on the node, of which a run that went well told."""
-    stays = outcome.kept
+def take_kept(mirror: Mirror, outcome: Outcome, now: float) -> bool:
+    """Take note of directories that stay on the node, of which a run that went well told.
+
+    Return whether another run must tell so, too: something may have come into one while it was
+    emptied, from what has outlived its own run on the node.
+    """
+    covered = coverage(mirror, outcome)
+    if covered is None or not (mirror.kept or mirror.stayed or outcome.kept):
+        return False
+    ails = {each.path for each in outcome.account.complaints}
+    stays = dict(outcome.kept)
     if mirror.pair.node.rdelete == "seen":  # it is meant to, but where it is in the way
-        ails = {each.path for each in outcome.account.complaints}
-        stays = tuple((path, inner) for path, inner in stays if path in ails)
-    if mirror.kept or stays:
-        kept = {path: inner for path, inner in mirror.kept.items() if not covered.carried(path)}
-        mirror.kept = kept | dict(stays[:_KEPT])
+        stays = {path: inner for path, inner in stays.items() if path in ails}
+    fresh = frozenset(stays.keys() - ails - mirror.kept.keys() - mirror.stayed)
+    known = [(path, inner) for path, inner in stays.items() if path not in fresh]
+    kept = {path: inner for path, inner in mirror.kept.items() if not covered.carried(path)}
+    mirror.kept = kept | dict(known[:_KEPT])
+    mirror.stayed = fresh | {path for path in mirror.stayed if not covered.carried(path)}
+    batch = collect(Changes.of(Change(path, Kind.ENTRY) for path in sorted(fresh)), now)
+    if batch is None:
+        return False
+    mirror.offer(replace(batch, named=True))
+    return True
 
 
 def vanished(mirror: Mirror) -> Batch | None:

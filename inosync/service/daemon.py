@@ -118,15 +118,13 @@ class Daemon:
         """Return what takes part in each turn, in order.
 
         What has changed comes before what people ask, so that they are told the truth; and what is
-        told comes after what is done.
+        told comes after what is done. Who waits is answered behind all that may end a run: one
+        that has nothing to carry ends where it is begun, and nothing wakes the loop after it.
         """
         scans = Scans(self.engine, self.sources, self.loop)
         parts: list[Part] = [self.mandate, self._leaving, self.sources, self.polls, scans]
         if self._targets is not None:
             parts.append(self._targets)
-        if self.control is not None:
-            self._requests = Requests(self.control, self, self.loop, self.loop.clock)
-            parts.append(self._requests)
         doing = (scans, self.runs, self.hooks, self.loop, self._instead)
         parts.append(Acting(self.engine, self.sources, self._targets, *doing))
         beat = Beat(self.engine, self.hooks, self.loop)
@@ -138,6 +136,9 @@ class Daemon:
             parts.append(self._publisher)
         more = (self._keeper, self._pruning, self._refresh)
         parts += [part for part in more if part is not None]
+        if self.control is not None:
+            self._requests = Requests(self.control, self, self.loop, self.loop.clock)
+            parts.append(self._requests)
         parts.append(Thrift(lambda: self.runs.busy))
         return parts
 

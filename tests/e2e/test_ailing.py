@@ -84,6 +84,33 @@ def test_what_stands_in_the_way_delays_nothing(
     assert ask(daemon, "--status").returncode == 0
 
 
+@pytest.mark.parametrize(("transport", "scope"), [("local", "tree"), ("daemon", "changes")])
+def test_what_comes_into_a_directory_while_it_is_deleted_goes_as_well(
+    request: pytest.FixtureRequest, transport: str, scope: str, inosync: Callable, source: Path
+) -> None:
+    place = place_on(request, transport)
+    late = source.parent / "late"
+    spy = source.parent / "rsync"
+    spy.write_text(  # the half of a run that was killed gives up its last file in this moment
+        f'#!/bin/sh\nrsync "$@"\ncode=$?\n[ -d {place.root}/d ] && exit $code\n'
+        f"rmdir {late} 2>/dev/null || exit $code\n"
+        f"mkdir {place.root}/d && touch {place.root}/d/file\n"
+        "echo 'cannot delete non-empty directory: d'\nexit $code\n"
+    )
+    spy.chmod(0o755)
+    write(source, "d/file", "x")
+    daemon = inosync(
+        settings(source, place.node, rscope=scope, rsync=str(spy)), environment=place.environment
+    )
+    assert ask(daemon, "--wait", "20").returncode == 0
+    late.mkdir()
+    shutil.rmtree(source / "d")
+    assert ask(daemon, "--wait", "20").returncode == 0
+    assert not late.exists()
+    assert not (place.root / "d").exists()
+    assert mirror_of(daemon)["notes"] == []
+
+
 @pytest.mark.parametrize(("transport", "scope"), [("local", "changes"), ("daemon", "tree")])
 def test_what_ends_a_run_delays_nothing(
     request: pytest.FixtureRequest, transport: str, scope: str, inosync: Callable, source: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from support.configs import make_config, make_pair
 
@@ -14,6 +15,7 @@ from inosync.service.hooks import Hooks
 from inosync.service.loop import Loop
 from inosync.service.mandate import Mandate
 from inosync.service.runs import Runs
+from inosync.system.control import Server
 from inosync.system.signals import Signals
 from inosync.system.systemd import Systemd
 
@@ -78,8 +80,11 @@ def test_who_has_stopped_in_a_turn_waits_for_nothing() -> None:
     loop.close()
 
 
-def test_the_parts_of_a_daemon_in_their_order() -> None:
-    """What is seen comes before what is done, and what is done before what is told."""
+def test_the_parts_of_a_daemon_in_their_order(tmp_path: Path) -> None:
+    """What is seen comes before what is done, and what is done before what is told.
+
+    Who waits is answered last: a run that has nothing to carry ends where it is begun.
+    """
     pair = make_pair()
     config = make_config([pair])
     engine = Engine(config, lambda: 0.0)
@@ -94,6 +99,7 @@ def test_the_parts_of_a_daemon_in_their_order() -> None:
         hooks=Hooks(config, {}, pretend=False),
         load=lambda: (config, Program((3, 2, 7))),
         mandate=Mandate(""),
+        control=Server(str(tmp_path / "control")),
     )
     names = [type(part).__name__ for part in daemon.parts()]
     assert names == [
@@ -111,8 +117,11 @@ def test_the_parts_of_a_daemon_in_their_order() -> None:
         "Announcer",
         "Publisher",
         "Pruning",
+        "Requests",
         "Thrift",
     ]
+    assert daemon.control is not None
+    daemon.control.close()
     daemon.sources.close()
     daemon.loop.close()
     signals.close()

@@ -389,16 +389,44 @@ def test_the_file_that_a_pipe_has_replaced_is_deleted_by_a_small_run() -> None:
     assert mirror.state is State.IDLE
 
 
-def test_a_directory_that_stays_is_a_note() -> None:
-    engine, mirror = failed(Outcome(0, kept=((b"d", b"d/x"), (b"e", b""))))
+def test_a_directory_that_stays_in_two_runs_is_a_note() -> None:
+    stays = Outcome(0, kept=((b"d", b"d/x"), (b"e", b"")), listed=True)
+    engine, mirror = failed(stays)
+    assert (mirror.kept, mirror.done < mirror.offered) == ({}, True)
+    start = order(engine, NOW)
+    entries = [Change(b"d", Kind.ENTRY), Change(b"e", Kind.ENTRY)]
+    assert (list(start.order.batch.changes or ()), start.order.by_name) == (entries, True)
+    engine.exited(mirror, stays, NOW)
     told = said(engine.due(NOW))
     assert told[0].startswith("/srv/www -> n0:/m: d stays on the node")
-    assert len(told) == 3
-    assert mirror.state is State.IDLE
+    assert (mirror.state, mirror.done, mirror.stayed) == (State.IDLE, mirror.offered, set())
     change(engine, b"d", NOW)
     order(engine, NOW)
     engine.exited(mirror, Outcome(0, listed=True), NOW)
-    assert list(mirror.kept) == [b"e"]
+    assert (list(mirror.kept), mirror.state) == ([b"e"], State.IDLE)
+
+
+def test_a_directory_that_something_came_into_while_it_was_emptied_does_not_stay() -> None:
+    engine, mirror = failed(Outcome(0, kept=((b"d", b""),)))
+    order(engine, NOW)
+    engine.exited(mirror, Outcome(0, listed=True), NOW)
+    assert not any("stays" in text for text in said(engine.due(NOW)))
+    assert (mirror.state, mirror.done, mirror.stayed) == (State.IDLE, mirror.offered, set())
+    # Once more, and nothing is believed for what had been.
+    change(engine, b"e", NOW)
+    order(engine, NOW)
+    engine.exited(mirror, Outcome(0, listed=True, kept=((b"d", b""),)), NOW)
+    assert (mirror.kept, mirror.stayed, mirror.state) == ({}, {b"d"}, State.PENDING)
+
+
+def test_a_run_for_something_else_does_not_tell_whether_it_stays() -> None:
+    engine, mirror = failed(Outcome(0))
+    mirror.stayed = frozenset({b"d/e"})
+    for path, waits in ((b"f", {b"d/e"}), (b"d/e", set())):
+        change(engine, path, NOW)
+        order(engine, NOW)
+        engine.exited(mirror, Outcome(0, listed=True), NOW)
+        assert mirror.stayed == waits
 
 
 def test_many_that_are_well_again_are_one_line() -> None:

@@ -197,10 +197,12 @@ def test_paths_that_ail_and_what_stays() -> None:
     outcome = Outcome(23, account=Account(bad), kept=((b"d", b""),))
     engine.exited(mirror, outcome, NOW)
     engine.exited(other, Outcome(0), NOW)
+    engine.due(NOW)
+    engine.exited(mirror, Outcome(0, kept=outcome.kept, listed=True), NOW)  # it does stay
     now = take(engine, NOW)
     assert not now["synced"]
     assert summary(now) == "2 of 2 mirrors in sync but for 11 paths"
-    assert "idle, in sync but for 11 paths, 1 run, 0 failed" in lines(now)[1]
+    assert "idle, in sync but for 11 paths, 2 runs, 0 failed" in lines(now)[1]
     assert lines(now)[2] == (
         "  00 cannot be read; let the user of inosync read it (chmod, setfacl), or exclude it"
     )
