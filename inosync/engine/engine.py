@@ -336,7 +336,7 @@ class Engine(Standing):
                 waits.append(mirror.retry_at)
             elif mirror.state is State.PENDING:
                 waits.append(mirror.rests_until)
-            elif mirror.ailing:
+            elif mirror.ailing or mirror.late:
                 waits.append(mirror.trial_at)
         if not self.stopping:
             waits += self._feeder.deadlines()

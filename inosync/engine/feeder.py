@@ -16,6 +16,7 @@ from inosync.config.model import Source
 from inosync.engine.actions import ERROR, INFO, WARNING, About, Event, Rewatch, Seek
 from inosync.engine.memory import ROLLED_BACK, Recalled
 from inosync.engine.mirror import Mirror
+from inosync.engine.remains import expect_late
 from inosync.engine.reports import changed, held, recovered
 from inosync.engine.roster import Roster
 from inosync.engine.source import SourceState, without_unsettled
@@ -141,6 +142,7 @@ class Feeder:
         if batch is not None and cut and mirror.sought.after is None:
             # A run may have been cut short, also one of the daemon before: what it left has to go.
             batch = batch.with_levels(homes(answer.changes.entries))
+            expect_late(mirror, batch, now)
         mirror.found(dataclasses.replace(batch, whole=answer.named) if batch else None)
 
     def unsettled(self, source: Source, files: Iterable[Fresh], now: float) -> None:

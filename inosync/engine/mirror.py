@@ -65,9 +65,10 @@ class Mirror(Ledger):
     What comes meanwhile goes before it. ``odd`` are pipes and sockets that runs pass over,
     ``ousted`` those of them that the next run deletes on the node. ``kept`` are directories that
     stay there, with what is in them that no run may delete; of those that have ``stayed`` once,
-    the next run has to tell. With ``rbigsize`` there are two of a pair: the lane for the `big`
-    files, and the one for all else, which makes the deletions for both. The records are replaced
-    whole.
+    the next run has to tell. What may be ``late`` is still on its way from runs that were cut
+    short, and carried once more at ``late_at``. With ``rbigsize`` there are two of a pair: the
+    lane for the `big` files, and the one for all else, which makes the deletions for both. The
+    records are replaced whole.
     """
 
     pair: Pair
@@ -83,6 +84,8 @@ class Mirror(Ledger):
     odd: frozenset[bytes] = frozenset()
     kept: Mapping[bytes, bytes] = field(default_factory=dict)
     stayed: frozenset[bytes] = frozenset()
+    late: Batch | None = None
+    late_at: float | None = None
 
     @property
     def name(self) -> str:
@@ -121,8 +124,11 @@ class Mirror(Ledger):
 
     @property
     def trial_at(self) -> float | None:
-        """When it tries its ailing paths again, if it has nothing else to do."""
-        return next_at(self.ailing) if self.state is State.IDLE else None
+        """When it carries again what ails or may be late, if it has nothing else to do."""
+        if self.state is not State.IDLE:
+            return None
+        times = (next_at(self.ailing), self.late_at)
+        return min((at for at in times if at is not None), default=None)
 
     def offer(self, batch: Batch, rest: Course | None = None) -> None:
         """Add a batch to what is owed; of a pass the `rest`, if some of it was made before."""
@@ -288,6 +294,10 @@ class Mirror(Ledger):
             self.retry_at = None
         if self.state is State.IDLE and (trial := self._trial(now)) is not None:
             self.offer(trial)
+        if self.state is State.IDLE and self.late_at is not None and now >= self.late_at:
+            late, self.late, self.late_at = self.late, None, None
+            if late is not None:
+                self.offer(late)
         if self.rests_until is not None and now >= self.rests_until:
             self.rests_until = None
             self.crowded = False

@@ -5,6 +5,7 @@ Pure: changes the mirror whose run it was, and returns what follows.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from inosync.changes.batch import Batch, collect, full_pass, merged
@@ -15,6 +16,10 @@ from inosync.engine.ailing import Coverage, after, doubted, odd_after
 from inosync.engine.mirror import Mirror
 from inosync.rsync.causes import Cause
 from inosync.rsync.options import keeps_in_place
+
+#: Seconds for which what a process has left to be sent may arrive when it is gone, at the most: the
+#: kernel tries so long (tcp(7), tcp_orphan_retries), and ssh (rsync/shell.py) gives up earlier.
+LATE = 120.0
 
 #: Directories that stay on the node, of which a run tells.
 _KEPT = 100
@@ -49,6 +54,18 @@ def tidy_up(mirror: Mirror, other: Mirror | None, outcome: Outcome, now: float) 
         mirror.flight = flight.with_levels(outcome.homes)
     elif mirror.pair.node.rscope == "changes":
         mirror.flight = flight.merge(full_pass("a run was cut short", now))
+
+
+def expect_late(mirror: Mirror, batch: Batch, now: float) -> None:
+    """See that what a run that was cut short had on its way to another host is carried once more.
+
+    What is still on the line arrives there behind it, and comes into the place of what was carried
+    since. A pass is not made again for that.
+    """
+    if mirror.pair.here or batch.reason or batch.changes is None:
+        return
+    late = replace(batch, since=math.inf, moves=(), named=True)
+    mirror.late, mirror.late_at = merged(mirror.late, late), now + LATE
 
 
 def take_ailing(mirror: Mirror, outcome: Outcome, now: float) -> bool:

@@ -201,5 +201,5 @@ def _surely(wall: float) -> int:
 
 def _whole(mirror: Mirror) -> bool:
     """Return whether it has all that it was offered, and owes nothing besides."""
-    owes = mirror.stale or mirror.ousted or mirror.ailing or mirror.aside
+    owes = mirror.stale or mirror.ousted or mirror.ailing or mirror.aside or mirror.late
     return mirror.health.whole and not owes

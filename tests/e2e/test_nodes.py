@@ -17,10 +17,15 @@ import pytest
 from support import processes
 from support.daemon import run_inosync, settings
 from support.fakersync import FakeRsync
+from support.line import line
 from support.places import Place, wait_equal
-from support.servers import RsyncDaemon, SshServer, free_port
+from support.servers import RsyncDaemon, SshServer, free_port, greeting
 from support.trees import compare, write
 from support.waiting import until
+
+from inosync.engine.remains import LATE
+
+DEEP = os.environ.get("INOSYNC_PROFILE") == "deep"
 
 CODES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 20, 21, 22, 23, 30, 35, 126, 127, 255, 77)
 
@@ -293,3 +298,27 @@ def test_a_status_is_to_be_had_while_everything_is_down(
     asked = run_inosync("-c", unknown, "--status", cwd=daemon.folder)
     assert asked.returncode == 4
     assert "no daemon answers" in asked.stderr
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not DEEP, reason="takes two minutes: INOSYNC_PROFILE=deep")
+def test_what_was_still_on_the_line_when_a_run_was_killed_does_not_stay(
+    inosync: Callable, source: Path, rsync_daemon: RsyncDaemon
+) -> None:
+    port, mirror = free_port(), rsync_daemon.root
+    with line(port, rsync_daemon.port, rate=50_000):
+        until(lambda: greeting(port), what="the line")
+        at = {"node": f"rsync://127.0.0.1:{port}/mirror/", "rwarm": 0}
+        daemon = inosync(settings(source, at, rscope="changes"))
+        wait_equal(source, mirror)
+        daemon.wait_for_log("in sync (first pass")
+        write(source, "before", os.urandom(300_000))
+        write(source, "file", os.urandom(100_000))
+        until(lambda: any(mirror.glob(".before.*")), what="what goes on for eight seconds")
+        time.sleep(1)  # until the run has left all of it to the line
+        for child in processes.children(daemon.pid):
+            os.kill(child, signal.SIGKILL)
+        write(source, "file", "later")
+        until(lambda: (mirror / "file").stat().st_size == 5, what="what is later")
+        until(lambda: (mirror / "file").stat().st_size == 100_000, what="what it was before")
+        wait_equal(source, mirror, seconds=LATE + 20)

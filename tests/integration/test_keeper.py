@@ -9,6 +9,7 @@ from pathlib import Path
 
 from support.configs import make_config, make_pair, make_source
 
+from inosync.changes.batch import collect
 from inosync.changes.changes import Changes
 from inosync.changes.doubts import LOST
 from inosync.changes.inotify_bits import DEFAULT_EMASK
@@ -344,3 +345,18 @@ def test_since_when_something_may_be_hidden_is_noted_by_the_clock_that_was_set_s
             (known,) = scene.notes.known.values()
             assert known.hidden is not None
             assert abs(known.hidden / 1e9 - hidden.wall - min(step, 0)) < 1
+
+
+def test_while_something_may_arrive_late_nothing_is_noted(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    with closing(Scene(source)) as scene:
+        scene.run()
+        (first,) = scene.notes.known.values()
+        scene.mirror.late = collect(Changes(entries={b"f": None}), scene.loop.clock())
+        scene.change()
+        scene.run()
+        assert list(scene.notes.known.values()) == [first]
+        scene.mirror.late = None
+        scene.keeper.due(scene.loop.clock())
+        assert scene.notes.known[scene.mirror.name].moment > first.moment

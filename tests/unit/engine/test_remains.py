@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from support.configs import make_config, make_pair
-from support.engines import NOW, ONE, changing, make_engine, started, steady, stepping
+from support.engines import NOW, ONE, changing, make_engine, started, starts, steady, stepping
 
 from inosync.changes.changes import Changes
 from inosync.engine.actions import Outcome, Start
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import State
+from inosync.engine.remains import LATE
 from inosync.rsync.causes import Cause
 from inosync.rsync.complaints import Account, Complaint
 
@@ -48,6 +49,50 @@ def test_after_a_step_that_was_cut_short_the_run_deletes_what_it_left() -> None:
     engine.exited(mirror, replace(CUT, listed=False), NOW + 1)
     (action,) = [a for a in engine.due(NOW + 1) if isinstance(a, Start)]
     assert action.order.batch.changes == {*ONE, *levels(b"", b"d")}
+
+
+def test_what_was_on_its_way_to_another_host_is_carried_once_more_after_a_while() -> None:
+    engine = changing(rfull=0.0, edelay=0.0)
+    (mirror,) = started(engine)
+    engine.exited(mirror, CUT, NOW)
+    assert starts(engine.due(NOW + 3)) == [mirror]
+    engine.exited(mirror, Outcome(0, listed=True), NOW + 3)
+    assert (mirror.state, mirror.since, mirror.done) == (State.IDLE, None, mirror.offered)
+    assert engine.deadline() == NOW + LATE
+    assert not starts(engine.due(NOW + LATE - 1))
+    (action,) = [a for a in engine.due(NOW + LATE) if isinstance(a, Start)]
+    assert action.order.batch.changes == {*ONE, *levels(b"", b"d")}
+    assert (action.order.by_name, mirror.since) == (True, None)
+    engine.exited(mirror, Outcome(0, listed=True), NOW + LATE)
+    assert (mirror.state, mirror.done, mirror.late) == (State.IDLE, mirror.offered, None)
+    assert engine.deadline() is None
+
+
+def test_each_run_that_is_cut_short_has_its_time() -> None:
+    engine = changing(rfull=0.0, edelay=0.0)
+    (mirror,) = started(engine)
+    engine.exited(mirror, CUT, NOW)
+    engine.due(NOW + 50)
+    engine.exited(mirror, replace(CUT, homes=frozenset((b"e",))), NOW + 50)
+    engine.due(NOW + LATE)
+    engine.exited(mirror, Outcome(0, listed=True), NOW + LATE)
+    assert not starts(engine.due(NOW + LATE + 1))
+    (action,) = [a for a in engine.due(NOW + LATE + 50) if isinstance(a, Start)]
+    assert action.order.batch.changes == {*ONE, *levels(b"", b"d", b"e")}
+
+
+def test_nothing_is_late_here_or_of_a_whole_pass() -> None:
+    here, elsewhere = make_pair(None, "/m", rscope="changes"), make_pair(None, "n:/m")
+    engine = Engine(make_config([here, elsewhere], edelay=0.0), steady)
+    engine.watched(engine.config.sources[0], NOW, reason="start-up")
+    for mirror in starts(engine.due(NOW)):
+        engine.exited(mirror, CUT, NOW)
+        assert mirror.late is None
+    for mirror in starts(engine.due(NOW + 10)):
+        engine.exited(mirror, Outcome(0), NOW + 10)
+    for mirror in started(engine, NOW + 20):
+        engine.exited(mirror, CUT, NOW + 20)
+        assert (mirror.late is None) == bool(mirror.pair.here)
 
 
 def test_a_run_of_a_mirror_that_leaves_owes_nothing() -> None:
