@@ -14,6 +14,7 @@ from inosync.changes.batch import Batch, merged
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.config.model import Pair
 from inosync.engine.mirror import Mirror, State
+from inosync.planning.order import Moment
 from inosync.rsync.options import hindrance
 
 
@@ -89,21 +90,25 @@ class Lanes:
 def share(before: Iterable[Mirror], lanes: Iterable[Mirror]) -> None:
     """Let each of the `lanes` know and owe what any did `before`: files go in another one now."""
     old = list(before)
-    moments = [each.equal_at for each in old if each.equal_at is not None]
-    earliest = min(moments, key=lambda moment: moment.steady, default=None)
-    hidden = [each.hidden_at for each in old if each.hidden_at is not None]
+    equal_at = _earliest(each.equal_at for each in old)
+    hidden_at = _earliest(each.hidden_at for each in old)
     owed = [(each, batch) for each in old for batch in each.owing]
     owed += [(each, batch) for each in old if each.passing for batch in each.passing.batches]
     ailing = {path: known for each in old for path, known in each.ailing.items()}
     for lane in lanes:
-        lane.equal_at = earliest
-        lane.hidden_at = min(hidden, key=lambda moment: moment.steady, default=None)
+        lane.equal_at, lane.hidden_at = equal_at, hidden_at
         lane.ailing = {**ailing, **lane.ailing}
         for other, batch in owed:
             if other is not lane:
                 named = not (lane.big and hindrance(lane.pair.node.extra))
                 batch = dataclasses.replace(batch, moves=(), gone=frozenset())  # noqa: PLW2901
                 lane.offer(batch if named else batch.nameless())
+
+
+def _earliest(moments: Iterable[Moment | None]) -> Moment | None:
+    """Return the earliest of the moments that are known; None: none is."""
+    known = (moment for moment in moments if moment is not None)
+    return min(known, key=lambda moment: moment.steady, default=None)
 
 
 def _leaves_directory(pair: Pair) -> bool:

@@ -96,6 +96,24 @@ class Present:
     ahead: int = 0
 
 
+def _set_back(known: Known, present: Present) -> bool:
+    """Return whether the clock shows less than it did, or than it would had nobody set it.
+
+    The latter is known since the machine was started last. Where it was set back by less than it
+    has gone on since, what changed in between has a ctime from before the moment that is known.
+    """
+    if present.now < max(known.moment, known.highest):
+        return True
+    if known.ahead is None or known.boot != present.boot:
+        return False
+    return present.ahead < known.ahead - STEP
+
+
+def _rolled_back(known: Known, present: Present) -> bool:
+    """Return whether a source is as it was before: whatever is done to a path, its ctime rises."""
+    return present.there is not None and present.there < known.highest
+
+
 _Test = Callable[[Known, Present], bool]
 
 #: Why what was seen later puts in doubt what is known.
@@ -119,14 +137,8 @@ _REASONS: tuple[tuple[_Test, str], ...] = (
         lambda known, present: known.made_by != present.made_by,
         "rules, destination or options have changed",
     ),
-    (
-        lambda known, present: _set_back(known, present),  # noqa: PLW0108 - defined below
-        "the clock was set back",
-    ),
-    (
-        lambda known, present: _rolled_back(known, present),  # noqa: PLW0108 - defined below
-        ROLLED_BACK,
-    ),
+    (_set_back, "the clock was set back"),
+    (_rolled_back, ROLLED_BACK),
     (
         lambda known, present: known.boot != present.boot and not known.ended,
         "the machine went down while inosync ran",
@@ -154,24 +166,6 @@ def told_since(known: Known, present: Present) -> int:
     if known.made_by != present.made_by and known.hidden is not None:
         return min(known.moment, known.hidden)
     return known.moment
-
-
-def _set_back(known: Known, present: Present) -> bool:
-    """Return whether the clock shows less than it did, or than it would had nobody set it.
-
-    The latter is known since the machine was started last. Where it was set back by less than it
-    has gone on since, what changed in between has a ctime from before the moment that is known.
-    """
-    if present.now < max(known.moment, known.highest):
-        return True
-    if known.ahead is None or known.boot != present.boot:
-        return False
-    return present.ahead < known.ahead - STEP
-
-
-def _rolled_back(known: Known, present: Present) -> bool:
-    """Return whether a source is as it was before: whatever is done to a path, its ctime rises."""
-    return present.there is not None and present.there < known.highest
 
 
 def untrusted(place: Place) -> str:

@@ -84,13 +84,12 @@ class Work:
     ``check_at`` is when to look whether it still moves, ``activity`` what that look saw last, and
     ``active_at`` when it last moved. One that was told to end is killed at ``kill_at``. A run that
     is ``rehearsing`` only asks what it would delete and overwrite, one that is ``comparing`` what
-    differs; one that is ``slicing`` makes a part of a pass.
-    One that is ``short`` only names a few changes.
-    ``lenient``: it leaves alone what the lane for big files is at. It ``carries`` all that was
-    offered up to this number. ``steps`` go before it, for renames; the first is at work; None: that
-    is not decided yet. ``hid``: it kept back what came to the old place of something renamed.
-    ``left``: it does not look at these paths. A rehearsal has found so many files ``to_overwrite``.
-    ``remaining`` has vanished, and is deleted by another run.
+    differs; one that is ``slicing`` makes a part of a pass, and one that is ``short`` only names a
+    few changes. ``lenient``: it leaves alone what the lane for big files is at. It ``carries`` all
+    that was offered up to this number. ``steps`` go before it, for renames; the first is at work;
+    None: that is not decided yet. ``hid``: it kept back what came to the old place of something
+    renamed. ``left``: it does not look at these paths. A rehearsal has found so many files
+    ``to_overwrite``. ``remaining`` has vanished, and is deleted by another run.
 
     ``candidates`` are files that are suspects unless they were ``sent``; what else is in doubt are
     ``doubts``. ``ran``: that run has ended well, and now its suspects are compared; ``doubts`` are

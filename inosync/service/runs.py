@@ -157,13 +157,13 @@ class Runs:
             mirror,
             shown,
             what,
-            now,
-            wall,
-            ready is not None,
-            sight.spare,
-            apart,
-            group,
-            number,
+            began=now,
+            wall=wall,
+            warm=ready is not None,
+            lost=sight.spare,
+            apart=apart,
+            group=group,
+            number=number,
         )
 
     def _tell(
