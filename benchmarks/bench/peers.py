@@ -177,7 +177,6 @@ class Daemon:
             self._environment.pop("RSYNC_RSH", None)
         self._running: list[subprocess.Popen[bytes]] = []
         self.started = 0.0
-        self._probes = 0
 
     def __enter__(self) -> Daemon:
         self.started = time.monotonic()
@@ -217,8 +216,7 @@ class Daemon:
     def _probe(self, limit: float, nodes: Sequence[Node]) -> None:
         deadline = time.monotonic() + limit
         while True:
-            self._probes += 1
-            text = b"." * (self._probes + os.getpid() % 100)
+            text = os.urandom(16).hex().encode()  # the last daemon's may be there
             (self.job.source / "probe").write_bytes(text)
             mirrors = [node.root / "probe" for node in nodes]
             with contextlib.suppress(Never):
