@@ -23,6 +23,7 @@ from inosync.rsync.kept import KEPT, backup_place
 from inosync.rsync.options import (
     keeps_partials,
     most_deletions,
+    one_by_one,
     options,
     spoken,
     with_rules,
@@ -98,7 +99,10 @@ def _carrying(run: Run, config: Config) -> list[str]:
     words = rsync_options(source.excludes, first=first)
     all_sizes = run.kind is RunKind.COMPARISON or isinstance(run.step, Renew)
     size = 0 if all_sizes else config.of(source).rbigsize
-    words += _lane_options(with_rules(spoken(extra), first), size, big=run.big)
+    own = spoken(extra)
+    if run.listed or run.trees:
+        own = one_by_one(own)
+    words += _lane_options(with_rules(own, first), size, big=run.big)
     if run.kind is RunKind.CONTENTS:
         words = [*_without_deletions(words), "--checksum", *only_these(run.only, source.prefix)]
     elif not run.deletes and run.pair.node.rdelete != "all":

@@ -14,7 +14,7 @@ from inosync.planning.steps import Clear, Fuzzy, Relink, Renew
 from inosync.rsync import differences
 from inosync.rsync.filters import rsync_options
 from inosync.rsync.kept import RULE
-from inosync.rsync.options import spoken, suffix
+from inosync.rsync.options import one_by_one, spoken, suffix
 
 #: Of a list: a name that has vanished is no error, and ends in NUL. Like file_list.list_options.
 _NAMED = ("--ignore-missing-args", "--from0", "--files-from=-")
@@ -40,7 +40,7 @@ def link_options(pair: Pair, relink: Relink) -> list[str]:
 def relinking(pair: Pair, relink: Relink, *, tells: bool) -> list[str]:
     """Return the last words of the step that fills a directory from what the node has."""
     first = [RULE, *(f"--exclude={anchored('', path)}" for path in relink.doubts)]
-    words = [*rsync_options(relink.rules, first=first), *spoken(pair.node.extra)]
+    words = [*rsync_options(relink.rules, first=first), *one_by_one(spoken(pair.node.extra))]
     words += ("-ii", *differences.TOLD) if tells else ()  # once more "i": what is linked, too
     return [*words, "--", *_ends(pair, os.fsdecode(relink.new))]
 

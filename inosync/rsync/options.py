@@ -67,6 +67,18 @@ def spoken(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
+def one_by_one(words: Sequence[str]) -> tuple[str, ...]:
+    """Return `words` for a run that carries a part of a source: no deletions ahead of it.
+
+    ``--delete-before`` goes through what is still a link on the mirror, and deletes where that
+    leads (generator.c, do_delete_pass): a run over the whole source sends that again, no other.
+    """
+    result: list[str] = []
+    for group in groups(words):
+        result += ("--delete-during",) if "--delete-before" in group.names else group.words
+    return tuple(result)
+
+
 def with_rules(words: Sequence[str], rules: Sequence[str]) -> list[str]:
     """Return `words` with those of `rules` again behind each that may forget all rules before it.
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from support.daemon import Daemon, run_inosync, settings
-from support.trees import write
+from support.places import Place
+from support.trees import compare, write
 
 THEIRS = {
     "theirs": "t",
@@ -105,3 +106,16 @@ def test_what_is_deleted_and_what_stays(
     ask(daemon, "--wait", "20", code=5)
     assert "stays/c" in names(mirrors["changes"])
     assert {path: (mirrors["tree"] / path).read_text() for path in THEIRS} == THEIRS
+
+
+def test_deletions_do_not_go_through_a_link_that_is_no_more(
+    inosync: Callable, source: Path, local: Place
+) -> None:
+    write(source, "release/www/page", "x")
+    (source / "current").symlink_to("release")
+    daemon = inosync(settings(source, local.node, rscope="changes", extra=["--delete-before"]))
+    ask(daemon, "--wait", "20")
+    (source / "current").unlink()
+    (source / "current/www").mkdir(parents=True)
+    ask(daemon, "--wait", "20")
+    assert compare(source, local.root) == []

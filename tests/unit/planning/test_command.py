@@ -119,6 +119,16 @@ def test_what_keeps_a_run_from_speaking_is_left_out() -> None:
     assert words[-6:-3] == ["-a", "-B700", "-vz"]
 
 
+def test_only_a_run_over_the_whole_source_deletes_ahead_of_what_it_sends() -> None:
+    extra = ("--backup", "--suffix", "--delete-before", "--delete-before")
+    relink = Relink(b"old", b"new", (), (), frozenset({b"old"}))
+    for part in ({"listed": True}, {"trees": (b"d",)}, {"step": relink}):
+        words = argv(extra=extra, **part)
+        assert "--delete-during" in words
+        assert words.count("--delete-before") == 1  # which is a suffix
+    assert argv(extra=extra).count("--delete-before") == 2
+
+
 def test_the_ordinary_run_carries_what_is_not_big() -> None:
     words = argv(config=LANE, extra=("-aH",))
     assert words[-5:-3] == ["-aH", "--max-size=1000"]
