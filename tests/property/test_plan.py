@@ -98,17 +98,22 @@ def live_at_once(world: World, case: Case) -> None:
 def carry(
     world: World, late: Sequence[Step] = (), race: Sequence[Step] = (), *, check: bool = True
 ) -> None:
-    """Plan and run as the caller should, who merges back what failed."""
+    """Plan and run as the caller should, who merges back what failed.
+
+    Other names of a file are looked for whatever becomes of the run, as the engine does when one
+    begins: where something stays in the way, no run of these changes ends with 0.
+    """
     world.notice()
     world.work(late)
     planned = world.planned()
     print(f"{sorted(change.path for change in world.owed)} -> {planned}")
     world.work(race)
     if world.run(planned) == 0:
-        world.carried(planned)
-        if planned.linked and world.run(world.planned()) == 0:
-            world.owed.clear()
-            world.whole.clear()
+        world.carried()
+    if planned.linked:
+        world.seek(planned)
+        if world.run(world.planned()) == 0:
+            world.carried()
     if check and not (late or race or world.remote):
         assert not world.wrong()
 

@@ -175,17 +175,19 @@ class World:
     def planned(self) -> Plan:
         return plan(self.owed, filters=self.filters, view=self, named=self.whole)
 
-    def carried(self, planned: Plan) -> None:
-        """A run has carried its plan; what it could not know is owed now, found by a walk."""
+    def carried(self) -> None:
+        """A run has carried all that is owed."""
         self.owed.clear()
         self.whole.clear()
-        if planned.linked:
-            scan = Scan([Question(inodes=planned.linked)], filters=self.filters, view=self)
-            list(scan.steps())
-            (answer,) = scan.answers()
-            assert answer.changes is not None  # so few are never too many
-            self.owed |= set(answer.changes)
-            self.whole |= answer.named
+
+    def seek(self, planned: Plan) -> None:
+        """What a plan could not know is owed now, too, found by a walk."""
+        scan = Scan([Question(inodes=planned.linked)], filters=self.filters, view=self)
+        list(scan.steps())
+        (answer,) = scan.answers()
+        assert answer.changes is not None  # so few are never too many
+        self.owed |= set(answer.changes)
+        self.whole |= answer.named
 
     def run(self, planned: Plan) -> int:
         """Carry a plan to the mirror; return the exit status."""

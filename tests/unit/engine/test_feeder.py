@@ -39,6 +39,8 @@ from inosync.engine.mirror import State
 from inosync.planning.order import Moment, RunKind
 from inosync.planning.scan import Answer, Question
 from inosync.planning.slices import Course, course_of
+from inosync.rsync.causes import Cause
+from inosync.rsync.complaints import SILENT, Account, Complaint
 
 
 def test_a_change_waits_for_edelay_and_then_runs_on_every_node() -> None:
@@ -251,6 +253,30 @@ def test_a_search_that_finds_nothing_claims_nothing_of_what_was_put_aside() -> N
     assert starts(engine.due(mirror.retry_at)) == [mirror]
     engine.exited(mirror, Outcome(0), mirror.retry_at or NOW)
     assert (mirror.since, mirror.done) == (None, mirror.offered)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_other_names_do_not_wait_for_what_was_not_carried(known: bool) -> None:
+    """Nor are they forgotten, whether the run fails as a whole or names the path that ails."""
+    complaint = Complaint(b"d", Cause.IN_THE_WAY, "could not make way for new symlink: d")
+    outcome = Outcome(23, listed=True, account=Account((complaint,)) if known else SILENT)
+    engine = changing(edelay=0.0, rfull=0.0)
+    (mirror,) = started(engine)
+    tell_linked(engine, NOW)
+    engine.exited(mirror, outcome, NOW)
+    assert (mirror.aside is None, list(mirror.ailing)) == (known, [b"d"] if known else [])
+    assert sought(engine) == [Question(inodes=LINKED)]
+    engine.found(mirror, OTHERS, NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.order.batch.changes >= {Change(b"f", Kind.ENTRY), Change(b"g", Kind.ENTRY)}
+    assert action.order.batch.whole == frozenset(LINKED)
+    engine.exited(mirror, Outcome(0, listed=True), NOW)
+    again = mirror.retry_at if mirror.aside else mirror.trial_at
+    assert again is not None
+    assert again > NOW
+    assert starts(engine.due(again)) == [mirror]
+    engine.exited(mirror, Outcome(0, listed=True), again)
+    assert (mirror.since, mirror.done, mirror.ailing) == (None, mirror.offered, {})
 
 
 def test_what_is_sought_counts_for_those_who_ask_meanwhile() -> None:
