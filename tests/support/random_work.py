@@ -167,10 +167,13 @@ class World:
 
     # ---- runs -----------------------------------------------------------------------------
 
-    def full_pass(self, mirror: str) -> int:
-        """Make `mirror` equal to the source, without our help."""
-        relative = ["-R"] if self.source.relative else []
-        return self._rsync(["-ltrp", "--delete", *relative], self.source.argument, mirror)
+    def full_pass(self, mirror: str, *, contents: bool = False) -> int:
+        """Make `mirror` equal to the source, without our help; of all files, or their `contents`.
+
+        Without these, one that kept size and date is passed over.
+        """
+        words = [*(["-R"] if self.source.relative else []), *(["--checksum"] if contents else [])]
+        return self._rsync(["-ltrp", "--delete", *words], self.source.argument, mirror)
 
     def planned(self) -> Plan:
         return plan(self.owed, filters=self.filters, view=self, named=self.whole)
