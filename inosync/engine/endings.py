@@ -67,8 +67,7 @@ class Endings:
         stopped = mirror.state is State.STOPPING
         judgement = _judged(mirror, outcome)
         if outcome.cut:
-            if mirror.flight is not None:
-                remains.expect_late(mirror, mirror.flight.with_levels(outcome.homes), now)
+            remains.expect_late(mirror, mirror.flight, now, wrote=outcome.homes)
             remains.tidy_up(mirror, self.roster.lanes.partner(mirror), outcome, now)
         if not stopped and self._went_on(mirror, outcome, judgement, now):
             return

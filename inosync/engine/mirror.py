@@ -125,10 +125,8 @@ class Mirror(Ledger):
     @property
     def trial_at(self) -> float | None:
         """When it carries again what ails or may be late, if it has nothing else to do."""
-        if self.state is not State.IDLE:
-            return None
-        times = (next_at(self.ailing), self.late_at)
-        return min((at for at in times if at is not None), default=None)
+        times = [at for at in (next_at(self.ailing), self.late_at) if at is not None]
+        return min(times, default=None) if self.state is State.IDLE else None
 
     def offer(self, batch: Batch, rest: Course | None = None) -> None:
         """Add a batch to what is owed; of a pass the `rest`, if some of it was made before."""
@@ -294,10 +292,9 @@ class Mirror(Ledger):
             self.retry_at = None
         if self.state is State.IDLE and (trial := self._trial(now)) is not None:
             self.offer(trial)
-        if self.state is State.IDLE and self.late_at is not None and now >= self.late_at:
-            late, self.late, self.late_at = self.late, None, None
-            if late is not None:
-                self.offer(late)
+        if self.state is State.IDLE and self.late and now >= (self.late_at or 0.0):
+            self.offer(self.late)
+            self.late = self.late_at = None
         if self.rests_until is not None and now >= self.rests_until:
             self.rests_until = None
             self.crowded = False

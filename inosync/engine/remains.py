@@ -6,6 +6,7 @@ Pure: changes the mirror whose run it was, and returns what follows.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 
 from inosync.changes.batch import Batch, collect, full_pass, merged
@@ -56,15 +57,17 @@ def tidy_up(mirror: Mirror, other: Mirror | None, outcome: Outcome, now: float) 
         mirror.flight = flight.merge(full_pass("a run was cut short", now))
 
 
-def expect_late(mirror: Mirror, batch: Batch, now: float) -> None:
+def expect_late(
+    mirror: Mirror, batch: Batch | None, now: float, *, wrote: Collection[bytes] = ()
+) -> None:
     """See that what a run that was cut short had on its way to another host is carried once more.
 
     What is still on the line arrives there behind it, and comes into the place of what was carried
-    since. A pass is not made again for that.
+    since, or into the directories that it `wrote` to. A pass is not made again for that.
     """
-    if mirror.pair.here or batch.reason or batch.changes is None:
+    if mirror.pair.here or batch is None or batch.reason or batch.changes is None:
         return
-    late = replace(batch, since=math.inf, moves=(), named=True)
+    late = replace(batch.with_levels(wrote), since=math.inf, moves=(), named=True)
     mirror.late, mirror.late_at = merged(mirror.late, late), now + LATE
 
 
