@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from inosync.rsync.option_table import LONG, row_of
 from inosync.rsync.option_words import RULE_FILES, Group, groups
 from inosync.rsync.rules import Sort, parse_rule
+from inosync.text import printable
 
 _FORGETS = "it would forget rexcludes, and the rules for what must not be deleted"
 
@@ -45,10 +46,11 @@ def parse_extra(value: object) -> tuple[str, ...]:
         try:
             _check(group)
         except ValueError as error:
+            text = printable(str(error))
             if isinstance(value, str) and (group.value or not group.names):
                 following = words[len(seen) : len(seen) + bool(group.names)]
-                raise ValueError(f"{error}{_torn([*seen, *following])}") from None
-            raise
+                text += _torn([*seen, *following])
+            raise ValueError(text) from None
     return words
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inosync.rsync.extra import parse_extra
@@ -127,6 +127,9 @@ def test_nobody_is_told_to_write_what_cannot_be_typed() -> None:
     assert str(caught.value).isprintable()
 
 
+@example(["-f", "\n"])
+@example(["--no-del\n"])
+@example(["--filter=!\n"])
 @given(st.one_of(st.text(alphabet="-anePR ='\"\\x\0\ud800"), st.lists(st.text(max_size=8))))
 def test_any_value_is_accepted_or_refused_in_words(value: object) -> None:
     try:
