@@ -105,9 +105,7 @@ class Endings:
     def _tell_remains(
         self, mirror: Mirror, outcome: Outcome, ailed: Table, stayed: Mapping[bytes, bytes]
     ) -> None:
-        """Say what ails that has not `ailed` before, what is well again, and what stays that has
-        not `stayed`.
-        """
+        """Say what ails or stays that has not before (`ailed`, `stayed`), and what is well."""
         user = self.roster.config.user
         self.roster.actions += messages.ailing(mirror, ailed, outcome.command, user=user)
         self.roster.actions += messages.kept(mirror, stayed)

@@ -37,7 +37,7 @@ from inosync.engine.ailing import due, next_at
 from inosync.engine.backoff import Backoff
 from inosync.engine.ledger import Ledger
 from inosync.engine.passes import nothing
-from inosync.engine.records import RESTING, Brake, Comparison, Failure, begun
+from inosync.engine.records import RESTING, Brake, Comparison, Failure, Late, begun
 from inosync.planning.slices import Course
 from inosync.rsync.causes import Cause
 from inosync.rsync.exits import Judgement, Verdict
@@ -66,7 +66,7 @@ class Mirror(Ledger):
     ``ousted`` those of them that the next run deletes on the node. ``kept`` are directories that
     stay there, with what is in them that no run may delete; of those that have ``stayed`` once,
     the next run has to tell. What may be ``late`` is still on its way from runs that were cut
-    short, and carried once more at ``late_at``. With ``rbigsize`` there are two of a pair: the
+    short. With ``rbigsize`` there are two of a pair: the
     lane for the `big` files, and the one for all else, which makes the deletions for both. The
     records are replaced whole.
     """
@@ -84,8 +84,7 @@ class Mirror(Ledger):
     odd: frozenset[bytes] = frozenset()
     kept: Mapping[bytes, bytes] = field(default_factory=dict)
     stayed: frozenset[bytes] = frozenset()
-    late: Batch | None = None
-    late_at: float | None = None
+    late: Late | None = None
 
     @property
     def name(self) -> str:
@@ -125,8 +124,9 @@ class Mirror(Ledger):
     @property
     def trial_at(self) -> float | None:
         """When it carries again what ails or may be late, if it has nothing else to do."""
-        times = [at for at in (next_at(self.ailing), self.late_at) if at is not None]
-        return min(times, default=None) if self.state is State.IDLE else None
+        times = (next_at(self.ailing), self.late.at if self.late else None)
+        known = (at for at in times if at is not None)
+        return min(known, default=None) if self.state is State.IDLE else None
 
     def offer(self, batch: Batch, rest: Course | None = None) -> None:
         """Add a batch to what is owed; of a pass the `rest`, if some of it was made before."""
@@ -292,9 +292,9 @@ class Mirror(Ledger):
             self.retry_at = None
         if self.state is State.IDLE and (trial := self._trial(now)) is not None:
             self.offer(trial)
-        if self.state is State.IDLE and self.late and now >= (self.late_at or 0.0):
-            self.offer(self.late)
-            self.late = self.late_at = None
+        if self.late and self.state is State.IDLE and now >= self.late.at:
+            self.offer(self.late.batch)
+            self.late = None
         if self.rests_until is not None and now >= self.rests_until:
             self.rests_until = None
             self.crowded = False

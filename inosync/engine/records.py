@@ -78,6 +78,14 @@ class Ran:
 
 
 @dataclass(frozen=True)
+class Late:
+    """What may still arrive from runs that were cut short, and when it is carried once more."""
+
+    batch: Batch
+    at: float
+
+
+@dataclass(frozen=True)
 class Work:
     """The run that is at work, or nothing: ``started`` is None. Times are monotonic seconds.
 

@@ -15,6 +15,7 @@ from inosync.changes.doubts import homes
 from inosync.engine.actions import Outcome
 from inosync.engine.ailing import Coverage, after, doubted, odd_after
 from inosync.engine.mirror import Mirror
+from inosync.engine.records import Late
 from inosync.rsync.causes import Cause
 from inosync.rsync.options import keeps_in_place
 
@@ -68,7 +69,7 @@ def expect_late(
     if mirror.pair.here or batch is None or batch.reason or batch.changes is None:
         return
     late = replace(batch.with_levels(wrote), since=math.inf, moves=(), named=True)
-    mirror.late, mirror.late_at = merged(mirror.late, late), now + LATE
+    mirror.late = Late(mirror.late.batch.merge(late) if mirror.late else late, now + LATE)
 
 
 def take_ailing(mirror: Mirror, outcome: Outcome, now: float) -> bool:
@@ -92,8 +93,8 @@ def take_kept(mirror: Mirror, outcome: Outcome, now: float) -> bool:
     Return whether another run must tell so, too: something may have come into one while it was
     emptied, from what has outlived its own run on the node.
     """
-    covered = coverage(mirror, outcome)
-    if covered is None or not (mirror.kept or mirror.stayed or outcome.kept):
+    tells = mirror.kept or mirror.stayed or outcome.kept
+    if not tells or (covered := coverage(mirror, outcome)) is None:
         return False
     ails = {each.path for each in outcome.account.complaints}
     stays = dict(outcome.kept)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.configs import make_config, make_pair, make_source
 
-from inosync.changes.batch import collect
+from inosync.changes.batch import Batch
 from inosync.changes.changes import Changes
 from inosync.changes.doubts import LOST
 from inosync.changes.inotify_bits import DEFAULT_EMASK
@@ -17,6 +17,7 @@ from inosync.engine.actions import Outcome, Start
 from inosync.engine.engine import Engine
 from inosync.engine.memory import Known, decode, encode
 from inosync.engine.mirror import Mirror
+from inosync.engine.records import Late
 from inosync.planning.order import Prepared, RunKind
 from inosync.planning.scan import Question
 from inosync.planning.slices import Slice, course_of
@@ -75,6 +76,17 @@ class Scene:
     def end(self) -> None:
         """Let it end well."""
         self.engine.exited(self.mirror, Outcome(0, listed=True), self.loop.clock())
+
+    def run_while_the_clock_is_set(self, step: float) -> Known:
+        """Let a change arrive, and the clock be set by so many seconds; return what is known."""
+        self.loop.wall = time.time
+        self.change()
+        self.begin()
+        self.loop.wall = lambda: time.time() + step
+        self.end()
+        self.keeper.due(self.loop.clock())
+        (known,) = self.notes.known.values()
+        return known
 
     def configure(self, *nodes: str) -> None:
         """Take a config with these nodes."""
@@ -296,13 +308,7 @@ def test_a_moment_that_is_noted_is_not_later_than_the_clock_that_was_set_since(
         scene.run()
         for step in (-50, 50):  # back, and on
             before = time.time()
-            scene.loop.wall = time.time
-            scene.change()
-            scene.begin()
-            scene.loop.wall = lambda step=step: time.time() + step
-            scene.end()
-            scene.keeper.due(scene.loop.clock())
-            (known,) = scene.notes.known.values()
+            known = scene.run_while_the_clock_is_set(step)
             assert before + min(step, 0) - MARGIN - 1 < known.moment / 1e9
             assert known.moment / 1e9 < time.time() + min(step, 0) - MARGIN
 
@@ -337,12 +343,7 @@ def test_since_when_something_may_be_hidden_is_noted_by_the_clock_that_was_set_s
         scene.run()
         hidden = scene.mirror.hidden_at = scene.loop.moment()
         for step in (-50, 50):  # back, and on: the earlier reading holds
-            scene.loop.wall = lambda step=step: time.time() + step
-            scene.change()
-            scene.begin()
-            scene.end()
-            scene.keeper.due(scene.loop.clock())
-            (known,) = scene.notes.known.values()
+            known = scene.run_while_the_clock_is_set(step)
             assert known.hidden is not None
             assert abs(known.hidden / 1e9 - hidden.wall - min(step, 0)) < 1
 
@@ -353,7 +354,7 @@ def test_while_something_may_arrive_late_nothing_is_noted(tmp_path: Path) -> Non
     with closing(Scene(source)) as scene:
         scene.run()
         (first,) = scene.notes.known.values()
-        scene.mirror.late = collect(Changes(entries={b"f": None}), scene.loop.clock())
+        scene.mirror.late = Late(Batch(0.0, 0, changes=Changes()), scene.loop.clock() + 60)
         scene.change()
         scene.run()
         assert list(scene.notes.known.values()) == [first]

@@ -366,7 +366,7 @@ def test_what_runs_before_the_start_may_have_left_there_is_deleted() -> None:
     (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
     assert action.order.batch.changes == {Change(b"d/f", Kind.ENTRY), Change(b"d", Kind.LEVEL)}
     assert one.late is not None  # and may still be on its way
-    assert one.late.changes == action.order.batch.changes
+    assert one.late.batch.changes == action.order.batch.changes
     engine.exited(one, Outcome(0), NOW)
     (source,) = engine.config.sources
     engine.resync(source, "overflow", NOW + 1, known=known(engine, 0))
