@@ -100,6 +100,7 @@ DRAWN: Mapping[str, Draw] = {
     "logfile": _file("rsync.log"),
     "rtimeout": _one_of(300, 20, 0),
     "rretry": _one_of((0.1, 1), (0.5, 0.5)),
+    "rlate": _one_of(0.5, 3),
     "rscope": _one_of("tree", "changes", "changes"),
     "rparallel": _one_of(1, 2, 8, "auto"),
     "rbigsize": _one_of(0, 0, 100, 5_000),
@@ -221,7 +222,7 @@ class Trial:
         chosen = set(dice.sample(sorted(drawn), dice.randint(3, len(drawn))))
         if not chosen >= {"beat", "on_beat"}:  # neither goes without the other
             chosen -= {"beat", "on_beat"}
-        quick = {"edelay", "eopen", "emaxdelay", "rretry", "rbigdelay"}
+        quick = {"edelay", "eopen", "emaxdelay", "rretry", "rbigdelay", "rlate"}
         self.settings = {name: drawn[name] for name in drawn if name in chosen | quick}
         for target in self.targets:
             target.own = {

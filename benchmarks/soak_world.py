@@ -38,7 +38,7 @@ MOST_GROWTH = 16 * 1024
 #: Seconds that what a killed daemon started may outlive it: ControlPersist is 60.
 ORPHANS_LIVE = 75.0
 
-_SETTINGS = {"edelay": 0.2, "eopen": 1.0, "rretry": (0.2, 5), "rtimeout": 20}
+_SETTINGS = {"edelay": 0.2, "eopen": 1.0, "rretry": (0.2, 5), "rtimeout": 20, "rlate": 3}
 
 #: What else a config may turn on, all at once. What rests and what is large is later than the rest.
 _EVERYTHING = {

@@ -53,15 +53,16 @@ class Node:
     and the longest wait before a failed run is tried again, in seconds. ``rscope`` is ``"tree"`` or
     ``"changes"``: whether a run passes over the whole source or names what has changed.
     ``restricted`` says that the key gets no further than into one directory (rrsync), from whose
-    top all paths count. ``rwarm`` is how long after a run the next one stands
-    ready, in seconds, 0 never; None: the usual time. ``rmaxchange`` is how many files a run may
+    top all paths count. ``rwarm`` is how long after a run the next one stands ready, in seconds, 0
+    never; None: the usual time. ``rlate`` is for how many seconds what a run had on its way when it
+    was cut short may still arrive, 0 not at all. ``rmaxchange`` is how many files a run may
     overwrite, 0 any number. ``rkeep`` is for how many days the node keeps what runs overwrite and
-    delete, 0 not at all, and ``rkeepmax`` how many megabytes at the most, 0 any number.
-    ``rdelete`` is what is deleted there because the source does not have it: ``"all"``, ``"seen"``
-    to vanish, all at the ``"start"`` of a pass alone, or ``"never"`` anything. ``rrelay`` is the
-    command that asks the daemon there, which feeds others, or as a tuple one that is run here;
-    ``""``: it is no relay. ``rstreams`` is how many slices of a pass may be made at once. ``rtls``
-    is what a connection to an rsync daemon behind TLS has to prove.
+    delete, 0 not at all, and ``rkeepmax`` how many megabytes at the most, 0 any number. ``rdelete``
+    is what is deleted there because the source does not have it: ``"all"``, ``"seen"`` to vanish,
+    all at the ``"start"`` of a pass alone, or ``"never"`` anything. ``rrelay`` is the command that
+    asks the daemon there, which feeds others, or as a tuple one that is run here; ``""``: it is no
+    relay. ``rstreams`` is how many slices of a pass may be made at once. ``rtls`` is what a
+    connection to an rsync daemon behind TLS has to prove.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Node:
     rscope: str
     restricted: bool
     rwarm: float | None
+    rlate: float
     rmaxchange: int
     rkeep: float
     rkeepmax: int

@@ -115,9 +115,9 @@ _PLACES = (
         "``user@host:/path``, ``host::module/path``, ``rsync://host:port/module/path``, "
         "``rsyncs://host:port/module/path`` (through TLS), or ``ssh://user@host:port/path``. A "
         "node may also be a dict ``{\"node\": location, setting: value}`` with ``rspeed``, "
-        "``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, ``restricted``, ``rrelay``, "
-        "``rtls``, ``rdelete``, ``rmaxchange``, ``rkeep``, ``rkeepmax`` or ``rstreams`` for itself "
-        "alone",
+        "``extra``, ``rtimeout``, ``rretry``, ``rscope``, ``rwarm``, ``rlate``, ``restricted``, "
+        "``rrelay``, ``rtls``, ``rdelete``, ``rmaxchange``, ``rkeep``, ``rkeepmax`` or "
+        "``rstreams`` for itself alone",
         per_source=True, otherwise="required",
         example="""\
 rnodes = [
@@ -271,6 +271,12 @@ _RUNS = (
         "\"changes\"``; a few wait at most, and no longer than ``rtimeout`` allows. One that waits "
         "counts for a module's ``max connections``, so none does there unless this is set",
         per_node=True, otherwise="300; 0 for a module of an rsync daemon", example="#rwarm = 300"),
+    Setting("rlate", 120, "seconds", seconds,
+        "how long what a run to another host had on its way may still arrive there when the run "
+        "was cut short. Then it is carried once more, and until that is done the mirror is behind; "
+        "0: nothing arrives late, as between hosts of one network with nothing in between that "
+        "holds data back",
+        per_node=True),
     Setting("restricted", False, "", flag,
         "whether the key that ssh uses is restricted to one directory there by rrsync, from whose "
         "top all paths count then: ``host:/`` is that directory (``docs/rrsync.rst``)",

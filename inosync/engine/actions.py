@@ -140,6 +140,7 @@ class Outcome:
     sent: frozenset[bytes] = frozenset()  # the files that it said it has sent, if it was asked
     cut: bool = False  # it may have left temporary files on the node
     homes: frozenset[bytes] = frozenset()  # where that may be; none: anywhere
+    on_its_way: bool = False  # it has left behind what may arrive there yet
     put_away: str = ""  # the day under which it has put old versions of files away
     made: frozenset[int] = frozenset()  # of slices made at once, those that went well
     crowded: bool = False  # it carried nothing, and only what stood ready may have been in its way

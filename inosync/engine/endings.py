@@ -66,8 +66,9 @@ class Endings:
         freed = bool(mirror.health.ailing) and not mirror.ailing  # a person has let go of a hold
         stopped = mirror.state is State.STOPPING
         judgement = _judged(mirror, outcome)
-        if outcome.cut:
+        if outcome.on_its_way:
             remains.expect_late(mirror, mirror.flight, now, wrote=outcome.homes)
+        if outcome.cut:
             remains.tidy_up(mirror, self.roster.lanes.partner(mirror), outcome, now)
         if not stopped and self._went_on(mirror, outcome, judgement, now):
             return

@@ -94,13 +94,15 @@ class Feeder:
         state.untold = merged(state.untold, self.roster.full(reason, now))
         for mirror in self.roster.of(source):
             recalled = known.get(mirror.name)
-            if recalled is None:
+            if recalled is None or recalled.question is None:
                 mirror.offer(full)
+                if recalled is not None and recalled.cut:
+                    expect_late(mirror, full, now)
             else:
                 mirror.health = dataclasses.replace(mirror.health, whole=True)
                 rest = recalled.rest if mirror.passing is None else None
                 after = self.roster.full(reason, now) if thorough or rest else None
-                self.seek(mirror, recalled.question, now, after=after, rest=rest)
+                self.seek(mirror, recalled.question, now, after=after, rest=rest, cut=recalled.cut)
         self._schedule_full(state, now)
 
     def seek(
@@ -111,12 +113,14 @@ class Feeder:
         *,
         after: Batch | None = None,
         rest: Course | None = None,
+        cut: bool = False,
     ) -> None:
         """Have a walk look in the source of a mirror for what has changed without an event.
 
-        When what it found is on the node, the mirror owes `after`, or the `rest` of it.
+        When what it found is on the node, the mirror owes `after`, or the `rest` of it. Runs that
+        carried some of what it finds may have been `cut` short before this daemon began.
         """
-        mirror.seek(now, after, rest)
+        mirror.seek(now, after, rest, cut=cut)
         self.roster.actions.append(Seek(mirror, question))
 
     def narrow(self, mirror: Mirror, question: Question, now: float) -> None:
@@ -135,15 +139,17 @@ class Feeder:
         if answer is None or answer.changes is None or reason:
             # In an earlier state of the source, times do not tell what differs.
             older = answer is not None and answer.older
-            mirror.found(self.roster.full(reason, now, lost=True, contents=older))
-            return
-        batch = collect(answer.changes, mirror.sought.since)
-        cut = mirror.backoff.failures > 0 or not mirror.health.synced
-        if batch is not None and cut and mirror.sought.after is None:
-            # A run may have been cut short, also one of the daemon before: what it left has to go.
-            batch = batch.with_levels(homes(answer.changes.entries))
+            batch: Batch | None = self.roster.full(reason, now, lost=True, contents=older)
+        elif (batch := collect(answer.changes, mirror.sought.since)) is not None:
+            cut = mirror.backoff.failures > 0 or not mirror.health.synced
+            if cut and mirror.sought.after is None:
+                # A run may have been cut short, also one of the daemon before: what it left has to
+                # go.
+                batch = batch.with_levels(homes(answer.changes.entries))
+            batch = dataclasses.replace(batch, whole=answer.named)
+        if mirror.sought.cut:
             expect_late(mirror, batch, now)
-        mirror.found(dataclasses.replace(batch, whole=answer.named) if batch else None)
+        mirror.found(batch)
 
     def unsettled(self, source: Source, files: Iterable[Fresh], now: float) -> None:
         """These files of `source` changed a little while ago: they are not to be sent yet."""
@@ -195,7 +201,8 @@ class Feeder:
         self, source: Source, now: float, known: Mapping[str, Recalled], *, contents: bool
     ) -> None:
         """A held `source` is well again: see ``Engine.resume``."""
-        what = "what has changed is looked for" if known else "full pass"
+        asked = any(each.question for each in known.values())
+        what = "what has changed is looked for" if asked else "full pass"
         about = About(source.path, state="watched", event=Event.RECOVERY)
         self.roster.say(INFO, f"{source.path} is back: {what}", about)
         state = self.roster.sources[source.path]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from functools import reduce
 from itertools import permutations
 
 from inosync.changes.batch import Batch, merged
@@ -95,9 +96,19 @@ def share(before: Iterable[Mirror], lanes: Iterable[Mirror]) -> None:
     owed = [(each, batch) for each in old for batch in each.owing]
     owed += [(each, batch) for each in old if each.passing for batch in each.passing.batches]
     ailing = {path: known for each in old for path, known in each.ailing.items()}
+    late = [each.late for each in old if each.late is not None]
     for lane in lanes:
         lane.equal_at, lane.hidden_at = equal_at, hidden_at
         lane.ailing = {**ailing, **lane.ailing}
+        if late:
+            lane.late = dataclasses.replace(
+                late[0],
+                batch=reduce(Batch.merge, (each.batch for each in late)),
+                at=max(each.at for each in late),
+                since=min(each.since for each in late),
+                sure=lane.carried,
+                until=0,
+            )
         for other, batch in owed:
             if other is not lane:
                 named = not (lane.big and hindrance(lane.pair.node.extra))

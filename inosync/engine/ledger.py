@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-from inosync.changes.batch import Batch, merged
+from inosync.changes.batch import Batch, full_pass, merged
 from inosync.changes.changes import Changes
 from inosync.changes.doubts import NO_DOUBTS
 from inosync.engine.ailing import Table, ailing_piece
 from inosync.engine.passes import Pass, demand, nothing
-from inosync.engine.records import Health, Sought, Totals, Work
+from inosync.engine.records import Health, Late, Sought, Totals, Work
 from inosync.planning.order import Moment, Prepared, RunKind
 from inosync.planning.slices import Course
 from inosync.planning.steps import Renew
@@ -22,6 +22,9 @@ from inosync.rsync.output import Transferred
 
 #: So many changes wait beside a pass that has not begun. What is more is left to that pass.
 MOST_BESIDE = 2_000
+
+#: Why a pass is made where nobody knows by name what may have come late.
+LATE = "a run that was cut short may have gone on"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -33,7 +36,8 @@ class Ledger:
     else had changed. While that is ``sought`` it is not in sync. ``work`` is the run that is on its
     way with the flight. What demands a pass does not wait with the others: it is ``passing``, a row
     of slices. If it is ``uncut``, for this reason, it is one run like all others. ``ailing`` are
-    the paths that runs named as not carried.
+    the paths that runs named as not carried. What may be ``late`` is still on its way from runs
+    that were cut short, and may undo what has been carried since.
     """
 
     pending: Batch | None = None
@@ -56,6 +60,7 @@ class Ledger:
     health: Health = field(default_factory=Health)
     totals: Totals = field(default_factory=Totals)
     ailing: Table = field(default_factory=dict)
+    late: Late | None = None
 
     @property
     def owing(self) -> tuple[Batch, ...]:
@@ -68,6 +73,7 @@ class Ledger:
         owed = [batch.since for batch in self.owing]
         owed += [self.sought.since] if self.sought is not None else []
         owed += [self.passing.since] if self.passing is not None else []
+        owed += [self.late.since] if self.late is not None else []
         since = min(owed, default=math.inf)
         return None if math.isinf(since) else since
 
@@ -75,7 +81,13 @@ class Ledger:
     def done(self) -> int:
         """Up to which number all that was offered is on the node, and all that belongs to it."""
         done = self.carried if self.sought is None else min(self.carried, self.sought.sure)
+        done = done if self.late is None else min(done, self.late.sure)
         return done if self.passing is None else min(done, self.passing.first - 1)
+
+    @property
+    def late_at(self) -> float | None:
+        """When what may be late is to be carried once more; None: nothing has to wait for that."""
+        return self.late.at if self.late is not None and not self.late.until else None
 
     @property
     def waits(self) -> bool:
@@ -120,6 +132,12 @@ class Ledger:
             self.passing = demand(batch, number, fresh=fresh, rest=rest)
         else:
             self.passing = self.passing.demanded(batch, number, fresh=fresh)
+
+    def carry_late(self) -> None:
+        """Owe what may have been late: all of it has come by now."""
+        if self.late is not None:
+            self.offer(self.late.batch)
+            self.late = replace(self.late, until=self.offered)
 
     def widen(self) -> None:
         """Owe a pass for what waits and has no name."""
@@ -188,20 +206,30 @@ class Ledger:
         if over:
             self.health = replace(self.health, whole=True)
 
-    def seek(self, now: float, after: Batch | None = None, rest: Course | None = None) -> None:
+    def seek(
+        self,
+        now: float,
+        after: Batch | None = None,
+        rest: Course | None = None,
+        *,
+        cut: bool = False,
+    ) -> None:
         """Note that a walk over the source is to find what else has changed; then owe `after`.
 
-        Of that pass the `rest`, if some of it was made before.
+        Of that pass the `rest`, if some of it was made before. Runs that carried some of what is
+        found may have been `cut` short.
         """
         sought = self.sought or Sought(now if self.since is None else self.since, self.carried, 0)
         rest = rest if after is not None else sought.rest
         after = merged(sought.after, after)
-        self.sought = replace(sought, walks=sought.walks + 1, after=after, rest=rest)
+        walks, cut = sought.walks + 1, sought.cut or cut
+        self.sought = replace(sought, walks=walks, after=after, rest=rest, cut=cut)
         self.offered += 1
 
     def narrow(self, now: float) -> None:
         """Give up what it owes without a name, which a walk over the source is about to find."""
-        self.seek(now)
+        late = self.late is not None and self.late.until  # no time tells what that is
+        self.seek(now, full_pass(LATE, now) if late else None)
         self.pending = self.pending.vanished() if self.pending is not None else None
 
     def found(self, batch: Batch | None) -> None:
@@ -272,6 +300,8 @@ class Ledger:
     def _arrived(self, work: Work) -> None:
         """All that a run was to carry is on the node."""
         self.carried = work.carries
+        if self.late is not None and 0 < self.late.until <= self.carried:
+            self.late = None
         self._end_search()
 
     def _take_back(self, flight: Batch | None = None) -> None:

@@ -51,10 +51,10 @@ class Known:
     At that time its source lay at ``inode`` of ``home``, and no ctime in it was known to be higher
     than ``highest``, which the path ``where`` had. It was made by rules, destination and options of
     which ``made_by`` is a sum, since the machine was started last (``boot``); ``ended`` says that
-    nothing was noted after the program had come to its end. It had everything but the ``rest`` of a
-    pass, if there is one. ``begun``: it was not known to have anything, and runs have carried what
-    there was since then. The clock was ``ahead`` (nanoseconds) of the one that is never set, if
-    that is known. What rules or options left out may be on the node as it was when it was
+    the program came to its end, and left nothing on its way. It had everything but the ``rest`` of
+    a pass, if there is one. ``begun``: it was not known to have anything, and runs have carried
+    what there was since then. The clock was ``ahead`` (nanoseconds) of the one that is never set,
+    if that is known. What rules or options left out may be on the node as it was when it was
     ``hidden``; None: they have been the same since the first pass.
     """
 
@@ -74,10 +74,14 @@ class Known:
 
 @dataclass(frozen=True)
 class Recalled:
-    """What to ask for a mirror that is known, and the ``rest`` of a pass that it owes."""
+    """What to ask for a mirror that is known, and the ``rest`` of a pass that it owes.
 
-    question: Question
+    No question: it owes a full pass. ``cut``: runs that went on then may have been cut short.
+    """
+
+    question: Question | None
     rest: Course | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True)

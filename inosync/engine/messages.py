@@ -20,6 +20,9 @@ from inosync.text import many, printable
 #: How many paths one line names: that are well again, or would be overwritten.
 _SOME = 3
 
+#: What is to be known of a mirror that has all, and where something may be late.
+ARRIVING = "what was on its way when a run was cut short may arrive yet: it is carried once more"
+
 
 def success(
     mirror: Mirror,
@@ -38,10 +41,12 @@ def success(
     """
     said = []
     but = f" but for {many(len(mirror.ailing), 'path')}" if mirror.ailing else ""
+    yet = f"; {ARRIVING}" if mirror.late is not None else ""
     if again and not mirror.reason:
-        said.append(_say(INFO, mirror, f"well again{but}", Event.RECOVERY))
+        said.append(_say(INFO, mirror, f"well again{but}{yet}", Event.RECOVERY))
     elif first and mirror.aside is None:
-        text = f"in sync{but} (first pass, {took:.1f} s)"
+        is_what = "all is sent" if yet else "in sync"
+        text = f"{is_what}{but} (first pass, {took:.1f} s){yet}"
         said.append(_say(INFO, mirror, text, Event.PASSED))
         full = ""
     moved = moved if moved is not None else mirror.totals.last

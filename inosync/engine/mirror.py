@@ -37,7 +37,7 @@ from inosync.engine.ailing import due, next_at
 from inosync.engine.backoff import Backoff
 from inosync.engine.ledger import Ledger
 from inosync.engine.passes import nothing
-from inosync.engine.records import RESTING, Brake, Comparison, Failure, Late, begun
+from inosync.engine.records import RESTING, Brake, Comparison, Failure, begun
 from inosync.planning.slices import Course
 from inosync.rsync.causes import Cause
 from inosync.rsync.exits import Judgement, Verdict
@@ -65,10 +65,9 @@ class Mirror(Ledger):
     What comes meanwhile goes before it. ``odd`` are pipes and sockets that runs pass over,
     ``ousted`` those of them that the next run deletes on the node. ``kept`` are directories that
     stay there, with what is in them that no run may delete; of those that have ``stayed`` once,
-    the next run has to tell. What may be ``late`` is still on its way from runs that were cut
-    short. With ``rbigsize`` there are two of a pair: the
-    lane for the `big` files, and the one for all else, which makes the deletions for both. The
-    records are replaced whole.
+    the next run has to tell. With ``rbigsize`` there are two of a pair: the lane for the `big`
+    files, and the one for all else, which makes the deletions for both. The records are replaced
+    whole.
     """
 
     pair: Pair
@@ -84,7 +83,6 @@ class Mirror(Ledger):
     odd: frozenset[bytes] = frozenset()
     kept: Mapping[bytes, bytes] = field(default_factory=dict)
     stayed: frozenset[bytes] = frozenset()
-    late: Late | None = None
 
     @property
     def name(self) -> str:
@@ -124,7 +122,7 @@ class Mirror(Ledger):
     @property
     def trial_at(self) -> float | None:
         """When it carries again what ails or may be late, if it has nothing else to do."""
-        times = (next_at(self.ailing), self.late.at if self.late else None)
+        times = (next_at(self.ailing), self.late_at)
         known = (at for at in times if at is not None)
         return min(known, default=None) if self.state is State.IDLE else None
 
@@ -292,9 +290,9 @@ class Mirror(Ledger):
             self.retry_at = None
         if self.state is State.IDLE and (trial := self._trial(now)) is not None:
             self.offer(trial)
-        if self.late and self.state is State.IDLE and now >= self.late.at:
-            self.offer(self.late.batch)
-            self.late = None
+        free = self.state in (State.IDLE, State.PENDING)
+        if free and self.late_at is not None and now >= self.late_at:
+            self.carry_late()
         if self.rests_until is not None and now >= self.rests_until:
             self.rests_until = None
             self.crowded = False

@@ -79,10 +79,18 @@ class Ran:
 
 @dataclass(frozen=True)
 class Late:
-    """What may still arrive from runs that were cut short, and when it is carried once more."""
+    """What runs that were cut short had on their way, and what was there may be undone by it.
+
+    The ``batch`` carries it once more when the time for that is over, ``at`` that moment. It is
+    among what was offered up to the number ``until`` then (0: not yet). Until that is on the node,
+    no more than the first ``sure`` ones count, and the mirror is behind ``since`` the first cut.
+    """
 
     batch: Batch
     at: float
+    since: float
+    sure: int
+    until: int = 0
 
 
 @dataclass(frozen=True)
@@ -191,6 +199,7 @@ class Sought:
     So many ``walks`` have no answer yet. What was found is among what was offered up to the number
     ``until`` (0: nothing). Until that is on the node, no more than the first ``sure`` ones count.
     ``after`` is owed when that is done; of that pass, the ``rest``, if some of it was made before.
+    ``cut``: runs that carried some of it may have been cut short.
     """
 
     since: float
@@ -199,6 +208,7 @@ class Sought:
     until: int = 0
     after: Batch | None = None
     rest: Course | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ Pure: changes the mirror whose run it was, and returns what follows.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -14,14 +13,11 @@ from inosync.changes.changes import Change, Changes, Kind
 from inosync.changes.doubts import homes
 from inosync.engine.actions import Outcome
 from inosync.engine.ailing import Coverage, after, doubted, odd_after
+from inosync.engine.ledger import LATE
 from inosync.engine.mirror import Mirror
 from inosync.engine.records import Late
 from inosync.rsync.causes import Cause
 from inosync.rsync.options import keeps_in_place
-
-#: Seconds for which what a process has left to be sent may arrive when it is gone, at the most: the
-#: kernel tries so long (tcp(7), tcp_orphan_retries), and ssh (rsync/shell.py) gives up earlier.
-LATE = 120.0
 
 #: Directories that stay on the node, of which a run tells.
 _KEPT = 100
@@ -63,13 +59,20 @@ def expect_late(
 ) -> None:
     """See that what a run that was cut short had on its way to another host is carried once more.
 
-    What is still on the line arrives there behind it, and comes into the place of what was carried
-    since, or into the directories that it `wrote` to. A pass is not made again for that.
+    What is still on the line arrives there behind it (``rlate``), and comes into the place of what
+    was carried since, or into the directories that it `wrote` to. Until then nobody knows whether
+    the mirror is in sync.
     """
-    if mirror.pair.here or batch is None or batch.reason or batch.changes is None:
+    wait = mirror.pair.node.rlate
+    if mirror.pair.here or batch is None or not wait:
         return
-    late = replace(batch.with_levels(wrote), since=math.inf, moves=(), named=True)
-    mirror.late = Late(mirror.late.batch.merge(late) if mirror.late else late, now + LATE)
+    since, sure, before = min(batch.since, now), mirror.carried, mirror.late
+    again = replace(batch.with_levels(wrote), since=since, moves=(), named=True)
+    if before is not None:
+        since, sure, again = before.since, before.sure, before.batch.merge(again)
+    if again.reason or again.changes is None:
+        again = full_pass(LATE, since)
+    mirror.late = Late(again, now + wait, since, sure)
 
 
 def take_ailing(mirror: Mirror, outcome: Outcome, now: float) -> bool:

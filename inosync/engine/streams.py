@@ -57,6 +57,7 @@ def together(ended: Mapping[int, Outcome]) -> Outcome:
         ),
         kept=tuple(each for outcome in outcomes for each in outcome.kept),
         cut=any(outcome.cut for outcome in outcomes),
+        on_its_way=any(outcome.on_its_way for outcome in outcomes),
         put_away=max(outcome.put_away for outcome in outcomes),
         made=frozenset(n for n, outcome in ended.items() if outcome.returncode in _MADE),
         crowded=all(each.crowded for each in outcomes if each.returncode not in _MADE),

@@ -112,6 +112,19 @@ def cut_short(returncode: int) -> bool:
     return returncode not in _TIDY
 
 
+#: What ssh and rsync (3.5.0) say when no connection came about.
+_NO_WAY = re.compile(
+    r"^ssh: (?:connect to host|Could not resolve hostname) |^\S+@\S+: Permission denied \([a-z]|"
+    r"^Host key verification failed|^rsync: (?:\[\w+\] )?(?:failed to connect to|getaddrinfo:) "
+)
+
+
+def reached(destination: Destination, said: Iterable[str]) -> bool:
+    """Return whether a run of which this was said may have sent anything to its destination."""
+    said = tuple(said)
+    return refusal(destination, said) is None and not any(map(_NO_WAY.search, said))
+
+
 def judge(returncode: int, destination: Destination, said: Iterable[str] = ()) -> Judgement:
     """Return the judgement on a run that ended with `returncode` (negative: by a signal).
 

@@ -131,7 +131,8 @@ class Keeper:
 
     def _follow(self, mirror: Mirror) -> None:
         """Take note of the last moment of which only what a pass has left is not on the node."""
-        if mirror.sought is not None or not by_number(mirror, self.engine.config):
+        unsure = mirror.sought is not None or mirror.late is not None
+        if unsure or not by_number(mirror, self.engine.config):
             return
         for _ in range(2):  # where nothing else is owed, that is this moment
             mark = self._beside.get(mirror)

@@ -93,7 +93,8 @@ class Listener:
             return
         if seen.resync:
             known = self.recall(source)
-            cure = "what has changed is looked for" if known else "full pass"
+            asked = any(each.question for each in known.values())
+            cure = "what has changed is looked for" if asked else "full pass"
             log.warning("%s: %s: %s", printable(source.path), seen.resync, cure)
             self.look_for_fresh(lookout, ALL)
             self.engine.resync(source, seen.resync, now, known=known)

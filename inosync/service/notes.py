@@ -61,7 +61,10 @@ class Notes:
     def close(self) -> None:
         """Write for the last time: nothing happens any more."""
         if self.known:
-            self.known = {name: replace(each, ended=True) for name, each in self.known.items()}
+            late = {mirror.name for mirror in self.engine.mirrors if mirror.late}
+            self.known = {
+                name: replace(each, ended=name not in late) for name, each in self.known.items()
+            }
             self.write()
 
     def part(self, *, all_: bool = False) -> None:

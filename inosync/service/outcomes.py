@@ -16,7 +16,7 @@ from inosync.rsync.accounts import account
 from inosync.rsync.destination import Transport
 from inosync.rsync.differences import EQUAL, below, carried, overwritten, summary
 from inosync.rsync.ends import Ends
-from inosync.rsync.exits import FILE_IO, PARTIAL, cut_short, exit_status
+from inosync.rsync.exits import FILE_IO, PARTIAL, cut_short, exit_status, reached
 from inosync.rsync.kept import day_of
 from inosync.rsync.options import aside, backs_up, suffix
 from inosync.rsync.output import deletions, evidence, overwrote, rehearsed, transferred
@@ -37,11 +37,12 @@ def outcome_of(run: AtWork, status: int, engine: Engine, config: Config) -> Outc
     # Of one that is no longer configured nobody wants to know how it differs.
     compared = run.what.kind is RunKind.COMPARISON and run.mirror in engine.mirrors
     apart = left_apart(run, said, engine) if compared else None
-    written = _homes(run)
+    written, told = _homes(run), evidence(errors)
+    cut_off = _cut(run, code, written)
     return Outcome(
         code,
         transferred=count(output),
-        evidence=evidence(errors),
+        evidence=told,
         deletions=deletions(output) if rehearsing else (),
         overwrites=summary(overwritten(run.child.lines())) if rehearsing else EQUAL,
         drift=EQUAL if apart is None else drift(run, apart, engine, config),
@@ -51,8 +52,9 @@ def outcome_of(run: AtWork, status: int, engine: Engine, config: Config) -> Outc
         account=said,
         kept=staying(run.mirror.pair, said.kept),
         sent=_sent(run) if run.what.tells else frozenset(),
-        cut=_cut(run, code, written),
+        cut=cut_off,
         homes=written,
+        on_its_way=cut_off and reached(run.mirror.pair.destination, told),
         put_away=day_of(run.what.argv) if overwrote(output) else "",
     )
 

@@ -39,9 +39,10 @@ class Recollection:
     _asked: dict[Mirror, int] = field(default_factory=dict)  # for which of its runs
 
     def recall(self, source: Source) -> Mapping[str, Recalled]:
-        """Return what to ask for the mirrors of `source` that do not owe a full pass, by name.
+        """Return what is recalled of the mirrors of `source`, by name; the others owe a full pass.
 
-        They owe what has changed, and the rest of a pass if there is one.
+        Where there is something to ask, they owe what has changed, and the rest of a pass if there
+        is one.
         """
         asked = {}
         place = self.sources.place(source)
@@ -49,11 +50,23 @@ class Recollection:
             return {}
         self.notes.places[source.path] = place
         for mirror in self.engine.mirrors:
-            if mirror.pair.source == source and (known := self._believed(mirror, place)):
-                asked[mirror.name] = Recalled(_question(known), known.rest)
+            if mirror.pair.source != source:
+                continue
+            cut = self._cut(mirror)
+            if (known := self._believed(mirror, place)) is None:
+                if cut:
+                    asked[mirror.name] = Recalled(None, cut=True)
+            else:
+                asked[mirror.name] = Recalled(_question(known), known.rest, cut)
                 if known.rest is not None and mirror.passing is None:
                     log.info("%s: the pass that was under way goes on", mirror.name)
         return asked
+
+    def _cut(self, mirror: Mirror) -> bool:
+        """Return whether a daemon was killed since the mirror had everything, and maybe its run."""
+        known = self.notes.known.get(mirror.name)
+        killed = known is not None and not known.ended and known.boot == self.notes.boot
+        return killed and not mirror.health.synced
 
     def acquaint(self) -> None:
         """A config was taken: a mirror that it brings back owes a full pass.

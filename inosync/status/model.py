@@ -120,12 +120,11 @@ class KeptStatus(TypedDict):
 class MirrorStatus(TypedDict):
     """One mirror. ``lag``: the age of the oldest change that is not on the node; None: in sync.
 
-    That is but for the ``ailing`` paths. ``notes`` are lines about what stays on the node.
-
-    With ``rbigsize`` there are two of a pair; the ``lane`` of one is "big", that of the other "".
-    ``pending`` counts the changes that wait, ``full`` says why they need a full pass or is "";
-    ``full_pass`` is how far that is, where it goes as slices. ``warm``: a run stands ready for the
-    next ones. ``keep_days``: see ``rkeep``; ``kept``: what was counted
+    That is but for the ``ailing`` paths. ``notes`` are lines about what stays on the node, and
+    about what may arrive late. With ``rbigsize`` there are two of a pair; the ``lane`` of one is
+    "big", that of the other "". ``pending`` counts the changes that wait, ``full`` says why they
+    need a full pass or is ""; ``full_pass`` is how far that is, where it goes as slices. ``warm``:
+    a run stands ready for the next ones. ``keep_days``: see ``rkeep``; ``kept``: what was counted
     of that.
     """
 

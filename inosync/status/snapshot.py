@@ -15,7 +15,7 @@ from typing import Protocol
 
 from inosync.changes.batch import full_pass
 from inosync.engine.ailing import described, unmounted
-from inosync.engine.messages import notes
+from inosync.engine.messages import ARRIVING, notes
 from inosync.engine.mirror import Mirror
 from inosync.engine.records import Failure
 from inosync.engine.source import SourceState
@@ -177,7 +177,7 @@ def _mirror(
         warm=mirror in facts.warm,
         last_success_at=_wall(mirror.health.succeeded, wall),
         last_failure=_failure(mirror.health.failure, wall),
-        next_try_at=_wall(mirror.retry_at, wall),
+        next_try_at=_wall(mirror.retry_at if mirror.retry_at is not None else mirror.late_at, wall),
         runs=mirror.totals.runs,
         failures=mirror.totals.failures,
         retries=mirror.totals.retries,
@@ -186,7 +186,7 @@ def _mirror(
         files_deleted=mirror.totals.moved.deleted,
         drift=_drift(mirror, wall),
         ailing=_ailing(mirror, now, wall, user) + _unmounted(facts.lost.get(mirror, ())),
-        notes=list(notes(mirror).values()),
+        notes=[*([ARRIVING] if mirror.late is not None else []), *notes(mirror).values()],
         keep_days=mirror.pair.node.rkeep,
         kept=None
         if mirror.big

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import processes
@@ -22,10 +24,6 @@ from support.places import Place, wait_equal
 from support.servers import RsyncDaemon, SshServer, free_port, greeting
 from support.trees import compare, write
 from support.waiting import until
-
-from inosync.engine.remains import LATE
-
-DEEP = os.environ.get("INOSYNC_PROFILE") == "deep"
 
 CODES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 20, 21, 22, 23, 30, 35, 126, 127, 255, 77)
 
@@ -300,18 +298,22 @@ def test_a_status_is_to_be_had_while_everything_is_down(
     assert "no daemon answers" in asked.stderr
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.skipif(not DEEP, reason="takes two minutes: INOSYNC_PROFILE=deep")
 def test_what_was_still_on_the_line_when_a_run_was_killed_does_not_stay(
     inosync: Callable, source: Path, rsync_daemon: RsyncDaemon
 ) -> None:
     port, mirror = free_port(), rsync_daemon.root
     with line(port, rsync_daemon.port, rate=50_000):
         until(lambda: greeting(port), what="the line")
-        at = {"node": f"rsync://127.0.0.1:{port}/mirror/", "rwarm": 0}
+        at = {"node": f"rsync://127.0.0.1:{port}/mirror/", "rwarm": 0, "rlate": 20}
         daemon = inosync(settings(source, at, rscope="changes"))
         wait_equal(source, mirror)
         daemon.wait_for_log("in sync (first pass")
+
+        def asked(*command: str, exits: int = 0) -> str:
+            answer = run_inosync("-c", daemon.config_file, *command, cwd=daemon.folder)
+            assert answer.returncode == exits, answer
+            return answer.stdout
+
         write(source, "before", os.urandom(300_000))
         write(source, "file", os.urandom(100_000))
         until(lambda: any(mirror.glob(".before.*")), what="what goes on for eight seconds")
@@ -320,5 +322,17 @@ def test_what_was_still_on_the_line_when_a_run_was_killed_does_not_stay(
             os.kill(child, signal.SIGKILL)
         write(source, "file", "later")
         until(lambda: (mirror / "file").stat().st_size == 5, what="what is later")
+        until(lambda: daemon.log().count("well again") == 1, what="the run after it")
+
+        def idle() -> Any:
+            (known,) = json.loads(asked("--status", "--json", exits=5))["mirrors"]
+            return known if known["state"] == "idle" else None
+
+        known = until(idle, what="an end of what is known")
+        assert known["lag"] is not None
+        assert "may arrive yet" in known["notes"][0]
+        assert "next try in" in asked("--status", exits=5)
         until(lambda: (mirror / "file").stat().st_size == 100_000, what="what it was before")
-        wait_equal(source, mirror, seconds=LATE + 20)
+        asked("--wait", "60")
+        assert (mirror / "file").read_bytes() == b"later"
+        asked("--status")

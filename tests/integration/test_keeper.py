@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from support.configs import make_config, make_pair, make_source
 
 from inosync.changes.batch import Batch
@@ -354,10 +355,45 @@ def test_while_something_may_arrive_late_nothing_is_noted(tmp_path: Path) -> Non
     with closing(Scene(source)) as scene:
         scene.run()
         (first,) = scene.notes.known.values()
-        scene.mirror.late = Late(Batch(0.0, 0, changes=Changes()), scene.loop.clock() + 60)
+        now = scene.loop.clock()
+        scene.mirror.late = Late(Batch(now, 0, changes=Changes()), now + 60, now, 0)
         scene.change()
         scene.run()
         assert list(scene.notes.known.values()) == [first]
+        assert scene.mirror.late is not None
         scene.mirror.late = None
         scene.keeper.due(scene.loop.clock())
         assert scene.notes.known[scene.mirror.name].moment > first.moment
+
+
+@pytest.mark.parametrize(("late", "ended"), [(False, True), (True, True), (False, False)])
+def test_what_may_be_late_outlasts_the_daemon(tmp_path: Path, late: bool, ended: bool) -> None:
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    with closing(Scene(source, keeps=True)) as scene:
+        scene.run()
+        scene.notes.write()
+        now = scene.loop.clock()
+        if late:
+            scene.mirror.late = Late(Batch(now, 0, changes=Changes()), now + 60, now, 0)
+        if ended:
+            scene.keeper.close()
+    with closing(Scene(source, keeps=True)) as scene:
+        assert scene.mirror.sought is not None
+        assert scene.mirror.sought.cut == (late or not ended)
+
+
+def test_where_a_pass_was_cut_short_it_is_made_again(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    with closing(Scene(source, keeps=True)) as scene:
+        assert scene.mirror.late is None  # the first daemon that ever was
+        scene.keeper.due(scene.loop.clock())
+    with closing(Scene(source, keeps=True)) as scene:
+        assert scene.mirror.late is not None
+        assert scene.mirror.late.batch.reason
+    known = scene.notes.known[scene.mirror.name]
+    scene.notes.known[scene.mirror.name] = replace(known, boot="another")
+    scene.notes.write()
+    with closing(Scene(source, keeps=True)) as scene:
+        assert scene.mirror.late is None  # the machine was started since

@@ -268,6 +268,7 @@ def test_after_wait_no_content_differs(
             "rnodes": nodes,
             "edelay": 0.0 if seed % 2 else "auto",
             "rretry": (0.05, 0.1),
+            "rlate": 0.3,
             "socket": socket,
             "pidfile": f"{socket}.pid",
         },
@@ -312,7 +313,8 @@ def test_after_a_kill_and_another_start_no_content_differs(
             mirrors.append(place.root / scope)
             mirrors[-1].mkdir()
     socket = str(tmp_path / "socket")
-    own = {"edelay": 0.0, "rretry": (0.05, 0.1), "socket": socket, "pidfile": f"{socket}.pid"}
+    own = {"edelay": 0.0, "rretry": (0.05, 0.1), "rlate": 0.3}
+    own |= {"socket": socket, "pidfile": f"{socket}.pid"}
     daemon = inosync({"wpath": f"{root}/", "rnodes": nodes} | own)
     for number in range(KILLS):
         source.done.clear()

@@ -34,6 +34,7 @@ def make_node(name: str = "a:/srv/www", **settings: Any) -> Node:
         "rretry": (1.0, 300.0),
         "rscope": "tree",
         "rwarm": None,
+        "rlate": 120.0,
         "restricted": False,
         "rmaxchange": 0,
         "rkeep": 0.0,

@@ -22,7 +22,7 @@ _NOT_OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM")
 
 
 #: What keeps a test from waiting.
-QUICK = {"edelay": 0.1, "rretry": (0.1, 0.5)}
+QUICK = {"edelay": 0.1, "rretry": (0.1, 0.5), "rlate": 1}
 
 
 def settings(source: Path, *nodes: object, **more: object) -> dict[str, object]:

@@ -13,6 +13,7 @@ from inosync.changes.changes import Change, Changes, Kind, Move
 from inosync.engine.actions import Action, Outcome, Start, Terminate
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import Mirror, State
+from inosync.engine.records import Late
 from inosync.planning.order import Moment, RunKind
 from inosync.planning.resting_files import Fresh
 from inosync.rsync.output import Transferred
@@ -587,6 +588,21 @@ def test_what_was_hidden_is_as_old_for_each_lane_of_a_mirror() -> None:
         mirror.hidden_at = mirror.equal_at = moment
     (ordinary,) = resized(engine, 0)
     assert (ordinary.hidden_at, ordinary.equal_at) == (THEN, THEN)
+
+
+@pytest.mark.parametrize("size", [0, 2_000_000])
+def test_what_may_be_late_is_so_for_each_lane_of_a_mirror(size: int) -> None:
+    engine = make_engine()
+    known = [(NOW + 60, NOW - 9, b"a"), (NOW + 90, NOW - 5, b"b")]
+    for mirror, (at, since, path) in zip(engine.mirrors, known, strict=True):
+        batch = Batch(since, 1, changes=Changes(entries={path: None}))
+        mirror.late = Late(batch, at, since, 0, until=7)
+    lanes = resized(engine, size)
+    assert len(lanes) == (2 if size else 1)
+    for mirror in lanes:
+        assert mirror.late is not None
+        assert (mirror.late.at, mirror.late.since, mirror.late.until) == (NOW + 90, NOW - 9, 0)
+        assert mirror.late.batch.changes == Changes(entries={b"a": None, b"b": None})
 
 
 def doubtful(batch: Batch) -> set[Change]:

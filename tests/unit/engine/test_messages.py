@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from support.configs import make_pair
 
+from inosync.changes.batch import Batch
 from inosync.engine.actions import DEBUG, ERROR, INFO, WARNING, Event, Outcome, Say
 from inosync.engine.backoff import Backoff
 from inosync.engine.messages import drift, failure, hung, success
 from inosync.engine.mirror import Mirror
-from inosync.engine.records import Comparison
+from inosync.engine.records import Comparison, Late
 from inosync.rsync.differences import EQUAL, Difference, Drift
 from inosync.rsync.output import Transferred
 
@@ -36,6 +37,12 @@ def test_a_run_that_ended_well() -> None:
     assert success(it, 1.5, again=False, first=True) == [first, numbers]
     again = Say(INFO, "/srv/www -> n:/m: well again")
     assert success(it, 1.5, again=True, first=True) == [again, numbers]
+    it.late = Late(Batch(0.0, 0), 9.0, 0.0, 0)
+    yet = "what was on its way when a run was cut short may arrive yet: it is carried once more"
+    assert success(it, 1.5, again=True, first=True)[0].text == f"{again.text}; {yet}"
+    sent = f"/srv/www -> n:/m: all is sent (first pass, 1.5 s); {yet}"
+    assert success(it, 1.5, again=False, first=True)[0].text == sent
+    it.late = None
     (whole,) = success(it, 1.5, again=False, first=False, full="daily")
     done = "full pass done (daily): 2 files, 300 bytes, 1 deleted, 1.50 s"
     assert whole == Say(INFO, f"/srv/www -> n:/m: {done}")

@@ -5,13 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 from support.configs import make_config, make_pair
-from support.engines import NOW, ONE, changing, make_engine, started, starts, steady, stepping
+from support.engines import (
+    NOW,
+    ONE,
+    changing,
+    make_engine,
+    started,
+    starts,
+    steady,
+    stepping,
+)
 
 from inosync.changes.changes import Changes
 from inosync.engine.actions import Outcome, Start
 from inosync.engine.engine import Engine
 from inosync.engine.mirror import State
-from inosync.engine.remains import LATE
+from inosync.planning.scan import Question
 from inosync.rsync.causes import Cause
 from inosync.rsync.complaints import Account, Complaint
 
@@ -20,7 +29,14 @@ def levels(*paths: bytes) -> Changes:
     return Changes(levels=dict.fromkeys(paths))
 
 
-CUT = Outcome(-9, listed=True, cut=True, homes=frozenset((b"", b"d")))
+def entries(*paths: bytes) -> Changes:
+    return Changes(entries=dict.fromkeys(paths))
+
+
+CUT = Outcome(-9, listed=True, cut=True, homes=frozenset((b"", b"d")), on_its_way=True)
+
+#: Seconds for which something may arrive (``rlate``).
+LATE = 120.0
 
 
 def test_where_a_run_was_cut_short_the_next_one_deletes_what_it_left() -> None:
@@ -57,15 +73,75 @@ def test_what_was_on_its_way_to_another_host_is_carried_once_more_after_a_while(
     engine.exited(mirror, CUT, NOW)
     assert starts(engine.due(NOW + 3)) == [mirror]
     engine.exited(mirror, Outcome(0, listed=True), NOW + 3)
-    assert (mirror.state, mirror.since, mirror.done) == (State.IDLE, None, mirror.offered)
+    # It has all, but nobody knows for how long: so it is behind.
+    assert (mirror.state, mirror.since, mirror.done) == (State.IDLE, NOW, 0)
     assert engine.deadline() == NOW + LATE
     assert not starts(engine.due(NOW + LATE - 1))
     (action,) = [a for a in engine.due(NOW + LATE) if isinstance(a, Start)]
     assert action.order.batch.changes == {*ONE, *levels(b"", b"d")}
-    assert (action.order.by_name, mirror.since) == (True, None)
+    assert (action.order.by_name, mirror.since, mirror.done) == (True, NOW, 0)
     engine.exited(mirror, Outcome(0, listed=True), NOW + LATE)
     assert (mirror.state, mirror.done, mirror.late) == (State.IDLE, mirror.offered, None)
-    assert engine.deadline() is None
+    assert (mirror.since, engine.deadline()) == (None, None)
+
+
+def test_where_nothing_arrives_late_or_no_connection_came_about_nothing_is_expected() -> None:
+    for node, end in (({"rlate": 0.0}, CUT), ({}, replace(CUT, on_its_way=False))):
+        pair = make_pair(None, "n:/m", rscope="changes", **node)
+        engine = Engine(make_config([pair]), steady)
+        engine.watched(engine.config.sources[0], NOW, reason="")
+        (mirror,) = started(engine)
+        engine.exited(mirror, end, NOW)
+        assert (mirror.state, mirror.late) == (State.BACKOFF, None)
+
+
+def test_what_fails_again_is_carried_once_more_after_its_time() -> None:
+    engine = changing(rfull=0.0, edelay=0.0)
+    (mirror,) = started(engine)
+    engine.exited(mirror, CUT, NOW)
+    engine.due(NOW + 3)
+    engine.exited(mirror, Outcome(0, listed=True), NOW + 3)
+    engine.due(NOW + LATE)
+    engine.exited(mirror, CUT, NOW + LATE)
+    assert (mirror.since, mirror.done) == (NOW, 0)
+    engine.due(NOW + LATE + 3)
+    engine.exited(mirror, Outcome(0, listed=True), NOW + LATE + 3)
+    assert (mirror.since, mirror.done, mirror.late_at) == (NOW, 0, NOW + 2 * LATE)
+    engine.due(NOW + 2 * LATE)
+    engine.exited(mirror, Outcome(0, listed=True), NOW + 2 * LATE)
+    assert (mirror.since, mirror.done) == (None, mirror.offered)
+
+
+def test_what_has_come_meanwhile_goes_with_it() -> None:
+    engine = changing(rfull=0.0, edelay=0.0)
+    (mirror,) = started(engine)
+    engine.exited(mirror, CUT, NOW)
+    engine.due(NOW + 3)
+    engine.exited(mirror, Outcome(0, listed=True), NOW + 3)
+    engine.changed(engine.config.sources[0], entries(b"new"), NOW + LATE)
+    (action,) = [a for a in engine.due(NOW + LATE) if isinstance(a, Start)]
+    assert action.order.batch.changes == {*ONE, *levels(b"", b"d"), *entries(b"new")}
+
+
+def test_more_than_is_remembered_by_name_is_a_pass() -> None:
+    engine = changing(rfull=0.0, edelay=0.0)
+    (mirror,) = started(engine)
+    engine.exited(mirror, CUT, NOW)
+    engine.due(NOW + 3)
+    engine.exited(mirror, Outcome(0, listed=True), NOW + 3)
+    assert mirror.late is not None
+    mirror.late = replace(mirror.late, batch=mirror.late.batch.nameless())
+    engine.exited(started(engine, NOW + 9)[0], CUT, NOW + 9)
+    assert mirror.late.batch.reason == "a run that was cut short may have gone on"
+    # What it was has no name any more, and no time tells it.
+    engine.due(NOW + 12)
+    engine.exited(mirror, Outcome(0, listed=True), NOW + 12)
+    mirror.late = replace(mirror.late, batch=replace(mirror.late.batch, reason="", changes=ONE))
+    (action,) = [a for a in engine.due(NOW + 9 + LATE) if isinstance(a, Start)]
+    engine.narrow(action.mirror, Question(1), NOW + 9 + LATE)
+    assert mirror.sought is not None
+    assert mirror.sought.after is not None
+    assert mirror.sought.after.reason == "a run that was cut short may have gone on"
 
 
 def test_each_run_that_is_cut_short_has_its_time() -> None:
@@ -81,17 +157,22 @@ def test_each_run_that_is_cut_short_has_its_time() -> None:
     assert action.order.batch.changes == {*ONE, *levels(b"", b"d", b"e")}
 
 
-def test_nothing_is_late_here_or_of_a_whole_pass() -> None:
+def test_nothing_is_late_here_and_a_pass_is_made_again() -> None:
     here, elsewhere = make_pair(None, "/m", rscope="changes"), make_pair(None, "n:/m")
     engine = Engine(make_config([here, elsewhere], edelay=0.0), steady)
     engine.watched(engine.config.sources[0], NOW, reason="start-up")
     for mirror in starts(engine.due(NOW)):
         engine.exited(mirror, CUT, NOW)
-        assert mirror.late is None
+        assert (mirror.late is None) == bool(mirror.pair.here)
+        assert mirror.late is None or mirror.late.batch.reason
     for mirror in starts(engine.due(NOW + 10)):
         engine.exited(mirror, Outcome(0), NOW + 10)
-    for mirror in started(engine, NOW + 20):
-        engine.exited(mirror, CUT, NOW + 20)
+    for mirror in starts(engine.due(NOW + LATE)):
+        engine.exited(mirror, Outcome(0), NOW + LATE)
+    assert [mirror.late for mirror in engine.mirrors] == [None, None]
+    later = NOW + LATE
+    for mirror in started(engine, later + 20):
+        engine.exited(mirror, CUT, later + 20)
         assert (mirror.late is None) == bool(mirror.pair.here)
 
 

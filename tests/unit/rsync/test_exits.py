@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from support.configs import make_pair
 
-from inosync.rsync.exits import LIMITED, Judgement, Verdict, cut_short, exit_status, judge
+from inosync.rsync.exits import (
+    LIMITED,
+    Judgement,
+    Verdict,
+    cut_short,
+    exit_status,
+    judge,
+    reached,
+)
 
 
 def test_a_limit_that_kept_a_directory_from_giving_way_holds_the_mirror() -> None:
@@ -71,3 +79,36 @@ def test_a_judgement_names_the_signal() -> None:
 def test_what_may_have_left_temporary_files() -> None:
     assert [code for code in (0, 1, 23, 24, 25, 126, 127) if cut_short(code)] == []
     assert all(cut_short(code) for code in (-9, 10, 11, 12, 16, 20, 30, 137, 255))
+
+
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        ("a:/m", "ssh: connect to host a port 22: Connection refused"),
+        ("a:/m", "ssh: Could not resolve hostname a: Name or service not known"),
+        ("a:/m", "me@a: Permission denied (publickey)."),
+        ("a:/m", "Host key verification failed."),
+        ("a:/m", "Another instance of rrsync is already accessing this directory."),
+        ("a::m", "rsync: [sender] failed to connect to a (127.0.0.1): Connection refused (111)"),
+        ("a::m", "rsync: getaddrinfo: a 873: Name or service not known"),
+        ("rsyncs://a/m", "BIO_connect:Connection refused"),
+    ],
+)
+def test_who_was_not_let_in_has_nothing_on_its_way(node: str, said: str) -> None:
+    destination = make_pair(None, node).destination
+    assert not reached(destination, ["rsync error: (code 255)", said])
+    assert reached(destination, ["rsync error: (code 255)"])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "client_loop: send disconnect: Broken pipe",
+        "Connection to a closed by remote host.",
+        "Timeout, server a not responding.",
+        "rsync: [sender] read error: Connection reset by peer (104)",
+        'rsync: [receiver] mkstemp "/m/.f" failed: Permission denied (13)',
+    ],
+)
+def test_who_was_let_in_may_have(said: str) -> None:
+    assert reached(make_pair(None, "a:/m").destination, [said])

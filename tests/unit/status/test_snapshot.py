@@ -10,8 +10,9 @@ from pathlib import Path
 from support.engines import changing
 from support.snapshots import NOW, WALL, facts, make_engine, one_well_and_one_failing, take
 
+from inosync.changes.batch import Batch
 from inosync.engine.actions import Outcome
-from inosync.engine.records import Work
+from inosync.engine.records import Late, Work
 from inosync.planning.order import Prepared, RunKind
 from inosync.planning.slices import Course, Slice, course_of
 from inosync.status.lines import lines
@@ -45,6 +46,18 @@ def test_what_is_not_mounted_any_more_is_not_there() -> None:
     assert [each["path"] for each in first["ailing"]] == ["disk"]
     assert "what was mounted there is gone" in first["ailing"][0]["cause"]
     assert second["ailing"] == []
+
+
+def test_what_may_be_late_is_noted_and_when_it_is_carried_once_more() -> None:
+    engine = make_engine()
+    mirror = engine.mirrors[0]
+    mirror.late = Late(Batch(NOW, 0), NOW + 60, NOW, 0)
+    (first, second) = take(engine, NOW + 2)["mirrors"]
+    assert (first["lag"], first["next_try_at"]) == (2.0, WALL + 60)
+    assert "may arrive yet" in first["notes"][0]
+    assert (second["lag"], second["next_try_at"], second["notes"]) == (None, None, [])
+    mirror.retry_at = NOW + 5
+    assert take(engine, NOW + 2)["mirrors"][0]["next_try_at"] == WALL + 5
 
 
 def test_everything_there_is_to_know() -> None:
