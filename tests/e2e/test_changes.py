@@ -14,6 +14,7 @@ import pytest
 from support.daemon import Daemon, run_inosync, settings
 from support.fakersync import Call, FakeRsync
 from support.places import Place, wait_equal
+from support.profile import DEEP
 from support.trees import write
 from support.waiting import until
 
@@ -117,7 +118,7 @@ def test_a_batch_of_very_many_names_is_one_run(
     inosync: Callable, source: Path, local: Place, fakersync: FakeRsync
 ) -> None:
     """One changed file in each of ever so many directories; 90,000 in the deep profile."""
-    count = 90_000 if os.environ.get("INOSYNC_PROFILE") == "deep" else 11_000
+    count = 90_000 if DEEP else 11_000
     for number in range(count):
         write(source, f"{number % 100}/{number}/file", "x")
     fakersync.always(delegate=True)

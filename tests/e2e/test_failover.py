@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +10,8 @@ from pathlib import Path
 import pytest
 from support.namespaces import need
 from support.pair import Host, Switch
+from support.profile import DEEP
 from support.waiting import until
-
-DEEP = os.environ.get("INOSYNC_PROFILE") == "deep"
 
 
 class Pair:

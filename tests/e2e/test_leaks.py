@@ -14,13 +14,17 @@ from typing import NamedTuple
 
 import pytest
 from support.daemon import Daemon
+from support.profile import DEEP
 from support.servers import free_port
 from support.trees import write
 from support.waiting import until
 
 #: Runs before the first look: caches fill, and Python's own memory finds its size.
 WARM_UP = 200
-RUNS = 2000
+RUNS = 2000 if DEEP else 800
+DIRECTORIES = 6000 if DEEP else 2400
+RELOADS = 120 if DEEP else 48
+EVENTS = 200_000 if DEEP else 100_000
 NODES = 8
 
 #: Seconds, longer than any `edelay` here.
@@ -204,7 +208,7 @@ def test_hundreds_of_reloads(
             daemon.wait_for_log("config loaded again", times=loaded)
 
     reload(20)
-    check(daemon, reload, 120, most=0.5 * MIB)
+    check(daemon, reload, RELOADS, most=0.5 * MIB)
 
 
 @pytest.mark.timeout(300)
@@ -235,13 +239,13 @@ def test_thousands_of_directories_that_came_and_went(
         until(lambda: "watched, 1 directory" in status(daemon), seconds=60, what="all to be gone")
 
     come_and_go(1000)
-    check(daemon, come_and_go, 6_000, most=1 * MIB)
+    check(daemon, come_and_go, DIRECTORIES, most=1 * MIB)
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("scope", ["tree", "changes"])
 def test_changes_for_a_node_that_is_away(inosync: Callable, source: Path, scope: str) -> None:
-    """What is owed stays small however much it becomes: 200,000 events about ever new names."""
+    """What is owed stays small however much it becomes: so many events about ever new names."""
     port = free_port()
     daemon = inosync(
         {
@@ -255,7 +259,7 @@ def test_changes_for_a_node_that_is_away(inosync: Callable, source: Path, scope:
     )
     until(lambda: count(daemon, "failed"), what="the first failure")
     before = resident(daemon)
-    while (events := count(daemon, "events")) < 200_000:
+    while (events := count(daemon, "events")) < EVENTS:
         for number in range(1000):
             path = os.fsencode(source) + b"/%d-a-name-of-some-length" % (events + number)
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY))

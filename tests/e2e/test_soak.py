@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.daemon import PROJECT
+from support.profile import DEEP
 from support.trees import compare
 
 from inosync.config.settings import SETTINGS
@@ -25,7 +26,6 @@ from soak_faults import FAULTS, RESTARTS
 from soak_source import KEEP, MOST_ENTRIES, OPERATIONS, RestlessSource
 
 SEED = int(os.environ.get("INOSYNC_SOAK_SEED", "9"))
-DEEP = os.environ.get("INOSYNC_PROFILE") == "deep"
 SECONDS = 600 if DEEP else 45  # half a minute more until all is compared
 
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.profile import DEEP
 from support.watching import Observed, refused
 
-DEEP = os.environ.get("INOSYNC_PROFILE") == "deep"
 SEEDS = range(400 if DEEP else 3)
 BURSTS = 6
 

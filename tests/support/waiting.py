@@ -8,7 +8,8 @@ from typing import TypeVar
 
 Seen = TypeVar("Seen")
 
-#: How often a condition is looked at, in seconds.
+#: How often a condition is looked at, in seconds; no more often than every other moment is left to
+#: what is waited for.
 POLL = 0.02
 
 #: How many seconds a condition is waited for. A slow machine may need most of them; 60 are what the
@@ -32,6 +33,7 @@ def until(
     deadline = time.monotonic() + seconds
     while True:
         seen: object
+        began = time.monotonic()
         try:
             result = condition()
             if result:
@@ -39,11 +41,12 @@ def until(
             seen = result
         except (OSError, AssertionError) as error:
             seen = error
-        if time.monotonic() >= deadline:
+        now = time.monotonic()
+        if now >= deadline:
             last = state() if state is not None else seen
             shown = last if isinstance(last, str) else repr(last)
             raise AssertionError(f"waited {seconds:g} s for {what}; last observed state:\n{shown}")
-        time.sleep(POLL)
+        time.sleep(max(POLL, now - began))
 
 
 def until_empty(
