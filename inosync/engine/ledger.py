@@ -133,9 +133,9 @@ class Ledger:
         else:
             self.passing = self.passing.demanded(batch, number, fresh=fresh)
 
-    def carry_late(self) -> None:
-        """Owe what may have been late: all of it has come by now."""
-        if self.late is not None:
+    def carry_late(self, now: float) -> None:
+        """Owe what may have been late, when all of it has come."""
+        if self.late is not None and not self.late.until and now >= self.late.at:
             self.offer(self.late.batch)
             self.late = replace(self.late, until=self.offered)
 

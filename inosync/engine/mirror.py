@@ -290,9 +290,8 @@ class Mirror(Ledger):
             self.retry_at = None
         if self.state is State.IDLE and (trial := self._trial(now)) is not None:
             self.offer(trial)
-        free = self.state in (State.IDLE, State.PENDING)
-        if free and self.late_at is not None and now >= self.late_at:
-            self.carry_late()
+        if self.state in (State.IDLE, State.PENDING):
+            self.carry_late(now)
         if self.rests_until is not None and now >= self.rests_until:
             self.rests_until = None
             self.crowded = False
