@@ -26,6 +26,17 @@ def pytest_configure(config: pytest.Config) -> None:
     watch_over(config)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that may take longest, or the last one would end alone."""
+    items.sort(key=_may_take, reverse=True)
+
+
+def _may_take(item: pytest.Item) -> float:
+    """Return for how many seconds a test may go on, if that is its own; else 0."""
+    own = item.get_closest_marker("timeout")
+    return float(own.args[0]) if own is not None and own.args else 0.0
+
+
 @pytest.fixture(autouse=True)
 def runtime_directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A runtime directory for this test alone, to which all that it starts keeps; root's state too.
