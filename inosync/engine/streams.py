@@ -44,6 +44,7 @@ def together(ended: Mapping[int, Outcome]) -> Outcome:
     for outcome in outcomes:
         moved += outcome.transferred
     accounts = [outcome.account for outcome in outcomes]
+    failed = [outcome for outcome in outcomes if outcome.returncode not in _MADE]
     return replace(
         one,
         transferred=moved,
@@ -60,7 +61,7 @@ def together(ended: Mapping[int, Outcome]) -> Outcome:
         on_its_way=any(outcome.on_its_way for outcome in outcomes),
         put_away=max(outcome.put_away for outcome in outcomes),
         made=frozenset(n for n, outcome in ended.items() if outcome.returncode in _MADE),
-        crowded=all(each.crowded for each in outcomes if each.returncode not in _MADE),
+        crowded=bool(failed) and all(each.crowded for each in failed),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from support.configs import make_config, make_pair
 from support.engines import NOW, starts
 
@@ -9,7 +11,7 @@ from inosync.engine.actions import Outcome, Start
 from inosync.engine.engine import Engine
 from inosync.engine.streams import processes, streams, together
 from inosync.planning.order import Prepared, RunKind
-from inosync.planning.slices import Amount, Course, Slice
+from inosync.planning.slices import Amount, Course, Slice, course_of
 from inosync.rsync.causes import Cause
 from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.output import Transferred
@@ -73,6 +75,22 @@ def test_those_that_were_kept_out_are_made_again_a_moment_later() -> None:
     assert start.order.piece == other
     assert together({0: kept_out, 1: kept_out}).crowded
     assert not together({0: kept_out, 1: Outcome(12)}).crowded
+
+
+def test_those_that_all_go_well_count_and_the_next_ones_begin_at_once() -> None:
+    engine = engine_of(1, rstreams=2)
+    (mirror,) = starts(engine.due(NOW))
+    one, other = (Slice((name,), amount=Amount(100, 1)) for name in (b"a", b"b"))
+    beside = (Prepared(RunKind.SLICE, (), piece=other),)
+    left = course_of([("tree", b"c")], sizes=True, weight=200, directories=2, files=0)
+    what = Prepared(RunKind.SLICE, (), piece=one, course=left, beside=beside)
+    engine.prepared(mirror, what, NOW)
+    well = Outcome(0, Transferred(files=1), listed=True)
+    engine.exited(mirror, together({0: well, 1: replace(well, returncode=24)}), NOW + 0.1)
+    assert (mirror.totals.moved.files, mirror.totals.failures) == (2, 0)
+    assert mirror.passing is not None
+    assert mirror.passing.budget > 100
+    assert starts(engine.due(NOW + 0.1)) == [mirror]
 
 
 def test_the_worst_end_counts_and_all_that_was_said() -> None:
