@@ -115,14 +115,19 @@ def cut_short(returncode: int) -> bool:
 #: What ssh and rsync (3.5.0) say when no connection came about.
 _NO_WAY = re.compile(
     r"^ssh: (?:connect to host|Could not resolve hostname) |^\S+@\S+: Permission denied \([a-z]|"
-    r"^Host key verification failed|^rsync: (?:\[\w+\] )?(?:failed to connect to|getaddrinfo:) "
+    r"^Host key verification failed|^kex_exchange_identification: |during banner exchange|"
+    r"^rsync: (?:\[\w+\] )?(?:failed to connect to|getaddrinfo:) "
 )
 
 
-def reached(destination: Destination, said: Iterable[str]) -> bool:
-    """Return whether a run of which this was said may have sent anything to its destination."""
+def goes_on(returncode: int, destination: Destination, said: Iterable[str]) -> bool:
+    """Return whether a run that was cut short so, and has `said` this, may go on at the other end.
+
+    Not one that never reached it, and not one that has ended there first.
+    """
     said = tuple(said)
-    return refusal(destination, said) is None and not any(map(_NO_WAY.search, said))
+    reached = refusal(destination, said) is None and not any(map(_NO_WAY.search, said))
+    return cut_short(returncode) and returncode != FILE_IO and reached
 
 
 def judge(returncode: int, destination: Destination, said: Iterable[str] = ()) -> Judgement:

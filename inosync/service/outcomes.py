@@ -16,7 +16,7 @@ from inosync.rsync.accounts import account
 from inosync.rsync.destination import Transport
 from inosync.rsync.differences import EQUAL, below, carried, overwritten, summary
 from inosync.rsync.ends import Ends
-from inosync.rsync.exits import FILE_IO, PARTIAL, cut_short, exit_status, reached
+from inosync.rsync.exits import FILE_IO, PARTIAL, cut_short, exit_status, goes_on
 from inosync.rsync.kept import day_of
 from inosync.rsync.options import aside, backs_up, suffix
 from inosync.rsync.output import deletions, evidence, overwrote, rehearsed, transferred
@@ -54,7 +54,7 @@ def outcome_of(run: AtWork, status: int, engine: Engine, config: Config) -> Outc
         sent=_sent(run) if run.what.tells else frozenset(),
         cut=cut_off,
         homes=written,
-        on_its_way=cut_off and reached(run.mirror.pair.destination, told),
+        on_its_way=cut_off and goes_on(code, run.mirror.pair.destination, told),
         put_away=day_of(run.what.argv) if overwrote(output) else "",
     )
 

@@ -11,8 +11,8 @@ from inosync.rsync.exits import (
     Verdict,
     cut_short,
     exit_status,
+    goes_on,
     judge,
-    reached,
 )
 
 
@@ -88,6 +88,8 @@ def test_what_may_have_left_temporary_files() -> None:
         ("a:/m", "ssh: Could not resolve hostname a: Name or service not known"),
         ("a:/m", "me@a: Permission denied (publickey)."),
         ("a:/m", "Host key verification failed."),
+        ("a:/m", "kex_exchange_identification: Connection closed by remote host"),
+        ("a:/m", "Connection timed out during banner exchange"),
         ("a:/m", "Another instance of rrsync is already accessing this directory."),
         ("a::m", "rsync: [sender] failed to connect to a (127.0.0.1): Connection refused (111)"),
         ("a::m", "rsync: getaddrinfo: a 873: Name or service not known"),
@@ -96,8 +98,8 @@ def test_what_may_have_left_temporary_files() -> None:
 )
 def test_who_was_not_let_in_has_nothing_on_its_way(node: str, said: str) -> None:
     destination = make_pair(None, node).destination
-    assert not reached(destination, ["rsync error: (code 255)", said])
-    assert reached(destination, ["rsync error: (code 255)"])
+    assert not goes_on(255, destination, ["rsync error: (code 255)", said])
+    assert goes_on(255, destination, ["rsync error: (code 255)"])
 
 
 @pytest.mark.parametrize(
@@ -111,4 +113,10 @@ def test_who_was_not_let_in_has_nothing_on_its_way(node: str, said: str) -> None
     ],
 )
 def test_who_was_let_in_may_have(said: str) -> None:
-    assert reached(make_pair(None, "a:/m").destination, [said])
+    assert goes_on(12, make_pair(None, "a:/m").destination, [said])
+
+
+def test_what_has_ended_there_first_has_nothing_on_its_way() -> None:
+    full = ['rsync: [receiver] write failed on "f": No space left on device (28)']
+    assert not goes_on(11, make_pair(None, "a:/m").destination, full)
+    assert not goes_on(23, make_pair(None, "a:/m").destination, [])  # it brought all in order
