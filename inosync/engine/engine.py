@@ -16,7 +16,7 @@ from inosync.changes.batch import full_pass
 from inosync.changes.changes import Change, Changes, Move
 from inosync.config.model import Config, Source
 from inosync.engine import comparison
-from inosync.engine.actions import Action, Kill, Outcome, Start
+from inosync.engine.actions import INFO, Action, Kill, Outcome, Start
 from inosync.engine.endings import Endings
 from inosync.engine.feeder import Feeder
 from inosync.engine.memory import Recalled
@@ -229,6 +229,11 @@ class Engine(Standing):
         `said` are the lines that it has written to standard error.
         """
         self._watchdog.activity(mirror, activity, now, said=said)
+
+    def end(self, mirror: Mirror, reason: str, now: float) -> None:
+        """The mirror's run gets no further, for this reason: it is ended, and made again."""
+        self._roster.say(INFO, f"{mirror.name}: {reason}: ended, to be tried again")
+        self._roster.end(mirror, reason, now)
 
     # ---- what people want -----------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from inosync.service.loop import Loop, Part
 from inosync.service.mandate import Mandate
 from inosync.service.notes import Notes
 from inosync.service.onlooker import Onlooker, Onlooking
+from inosync.service.pipes import Pipes
 from inosync.service.polls import Polls
 from inosync.service.pruning import Pruning
 from inosync.service.publisher import Publisher
@@ -130,6 +131,7 @@ class Daemon:
         beat = Beat(self.engine, self.hooks, self.loop)
         # What stands ready is started when there is nothing else to do.
         parts += [self.remedies, beat, self.hooks, self.runs.warm, self.announcer]
+        parts.append(Pipes(self.engine, self.runs))
         if self.onlooker is not None:
             parts.append(Onlooking(self.onlooker, self.engine, self.runs))
         if self._publisher is not None:

@@ -276,6 +276,10 @@ class Runs:
     def _of(self, mirror: Mirror) -> list[Child]:
         return [run.child for run in self._children.values() if run.mirror is mirror]
 
+    def at_pipes(self) -> list[Mirror]:
+        """Return the mirrors whose runs wait at a pipe."""
+        return [run.mirror for run in self._children.values() if run.child.at_pipe()]
+
     def act(self, action: Terminate | Kill | Look, now: float) -> None:
         """End the run of a mirror, or look at it."""
         children = self._of(action.mirror)

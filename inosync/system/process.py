@@ -156,6 +156,17 @@ class Child:
             if caught and int(caught[1], 16) >> (signal.SIGVTALRM - 1) & 1:
                 self._process.send_signal(signal.SIGVTALRM)
 
+    def at_pipe(self) -> bool:
+        """Return whether the child waits for somebody to open the other end of a pipe: fifo(7).
+
+        By what it sleeps in (proc_pid_wchan(5)), the name of which is the kernel's own (fs/pipe.c).
+        """
+        try:
+            asleep_in = Path(f"/proc/{self.pid}/wchan").read_bytes()
+        except OSError:
+            return False
+        return asleep_in in (b"wait_for_partner", b"fifo_open")
+
     def activity(self) -> tuple[int, int]:
         """Return the bytes that the child itself has read, and how much its group has done.
 

@@ -210,6 +210,27 @@ def test_a_file_that_changes_while_it_is_sent_ends_equal(
     assert daemon.stop() == 0
 
 
+@pytest.mark.parametrize("scope", ["tree", "changes"])
+def test_a_pipe_in_the_place_of_a_file_that_is_to_be_sent_keeps_nothing_waiting(
+    inosync: Callable, source: Path, local: Place, scope: str
+) -> None:
+    for name in ("old", "b/file"):
+        write(source, name, "x")
+    daemon = inosync(settings(source, local.node, rspeed=1000, rscope=scope))
+    wait_equal(source, local.root)
+    write(source, "a", os.urandom(3_000_000))
+    write(source, "b/file", "more")
+    until(lambda: list(local.root.glob(".a.*")), what="the transfer to begin")
+    (source / "b/file").unlink()
+    os.mkfifo(source / "b/file")
+    write(source, "b/other", "x")
+    daemon.wait_for_log("its run waits at a pipe that was a file: ended, to be tried again")
+    until((local.root / "b/other").exists, what="what has changed meanwhile")
+    daemon.wait_for_log("well again")
+    (source / "b/file").unlink()
+    wait_equal(source, local.root)
+
+
 def test_a_directory_replaced_by_a_symlink_leaves_the_links_target_alone(
     inosync: Callable, source: Path, local: Place
 ) -> None:

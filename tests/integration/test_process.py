@@ -255,3 +255,13 @@ def test_a_child_that_waits_ends_with_us() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     processes.wait_gone([int(done.stdout)])
+
+
+def test_one_that_waits_at_a_pipe_is_known(run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    child = run(f"exec cat '{tmp_path}/pipe'")
+    until(child.at_pipe, what="it to wait")
+    with open(tmp_path / "pipe", "w"):
+        until(lambda: not child.at_pipe(), what="it to read")
+    status(child)
+    assert not child.at_pipe()

@@ -88,3 +88,14 @@ def test_a_run_that_is_told_to_end_is_not_told_again() -> None:
     engine.stop(NOW)
     assert engine.due(NOW) == []
     assert Kill(running[0]) in engine.due(NOW + GRACE)
+
+
+def test_a_run_that_gets_no_further_is_ended_and_made_again() -> None:
+    engine = make_engine()
+    (mirror,) = started(engine)
+    engine.end(mirror, "its run waits", NOW)
+    actions = engine.due(NOW)
+    assert Terminate(mirror) in actions
+    assert said(actions) == ["/srv/www -> n0:/m: its run waits: ended, to be tried again"]
+    engine.exited(mirror, Outcome(20), NOW + 1)
+    assert (mirror.state, mirror.reason) == (State.BACKOFF, "its run waits")
