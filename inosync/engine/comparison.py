@@ -33,12 +33,16 @@ def schedule(mirrors: Iterable[Mirror], every: float, now: float) -> None:
 
 
 def idle(mirror: Mirror, lane: Mirror | None) -> bool:
-    """Return whether there is nothing to send to a node but this: by neither of its lanes."""
-    rests = lane is None or lane.state is State.IDLE
+    """Return whether there is nothing to send to a node but this: by neither of its lanes.
+
+    Nor to wait for: what arrives late is no drift.
+    """
+    rests = lane is None or (lane.state is State.IDLE and lane.late is None)
     return (
         mirror.comparison.due_at is not None
         and mirror.state is State.IDLE
         and mirror.sought is None
+        and mirror.late is None
         and not mirror.big
         and rests
     )

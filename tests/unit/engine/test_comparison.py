@@ -29,7 +29,7 @@ from inosync.engine.actions import (
 from inosync.engine.ailing import Ailing
 from inosync.engine.apart import NOTHING, Apart, Left
 from inosync.engine.mirror import State
-from inosync.engine.records import SLOWEST, Activity
+from inosync.engine.records import SLOWEST, Activity, Late
 from inosync.rsync.causes import Cause
 from inosync.rsync.complaints import Account, Complaint
 from inosync.rsync.differences import Difference, Drift
@@ -139,6 +139,17 @@ def test_nothing_is_compared_while_something_waits_to_be_sent() -> None:
     mirror = starts(engine.due(NOW + DAY + 20))[0]
     engine.exited(mirror, Outcome(0), NOW + DAY + 21)
     assert comparisons(engine.due(NOW + DAY + 21)) == [mirror]
+
+
+def test_nothing_is_compared_while_something_may_arrive_late() -> None:
+    engine = make_engine(rverify=DAY)
+    (mirror,) = engine.mirrors
+    mirror.late = Late(Batch(NOW + DAY, 0, changes=ONE), NOW + DAY + 60, NOW + DAY, 0)
+    assert comparisons(engine.due(NOW + DAY)) == []
+    assert engine.deadline() == NOW + DAY + 60
+    assert starts(engine.due(NOW + DAY + 60)) == [mirror]
+    engine.exited(mirror, Outcome(0), NOW + DAY + 61)
+    assert comparisons(engine.due(NOW + DAY + 61)) == [mirror]
 
 
 def test_a_comparison_that_fails_is_told_once_and_tried_again() -> None:
