@@ -120,7 +120,7 @@ class Feeder:
         When what it found is on the node, the mirror owes `after`, or the `rest` of it. Runs that
         carried some of what it finds may have been `cut` short before this daemon began.
         """
-        mirror.seek(now, after, rest, cut=cut)
+        mirror.seek(now, after, rest, by_time=question.since is not None, cut=cut)
         self.roster.actions.append(Seek(mirror, question))
 
     def narrow(self, mirror: Mirror, question: Question, now: float) -> None:

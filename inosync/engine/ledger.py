@@ -212,24 +212,24 @@ class Ledger:
         after: Batch | None = None,
         rest: Course | None = None,
         *,
+        by_time: bool = False,
         cut: bool = False,
     ) -> None:
         """Note that a walk over the source is to find what else has changed; then owe `after`.
 
-        Of that pass the `rest`, if some of it was made before. Runs that carried some of what is
-        found may have been `cut` short.
+        Of that pass the `rest`, if some of it was made before. ``by_time`` and `cut`: see Sought.
         """
         sought = self.sought or Sought(now if self.since is None else self.since, self.carried, 0)
         rest = rest if after is not None else sought.rest
         after = merged(sought.after, after)
-        walks, cut = sought.walks + 1, sought.cut or cut
-        self.sought = replace(sought, walks=walks, after=after, rest=rest, cut=cut)
+        walks, by_time, cut = sought.walks + 1, sought.by_time or by_time, sought.cut or cut
+        self.sought = replace(sought, walks=walks, after=after, rest=rest, by_time=by_time, cut=cut)
         self.offered += 1
 
     def narrow(self, now: float) -> None:
         """Give up what it owes without a name, which a walk over the source is about to find."""
         late = self.late is not None and self.late.until  # no time tells what that is
-        self.seek(now, full_pass(LATE, now) if late else None)
+        self.seek(now, full_pass(LATE, now) if late else None, by_time=True)
         self.pending = self.pending.vanished() if self.pending is not None else None
 
     def found(self, batch: Batch | None) -> None:
@@ -249,6 +249,8 @@ class Ledger:
         sought = self.sought
         if sought is not None and not sought.walks and self.carried >= sought.until:
             self.sought = None
+            if not (self.owing or self.passing or sought.rest):
+                self.health = replace(self.health, synced=True)
             if sought.after is not None:
                 self.offer(sought.after, sought.rest)
 

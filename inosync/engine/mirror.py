@@ -232,8 +232,8 @@ class Mirror(Ledger):
         self.reason = ""
         # What is left of a pass may be owed as one run by now.
         rest = self.passing or (work.slicing and self.pending and self.pending.reason)
-        left = self.sought.rest if self.sought is not None else None
-        synced = self.health.synced or not (rest or left)
+        sought = self.sought is not None and self.sought.by_time
+        synced = self.health.synced or not (rest or sought)
         self.health = replace(self.health, synced=synced, succeeded=now)
         if complete:
             self.equal_at = work.moment or self.equal_at

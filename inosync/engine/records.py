@@ -199,7 +199,8 @@ class Sought:
     So many ``walks`` have no answer yet. What was found is among what was offered up to the number
     ``until`` (0: nothing). Until that is on the node, no more than the first ``sure`` ones count.
     ``after`` is owed when that is done; of that pass, the ``rest``, if some of it was made before.
-    ``cut``: runs that carried some of it may have been cut short.
+    ``by_time``: that is all since a moment, and not only other names of files. ``cut``: runs that
+    carried some of it may have been cut short.
     """
 
     since: float
@@ -208,6 +209,7 @@ class Sought:
     until: int = 0
     after: Batch | None = None
     rest: Course | None = None
+    by_time: bool = False
     cut: bool = False
 
 

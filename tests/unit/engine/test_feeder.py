@@ -373,6 +373,19 @@ def test_a_mirror_that_is_known_owes_what_has_changed() -> None:
     assert starts(engine.due(NOW)) == []
 
 
+def test_what_changes_while_it_is_looked_for_is_not_all() -> None:
+    engine = beginning("changed")
+    one, _ = engine.mirrors
+    engine.due(NOW)
+    engine.changed(engine.config.sources[0], ONE, NOW - 60)
+    assert one in starts(engine.due(NOW))
+    engine.exited(one, Outcome(0), NOW)
+    assert (one.health.synced, one.since) == (False, NOW)
+    assert not any("in sync" in line for line in said(engine.due(NOW)))
+    engine.found(one, Answer(Changes()), NOW)
+    assert (one.health.synced, one.since) == (True, None)
+
+
 def test_when_all_is_to_be_sure_a_pass_follows() -> None:
     engine = beginning(True)
     one, _ = engine.mirrors
