@@ -204,6 +204,10 @@ class Engine(Standing):
         """
         self._feeder.found(mirror, answer, now)
 
+    def found_so_far(self, mirror: Mirror, changes: Changes, now: float) -> None:
+        """These are a part of the answer, which goes on its way before all is known."""
+        self._feeder.found_so_far(mirror, changes, now)
+
     def narrow(self, mirror: Mirror, question: Question, now: float) -> None:
         """The start of a mirror that owes more than has a name is not carried out.
 

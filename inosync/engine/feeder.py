@@ -16,6 +16,7 @@ from inosync.config.model import Source
 from inosync.engine.actions import ERROR, INFO, WARNING, About, Event, Rewatch, Seek
 from inosync.engine.memory import ROLLED_BACK, Recalled
 from inosync.engine.mirror import Mirror
+from inosync.engine.records import Sought
 from inosync.engine.remains import expect_late
 from inosync.engine.reports import changed, held, recovered
 from inosync.engine.roster import Roster
@@ -140,16 +141,21 @@ class Feeder:
             # In an earlier state of the source, times do not tell what differs.
             older = answer is not None and answer.older
             batch: Batch | None = self.roster.full(reason, now, lost=True, contents=older)
-        elif (batch := collect(answer.changes, mirror.sought.since)) is not None:
-            cut = mirror.backoff.failures > 0 or not mirror.health.synced
-            if cut and mirror.sought.after is None:
-                # A run may have been cut short, also one of the daemon before: what it left has to
-                # go.
-                batch = batch.with_levels(homes(answer.changes.entries))
+        elif (batch := _collect(mirror, mirror.sought, answer.changes)) is not None:
             batch = dataclasses.replace(batch, whole=answer.named)
         if mirror.sought.cut:
             expect_late(mirror, batch, now)
         mirror.found(batch)
+
+    def found_so_far(self, mirror: Mirror, changes: Changes, now: float) -> None:
+        """A walk that goes on has found this for a mirror: see ``Engine.found_so_far``."""
+        if mirror.sought is None:
+            return
+        batch = _collect(mirror, mirror.sought, changes)
+        if batch is not None:
+            if mirror.sought.cut:
+                expect_late(mirror, batch, now)
+            mirror.offer(batch)
 
     def unsettled(self, source: Source, files: Iterable[Fresh], now: float) -> None:
         """These files of `source` changed a little while ago: they are not to be sent yet."""
@@ -309,3 +315,15 @@ def _doubt(answer: Answer) -> str:
     if answer.older:
         return ROLLED_BACK
     return "too much has changed" if answer.changes is None else ""
+
+
+def _collect(mirror: Mirror, sought: Sought, changes: Changes) -> Batch | None:
+    """Return what a walk has found, as one batch; None: nothing.
+
+    A run may have been cut short, also one of the daemon before: what it left has to go.
+    """
+    batch = collect(changes, sought.since)
+    cut = mirror.backoff.failures > 0 or not mirror.health.synced
+    if batch is None or not cut or sought.after is not None:
+        return batch
+    return batch.with_levels(homes(changes.entries))

@@ -12,6 +12,7 @@ moved there, with old files in it.
 
 from __future__ import annotations
 
+import math
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,36 +67,52 @@ class Question:
 class Answer:
     """What was found for a question.
 
-    ``changes`` may differ; None: they are too many. Of files that had names which were not known
-    all names are in there, and these files are ``named``. ``doubtful`` are files that changed since
-    then and whose mtime is older: rsync may take them for the same. ``older``: the source is an
-    earlier state of itself, so this says nothing. The ``highest`` ctime of all that was seen.
+    ``changes`` may differ, but for what was taken before; None: they are too many. Of files that
+    had names which were not known all names are in there, and these files are ``named``.
+    ``older``: the source is an earlier state of itself, so this says nothing. The ``highest`` ctime
+    of all that was seen.
     """
 
     changes: Changes | None
     named: frozenset[Inode] = frozenset()
-    doubtful: frozenset[bytes] = frozenset()
     highest: int = 0
     older: bool = False
 
 
 @dataclass
 class _Finding:
-    """What one question has found so far."""
+    """What one question has found so far, but for what was ``taken``, so many of it.
 
-    since: int
+    Files with several names are ``linked``: all of these go together, at the end.
+    """
+
+    since: float
     changes: Changes = field(default_factory=Changes)
-    doubtful: set[bytes] = field(default_factory=set)
+    linked: dict[bytes, None] = field(default_factory=dict)
+    taken: int = 0
+
+    @property
+    def too_much(self) -> bool:
+        return self.taken + len(self.changes) + len(self.linked) > MOST
 
     def file(self, path: bytes, status: Dated) -> None:
-        if len(self.changes) <= MOST:
-            self.changes.entries[path] = None
-            if stat.S_ISREG(status.st_mode) and status.st_mtime_ns < self.since:
-                self.doubtful.add(path)
+        if not self.too_much:
+            (self.linked if status.st_nlink > 1 else self.changes.entries)[path] = None
 
     def directory(self, path: bytes, *, moved: bool) -> None:
-        if len(self.changes) <= MOST:
+        if not self.too_much:
             (self.changes.trees if moved else self.changes.levels)[path] = None
+
+    def take(self) -> Changes:
+        found, self.changes = self.changes, Changes()
+        self.taken += len(found)
+        return found
+
+    def all_of_it(self) -> Changes | None:
+        if self.too_much:
+            return None
+        self.changes.entries.update(self.linked)
+        return self.changes
 
 
 class Scan:
@@ -105,7 +122,8 @@ class Scan:
         self._questions = questions
         self._filters = filters
         self._view = view
-        self._findings = [_Finding(q.since) for q in questions if q.since is not None]
+        never = math.inf  # only other names of files are looked for
+        self._findings = [_Finding(never if q.since is None else q.since) for q in questions]
         self._names: dict[Inode, set[bytes]] = {i: set() for q in questions for i in q.inodes}
         self._highest = 0
 
@@ -116,7 +134,7 @@ class Scan:
             return
         self._directory(b"", top, 0)
         todo = [(b"", top.st_ctime_ns)]
-        earliest = min((finding.since for finding in self._findings), default=None)
+        earliest = min(finding.since for finding in self._findings)
         inodes = self._names
         admits = self._filters.admits
         highest = top.st_ctime_ns
@@ -136,7 +154,7 @@ class Scan:
                             self._directory(path, status, changed)
                             todo.append((path, status.st_ctime_ns))
                         continue
-                    recent = earliest is not None and ctime >= earliest
+                    recent = ctime >= earliest
                     wanted = status.st_nlink > 1 and (status.st_dev, status.st_ino) in inodes
                     if (recent or wanted) and admits(lead + name, directory=False):
                         self._file(lead + name, status)
@@ -157,25 +175,21 @@ class Scan:
         if names is not None:
             names.add(path)
 
+    def take(self, number: int) -> Changes:
+        """Return what was found so far for the question of this number, from 0 on, for good."""
+        return self._findings[number].take()
+
     def answers(self) -> list[Answer]:
         """Return what was found for each question, when the walk has ended."""
-        findings = iter(self._findings)
-        return [
-            self._answer(question, None if question.since is None else next(findings))
-            for question in self._questions
-        ]
+        return list(map(self._answer, self._questions, self._findings))
 
-    def _answer(self, question: Question, finding: _Finding | None) -> Answer:
-        changes = finding.changes if finding is not None else Changes()
-        named = set()
+    def _answer(self, question: Question, finding: _Finding) -> Answer:
+        changes, named = finding.all_of_it(), set()
         for inode, known in question.inodes.items():
             if names := self._names[inode] - known:
                 named.add(inode)
-                changes.entries.update(dict.fromkeys([*sorted(names), *sorted(known)]))
-        return Answer(
-            changes if len(changes) <= MOST else None,
-            frozenset(named),
-            frozenset(finding.doubtful if finding is not None else ()),
-            self._highest,
-            older=self._highest < question.reached,
-        )
+                if changes is not None:
+                    changes.entries.update(dict.fromkeys([*sorted(names), *sorted(known)]))
+        too_much = changes is None or len(changes) > MOST
+        older = self._highest < question.reached
+        return Answer(None if too_much else changes, frozenset(named), self._highest, older=older)

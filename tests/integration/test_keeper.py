@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -14,7 +15,7 @@ from inosync.changes.batch import Batch
 from inosync.changes.changes import Changes
 from inosync.changes.doubts import LOST
 from inosync.changes.inotify_bits import DEFAULT_EMASK
-from inosync.engine.actions import Outcome, Start
+from inosync.engine.actions import Outcome, Seek, Start
 from inosync.engine.engine import Engine
 from inosync.engine.memory import Known, decode, encode
 from inosync.engine.mirror import Mirror
@@ -26,6 +27,7 @@ from inosync.service.keeper import MARGIN, Keeper
 from inosync.service.loop import Loop
 from inosync.service.notes import Notes
 from inosync.service.recollection import Recollection
+from inosync.service.scans import SO_FAR, Scans
 from inosync.service.sources import Sources
 from inosync.service.targets import Targets
 from inosync.system.state import StateFile
@@ -397,3 +399,30 @@ def test_where_a_pass_was_cut_short_it_is_made_again(tmp_path: Path) -> None:
     scene.notes.write()
     with closing(Scene(source, keeps=True)) as scene:
         assert scene.mirror.late is None  # the machine was started since
+
+
+def test_what_a_long_walk_finds_goes_on_its_way_before_it_ends(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for number in range(40):
+        (source / f"{number}").mkdir(parents=True)
+    with closing(Scene(source, keeps=True)) as scene:
+        scene.run()
+        scene.keeper.close()
+    for number in range(40):
+        (source / f"{number}/new").touch()
+    with closing(Scene(source, keeps=True)) as scene:
+        ticks = itertools.count()
+        scene.loop.clock = lambda: next(ticks) * SO_FAR / 10  # as if each name took long
+        scans = Scans(scene.engine, scene.sources, scene.loop)
+        for action in scene.engine.due(0.0):
+            if isinstance(action, Seek):
+                scans.ask(action)
+        early = 0
+        while scene.mirror.sought is not None and scans.deadline() is not None:
+            scans.due(0.0)
+            if scene.mirror.pending is not None and scans.deadline() is not None:
+                early = len(scene.mirror.pending.changes or ())
+        assert scene.mirror.pending is not None
+        assert scene.mirror.pending.changes is not None
+        # What is in directories with the files comes later than they.
+        assert 40 <= early < len(scene.mirror.pending.changes) == 81

@@ -599,3 +599,24 @@ def test_what_is_left_out_no_more_is_compared_since_it_was_hidden() -> None:
     assert (mirror.equal_at, mirror.hidden_at) == (later, first)
     configure()
     assert (mirror.equal_at, mirror.hidden_at) == (first, first)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_a_walk_has_found_so_far_goes_on_its_way(cut: bool) -> None:
+    engine = make_engine(1, watched=False, init="changed", rfull=0.0)
+    (mirror,) = engine.mirrors
+    known = {mirror.name: Recalled(Question(5), cut=cut)}
+    engine.watched(engine.config.sources[0], NOW, known=known)
+    engine.due(NOW)
+    engine.found_so_far(mirror, Changes(), NOW)
+    assert (mirror.pending, mirror.late) == (None, None)
+    engine.found_so_far(mirror, ONE, NOW)
+    (action,) = [a for a in engine.due(NOW) if isinstance(a, Start)]
+    assert action.order.batch.changes == {*ONE, Change(b"", Kind.LEVEL)}
+    engine.exited(mirror, Outcome(0), NOW)
+    assert (mirror.since, mirror.done, mirror.health.synced) == (NOW, 0, False)
+    engine.found(mirror, Answer(Changes()), NOW)
+    assert (mirror.late is not None, mirror.since) == (cut, NOW if cut else None)
+    assert mirror.done == (0 if cut else mirror.offered)
+    engine.found_so_far(mirror, ONE, NOW)  # nobody asks any more
+    assert mirror.pending is None

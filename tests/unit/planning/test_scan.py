@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from inosync.changes.changes import Change, Kind
+from inosync.changes.changes import Change, Changes, Kind
 from inosync.changes.doubts import MOST
 from inosync.planning.scan import Answer, Question, Scan
 from inosync.rsync.filters import compile_filters
@@ -97,10 +97,6 @@ def test_what_changed_since_then() -> None:
     assert found.named == frozenset()
 
 
-def test_what_rsync_may_take_for_the_same_is_doubtful() -> None:
-    assert since(TREE, rules=("no", "*.tmp")).doubtful == {b"same"}
-
-
 def test_the_source_itself() -> None:
     assert since({b"": folder(NEW)}).changes == {Change(b"", Kind.LEVEL)}
     both = since({b"": folder(NEW), b"d": folder(NEW)}).changes
@@ -173,6 +169,32 @@ def test_too_much_is_everything(kind) -> None:
     first, other = made.answers()
     assert first.changes is None
     assert other.changes == set()
+
+
+def test_what_was_found_so_far_may_be_taken_but_names_of_one_file_go_together() -> None:
+    twice = file(NEW, names=2)
+    tree = {b"": folder(), b"f": twice, b"g": folder(NEW), b"h": twice, b"i": file(NEW)}
+    made = Scan(
+        [Question(SINCE), Question(inodes={(1, 7): frozenset()})],
+        filters=compile_filters(()),
+        view=Tree(tree),
+    )
+    taken = Changes()
+    for _ in made.steps():
+        taken.update(made.take(0))
+    assert taken == {Change(b"g", Kind.LEVEL), Change(b"i", Kind.ENTRY)}
+    first, _ = made.answers()
+    assert first.changes == {Change(b"f", Kind.ENTRY), Change(b"h", Kind.ENTRY)}
+
+
+def test_what_was_taken_counts_for_what_is_too_much() -> None:
+    tree = Tree({b"": folder()})
+    many = [[(b"%d-%d" % (lot, number), file(NEW)) for number in range(MOST)] for lot in range(2)]
+    tree.entries = lambda path: many if path == b"" else ()
+    made = Scan([Question(SINCE)], filters=compile_filters(()), view=tree)
+    taken = sum(len(made.take(0)) for _ in made.steps())
+    assert taken in range(MOST, MOST + 2)
+    assert made.answers()[0].changes is None
 
 
 def test_it_pauses_after_some_names_and_after_each_directory() -> None:
