@@ -184,12 +184,10 @@ class Scan:
         return list(map(self._answer, self._questions, self._findings))
 
     def _answer(self, question: Question, finding: _Finding) -> Answer:
-        changes, named = finding.all_of_it(), set()
+        named = set()
         for inode, known in question.inodes.items():
             if names := self._names[inode] - known:
                 named.add(inode)
-                if changes is not None:
-                    changes.entries.update(dict.fromkeys([*sorted(names), *sorted(known)]))
-        too_much = changes is None or len(changes) > MOST
+                finding.linked.update(dict.fromkeys([*sorted(names), *sorted(known)]))
         older = self._highest < question.reached
-        return Answer(None if too_much else changes, frozenset(named), self._highest, older=older)
+        return Answer(finding.all_of_it(), frozenset(named), self._highest, older=older)
