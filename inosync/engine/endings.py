@@ -5,7 +5,7 @@ Pure. Judges what rsync's exit status means for the mirror: in sync, once more, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, merged
@@ -13,6 +13,7 @@ from inosync.engine import comparison, messages, remains, suspects
 from inosync.engine.actions import DEBUG, ERROR, Event, Outcome, about
 from inosync.engine.ailing import Table, excuses
 from inosync.engine.mirror import Mirror, State
+from inosync.engine.passes import nothing
 from inosync.engine.records import LAST_LINES, Failure
 from inosync.engine.reports import ailing as ailing_report
 from inosync.engine.reports import failed, recovered, succeeded
@@ -20,6 +21,7 @@ from inosync.engine.roster import Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.planning.steps import Clear, Renew
 from inosync.rsync.exits import FILE_IO, PARTIAL, VANISHED, Judgement, Verdict
+from inosync.rsync.options import hindrance
 from inosync.rsync.output import NOTHING, Transferred
 
 #: Seconds until a run is made again that was kept out by what has gone since.
@@ -37,6 +39,8 @@ class Endings:
         """The mirror's run has ended."""
         if mirror in self.roster.leaving:
             self.roster.leaving.remove(mirror)
+            if outcome.on_its_way:
+                self._expect_late(mirror, self.roster.heirs(mirror), outcome, now)
         elif outcome.crowded and mirror.state is State.RUNNING:
             self._make_again(mirror, outcome, now)
         elif mirror.work.comparing:
@@ -67,7 +71,8 @@ class Endings:
         stopped = mirror.state is State.STOPPING
         judgement = _judged(mirror, outcome)
         if outcome.on_its_way:
-            remains.expect_late(mirror, mirror.flight, now, wrote=outcome.homes)
+            lane = self.roster.lanes.partner(mirror)
+            self._expect_late(mirror, [mirror, lane] if lane else [mirror], outcome, now)
         if outcome.cut:
             remains.tidy_up(mirror, self.roster.lanes.partner(mirror), outcome, now)
         if not stopped and self._went_on(mirror, outcome, judgement, now):
@@ -102,6 +107,16 @@ class Endings:
             self.roster.actions += said
         else:
             self._report_failure(mirror, outcome, judgement, now, again=again, wait=wait)
+
+    def _expect_late(
+        self, mirror: Mirror, lanes: Iterable[Mirror], outcome: Outcome, now: float
+    ) -> None:
+        """See that what a run had on its way is carried once more, in whose lane it is by then."""
+        flight = mirror.flight or nothing(now)
+        for lane in lanes:
+            blind = lane.big and hindrance(lane.pair.node.extra)
+            batch = flight.nameless() if blind else flight
+            remains.expect_late(lane, batch, now, wrote=outcome.homes)
 
     def _tell_remains(
         self, mirror: Mirror, outcome: Outcome, ailed: Table, stayed: Mapping[bytes, bytes]

@@ -143,7 +143,7 @@ class Feeder:
             batch: Batch | None = self.roster.full(reason, now, lost=True, contents=older)
         elif (batch := _collect(mirror, mirror.sought, answer.changes)) is not None:
             batch = dataclasses.replace(batch, whole=answer.named)
-        if mirror.sought.cut:
+        if batch is not None and mirror.sought.cut:
             expect_late(mirror, batch, now)
         mirror.found(batch)
 

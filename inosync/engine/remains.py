@@ -54,9 +54,7 @@ def tidy_up(mirror: Mirror, other: Mirror | None, outcome: Outcome, now: float) 
         mirror.flight = flight.merge(full_pass("a run was cut short", now))
 
 
-def expect_late(
-    mirror: Mirror, batch: Batch | None, now: float, *, wrote: Collection[bytes] = ()
-) -> None:
+def expect_late(mirror: Mirror, batch: Batch, now: float, *, wrote: Collection[bytes] = ()) -> None:
     """See that what a run that was cut short had on its way to another host is carried once more.
 
     What is still on the line arrives there behind it (``rlate``), and comes into the place of what
@@ -64,7 +62,7 @@ def expect_late(
     the mirror is in sync.
     """
     wait = mirror.pair.node.rlate
-    if mirror.pair.here or batch is None or not wait:
+    if mirror.pair.here or not wait:
         return
     since, sure, before = min(batch.since, now), mirror.carried, mirror.late
     again = replace(batch.with_levels(wrote), since=since, moves=(), named=True)

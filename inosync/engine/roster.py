@@ -143,6 +143,10 @@ class Roster:
             mirror.health = replace(health, ailing=report.meaning, since=since)
             self.hook(report)
 
+    def heirs(self, mirror: Mirror) -> list[Mirror]:
+        """Return the mirrors that are configured and lie where one does that leaves."""
+        return [each for each in self.mirrors if _lies(each.pair) == _lies(mirror.pair)]
+
     def end(self, mirror: Mirror, reason: str, now: float) -> None:
         """Tell a mirror's run to end, unless there is none or it was told already."""
         if mirror.state is State.RUNNING:
@@ -166,6 +170,12 @@ def _state(source: Source, config: Config) -> SourceState:
 def _sizes(config: Config) -> dict[str, int]:
     """Return from which size on files are big, by the paths of sources."""
     return {source.path: config.of(source).rbigsize for source in config.sources}
+
+
+def _lies(pair: Pair) -> tuple[object, ...]:
+    """Return what two pairs have in common whose mirrors are one, however that is written."""
+    to = pair.destination
+    return pair.source.path, to.transport, to.host, to.port, to.path.rstrip("/")
 
 
 def _place(pair: Pair) -> tuple[str, str]:

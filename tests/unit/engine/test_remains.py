@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from support.configs import make_config, make_pair
 from support.engines import (
     NOW,
@@ -182,6 +183,38 @@ def test_a_run_of_a_mirror_that_leaves_owes_nothing() -> None:
     engine.configure(make_config([make_pair(None, "other:/m")]), NOW)
     engine.exited(mirror, CUT, NOW + 1)
     assert mirror not in engine.mirrors
+    assert engine.mirrors[0].late is None
+
+
+def test_one_that_lies_in_the_same_place_expects_what_it_had_on_its_way() -> None:
+    engine = changing()
+    (mirror,) = started(engine)
+    engine.configure(make_config([make_pair(None, "n0:/m/", rscope="changes")]), NOW)
+    (heir,) = engine.mirrors
+    assert heir is not mirror
+    engine.exited(mirror, replace(CUT, on_its_way=False), NOW + 1)
+    assert heir.late is None
+    engine = changing()
+    (mirror,) = started(engine)
+    engine.configure(make_config([make_pair(None, "n0:/m/", rscope="changes")]), NOW)
+    engine.exited(mirror, CUT, NOW + 1)
+    assert engine.mirrors[0].late is not None
+    assert engine.mirrors[0].late.batch.changes == {*ONE, *levels(b"", b"d")}
+
+
+@pytest.mark.parametrize("extra", [(), ("--copy-links",)])
+def test_what_a_lane_had_on_its_way_may_belong_to_the_other_one_by_then(extra: tuple) -> None:
+    pair = make_pair(None, "n0:/m", rscope="changes", extra=extra)
+    engine = Engine(make_config([pair], rbigsize=1_000, edelay=0.0), steady)
+    engine.watched(engine.config.sources[0], NOW, reason="")
+    ordinary, lane = engine.mirrors
+    assert ordinary in started(engine)
+    engine.exited(ordinary, CUT, NOW)
+    assert ordinary.late is not None
+    assert lane.late is not None
+    assert ordinary.late.batch.changes == {*ONE, *levels(b"", b"d")}
+    assert bool(lane.late.batch.reason) == bool(extra)
+    assert extra or lane.late.batch.changes == ordinary.late.batch.changes
 
 
 def test_old_versions_in_the_way_make_it_at_once_and_are_tried_once() -> None:
