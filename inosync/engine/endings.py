@@ -5,7 +5,7 @@ Pure. Judges what rsync's exit status means for the mirror: in sync, once more, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, merged
@@ -40,8 +40,8 @@ class Endings:
         if mirror in self.roster.leaving:
             self.roster.leaving.remove(mirror)
             if outcome.on_its_way:
-                self._expect_late(mirror, self.roster.heirs(mirror), outcome, now)
-        elif outcome.crowded and mirror.state is State.RUNNING:
+                self.leaves(mirror, now, wrote=outcome.homes)
+        elif mirror.work.again or (outcome.crowded and mirror.state is State.RUNNING):
             self._make_again(mirror, outcome, now)
         elif mirror.work.comparing:
             said = comparison.ended(mirror, outcome, self.roster.config.rverify, now)
@@ -49,11 +49,23 @@ class Endings:
         else:
             self._ran(mirror, outcome, now)
 
+    def leaves(self, mirror: Mirror, now: float, *, wrote: Collection[bytes] = ()) -> None:
+        """The run of a mirror that is no longer configured may go on, or has been cut short.
+
+        What lies in the same place may be undone by it, also when it is configured again.
+        """
+        heirs = self.roster.heirs(mirror)
+        self._expect_late(mirror, heirs or [mirror], now, wrote=wrote)
+        self.roster.part(mirror)
+
     def _make_again(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """Take back a run that was kept out, which is no failure; it is made again a moment later.
 
-        What was in its way has been told to go, and the node has to see that.
+        What was in its way has been told to go, and the node has to see that. Or it waited at a
+        pipe, and had begun.
         """
+        if mirror.work.again and outcome.on_its_way:
+            self._expect_late(mirror, self._lanes(mirror), now, wrote=outcome.homes)
         if outcome.cut:  # nobody knows that it has not begun
             remains.tidy_up(mirror, self.roster.lanes.partner(mirror), outcome, now)
         if mirror.work.slicing and mirror.passing is not None:
@@ -62,6 +74,7 @@ class Endings:
         if mirror.work.comparing:
             mirror.comparison = replace(mirror.comparison, due_at=now + MOMENT)
         mirror.withdraw()
+        mirror.reason = ""
         mirror.rests_until, mirror.crowded = now + MOMENT, True
 
     def _ran(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
@@ -71,8 +84,7 @@ class Endings:
         stopped = mirror.state is State.STOPPING
         judgement = _judged(mirror, outcome)
         if outcome.on_its_way:
-            lane = self.roster.lanes.partner(mirror)
-            self._expect_late(mirror, [mirror, lane] if lane else [mirror], outcome, now)
+            self._expect_late(mirror, self._lanes(mirror), now, wrote=outcome.homes)
         if outcome.cut:
             remains.tidy_up(mirror, self.roster.lanes.partner(mirror), outcome, now)
         if not stopped and self._went_on(mirror, outcome, judgement, now):
@@ -108,15 +120,19 @@ class Endings:
         else:
             self._report_failure(mirror, outcome, judgement, now, again=again, wait=wait)
 
+    def _lanes(self, mirror: Mirror) -> list[Mirror]:
+        lane = self.roster.lanes.partner(mirror)
+        return [mirror] if lane is None else [mirror, lane]
+
     def _expect_late(
-        self, mirror: Mirror, lanes: Iterable[Mirror], outcome: Outcome, now: float
+        self, mirror: Mirror, lanes: Iterable[Mirror], now: float, *, wrote: Collection[bytes]
     ) -> None:
         """See that what a run had on its way is carried once more, in whose lane it is by then."""
         flight = mirror.flight or nothing(now)
         for lane in lanes:
             blind = lane.big and hindrance(lane.pair.node.extra)
             batch = flight.nameless() if blind else flight
-            remains.expect_late(lane, batch, now, wrote=outcome.homes)
+            remains.expect_late(lane, batch, now, wrote=wrote)
 
     def _tell_remains(
         self, mirror: Mirror, outcome: Outcome, ailed: Table, stayed: Mapping[bytes, bytes]

@@ -11,6 +11,7 @@ ends runs that do nothing, the endings judge what has run.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from inosync.changes.batch import full_pass
 from inosync.changes.changes import Change, Changes, Move
@@ -236,8 +237,10 @@ class Engine(Standing):
 
     def end(self, mirror: Mirror, reason: str, now: float) -> None:
         """The mirror's run gets no further, for this reason: it is ended, and made again."""
-        self._roster.say(INFO, f"{mirror.name}: {reason}: ended, to be tried again")
-        self._roster.end(mirror, reason, now)
+        if mirror.state is State.RUNNING:
+            self._roster.say(INFO, f"{mirror.name}: {reason}: ended, to be made again")
+            mirror.work = replace(mirror.work, again=True)
+            self._roster.end(mirror, reason, now)
 
     # ---- what people want -----------------------------------------------------------------
 
@@ -297,6 +300,7 @@ class Engine(Standing):
             if not stays or own.rbigsize != was.rbigsize:
                 mirror.offer(self._roster.full("the config changed", now, lost=True))
         for mirror in self._roster.leaving:
+            self._endings.leaves(mirror, now)
             self._roster.end(mirror, "no longer configured", now)
         if config.rfull != old.rfull:
             self._feeder.reschedule(now)

@@ -110,7 +110,8 @@ class Work:
     ``candidates`` are files that are suspects unless they were ``sent``; what else is in doubt are
     ``doubts``. ``ran``: that run has ended well, and now its suspects are compared; ``doubts`` are
     those left for the next time. All that had happened at its ``moment`` is in what it carries,
-    if there was one when it was ``decided`` first.
+    if there was one when it was ``decided`` first. One that was told to end is made ``again`` at
+    once where that is no failure.
     """
 
     started: float | None = None
@@ -135,6 +136,7 @@ class Work:
     ran: Ran | None = None
     moment: Moment | None = None
     decided: bool = False
+    again: bool = False
 
     @property
     def overwritten(self) -> int:

@@ -70,6 +70,8 @@ def expect_late(mirror: Mirror, batch: Batch, now: float, *, wrote: Collection[b
         since, sure, again = before.since, before.sure, before.batch.merge(again)
     if again.reason or again.changes is None:
         again = full_pass(LATE, since)
+    elif mirror.pair.node.rdelete == "seen":  # where what comes late has vanished by then
+        again = replace(again, gone=again.gone.union(again.changes.entries, again.changes.written))
     mirror.late = Late(again, now + wait, since, sure)
 
 

@@ -15,8 +15,10 @@ from inosync.engine.actions import About, Action, Hook, Say, Terminate
 from inosync.engine.backoff import Backoff
 from inosync.engine.debounce import Debounce
 from inosync.engine.lanes import Lanes, share
+from inosync.engine.ledger import LATE
 from inosync.engine.mirror import BUSY, Mirror, State
 from inosync.engine.passes import uncut
+from inosync.engine.records import Late
 from inosync.engine.reports import Failed, Report
 from inosync.engine.source import SourceState
 from inosync.planning.resting_files import compile_rules
@@ -27,6 +29,9 @@ GRACE = 5.0
 #: A run is looked at this many times within its ``rtimeout``: a hung one is found soon after.
 LOOKS = 4
 
+#: To so many mirrors that are no longer configured something may come late.
+_MOST_PARTED = 100
+
 
 @dataclass
 class Roster:
@@ -34,7 +39,8 @@ class Roster:
 
     ``leaving`` are mirrors that are no longer configured and still run. ``contents``: full passes
     compare what is in the files, too. ``alone``: nobody tells what changes, so a pass is one run.
-    ``paused``: a person wants nothing to start.
+    ``paused``: a person wants nothing to start. ``parted`` is what may come late to mirrors that
+    are no longer configured, and may be again.
     """
 
     config: Config
@@ -48,6 +54,7 @@ class Roster:
     by_source: dict[str, list[Mirror]] = field(default_factory=dict)  # the same, by path
     leaving: list[Mirror] = field(default_factory=list)
     lanes: Lanes = field(default_factory=lambda: Lanes(()))
+    parted: dict[tuple[object, ...], Late] = field(default_factory=dict)  # by where they lie
     actions: list[Action] = field(default_factory=list)
 
     def configure(self, config: Config) -> None:
@@ -69,8 +76,7 @@ class Roster:
             size = config.of(pair.source).rbigsize
             old = [known[key] for big in (False, True) if (key := (_place(pair), big)) in known]
             for big in (False, True) if size else (False,):
-                mirror = known.pop((_place(pair), big), None)
-                mirror = mirror or Mirror(pair, self._backoff(pair), big)
+                mirror = known.pop((_place(pair), big), None) or self._fresh(pair, big=big)
                 altered = mirror.pair != pair
                 if altered:
                     mirror.pair = pair
@@ -88,8 +94,29 @@ class Roster:
         self.by_source = {path: [] for path in self.sources}
         for mirror in self.mirrors:
             self.by_source[mirror.pair.source.path].append(mirror)
+            self.parted.pop(_lies(mirror.pair), None)
         self.lanes = Lanes(pairs)
         self.leaving = [mirror for mirror in known.values() if mirror.busy]
+        for mirror in known.values():
+            self.part(mirror)
+
+    def _fresh(self, pair: Pair, *, big: bool) -> Mirror:
+        mirror = Mirror(pair, self._backoff(pair), big)
+        mirror.late = self.parted.get(_lies(pair))
+        return mirror
+
+    def part(self, mirror: Mirror) -> None:
+        """Remember what may come late to a mirror that leaves: it may be configured again."""
+        if mirror.late is None:
+            return
+        again, heirs = full_pass(LATE, mirror.late.since), self.heirs(mirror)
+        late = replace(mirror.late, batch=again, sure=0, until=0)
+        for heir in heirs:
+            heir.late = heir.late or late
+        if not heirs:
+            self.parted[_lies(mirror.pair)] = late
+            for place in list(self.parted)[:-_MOST_PARTED]:
+                del self.parted[place]
 
     def _backoff(self, pair: Pair) -> Backoff:
         first, ceiling = pair.node.rretry

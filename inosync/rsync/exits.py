@@ -40,6 +40,8 @@ _SLOW = Verdict.SLOW
 FILE_IO = 11
 #: Some files could not be transferred; all else was.
 PARTIAL = 23
+#: The two ends do not understand each other.
+_PROTOCOL = 2
 #: Files vanished before they were sent.
 VANISHED = 24
 #: ``--max-delete`` has stopped the deletions.
@@ -50,9 +52,7 @@ LIMITED = 25
 _EXITS: dict[int, tuple[Verdict, str, str]] = {
     0: (_OK, "success", ""),
     1: (_SLOW, "syntax or usage error", "check extra, and that the module is not read only"),
-    # Also how rsync ends when a directory becomes something else while it is sent ("ABORTING due to
-    # invalid path from sender"): a race, over when it is tried again.
-    2: (_RETRY, "protocol incompatibility", "use an rsync of a similar age on both ends"),
+    _PROTOCOL: (_RETRY, "protocol incompatibility", "use an rsync of a similar age on both ends"),
     3: (_SLOW, "errors selecting files or directories", "create the parent directory of {where}"),
     4: (_SLOW, "requested action not supported", "check extra against the node's rsync"),
     5: (
@@ -94,6 +94,10 @@ _EXITS: dict[int, tuple[Verdict, str, str]] = {
 #: where it is the generator that comes too late, which carries links, devices and other names of a
 #: file, it leaves one as it is, and the run ends with 0: see _to_repeat in engine/endings.py.
 _WORDLESS = ("rsync gave up without a word", "nothing, unless it repeats")
+
+#: It is also how rsync ends when a directory becomes something else while it is sent, with this.
+_RACED = "invalid path from sender"
+_CHANGED = ("a directory became something else while it was sent", "nothing, unless it repeats")
 
 #: Other cures where ssh carries it: when that fails, rsync may be the first to notice.
 _OVER_SSH = {12: "try 'ssh {host} rsync --version' as the user that runs inosync"}
@@ -145,6 +149,8 @@ def judge(returncode: int, destination: Destination, said: Iterable[str] = ()) -
     said = tuple(said)
     if returncode == FILE_IO and not said:
         return Judgement(verdict, *_WORDLESS)
+    if returncode == _PROTOCOL and any(_RACED in line for line in said):
+        return Judgement(verdict, *_CHANGED)
     if verdict is not _OK and (refused := refusal(destination, said)):
         verdict = _RETRY if refused.passes else _SLOW
         return Judgement(verdict, refused.meaning, refused.cure)

@@ -78,6 +78,8 @@ def describe(batch: Batch) -> str:
     """Return what a run is made for, in words."""
     if batch.reason:
         return f"a full pass ({batch.reason})"
+    if not batch.count:
+        return "what is carried or looked at once more"
     names = ", ".join(printable(path) or "." for path in batch.sample)
     return (
         f"{many(batch.count, 'change')} ({names}{', …' if batch.count > len(batch.sample) else ''})"

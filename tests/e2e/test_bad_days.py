@@ -224,9 +224,8 @@ def test_a_pipe_in_the_place_of_a_file_that_is_to_be_sent_keeps_nothing_waiting(
     (source / "b/file").unlink()
     os.mkfifo(source / "b/file")
     write(source, "b/other", "x")
-    daemon.wait_for_log("its run waits at a pipe that was a file: ended, to be tried again")
+    daemon.wait_for_log("its run waits at a pipe that was a file: ended, to be made again")
     until((local.root / "b/other").exists, what="what has changed meanwhile")
-    daemon.wait_for_log("well again")
     (source / "b/file").unlink()
     wait_equal(source, local.root)
 

@@ -96,6 +96,16 @@ def test_where_nothing_arrives_late_or_no_connection_came_about_nothing_is_expec
         assert (mirror.state, mirror.late) == (State.BACKOFF, None)
 
 
+def test_what_comes_late_and_has_vanished_by_then_goes_where_only_that_does() -> None:
+    pair = make_pair(None, "n:/m", rscope="changes", rdelete="seen")
+    engine = Engine(make_config([pair]), steady)
+    engine.watched(pair.source, NOW, reason="")
+    (mirror,) = started(engine)
+    engine.exited(mirror, CUT, NOW)
+    assert mirror.late is not None
+    assert mirror.late.batch.gone == {b"f"}
+
+
 def test_what_fails_again_is_carried_once_more_after_its_time() -> None:
     engine = changing(rfull=0.0, edelay=0.0)
     (mirror,) = started(engine)
@@ -192,14 +202,41 @@ def test_one_that_lies_in_the_same_place_expects_what_it_had_on_its_way() -> Non
     engine.configure(make_config([make_pair(None, "n0:/m/", rscope="changes")]), NOW)
     (heir,) = engine.mirrors
     assert heir is not mirror
+    assert heir.late is not None  # its run has not ended
     engine.exited(mirror, replace(CUT, on_its_way=False), NOW + 1)
-    assert heir.late is None
+    assert heir.late.at == NOW + LATE
     engine = changing()
     (mirror,) = started(engine)
     engine.configure(make_config([make_pair(None, "n0:/m/", rscope="changes")]), NOW)
     engine.exited(mirror, CUT, NOW + 1)
     assert engine.mirrors[0].late is not None
+    assert engine.mirrors[0].late.at == NOW + 1 + LATE
     assert engine.mirrors[0].late.batch.changes == {*ONE, *levels(b"", b"d")}
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_what_may_be_late_is_remembered_of_a_mirror_that_comes_back(ended: bool) -> None:
+    engine = changing()
+    before, (mirror,) = engine.config, started(engine)
+    others = [make_config([make_pair(None, f"other{n}:/m")]) for n in range(101)]
+    if ended:
+        engine.exited(mirror, CUT, NOW)
+    engine.configure(others[0], NOW)
+    if not ended:
+        engine.exited(mirror, CUT, NOW)
+    engine.configure(before, NOW)
+    (mirror,) = engine.mirrors
+    assert mirror.late is not None
+    assert (mirror.late.at, mirror.late.batch.reason != "", mirror.done) == (NOW + LATE, True, 0)
+    engine.configure(make_config([make_pair(None, "n0:/m/", rscope="changes")]), NOW)
+    (heir,) = engine.mirrors
+    assert heir is not mirror
+    assert (heir.late is not None, engine._roster.parted) == (True, {})
+    for other in others:  # many that part
+        late, engine.mirrors[0].late = engine.mirrors[0].late, None
+        engine.mirrors[0].late = late or heir.late
+        engine.configure(other, NOW)
+    assert len(engine._roster.parted) == 100
 
 
 @pytest.mark.parametrize("extra", [(), ("--copy-links",)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.configs import make_config, make_pair
-from support.engines import NOW, make_engine, said, started
+from support.engines import NOW, make_engine, said, started, starts
 
 from inosync.engine.actions import WARNING, Kill, Look, Outcome, Terminate
 from inosync.engine.mirror import State
@@ -90,12 +90,17 @@ def test_a_run_that_is_told_to_end_is_not_told_again() -> None:
     assert Kill(running[0]) in engine.due(NOW + GRACE)
 
 
-def test_a_run_that_gets_no_further_is_ended_and_made_again() -> None:
+@pytest.mark.parametrize("on_its_way", [False, True])
+def test_a_run_that_gets_no_further_is_ended_and_made_again(on_its_way: bool) -> None:
     engine = make_engine()
     (mirror,) = started(engine)
-    engine.end(mirror, "its run waits", NOW)
+    for _ in range(2):
+        engine.end(mirror, "its run waits", NOW)
     actions = engine.due(NOW)
     assert Terminate(mirror) in actions
-    assert said(actions) == ["/srv/www -> n0:/m: its run waits: ended, to be tried again"]
-    engine.exited(mirror, Outcome(20), NOW + 1)
-    assert (mirror.state, mirror.reason) == (State.BACKOFF, "its run waits")
+    assert said(actions) == ["/srv/www -> n0:/m: its run waits: ended, to be made again"]
+    engine.exited(mirror, Outcome(20, on_its_way=on_its_way), NOW + 1)
+    assert (mirror.state, mirror.reason, mirror.totals.failures) == (State.PENDING, "", 0)
+    assert (mirror.late is not None) == on_its_way
+    assert starts(engine.due(NOW + 1)) == []
+    assert starts(engine.due(NOW + 1.5)) == [mirror]

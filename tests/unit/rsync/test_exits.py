@@ -76,6 +76,14 @@ def test_a_judgement_names_the_signal() -> None:
     )
 
 
+def test_a_race_is_not_told_as_another_protocol() -> None:
+    destination = make_pair().destination
+    raced = judge(2, destination, ["ABORTING due to invalid path from sender: d/f"])
+    assert raced.meaning == "a directory became something else while it was sent"
+    other = judge(2, destination, ["protocol version mismatch -- is your shell clean?"])
+    assert (other.verdict, other.meaning) == (Verdict.RETRY, "protocol incompatibility")
+
+
 def test_what_may_have_left_temporary_files() -> None:
     assert [code for code in (0, 1, 23, 24, 25, 126, 127) if cut_short(code)] == []
     assert all(cut_short(code) for code in (-9, 10, 11, 12, 16, 20, 30, 137, 255))
