@@ -5,11 +5,11 @@ Pure. Judges what rsync's exit status means for the mirror: in sync, once more, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from inosync.changes.batch import Batch, merged
-from inosync.engine import comparison, messages, remains, suspects
+from inosync.engine import comparison, late, messages, remains, suspects
 from inosync.engine.actions import DEBUG, ERROR, Event, Outcome, about
 from inosync.engine.ailing import Table, excuses
 from inosync.engine.mirror import Mirror, State
@@ -21,7 +21,6 @@ from inosync.engine.roster import Roster
 from inosync.engine.scheduler import Scheduler
 from inosync.planning.steps import Clear, Renew
 from inosync.rsync.exits import FILE_IO, PARTIAL, VANISHED, Judgement, Verdict
-from inosync.rsync.options import hindrance
 from inosync.rsync.output import NOTHING, Transferred
 
 #: Seconds until a run is made again that was kept out by what has gone since.
@@ -54,8 +53,8 @@ class Endings:
 
         What lies in the same place may be undone by it, also when it is configured again.
         """
-        heirs = self.roster.heirs(mirror)
-        self._expect_late(mirror, heirs or [mirror], now, wrote=wrote)
+        heirs, flight = self.roster.heirs(mirror), mirror.flight or nothing(now)
+        late.expect_in(heirs or [mirror], flight, now, wrote=wrote)
         self.roster.part(mirror)
 
     def _make_again(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
@@ -64,8 +63,9 @@ class Endings:
         What was in its way has been told to go, and the node has to see that. Or it waited at a
         pipe, and had begun.
         """
-        if mirror.work.again and outcome.on_its_way:
-            self._expect_late(mirror, self._lanes(mirror), now, wrote=outcome.homes)
+        if mirror.work.again:
+            self._expect_late(mirror, outcome, now)
+            mirror.reason = ""
         if outcome.cut:  # nobody knows that it has not begun
             remains.tidy_up(mirror, self.roster.lanes.partner(mirror), outcome, now)
         if mirror.work.slicing and mirror.passing is not None:
@@ -74,7 +74,6 @@ class Endings:
         if mirror.work.comparing:
             mirror.comparison = replace(mirror.comparison, due_at=now + MOMENT)
         mirror.withdraw()
-        mirror.reason = ""
         mirror.rests_until, mirror.crowded = now + MOMENT, True
 
     def _ran(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
@@ -83,8 +82,7 @@ class Endings:
         freed = bool(mirror.health.ailing) and not mirror.ailing  # a person has let go of a hold
         stopped = mirror.state is State.STOPPING
         judgement = _judged(mirror, outcome)
-        if outcome.on_its_way:
-            self._expect_late(mirror, self._lanes(mirror), now, wrote=outcome.homes)
+        self._expect_late(mirror, outcome, now)
         if outcome.cut:
             remains.tidy_up(mirror, self.roster.lanes.partner(mirror), outcome, now)
         if not stopped and self._went_on(mirror, outcome, judgement, now):
@@ -120,19 +118,12 @@ class Endings:
         else:
             self._report_failure(mirror, outcome, judgement, now, again=again, wait=wait)
 
-    def _lanes(self, mirror: Mirror) -> list[Mirror]:
-        lane = self.roster.lanes.partner(mirror)
-        return [mirror] if lane is None else [mirror, lane]
-
-    def _expect_late(
-        self, mirror: Mirror, lanes: Iterable[Mirror], now: float, *, wrote: Collection[bytes]
-    ) -> None:
-        """See that what a run had on its way is carried once more, in whose lane it is by then."""
-        flight = mirror.flight or nothing(now)
-        for lane in lanes:
-            blind = lane.big and hindrance(lane.pair.node.extra)
-            batch = flight.nameless() if blind else flight
-            remains.expect_late(lane, batch, now, wrote=wrote)
+    def _expect_late(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
+        """See that what a run has left on its way is carried once more."""
+        if outcome.on_its_way:
+            lane, flight = self.roster.lanes.partner(mirror), mirror.flight or nothing(now)
+            both = [mirror] if lane is None else [mirror, lane]
+            late.expect_in(both, flight, now, wrote=outcome.homes)
 
     def _tell_remains(
         self, mirror: Mirror, outcome: Outcome, ailed: Table, stayed: Mapping[bytes, bytes]

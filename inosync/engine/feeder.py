@@ -13,11 +13,11 @@ from inosync.changes.batch import MOST_GONE, Batch, collect, merged
 from inosync.changes.changes import Change, Changes, Move
 from inosync.changes.doubts import homes
 from inosync.config.model import Source
+from inosync.engine import late
 from inosync.engine.actions import ERROR, INFO, WARNING, About, Event, Rewatch, Seek
 from inosync.engine.memory import ROLLED_BACK, Recalled
 from inosync.engine.mirror import Mirror
 from inosync.engine.records import Sought
-from inosync.engine.remains import expect_late
 from inosync.engine.reports import changed, held, recovered
 from inosync.engine.roster import Roster
 from inosync.engine.source import SourceState, without_unsettled
@@ -98,7 +98,7 @@ class Feeder:
             if recalled is None or recalled.question is None:
                 mirror.offer(full)
                 if recalled is not None and recalled.cut:
-                    expect_late(mirror, full, now)
+                    late.expect(mirror, full, now)
             else:
                 mirror.health = dataclasses.replace(mirror.health, whole=True)
                 rest = recalled.rest if mirror.passing is None else None
@@ -144,7 +144,7 @@ class Feeder:
         elif (batch := _collect(mirror, mirror.sought, answer.changes)) is not None:
             batch = dataclasses.replace(batch, whole=answer.named)
         if batch is not None and mirror.sought.cut:
-            expect_late(mirror, batch, now)
+            late.expect(mirror, batch, now)
         mirror.found(batch)
 
     def found_so_far(self, mirror: Mirror, changes: Changes, now: float) -> None:
@@ -154,7 +154,7 @@ class Feeder:
         batch = _collect(mirror, mirror.sought, changes)
         if batch is not None:
             if mirror.sought.cut:
-                expect_late(mirror, batch, now)
+                late.expect(mirror, batch, now)
             mirror.offer(batch)
 
     def unsettled(self, source: Source, files: Iterable[Fresh], now: float) -> None:

@@ -7,13 +7,13 @@ beside it, which is a mirror of its own. Starts nothing.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from functools import reduce
+from collections.abc import Iterable, Sequence
 from itertools import permutations
 
 from inosync.changes.batch import Batch, merged
 from inosync.changes.changes import Change, Changes, Kind
 from inosync.config.model import Pair
+from inosync.engine import late
 from inosync.engine.mirror import Mirror, State
 from inosync.planning.order import Moment
 from inosync.rsync.options import hindrance
@@ -88,27 +88,18 @@ class Lanes:
             other.offer(dataclasses.replace(owed, since=now))
 
 
-def share(before: Iterable[Mirror], lanes: Iterable[Mirror]) -> None:
+def share(before: Iterable[Mirror], lanes: Sequence[Mirror]) -> None:
     """Let each of the `lanes` know and owe what any did `before`: files go in another one now."""
     old = list(before)
+    late.share(old, lanes)
     equal_at = _earliest(each.equal_at for each in old)
     hidden_at = _earliest(each.hidden_at for each in old)
     owed = [(each, batch) for each in old for batch in each.owing]
     owed += [(each, batch) for each in old if each.passing for batch in each.passing.batches]
     ailing = {path: known for each in old for path, known in each.ailing.items()}
-    late = [each.late for each in old if each.late is not None]
     for lane in lanes:
         lane.equal_at, lane.hidden_at = equal_at, hidden_at
         lane.ailing = {**ailing, **lane.ailing}
-        if late:
-            lane.late = dataclasses.replace(
-                late[0],
-                batch=reduce(Batch.merge, (each.batch for each in late)),
-                at=max(each.at for each in late),
-                since=min(each.since for each in late),
-                sure=lane.carried,
-                until=0,
-            )
         for other, batch in owed:
             if other is not lane:
                 named = not (lane.big and hindrance(lane.pair.node.extra))

@@ -5,7 +5,6 @@ Pure: changes the mirror whose run it was, and returns what follows.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 
 from inosync.changes.batch import Batch, collect, full_pass, merged
@@ -13,9 +12,7 @@ from inosync.changes.changes import Change, Changes, Kind
 from inosync.changes.doubts import homes
 from inosync.engine.actions import Outcome
 from inosync.engine.ailing import Coverage, after, doubted, odd_after
-from inosync.engine.ledger import LATE
 from inosync.engine.mirror import Mirror
-from inosync.engine.records import Late
 from inosync.rsync.causes import Cause
 from inosync.rsync.options import keeps_in_place
 
@@ -52,27 +49,6 @@ def tidy_up(mirror: Mirror, other: Mirror | None, outcome: Outcome, now: float) 
         mirror.flight = flight.with_levels(outcome.homes)
     elif mirror.pair.node.rscope == "changes":
         mirror.flight = flight.merge(full_pass("a run was cut short", now))
-
-
-def expect_late(mirror: Mirror, batch: Batch, now: float, *, wrote: Collection[bytes] = ()) -> None:
-    """See that what a run that was cut short had on its way to another host is carried once more.
-
-    What is still on the line arrives there behind it (``rlate``), and comes into the place of what
-    was carried since, or into the directories that it `wrote` to. Until then nobody knows whether
-    the mirror is in sync.
-    """
-    wait = mirror.pair.node.rlate
-    if mirror.pair.here or not wait:
-        return
-    since, sure, before = min(batch.since, now), mirror.carried, mirror.late
-    again = replace(batch.with_levels(wrote), since=since, moves=(), named=True)
-    if before is not None:
-        since, sure, again = before.since, before.sure, before.batch.merge(again)
-    if again.reason or again.changes is None:
-        again = full_pass(LATE, since)
-    elif mirror.pair.node.rdelete == "seen":  # where what comes late has vanished by then
-        again = replace(again, gone=again.gone.union(again.changes.entries, again.changes.written))
-    mirror.late = Late(again, now + wait, since, sure)
 
 
 def take_ailing(mirror: Mirror, outcome: Outcome, now: float) -> bool:

@@ -15,7 +15,7 @@ from inosync.engine.actions import About, Action, Hook, Say, Terminate
 from inosync.engine.backoff import Backoff
 from inosync.engine.debounce import Debounce
 from inosync.engine.lanes import Lanes, share
-from inosync.engine.ledger import LATE
+from inosync.engine.late import in_place
 from inosync.engine.mirror import BUSY, Mirror, State
 from inosync.engine.passes import uncut
 from inosync.engine.records import Late
@@ -109,8 +109,7 @@ class Roster:
         """Remember what may come late to a mirror that leaves: it may be configured again."""
         if mirror.late is None:
             return
-        again, heirs = full_pass(LATE, mirror.late.since), self.heirs(mirror)
-        late = replace(mirror.late, batch=again, sure=0, until=0)
+        late, heirs = in_place(mirror.late), self.heirs(mirror)
         for heir in heirs:
             heir.late = heir.late or late
         if not heirs:

@@ -27,6 +27,18 @@ NOW = 10_000.0
 ONE = Changes.of([Change(b"f", Kind.ENTRY)])
 
 
+#: How a run ends that was killed, after it had written to these directories.
+CUT = Outcome(-9, listed=True, cut=True, homes=frozenset((b"", b"d")), on_its_way=True)
+
+
+def levels(*paths: bytes) -> Changes:
+    return Changes(levels=dict.fromkeys(paths))
+
+
+def entries(*paths: bytes) -> Changes:
+    return Changes(entries=dict.fromkeys(paths))
+
+
 def steady() -> float:
     return 0.0
 
