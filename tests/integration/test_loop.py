@@ -115,6 +115,7 @@ def test_the_parts_of_a_daemon_in_their_order(tmp_path: Path) -> None:
         "Hooks",
         "Warm",
         "Announcer",
+        "Pipes",
         "Publisher",
         "Pruning",
         "Requests",
