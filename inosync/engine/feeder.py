@@ -15,7 +15,7 @@ from inosync.changes.doubts import homes
 from inosync.config.model import Source
 from inosync.engine import late
 from inosync.engine.actions import ERROR, INFO, WARNING, About, Event, Rewatch, Seek
-from inosync.engine.memory import ROLLED_BACK, Recalled
+from inosync.engine.memory import ROLLED_BACK, Recalled, asked
 from inosync.engine.mirror import Mirror
 from inosync.engine.records import Sought
 from inosync.engine.reports import changed, held, recovered
@@ -207,8 +207,7 @@ class Feeder:
         self, source: Source, now: float, known: Mapping[str, Recalled], *, contents: bool
     ) -> None:
         """A held `source` is well again: see ``Engine.resume``."""
-        asked = any(each.question for each in known.values())
-        what = "what has changed is looked for" if asked else "full pass"
+        what = "what has changed is looked for" if asked(known) else "full pass"
         about = About(source.path, state="watched", event=Event.RECOVERY)
         self.roster.say(INFO, f"{source.path} is back: {what}", about)
         state = self.roster.sources[source.path]

@@ -172,6 +172,11 @@ def told_since(known: Known, present: Present) -> int:
     return known.moment
 
 
+def asked(recalled: Mapping[str, Recalled]) -> bool:
+    """Return whether a walk is to find what has changed for any of these mirrors."""
+    return any(each.question for each in recalled.values())
+
+
 def untrusted(place: Place) -> str:
     """Return "" when the times of a source tell all that has changed in it, else why not."""
     if others := sorted(place.kinds - TRUSTED):

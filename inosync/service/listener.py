@@ -14,7 +14,7 @@ from functools import partial
 from inosync.changes.changes import Changes, Move
 from inosync.config.model import Config, Source
 from inosync.engine.engine import Engine
-from inosync.engine.memory import Recalled
+from inosync.engine.memory import Recalled, asked
 from inosync.planning.big_files import big_changes
 from inosync.planning.resting_files import fresh_below, no_files
 from inosync.service.loop import Loop
@@ -93,8 +93,7 @@ class Listener:
             return
         if seen.resync:
             known = self.recall(source)
-            asked = any(each.question for each in known.values())
-            cure = "what has changed is looked for" if asked else "full pass"
+            cure = "what has changed is looked for" if asked(known) else "full pass"
             log.warning("%s: %s: %s", printable(source.path), seen.resync, cure)
             self.look_for_fresh(lookout, ALL)
             self.engine.resync(source, seen.resync, now, known=known)

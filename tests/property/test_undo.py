@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.configs import make_config, make_pair, make_source
+from support.profile import DEEP
 from support.random_work import RSYNC, Case
 from support.servers import program
 
@@ -38,7 +39,6 @@ BEGIN = 1_795_867_200.0
 #: Seconds from one moment at which the mirror is in sync to the next: over days.
 STEP = 40_000.0
 
-DEEP = settings.default.max_examples > 100
 #: Each lives through some twenty runs. The second fails where a time is compared by its second, the
 #: last is never in sync where nobody looks for other names of a file.
 SEEDS = range(settings.default.max_examples // 10) if DEEP else (0, 1, 4, 279)

@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from support import processes
 from support.daemon import Daemon
 from support.places import place_on
+from support.profile import DEEP
 from support.trees import compare, remove
 
 from inosync.commands.client import ask
 
 #: Each round is a row of operations, then --wait, then a look at six mirrors; each seed a daemon.
-DEEP = settings.default.max_examples > 100
 ROUNDS, SEEDS = (50, range(40)) if DEEP else (12, range(1))
 #: How often it is killed, and how long after its start at the latest.
 KILLS, LATEST = 40 if DEEP else 2, 1.5

@@ -20,11 +20,21 @@ from support.engines import (
 
 from inosync.engine.actions import Outcome, Start
 from inosync.engine.engine import Engine
-from inosync.engine.mirror import State
+from inosync.engine.mirror import Mirror, State
 from inosync.planning.scan import Question
 
 #: Seconds for which something may arrive (``rlate``).
 LATE = 120.0
+
+
+def carried_after_a_cut() -> tuple[Engine, Mirror]:
+    """A mirror whose run was cut short, and then made again."""
+    engine = changing(rfull=0.0, edelay=0.0)
+    (mirror,) = started(engine)
+    engine.exited(mirror, CUT, NOW)
+    engine.due(NOW + 3)
+    engine.exited(mirror, Outcome(0, listed=True), NOW + 3)
+    return engine, mirror
 
 
 def test_what_was_on_its_way_to_another_host_is_carried_once_more_after_a_while() -> None:
@@ -66,11 +76,7 @@ def test_what_comes_late_and_has_vanished_by_then_goes_where_only_that_does() ->
 
 
 def test_what_fails_again_is_carried_once_more_after_its_time() -> None:
-    engine = changing(rfull=0.0, edelay=0.0)
-    (mirror,) = started(engine)
-    engine.exited(mirror, CUT, NOW)
-    engine.due(NOW + 3)
-    engine.exited(mirror, Outcome(0, listed=True), NOW + 3)
+    engine, mirror = carried_after_a_cut()
     engine.due(NOW + LATE)
     engine.exited(mirror, CUT, NOW + LATE)
     assert (mirror.since, mirror.done) == (NOW, 0)
@@ -83,22 +89,14 @@ def test_what_fails_again_is_carried_once_more_after_its_time() -> None:
 
 
 def test_what_has_come_meanwhile_goes_with_it() -> None:
-    engine = changing(rfull=0.0, edelay=0.0)
-    (mirror,) = started(engine)
-    engine.exited(mirror, CUT, NOW)
-    engine.due(NOW + 3)
-    engine.exited(mirror, Outcome(0, listed=True), NOW + 3)
+    engine, _ = carried_after_a_cut()
     engine.changed(engine.config.sources[0], entries(b"new"), NOW + LATE)
     (action,) = [a for a in engine.due(NOW + LATE) if isinstance(a, Start)]
     assert action.order.batch.changes == {*ONE, *levels(b"", b"d"), *entries(b"new")}
 
 
 def test_more_than_is_remembered_by_name_is_a_pass() -> None:
-    engine = changing(rfull=0.0, edelay=0.0)
-    (mirror,) = started(engine)
-    engine.exited(mirror, CUT, NOW)
-    engine.due(NOW + 3)
-    engine.exited(mirror, Outcome(0, listed=True), NOW + 3)
+    engine, mirror = carried_after_a_cut()
     assert mirror.late is not None
     mirror.late = replace(mirror.late, batch=mirror.late.batch.nameless())
     engine.exited(started(engine, NOW + 9)[0], CUT, NOW + 9)
