@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from inosync.planning.cutting import MOST_AT_ONCE
 
-#: Seconds that a slice is to take: what changes meanwhile waits so long. Where most of that would
-#: go by whatever it weighs, it is to take twice this idle time: more slices would double a pass.
+#: Seconds that the entries of a slice are to take: what changes meanwhile waits so long. Where a
+#: slice takes longer whatever it weighs, they are to take as long as that: a pass would else take
+#: more than twice as long as one run.
 LENGTH = 1.0
 
 #: What a slice weighs at the least and at the most.
@@ -19,12 +20,15 @@ LEAST, MOST = 10, MOST_AT_ONCE
 #: One slice may weigh so many times what the one before did.
 _GROWTH = 4
 #: If all its time went to its entries, the next slice may take so many times LENGTH, or so many
-#: times as long as this one where that took longer.
-_DARING = 1.5
+#: times as long as this one where that took longer; that it did is less likely where slices of
+#: several weights have told otherwise.
+_DARING, _DARING_TOLD = 1.5, 3.0
 #: How much a slice counts against the one after it.
 _MEMORY = 0.9
 #: Weights that differ by less than this part of them tell nothing about what an entry takes.
 _ALIKE = 0.1
+#: What is more than this part of the last slice, and not so many times it, would be alike as well.
+_LESS, _MORE = 0.5, 1.5
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,21 @@ class Stride:
         if not self.weight:
             return 0.0, 0.0
         weight, seconds = self.weight / self.slices, self.seconds / self.slices
-        variance = self.squares / self.slices - weight * weight
         entry = seconds / weight
-        if variance > (_ALIKE * weight) ** 2:
-            slope = (self.products / self.slices - weight * seconds) / variance
+        if not self.alike:
+            slope = (self.products / self.slices - weight * seconds) / self._variance
             entry = max(0.0, min(slope, entry))
         return seconds - entry * weight, entry
+
+    @property
+    def alike(self) -> bool:
+        """Whether all weighed about the same: then all of their time may be that of entries."""
+        return self._variance <= (_ALIKE * self.weight / self.slices) ** 2
+
+    @property
+    def _variance(self) -> float:
+        weight = self.weight / self.slices
+        return self.squares / self.slices - weight * weight
 
     def budget(self, before: int, weight: int, seconds: float) -> int:
         """Return what the next slice is to weigh.
@@ -66,8 +79,13 @@ class Stride:
         The last one was to weigh `before`, weighed `weight` and took so many seconds.
         """
         idle, entry = self.costs
-        wanted = max(LENGTH - idle, idle) / max(entry, 1e-9)
-        wanted = min(wanted, weight * _DARING * max(LENGTH / max(seconds, 0.001), 1.0))
+        daring = _DARING if self.alike else _DARING_TOLD
+        wanted = max(LENGTH, idle) / max(entry, 1e-9)
+        wanted = min(wanted, weight * daring * max(LENGTH / max(seconds, 0.001), 1.0))
+        if self.alike and _LESS * weight < wanted < _MORE * weight:
+            # Slices would stay as they are for ever, also where a hundred times as much takes no
+            # longer. A smaller one tells.
+            return max(LEAST, before // _GROWTH, int(_LESS * weight))
         if seconds < LENGTH:
             # A short one was mostly the starting of rsync: that says nothing of a longer one.
             wanted = max(wanted, before)

@@ -88,9 +88,9 @@ def test_of_slices_that_are_made_at_once_each_that_failed_is_made_again_by_itsel
     passing = demand(DEMAND, 3, fresh=False).begun(NOW).cut(what)
     flight = passing.carries(passing.flight())
     assert list(flight.changes.trees) == [b"a", b"b", b"c"]
-    more = replace(passing, course=MORE).landed(1.0, Transferred())
+    more = replace(passing, course=MORE).landed(0.5, Transferred())
     assert more is not None
-    assert more.budget == 400
+    assert more.budget == 4 * FIRST
     passing = replace(passing, course=Course(todo=None, done=Amount(1_000, 3)))
     assert passing.done == Amount(0, 0)
     failed = passing.without({0}).failed()

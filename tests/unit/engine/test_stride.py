@@ -13,7 +13,9 @@ from inosync.engine.stride import LEAST, LENGTH, MOST, Stride
 @pytest.mark.parametrize(
     ("weight", "seconds", "budget"),
     [
-        (200, 1.0, 200),
+        (200, 1.0, 100),  # as much again would tell nothing
+        (200, 0.9, 100),
+        (200, 1.9, 100),
         (200, 0.5, 400),
         (200, 0.01, 800),  # no more than four times as much
         (200, 2.0, 100),
@@ -46,13 +48,16 @@ def test_slices_have_bounds(before: int, seconds: float, then: int) -> None:
     assert Stride().after(before, seconds).budget(before, before, seconds) == then
 
 
-@pytest.mark.parametrize("chance", [0.3, 2.0], ids=["a quiet node", "a busy node"])
+@pytest.mark.parametrize("spread", [0.0, 0.5], ids=["equal directories", "any directories"])
+@pytest.mark.parametrize(
+    "chance", [0.0, 0.3, 2.0], ids=["a steady node", "a quiet node", "a busy node"]
+)
 @pytest.mark.parametrize("entry", [5e-5, 1e-3, 1e-2])
 @pytest.mark.parametrize("idle", [0.02, 0.3, 0.6, 1.0, 2.0, 5.0])
 def test_a_pass_takes_no_more_than_a_few_times_one_run(
-    idle: float, entry: float, chance: float
+    idle: float, entry: float, chance: float, spread: float
 ) -> None:
-    """Where starting alone takes a second and more, slices of ten names would never end."""
+    """Where starting alone takes a second and more, slices of a hundred names would never end."""
     total = int(min(1_000_000, 2_000 / entry))
     one = (idle + entry * total) * (1 + chance / 2)
     for seed in range(5):
@@ -60,12 +65,12 @@ def test_a_pass_takes_no_more_than_a_few_times_one_run(
         stride, budget, left, lengths = Stride(), FIRST, total, list[float]()
         while left > 0:
             assert len(lengths) < 20_000, "it does not end"
-            weight = min(left, max(1, int(budget * picked.uniform(0.5, 1.5))))
+            weight = min(left, max(1, int(budget * picked.uniform(1 - spread, 1 + spread))))
             left -= weight
             lengths.append((idle + entry * weight) * picked.uniform(1, 1 + chance))
             stride = stride.after(weight, lengths[-1])
             budget = stride.budget(budget, weight, lengths[-1])
-        growing = 25 * idle * (1 + chance / 2)  # slices until one is large enough
+        growing = 12 * idle * (1 + chance / 2)  # slices until one is large enough
         assert sum(lengths) < 3 * one + growing
         lengths.sort()
         usual = lengths[int(0.95 * len(lengths))]
