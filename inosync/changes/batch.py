@@ -113,6 +113,10 @@ class Batch:
         both = self.merge(Batch(self.since, 0, changes=levels, named=self.named))
         return dataclasses.replace(both, repeated=self.repeated)
 
+    def with_gone(self, gone: frozenset[bytes]) -> Batch:
+        """Return the batch that also deletes this, where it has vanished by then."""
+        return dataclasses.replace(self, gone=_all_gone(self.gone, gone)) if gone else self
+
     def vanished(self) -> Batch | None:
         """Return the batch that only deletes what has vanished; None: nothing has."""
         if not self.gone:

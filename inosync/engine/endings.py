@@ -54,17 +54,26 @@ class Endings:
         What lies in the same place may be undone by it, also when it is configured again.
         """
         heirs, flight = self.roster.heirs(mirror), mirror.flight or nothing(now)
-        late.expect_in(heirs or [mirror], flight, now, wrote=wrote)
+        # What kind of run that is has nobody asked, and it is no more than one pass.
+        late.expect_in(heirs or [mirror], flight, now, wrote=wrote, whole=True)
         self.roster.part(mirror)
+
+    def died(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
+        """A run that stood ready was dead when it was told what to carry: another carries it.
+
+        What it was told may still arrive, and be done there.
+        """
+        self._expect_late(mirror, outcome, now)
+        mirror.withdraw()
 
     def _make_again(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
         """Take back a run that was kept out, which is no failure; it is made again a moment later.
 
         What was in its way has been told to go, and the node has to see that. Or it waited at a
-        pipe, and had begun.
+        pipe, and had begun; that one that was kept out has not is only likely.
         """
+        self._expect_late(mirror, outcome, now)
         if mirror.work.again:
-            self._expect_late(mirror, outcome, now)
             mirror.reason = ""
         if outcome.cut:  # nobody knows that it has not begun
             remains.tidy_up(mirror, self.roster.lanes.partner(mirror), outcome, now)
@@ -123,7 +132,8 @@ class Endings:
         if outcome.on_its_way:
             lane, flight = self.roster.lanes.partner(mirror), mirror.flight or nothing(now)
             both = [mirror] if lane is None else [mirror, lane]
-            late.expect_in(both, flight, now, wrote=outcome.homes)
+            named = outcome.listed or mirror.work.steps or (mirror.work.ran or outcome).listed
+            late.expect_in(both, flight, now, wrote=outcome.homes, whole=not named)
 
     def _tell_remains(
         self, mirror: Mirror, outcome: Outcome, ailed: Table, stayed: Mapping[bytes, bytes]

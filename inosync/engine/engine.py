@@ -226,6 +226,10 @@ class Engine(Standing):
         """The mirror's run has ended."""
         self._endings.exited(mirror, outcome, now)
 
+    def died(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
+        """The mirror's run stood ready, and was dead when it was told what to carry."""
+        self._endings.died(mirror, outcome, now)
+
     def activity(
         self, mirror: Mirror, activity: Activity, now: float, *, said: tuple[str, ...] = ()
     ) -> None:

@@ -103,6 +103,8 @@ class Feeder:
                 mirror.health = dataclasses.replace(mirror.health, whole=True)
                 rest = recalled.rest if mirror.passing is None else None
                 after = self.roster.full(reason, now) if thorough or rest else None
+                if recalled.cut and recalled.rest is not None:  # perhaps a slice, of what is old
+                    late.expect(mirror, full, now)
                 self.seek(mirror, recalled.question, now, after=after, rest=rest, cut=recalled.cut)
         self._schedule_full(state, now)
 
@@ -145,7 +147,8 @@ class Feeder:
             batch = dataclasses.replace(batch, whole=answer.named)
         if batch is not None and mirror.sought.cut:
             late.expect(mirror, batch, now)
-        mirror.found(batch)
+        lane = self.roster.lanes.partner(mirror)
+        mirror.found(batch, beside=lane is not None and lane.beside is not None)
 
     def found_so_far(self, mirror: Mirror, changes: Changes, now: float) -> None:
         """A walk that goes on has found this for a mirror: see ``Engine.found_so_far``."""

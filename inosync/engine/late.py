@@ -17,10 +17,18 @@ from inosync.engine.records import Late
 from inosync.rsync.options import hindrance
 
 
-def expect(mirror: Mirror, batch: Batch, now: float, *, wrote: Collection[bytes] = ()) -> None:
+def expect(
+    mirror: Mirror,
+    batch: Batch,
+    now: float,
+    *,
+    wrote: Collection[bytes] = (),
+    whole: bool = False,
+) -> None:
     """See that a `batch` is carried once more whose run was cut short, or may have been.
 
-    It `wrote` to these directories: what comes late may lie there under other names.
+    It `wrote` to these directories: what comes late may lie there under other names. One over the
+    `whole` source may have sent, or deleted, what is not in its batch.
     """
     wait = mirror.pair.node.rlate
     if mirror.pair.here or not wait:
@@ -29,20 +37,26 @@ def expect(mirror: Mirror, batch: Batch, now: float, *, wrote: Collection[bytes]
     again = replace(batch.with_levels(wrote), since=since, moves=(), named=True)
     if before is not None:
         since, sure, again = before.since, before.sure, before.batch.merge(again)
-    if again.reason or again.changes is None:
-        again = full_pass(LATE, since)
-    elif mirror.pair.node.rdelete == "seen":  # where what comes late has vanished by then
-        again = replace(again, gone=again.gone.union(again.changes.entries, again.changes.written))
+    for owed in mirror.owing:  # where only what has vanished is deleted, and has by then
+        again = again.with_gone(owed.gone)
+    if whole or again.reason or again.changes is None:
+        again = full_pass(LATE, since).with_gone(again.gone)
+    elif mirror.pair.node.rdelete == "seen":
+        again = again.with_gone(frozenset(again.changes.entries) | again.changes.written.keys())
     mirror.late = Late(again, now + wait, since, sure)
 
 
 def expect_in(
-    lanes: Iterable[Mirror], batch: Batch, now: float, *, wrote: Collection[bytes] = ()
+    lanes: Iterable[Mirror],
+    batch: Batch,
+    now: float,
+    *,
+    wrote: Collection[bytes] = (),
+    whole: bool = False,
 ) -> None:
     """See to it in each of the `lanes`: nobody knows in which of them a file is by then."""
     for lane in lanes:
-        blind = lane.big and hindrance(lane.pair.node.extra)
-        expect(lane, batch.nameless() if blind else batch, now, wrote=wrote)
+        expect(lane, _as_told(lane, batch), now, wrote=wrote, whole=whole)
 
 
 def share(before: Iterable[Mirror], lanes: Iterable[Mirror]) -> None:
@@ -53,9 +67,15 @@ def share(before: Iterable[Mirror], lanes: Iterable[Mirror]) -> None:
     batch = reduce(Batch.merge, (late.batch for late in known))
     at, since = max(late.at for late in known), min(late.since for late in known)
     for lane in lanes:
-        lane.late = Late(batch, at, since, lane.carried)
+        lane.late = Late(_as_told(lane, batch), at, since, lane.carried)
 
 
 def in_place(late: Late) -> Late:
     """Return what may come `late` as it is for another mirror in the same place: it owes a pass."""
-    return replace(late, batch=full_pass(LATE, late.since), sure=0, until=0)
+    batch = full_pass(LATE, late.since).with_gone(late.batch.gone)
+    return replace(late, batch=batch, sure=0, until=0)
+
+
+def _as_told(lane: Mirror, batch: Batch) -> Batch:
+    """Return what a `lane` is told of a `batch`: no names where it cannot see what is big."""
+    return batch.nameless() if lane.big and hindrance(lane.pair.node.extra) else batch

@@ -114,6 +114,8 @@ class Ledger:
         self.offered += 1
         if batch.changes:
             self.last = batch.changes.last
+        if batch.gone and self.late is not None and not self.late.until:  # it may come back
+            self.late = replace(self.late, batch=self.late.batch.with_gone(batch.gone))
         if batch.reason and not self.uncut:
             self._demand(batch, rest)
         else:
@@ -232,8 +234,11 @@ class Ledger:
         self.seek(now, full_pass(LATE, now) if late else None, by_time=True)
         self.pending = self.pending.vanished() if self.pending is not None else None
 
-    def found(self, batch: Batch | None) -> None:
-        """Add what a walk over the source has found to what is owed; None: nothing else."""
+    def found(self, batch: Batch | None, *, beside: bool = False) -> None:
+        """Add what a walk over the source has found to what is owed; None: nothing else.
+
+        Something was carried `beside` the lane, and has to travel once more.
+        """
         assert self.sought is not None  # a walk answers those who asked
         self.sought = replace(self.sought, walks=self.sought.walks - 1)
         if batch is not None:
@@ -241,7 +246,7 @@ class Ledger:
             self.sought = replace(self.sought, until=self.offered)
         elif self.pending is None and self.flight is not None:
             self.work = replace(self.work, carries=self.offered)
-        elif self.pending is None and self.aside is None:
+        elif self.pending is None and self.aside is None and not beside:
             self.carried = self.offered
         self._end_search()
 

@@ -284,7 +284,9 @@ class Mirror(Ledger):
 
     def ready(self, now: float) -> None:
         """Go from backoff to pending, and end the rest, when the wait is over."""
-        if self.state is State.BACKOFF and self.retry_at is not None and now >= self.retry_at:
+        # Where something else waits at the end of each run, it is never in backoff.
+        waits = self.state in (State.BACKOFF, State.PENDING)
+        if waits and self.retry_at is not None and now >= self.retry_at:
             self._take_back()
             self.state = State.PENDING if self.waits else State.IDLE
             self.retry_at = None
@@ -306,7 +308,9 @@ class Mirror(Ledger):
         self.backoff.reset()
         self.rests_until = None
         self.ailing = {path: replace(known, retry_at=0.0) for path, known in self.ailing.items()}
-        if self.aside is not None:
+        if self.aside is not None and self.busy:
+            self.retry_at = 0.0  # as soon as the run at work has ended, which does not carry it
+        elif self.aside is not None:
             self._take_back()
             self.retry_at = None
         if self.state is State.BACKOFF:

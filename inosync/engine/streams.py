@@ -60,9 +60,18 @@ def together(ended: Mapping[int, Outcome]) -> Outcome:
         cut=any(outcome.cut for outcome in outcomes),
         on_its_way=any(outcome.on_its_way for outcome in outcomes),
         put_away=max(outcome.put_away for outcome in outcomes),
-        made=frozenset(n for n, outcome in ended.items() if outcome.returncode in _MADE),
+        made=frozenset(number for number, outcome in ended.items() if _made(outcome)),
         crowded=bool(failed) and all(each.crowded for each in failed),
     )
+
+
+def _made(outcome: Outcome) -> bool:
+    """Return whether a slice is not made again when another one fails.
+
+    What one tells that something follows from is heard when all have gone well.
+    """
+    told = outcome.account.odd or outcome.account.kept or outcome.kept or outcome.put_away
+    return outcome.returncode in _MADE and not told
 
 
 def _weight(returncode: int) -> int:

@@ -7,6 +7,7 @@ believed at the next start to recollection.py.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from inosync.config.model import Config
@@ -41,7 +42,11 @@ class Notes:
     places: dict[str, Place] = field(default_factory=dict)
     urgent: bool = False
     boot: str = ""
+    _here: set[str] = field(default_factory=set)  # configured now, or were under this daemon
     _failing: str = ""
+
+    def __post_init__(self) -> None:
+        self._here |= self._names()
 
     def open(self) -> None:
         """Read what was noted before; from now on, to be killed is not to have ended."""
@@ -53,29 +58,31 @@ class Notes:
             log.warning("%s: %s: full pass", printable(self.file.path), problem)
         self.part(all_=self.doubtful)
         if self.known:
-            ended = self.known
-            self.known = {name: replace(known, ended=False) for name, known in ended.items()}
             self.write()
-            self.known = ended
 
     def close(self) -> None:
         """Write for the last time: nothing happens any more."""
         if self.known:
-            late = {mirror.name for mirror in self.engine.mirrors if mirror.late}
+            ended = {mirror.name for mirror in self.engine.mirrors if not mirror.late}
             self.known = {
-                name: replace(each, ended=name not in late) for name, each in self.known.items()
+                name: replace(each, ended=name in ended) if name in self._here else each
+                for name, each in self.known.items()
             }
-            self.write()
+            self._write(self.known)
 
     def part(self, *, all_: bool = False) -> None:
         """Nobody knows what becomes of mirrors that are not configured, or of `all_`.
 
         Only since when what they have is in doubt counts when they are back.
         """
-        names = set() if all_ else {mirror.name for mirror in self.engine.mirrors}
+        names = self._names()
+        self._here |= names
         for name, known in self.known.items():
-            if name not in names:
+            if all_ or name not in names:
                 self.known[name] = replace(known, begun=True, rest=None)
+
+    def _names(self) -> set[str]:
+        return {mirror.name for mirror in self.engine.mirrors}
 
     def place(self, mirror: Mirror) -> Place | None:
         """Return where the source of a mirror lies, if that is known by now."""
@@ -117,10 +124,21 @@ class Notes:
         return f" {sum_of(repr((found.place, found.inode, found.home)))}"
 
     def write(self) -> None:
-        """Write what is known of the mirrors; say so when that fails."""
-        names = {mirror.name for mirror in self.engine.mirrors}
-        names.update([name for name in self.known if name not in names][-MOST_OTHERS:])
-        known = {name: each for name, each in self.known.items() if name in names}
+        """Write what is known of the mirrors, to be read where this daemon does not end well.
+
+        That counts for those of which nothing new is known, too. Say so when that fails.
+        """
+        self._write(
+            {
+                name: replace(each, ended=False) if name in self._here else each
+                for name, each in self.known.items()
+            }
+        )
+
+    def _write(self, all_known: Mapping[str, Known]) -> None:
+        names = self._names()
+        names.update([name for name in all_known if name not in names][-MOST_OTHERS:])
+        known = {name: each for name, each in all_known.items() if name in names}
         problem = self.file.write(encode(known))
         if problem and problem != self._failing:
             log.warning(

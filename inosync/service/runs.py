@@ -226,10 +226,11 @@ class Runs:
         if not dead or _begun(run) or run.mirror.state is not State.RUNNING:
             return False
         log.debug("%s: what stood ready was dead (exit %d)", run.mirror.name, status)
+        outcome = outcome_of(run, status, self.engine, self.config)
         run.child.close()
         self.warm.refused(run.mirror, now)
         self.warm.failed(run.mirror, now)
-        run.mirror.withdraw()
+        self.engine.died(run.mirror, outcome, now)
         return True
 
     def _kept_out(self, run: AtWork, status: int, now: float) -> bool:

@@ -385,6 +385,34 @@ def test_what_may_be_late_outlasts_the_daemon(tmp_path: Path, late: bool, ended:
         assert scene.mirror.sought.cut == (late or not ended)
 
 
+def test_a_daemon_that_is_killed_has_not_ended_for_mirrors_of_which_it_noted_nothing(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    with closing(Scene(source, keeps=True)) as scene:
+        scene.run()
+        scene.keeper.close()
+    with closing(Scene(source, keeps=True)) as scene:
+        scene.notes.write()  # since another mirror has arrived
+    with closing(Scene(source, keeps=True)) as scene:
+        assert scene.mirror.sought is not None
+        assert scene.mirror.sought.cut
+
+
+def test_what_may_be_late_of_a_mirror_that_left_outlasts_the_daemon(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    with closing(Scene(source, keeps=True)) as scene:
+        scene.run()
+        scene.configure("b:/m")
+        scene.keeper.close()
+        (known,) = (known for name, known in scene.notes.known.items() if name.endswith("a:/m"))
+        assert not known.ended
+    with closing(Scene(source, keeps=True)) as scene:
+        assert scene.mirror.late is not None
+
+
 def test_where_a_pass_was_cut_short_it_is_made_again(tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "a").mkdir(parents=True)

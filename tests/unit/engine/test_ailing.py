@@ -359,9 +359,9 @@ def test_room_is_waited_for() -> None:
     assert mirror.failing is not None
     change(engine, b"small", NOW)
     order(engine, NOW)
+    engine.exited(mirror, Outcome(23, account=Account((full,))), NOW)
     mirror.hurry()
     assert mirror.aside is None
-    engine.exited(mirror, Outcome(23, account=Account((full,))), NOW)
     assert mirror.short_of_room
     assert mirror.failing is None
     engine.exited(*starts(engine.due(NOW)), Outcome(0, listed=True), NOW)
@@ -369,6 +369,40 @@ def test_room_is_waited_for() -> None:
     order(engine, NOW + 1)
     engine.exited(mirror, Outcome(0, listed=True), NOW + 1)
     assert not mirror.short_of_room
+
+
+@pytest.mark.parametrize("how", ["nothing", "reload", "sync"])
+def test_what_was_put_aside_does_not_count_when_another_run_ends_well(how: str) -> None:
+    engine, mirror = failed(Outcome(23, listed=True, account=Account(understood=False)))
+    change(engine, b"b", NOW)
+    order(engine, NOW)
+    if how == "reload":
+        engine.configure(engine.config, NOW)
+    elif how == "sync":
+        engine.release("asked for", NOW)
+    engine.exited(mirror, Outcome(0, listed=True), NOW)
+    assert (mirror.done, mirror.equal_at) == (0, None)
+    # It does not wait for its time any more.
+    at = NOW if how != "nothing" else mirror.retry_at or math.inf
+    assert at < NOW + 10
+    began = starts(engine.due(at))
+    assert began == [mirror]
+    while began:
+        engine.exited(*began, Outcome(0), at)
+        began = starts(engine.due(at))
+    assert (mirror.done, mirror.aside) == (mirror.offered, None)
+
+
+def test_what_was_put_aside_has_its_turn_where_something_always_waits() -> None:
+    engine, mirror = failed(Outcome(23, listed=True, account=Account(understood=False)))
+    at = mirror.retry_at
+    assert at is not None
+    change(engine, b"b", NOW)
+    order(engine, NOW)
+    change(engine, b"c", at)
+    engine.exited(mirror, Outcome(0, listed=True), at)
+    start = order(engine, at)
+    assert {change.path for change in start.order.batch.changes or ()} == {b"f", b"c"}
 
 
 # ---- pipes, and directories that stay ----------------------------------------------------------

@@ -255,6 +255,27 @@ def test_a_search_that_finds_nothing_claims_nothing_of_what_was_put_aside() -> N
     assert (mirror.since, mirror.done) == (None, mirror.offered)
 
 
+def test_a_search_that_finds_nothing_claims_nothing_of_what_was_carried_beside_the_lane() -> None:
+    pair = make_pair(None, "n0:/m", rscope="changes")
+    engine = Engine(make_config([pair], rbigsize=1_000, edelay=0.0, rfull=0.0), steady)
+    engine.watched(pair.source, NOW, reason="")
+    ordinary, lane = engine.mirrors
+    big = Changes(entries={b"big": None})
+    engine.changed(pair.source, big, NOW, big=big)
+    assert starts(engine.due(NOW)) == [ordinary, lane]
+    engine.exited(ordinary, Outcome(0, listed=True), NOW)
+    (ordinary,) = started(engine, NOW + 1)
+    tell_linked(engine, NOW + 1)
+    engine.exited(ordinary, Outcome(0, listed=True), NOW + 1)
+    engine.found(ordinary, Answer(Changes()), NOW + 1)
+    assert ordinary.done < ordinary.offered
+    engine.exited(lane, Outcome(0, listed=True, command="rsync"), NOW + 2)
+    assert starts(engine.due(NOW + 2)) == [ordinary]
+    assert ordinary.done < ordinary.offered
+    engine.exited(ordinary, Outcome(0, listed=True), NOW + 2)
+    assert (ordinary.since, ordinary.done) == (None, ordinary.offered)
+
+
 @pytest.mark.parametrize("known", [False, True])
 def test_other_names_do_not_wait_for_what_was_not_carried(known: bool) -> None:
     """Nor are they forgotten, whether the run fails as a whole or names the path that ails."""

@@ -13,15 +13,22 @@ from support.engines import (
     changing,
     entries,
     levels,
+    make_engine,
     started,
     starts,
     steady,
 )
 
+from inosync.changes.changes import Changes
 from inosync.engine.actions import Outcome, Start
 from inosync.engine.engine import Engine
+from inosync.engine.late import in_place
+from inosync.engine.memory import Recalled
 from inosync.engine.mirror import Mirror, State
-from inosync.planning.scan import Question
+from inosync.engine.records import Ran
+from inosync.planning.scan import Answer, Question
+from inosync.planning.slices import course_of
+from inosync.rsync.output import Transferred
 
 #: Seconds for which something may arrive (``rlate``).
 LATE = 120.0
@@ -168,7 +175,7 @@ def test_one_that_lies_in_the_same_place_expects_what_it_had_on_its_way() -> Non
     engine.exited(mirror, CUT, NOW + 1)
     assert engine.mirrors[0].late is not None
     assert engine.mirrors[0].late.at == NOW + 1 + LATE
-    assert engine.mirrors[0].late.batch.changes == {*ONE, *levels(b"", b"d")}
+    assert engine.mirrors[0].late.batch.reason  # it may have been a pass
 
 
 @pytest.mark.parametrize("ended", [False, True])
@@ -209,3 +216,82 @@ def test_what_a_lane_had_on_its_way_may_belong_to_the_other_one_by_then(extra: t
     assert ordinary.late.batch.changes == {*ONE, *levels(b"", b"d")}
     assert bool(lane.late.batch.reason) == bool(extra)
     assert extra or lane.late.batch.changes == ordinary.late.batch.changes
+
+
+def test_a_lane_that_is_new_and_is_told_no_names_expects_a_pass() -> None:
+    pair = make_pair(None, "n0:/m", rscope="changes", extra=("--copy-links",))
+    engine = Engine(make_config([pair], edelay=0.0), steady)
+    engine.watched(pair.source, NOW, reason="")
+    engine.exited(*started(engine), CUT, NOW)
+    engine.configure(make_config([pair], edelay=0.0, rbigsize=1_000), NOW)
+    named = [mirror.late and mirror.late.batch.changes for mirror in engine.mirrors]
+    assert named == [{*ONE, *levels(b"", b"d")}, None]
+
+
+def test_a_run_over_the_whole_source_may_have_sent_what_it_was_not_for() -> None:
+    engine = make_engine(edelay=0.0)  # scope "tree"
+    (mirror,) = started(engine)
+    engine.exited(mirror, replace(CUT, listed=False), NOW)
+    assert mirror.late is not None
+    assert mirror.late.batch.reason
+    # One that only compares the suspects of a list is none.
+    engine = changing(edelay=0.0)
+    (mirror,) = started(engine)
+    mirror.work = replace(mirror.work, ran=Ran(0, True, Transferred()))
+    engine.exited(mirror, replace(CUT, listed=False), NOW)
+    assert mirror.late is not None
+    assert not mirror.late.batch.reason
+
+
+def test_one_that_was_kept_out_or_was_dead_may_have_been_heard_all_the_same() -> None:
+    engine = changing(edelay=0.0)
+    (mirror,) = started(engine)
+    engine.exited(mirror, replace(CUT, returncode=255, crowded=True), NOW)
+    assert (mirror.state, mirror.late is not None) == (State.PENDING, True)
+    engine = changing(edelay=0.0)
+    (mirror,) = started(engine)
+    engine.died(mirror, replace(CUT, on_its_way=False), NOW)
+    assert (mirror.state, mirror.late) == (State.PENDING, None)
+    (mirror,) = starts(engine.due(NOW))
+    engine.died(mirror, replace(CUT, returncode=255), NOW)
+    assert (mirror.state, mirror.late is not None) == (State.PENDING, True)
+    assert mirror.pending is not None
+    assert mirror.pending.changes == ONE
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_slice_that_a_daemon_was_killed_in_carried_what_no_walk_finds(cut: bool) -> None:
+    engine = changing(edelay=0.0, init="changed")
+    (mirror,) = engine.mirrors
+    rest = course_of([("tree", b"a")], sizes=True, weight=1, directories=1, files=1)
+    known = {mirror.name: Recalled(Question(5), rest, cut)}
+    engine.watched(engine.config.sources[0], NOW, known=known)
+    engine.found(mirror, Answer(Changes()), NOW)
+    assert (mirror.late is not None and mirror.late.batch.reason != "") == cut
+
+
+def test_all_that_has_vanished_meanwhile_goes_where_only_that_does() -> None:
+    pair = make_pair(None, "n:/m", rscope="changes", rdelete="seen")
+    engine = Engine(make_config([pair], edelay=0.0, rfull=0.0), steady)
+    engine.watched(pair.source, NOW, reason="")
+    engine.changed(pair.source, Changes(trees={b"d": None}), NOW)
+    (mirror,) = starts(engine.due(NOW))
+    # While it runs, and when it was cut short.
+    engine.changed(pair.source, levels(b"d"), NOW, gone=frozenset((b"d/f",)))
+    engine.due(NOW)
+    engine.exited(mirror, CUT, NOW)
+    assert mirror.late is not None
+    engine.changed(pair.source, levels(b""), NOW + 1, gone=frozenset((b"d/", b"d/g")))
+    engine.due(NOW + 2)
+    assert mirror.late.batch.gone == {b"d/f", b"d/", b"d/g"}
+    engine.due(NOW + 2)
+    engine.exited(mirror, Outcome(0, listed=True), NOW + 3)
+    (action,) = [a for a in engine.due(NOW + LATE) if isinstance(a, Start)]
+    assert action.order.batch.gone == {b"d/f", b"d/", b"d/g"}
+    # A pass as well, and in another mirror in the same place.
+    engine.exited(mirror, replace(CUT, listed=False), NOW + LATE)
+    assert (mirror.late.batch.reason != "", mirror.late.batch.gone) == (
+        True,
+        {b"d/f", b"d/", b"d/g"},
+    )
+    assert in_place(mirror.late).batch.gone == {b"d/f", b"d/", b"d/g"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from support.configs import make_config, make_pair
 from support.engines import NOW, starts
 
@@ -75,6 +77,20 @@ def test_those_that_were_kept_out_are_made_again_a_moment_later() -> None:
     assert start.order.piece == other
     assert together({0: kept_out, 1: kept_out}).crowded
     assert not together({0: kept_out, 1: Outcome(12)}).crowded
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"account": Account(odd=(b"a/pipe",))},
+        {"account": Account(kept=(b"a",))},
+        {"kept": ((b"a", b""),)},
+        {"put_away": "2026-11-29"},
+    ],
+)
+def test_what_one_has_told_is_told_again_where_another_fails(told: dict[str, Any]) -> None:
+    well = Outcome(0, listed=True, **told)
+    assert together({0: well, 1: Outcome(12), 2: Outcome(0)}).made == {2}
 
 
 def test_those_that_all_go_well_count_and_the_next_ones_begin_at_once() -> None:
