@@ -201,6 +201,10 @@ def _surely(wall: float) -> int:
 
 
 def _whole(mirror: Mirror) -> bool:
-    """Return whether it has all that it was offered, and owes nothing besides."""
+    """Return whether it has all that it was offered, and owes nothing besides.
+
+    What is in doubt has no later moment by which a walk would find it.
+    """
     owes = mirror.stale or mirror.ousted or mirror.ailing or mirror.aside or mirror.late
-    return mirror.health.whole and not owes
+    doubts = any(batch.doubts for batch in mirror.owing)
+    return mirror.health.whole and not (owes or doubts)

@@ -13,7 +13,7 @@ from support.configs import make_config, make_pair, make_source
 
 from inosync.changes.batch import Batch
 from inosync.changes.changes import Changes
-from inosync.changes.doubts import LOST
+from inosync.changes.doubts import LOST, Doubts
 from inosync.changes.inotify_bits import DEFAULT_EMASK
 from inosync.engine.actions import Outcome, Seek, Start
 from inosync.engine.engine import Engine
@@ -383,6 +383,25 @@ def test_what_may_be_late_outlasts_the_daemon(tmp_path: Path, late: bool, ended:
     with closing(Scene(source, keeps=True)) as scene:
         assert scene.mirror.sought is not None
         assert scene.mirror.sought.cut == (late or not ended)
+
+
+def test_nothing_is_noted_while_a_path_that_ailed_is_in_doubt(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    with closing(Scene(source)) as scene:
+        scene.run()
+        before = scene.notes.known[scene.mirror.name].moment
+        scene.change()
+        scene.begin()
+        doubts = Doubts(files=frozenset((b"p",)))
+        scene.mirror.offer(Batch(0.0, 0, changes=Changes(), doubts=doubts))
+        scene.end()
+        scene.keeper.due(scene.loop.clock())
+        assert scene.notes.known[scene.mirror.name].moment == before
+        scene.begin()
+        scene.end()
+        scene.keeper.due(scene.loop.clock())
+        assert scene.notes.known[scene.mirror.name].moment > before
 
 
 def test_a_daemon_that_is_killed_has_not_ended_for_mirrors_of_which_it_noted_nothing(
