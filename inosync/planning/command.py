@@ -21,6 +21,7 @@ from inosync.rsync import differences
 from inosync.rsync.filters import rsync_options
 from inosync.rsync.kept import KEPT, backup_place
 from inosync.rsync.options import (
+    follows_links,
     keeps_partials,
     most_deletions,
     one_by_one,
@@ -31,9 +32,8 @@ from inosync.rsync.options import (
 from inosync.rsync.program import Program
 
 #: What makes a run of the lane for big files carry regular files and the directories on their way,
-#: and nothing else: links and devices may be newer on the mirror than in its list. --force lets a
-#: file replace a directory, which --delete would do by itself.
-_ONLY_FILES = ("--no-links", "--no-devices", "--no-specials", "--info=nonreg0", "--force")
+#: and nothing else: links and devices may be newer on the mirror than in its list.
+_ONLY_FILES = ("--no-links", "--no-devices", "--no-specials", "--info=nonreg0")
 
 #: The options of a user who says himself which times are equal.
 WINDOW = ("--modify-window", "-@")
@@ -103,8 +103,11 @@ def _carrying(run: Run, config: Config) -> list[str]:
     if run.listed or run.trees:
         own = one_by_one(own)
     words += _lane_options(with_rules(own, first), size, big=run.big)
+    if run.big and run.pair.node.rdelete == "all":
+        words.append("--force")  # a file may replace a directory, which --delete does by itself
     if run.kind is RunKind.CONTENTS:
-        words = [*_without_deletions(words), "--checksum", *only_these(run.only, source.prefix)]
+        only = only_these(run.only, source.prefix, links=follows_links(extra))
+        words = [*_without_deletions(words), "--checksum", *only]
     elif not run.deletes and run.pair.node.rdelete != "all":
         words = _without_deletions(words)
     words += clearing(run.pair, run.step) if isinstance(run.step, Clear) else ()
@@ -142,7 +145,7 @@ def _mode(run: Run) -> list[str]:
 
 
 def _without_deletions(words: Sequence[str]) -> list[str]:
-    return [word for word in words if not word.startswith("--del")]
+    return [word for word in words if word != "--del" and not word.startswith("--delete")]
 
 
 def _lane_options(extra: Sequence[str], size: int, *, big: bool) -> list[str]:

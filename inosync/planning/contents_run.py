@@ -15,7 +15,7 @@ from inosync.planning.order import Order, Prepared, RunKind, Sight
 from inosync.planning.run import planned, run_for, unreadable
 from inosync.planning.suspects import BOUNDS, Bounds, take
 from inosync.planning.view import Status
-from inosync.rsync.options import hindrance
+from inosync.rsync.options import follows_links, hindrance
 from inosync.rsync.program import Program
 
 #: How many files one run compares that are named by rules: each is a few words of argv.
@@ -48,6 +48,7 @@ def prepare_contents(
         wants=wants,
         since=since,
         most=Bounds(few) if by_rules else BOUNDS,
+        links=follows_links(order.pair.node.extra),
     )
     found = Plan() if by_rules else planned((Change(p, Kind.ENTRY) for p in suspects), sight)
     names = None if suspects and (by_rules or found.full) else found.entries

@@ -97,8 +97,8 @@ class Order:
     @property
     def by_name(self) -> bool:
         """Whether its run can name what it carries."""
-        named = self.batch.named and not hindrance(self.pair.node.extra)
-        wanted = self.big or named or self.pair.node.rscope == "changes"
+        named = (self.big or self.batch.named) and not hindrance(self.pair.node.extra)
+        wanted = named or self.pair.node.rscope == "changes"
         return self._known and (wanted or self.idle)
 
     @property

@@ -136,7 +136,8 @@ def _vanished(order: Order, sight: Sight, config: Config) -> Vanished:
     if order.big or comparison or order.pair.node.rdelete != "seen" or not order.batch.gone:
         return Vanished()
     limit = config.of(order.pair.source).rmaxdelete
-    return vanished(order.batch.gone, sight.view, most=max(MOST, limit + 1))
+    most = max(MOST, limit + 1)
+    return vanished(order.batch.gone, sight.view, sight.filters, most=most)
 
 
 def _in_doubt(

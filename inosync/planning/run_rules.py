@@ -44,8 +44,11 @@ def _deleting(run: Run) -> list[str]:
     return [*(f"--filter=R {anchored(prefix, path)}" for path in run.gone), "--filter=P *"]
 
 
-def only_these(files: Iterable[bytes], prefix: str) -> list[str]:
-    """Return the rules that come last, and leave nothing but `files` to a run; none for none."""
+def only_these(files: Iterable[bytes], prefix: str, *, links: bool = False) -> list[str]:
+    """Return the rules that come last, and leave nothing but `files` to a run; none for none.
+
+    Some may be `links`, behind which there is a directory on the node.
+    """
     ways: dict[str, None] = {}
     for path in sorted(files):
         whole = b"/".join(part for part in (os.fsencode(prefix), path) if part)
@@ -54,6 +57,8 @@ def only_these(files: Iterable[bytes], prefix: str) -> list[str]:
             ways[f"--include={anchored('', whole[:slash])}/"] = None
             slash = whole.find(b"/", slash + 1)
         ways[f"--include={anchored('', whole)}"] = None
+        if links:
+            ways[f"--include={anchored('', whole)}/***"] = None
     return [*ways, "--exclude=*"] if ways else []
 
 

@@ -84,6 +84,7 @@ class _Slice:
     view: View
     wants: Wants
     most: Bounds
+    links: bool = False
     found: list[bytes] = field(default_factory=list)
     later: set[bytes] = field(default_factory=set)  # files
     _size: int = 0
@@ -102,11 +103,15 @@ class _Slice:
             self.later.add(path)
             return
         status = self.look(path)
-        if status is None or not stat.S_ISREG(status.st_mode):
+        if status is None or not self._may_differ(status):
             return
         if (since is None or status.st_ctime >= since) and self.wants(path, status):
             self.found.append(path)
             self._size += max(_LEAST, status.st_size)
+
+    def _may_differ(self, status: Status) -> bool:
+        link = self.links and stat.S_ISLNK(status.st_mode)
+        return link or stat.S_ISREG(status.st_mode)
 
     def look(self, path: bytes) -> Status | None:
         self._looks += 1
@@ -137,14 +142,22 @@ class _Slice:
 
 
 def take(
-    doubts: Doubts, *, view: View, wants: Wants, since: float | None, most: Bounds = BOUNDS
+    doubts: Doubts,
+    *,
+    view: View,
+    wants: Wants,
+    since: float | None,
+    most: Bounds = BOUNDS,
+    links: bool = False,
 ) -> tuple[list[bytes], Doubts]:
     """Return the files that the next run compares, and the doubts that are left for others.
+
+    Where what `links` lead to is sent, they count as files: there may be a directory behind one.
 
     `wants` says which files are this mirror's at all. ``altered`` counts `since` that Unix time;
     without one nothing was known of the mirror, so nothing is in doubt.
     """
-    it = _Slice(view, wants, most)
+    it = _Slice(view, wants, most, links)
     for path in sorted(doubts.files):
         if it.full or it.real(path.rpartition(b"/")[0]):
             it.file(path)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from inosync.changes.changes import with_parents
 from inosync.planning.view import Status, View, is_real, is_sent
+from inosync.rsync.filters import Filters, Rule
 
 #: What one run deletes is said by a word of its command line for each path. rsync asks all of them
 #: about each name in each directory that it looks at: 2,000 about 10,000 names take 0.1 s.
@@ -38,10 +39,13 @@ class Vanished:
         return frozenset(path.rstrip(b"/").rpartition(b"/")[0] for path in self.paths)
 
 
-def vanished(gone: Collection[bytes], view: View, *, most: int = MOST) -> Vanished:
+def vanished(
+    gone: Collection[bytes], view: View, filters: Filters, *, most: int = MOST
+) -> Vanished:
     """Return what a run deletes of what is `gone`, `most` paths: what is not in the source now.
 
-    What another thing has taken the place of has vanished, too: a directory may be in its way.
+    What another thing has taken the place of has vanished, too: a directory may be in its way. What
+    a mirror may keep by a rule of the source stays there, with all that is in it.
     """
     known: dict[bytes, bool] = {b"": True}
 
@@ -55,6 +59,8 @@ def vanished(gone: Collection[bytes], view: View, *, most: int = MOST) -> Vanish
     for path in sorted(gone):
         bare = path.rstrip(b"/")
         parent = bare.rpartition(b"/")[0]
+        if filters.guards and _guarded(path, filters):
+            continue
         status = view.look(bare) if real(parent) else None
         odd = status is not None and not is_sent(status)
         if status is not None and not odd and not _in_the_way(path, status):
@@ -74,6 +80,18 @@ def vanished(gone: Collection[bytes], view: View, *, most: int = MOST) -> Vanish
     # A directory goes after all that is in it.
     rest |= {above for path in rest for above in _above(path) if above in gone}
     return Vanished(tuple(paths), frozenset(hide), frozenset(rest))
+
+
+def _guarded(path: bytes, filters: Filters) -> bool:
+    """Return whether a rule lets a mirror keep a path, or a directory on the way to it."""
+    ways = [above[:-1] for above in _above(path) if above != b"/"]
+    if any(_keeps(filters.guard_of(way, directory=True)) for way in ways):
+        return True
+    return _keeps(filters.guard_of(path.rstrip(b"/"), directory=path.endswith(b"/")))
+
+
+def _keeps(rule: Rule | None) -> bool:
+    return rule is not None and not rule.include
 
 
 def _above(path: bytes) -> list[bytes]:

@@ -6,7 +6,8 @@ Pure. What one line means is read in sentences.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from inosync.changes.changes import with_parents
@@ -68,6 +69,19 @@ def account(
     )
 
 
+def told_apart(said: Account, there: Callable[[bytes], bool]) -> Account:
+    """Return the account in which each complaint is of one path, of those that are `there`.
+
+    Where none of those that it may be of is, it is of all.
+    """
+    found: dict[bytes, Complaint] = {}
+    for complaint in said.complaints:
+        paths = [complaint.path, complaint.other] if complaint.other else [complaint.path]
+        for path in [path for path in paths if len(paths) > 1 and there(path)] or paths:
+            found.setdefault(path, replace(complaint, path=path, other=b""))
+    return replace(said, complaints=tuple(found.values()))
+
+
 def _unsaid(kept: Iterable[bytes], ends: Ends) -> Iterator[Complaint]:
     """Give what an rsync daemon does not tell when it ends: whose old version had no place.
 
@@ -104,7 +118,7 @@ def _remarks(
 def _both(one: Complaint, other: Complaint) -> Complaint:
     """Return the first, with how far both reach."""
     whole, blind = one.whole or other.whole, one.blind or other.blind
-    return Complaint(one.path, one.cause, one.text, whole, blind, one.final or other.final)
+    return replace(one, whole=whole, blind=blind, final=one.final or other.final)
 
 
 def _deepest(directories: Iterable[bytes]) -> Iterator[bytes]:

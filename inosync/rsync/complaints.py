@@ -16,7 +16,7 @@ class Complaint:
 
     ``whole``: all below it was not, either. ``blind``: for want of it nothing was deleted, and a
     run that leaves it out deletes again. ``final``: the run ended at it, and one that leaves it out
-    goes on.
+    goes on. Where rsync's name for it may be that of an ``other`` path, both are meant.
     """
 
     path: bytes
@@ -25,6 +25,7 @@ class Complaint:
     whole: bool = False
     blind: bool = False
     final: bool = False
+    other: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ class Ends:
 
     ``source`` is an absolute path, whose names begin with ``prefix`` in the transfer; ``target`` is
     the path of the destination, in its `module` where an rsync daemon has it. The names of old
-    versions begin with ``aside`` and end in ``suffix``; both empty: none are kept.
+    versions begin with ``aside`` and end in ``suffix``; both empty: none are kept. Temporary files
+    may lie ``elsewhere``.
 
     A method returns the path relative to the source, or None where the name tells none.
     """
@@ -33,6 +34,7 @@ class Ends:
     module: bool = False
     aside: bytes = b""
     suffix: bytes = b""
+    elsewhere: bool = False
 
     def of_sender(self, name: bytes) -> bytes | None:
         """Return the path that has this name at the sender."""
@@ -44,10 +46,14 @@ class Ends:
         return None if path is None else below(self.prefix, path or b".")
 
     def of_temporary(self, name: bytes) -> bytes | None:
-        """Return the path of a file that the receiver writes under this name at first."""
+        """Return the path of a file that the receiver writes under this name at first.
+
+        Or it is that path with a dot before its name: where there is one rsync adds no other
+        (receiver.c, get_tmpname).
+        """
         parent, slash, base = (self._landed(name) or b"").rpartition(b"/")
         match = _TEMPORARY.fullmatch(base)
-        if match is None or len(match[1]) > _LONGEST_NAME:
+        if match is None or len(match[1]) > _LONGEST_NAME or self.elsewhere:
             return None
         return below(self.prefix, parent + slash + match[1])
 

@@ -163,6 +163,7 @@ def judge(returncode: int, destination: Destination, said: Iterable[str] = ()) -
     )
 
 
+_DROPPED = re.compile(rb"^discarding over-long filter", re.MULTILINE)
 _STOPPED = re.compile(rb"^Deletions stopped due to --max-delete limit", re.MULTILINE)
 
 
@@ -170,6 +171,9 @@ def exit_status(returncode: int, errors: bytes) -> int:
     """Return the exit status that a run should have had, by what it wrote to standard error.
 
     Where ``--max-delete`` kept a directory from giving way to a file, rsync (3.5.0) ends with 23,
-    as if the next try could go on with the next so many files.
+    as if the next try could go on with the next so many files. A rule that is too long it drops,
+    and ends with 0.
     """
+    if returncode in (0, VANISHED) and _DROPPED.search(errors):
+        return PARTIAL
     return LIMITED if returncode == PARTIAL and _STOPPED.search(errors) else returncode

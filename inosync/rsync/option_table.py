@@ -135,6 +135,7 @@ ROWS = (
     Row("--skip-compress", value=True),
     # What it says.
     Row("-q --quiet -h --human-readable --msgs2stderr --no-msgs2stderr", manner=True),
+    Row("-v --verbose --progress", manner=True),
     Row("--info --stderr", value=True, manner=True),
     Row("--debug --outbuf --out-format --log-format --log-file --log-file-format", value=True),
 )

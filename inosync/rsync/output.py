@@ -40,9 +40,12 @@ _STATISTICS = {
 
 
 def transferred(output: bytes) -> Transferred:
-    """Return what ``--stats`` says in the standard output of a run; zeros where it says nothing."""
-    found = {name: pattern.search(output) for name, pattern in _STATISTICS.items()}
-    return Transferred(**{name: int(match[1]) for name, match in found.items() if match})
+    """Return what ``--stats`` says in the standard output of a run; zeros where it says nothing.
+
+    The last line counts: names of files come before, and one may read like it.
+    """
+    found = {name: pattern.findall(output) for name, pattern in _STATISTICS.items()}
+    return Transferred(**{name: int(told[-1]) for name, told in found.items() if told})
 
 
 def rehearsed(output: bytes) -> Transferred:
@@ -62,8 +65,8 @@ _CREATED = re.compile(rb"^Number of created files: \d+(?: \((?:reg: (\d+))?)?", 
 
 def overwrote(output: bytes) -> bool:
     """Return whether ``--stats`` says that a run has overwritten files, or leaves that open."""
-    created = _CREATED.search(output)
-    return transferred(output).files > int((created and created[1]) or 0)
+    created = _CREATED.findall(output)
+    return transferred(output).files > int((created and created[-1]) or 0)
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ class _Said:
     whole: bool = False
     blind: bool = False
     final: bool = False
+    other: bytes = b""
 
 
 def says_nothing(line: bytes) -> bool:
@@ -129,7 +130,8 @@ def complaint_of(line: bytes, ends: Ends) -> Complaint | None:
     # Where there was no room for one there may be for others.
     final = read.final and short and bool(read.path) and read.cause is not Cause.ROOM
     blind = read.blind and short
-    return Complaint(read.path, read.cause, printable(line), read.whole, blind, final)
+    text = printable(line)
+    return Complaint(read.path, read.cause, text, read.whole, blind, final, read.other)
 
 
 def _read(line: bytes, ends: Ends) -> _Said | None:
@@ -159,12 +161,19 @@ def _read_error(what: bytes, number: int, ends: Ends) -> _Said | None:
         if match := pattern.fullmatch(what):
             path = (ends.of_temporary if temporary else ends.of_receiver)(match[1])
             cause = other if other and forbidden else cause
-            return _Said(path, cause, final=_FINAL.match(what) is not None)
+            dotted = _dotted(path) if path and temporary else b""
+            return _Said(path, cause, final=_FINAL.match(what) is not None, other=dotted)
     if match := _MKDIR.fullmatch(what):
         return _Said(ends.of_receiver(match[1]), cause, whole=True)
     if match := _DELETE.fullmatch(what) or _RENAME.fullmatch(what):
         return _Said(ends.of_transfer(match[1]), cause)
     return None
+
+
+def _dotted(path: bytes) -> bytes:
+    """Return the other path whose temporary file has the same name: rsync adds no second dot."""
+    home, slash, name = path.rpartition(b"/")
+    return home + slash + b"." + name
 
 
 def _home(path: bytes | None) -> bytes | None:

@@ -198,6 +198,7 @@ class Admission:
             if lookout.guard.vital in stirred:
                 self._ways.watch(lookout.guard.vital)
                 self.look(lookout)
+                lookout.stir()
 
     def _look_at_mounts(self) -> None:
         """Something was mounted or unmounted somewhere."""
@@ -206,6 +207,7 @@ class Admission:
             if not lookout.standing or lookout.fault():
                 self.look(lookout)
                 continue
+            lookout.stir()
             self._look_at_parts(lookout)
             if self._held(lookout) and not lookout.guard.hollow:
                 self.look(lookout)

@@ -72,11 +72,13 @@ class Listener:
 
     def catch_up(self, lookout: Lookout) -> None:
         """Take all that the kernel has queued until now."""
-        left = lookout.queued()
+        left, pace = lookout.queued(), self._paces.get(lookout)
         while left > 0 and lookout.standing:
             before = lookout.taken
             self.read(lookout)
-            left -= lookout.taken - before if lookout.standing else left
+            if self._paces.get(lookout) is not pace:
+                return  # watched anew: nothing is left of what was queued, and all of it is owed
+            left -= lookout.taken - before
 
     def read(self, lookout: Lookout) -> None:
         """Take what a lookout has to say."""
@@ -88,6 +90,8 @@ class Listener:
         for problem in seen.problems:
             log.warning("%s", problem)
         self.engine.shortage(source, lookout.short, now)
+        if changes.trees or seen.resync:
+            lookout.guard.learn()
         if seen.root_lost:
             self.lost(lookout, lookout.fault() or "was moved or unmounted")
             return
@@ -135,7 +139,7 @@ class Listener:
         pace, descriptor = self._paces[lookout], lookout.fileno()
         before, paused = lookout.events, pace.until is not None
         self.read(lookout)
-        if lookout not in self._paces:  # its source is gone
+        if self._paces.get(lookout) is not pace:  # its source is gone, or watched anew
             return
         pace.read(lookout.events - before, self.loop.clock())
         if paused and pace.until is None:

@@ -12,13 +12,13 @@ from inosync.engine.engine import Engine
 from inosync.planning.file_list import homes
 from inosync.planning.order import RunKind
 from inosync.planning.steps import Relink
-from inosync.rsync.accounts import account
+from inosync.rsync.accounts import account, told_apart
 from inosync.rsync.destination import Transport
 from inosync.rsync.differences import EQUAL, below, carried, overwritten, summary
 from inosync.rsync.ends import Ends
 from inosync.rsync.exits import FILE_IO, PARTIAL, cut_short, exit_status, goes_on
 from inosync.rsync.kept import day_of
-from inosync.rsync.options import aside, backs_up, suffix
+from inosync.rsync.options import aside, backs_up, suffix, values
 from inosync.rsync.output import deletions, evidence, overwrote, rehearsed, transferred
 from inosync.service.at_work import AtWork
 from inosync.service.drift import drift, left_apart
@@ -33,6 +33,7 @@ def outcome_of(run: AtWork, status: int, engine: Engine, config: Config) -> Outc
     cut, code = len(errors) >= TAIL, exit_status(status, errors)
     ends = ends_of(run.mirror.pair)
     said = account(run.child.lines(), errors, ends, cut=cut, ended=code == FILE_IO)
+    said = told_apart(said, lambda path: os.path.lexists(os.path.join(ends.source, path)))
     count = rehearsed if rehearsing else transferred
     # Of one that is no longer configured nobody wants to know how it differs.
     compared = run.what.kind is RunKind.COMPARISON and run.mirror in engine.mirrors
@@ -70,6 +71,7 @@ def ends_of(pair: Pair) -> Ends:
         module=destination.transport is Transport.DAEMON,
         aside=os.fsencode(aside(extra)) if keeps else b"",
         suffix=os.fsencode(suffix(extra)) if keeps else b"",
+        elsewhere=bool(values(extra, ("-T", "--temp-dir"))),
     )
 
 

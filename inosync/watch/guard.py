@@ -277,15 +277,26 @@ class Guard:
         except OSError:
             return True
 
+    def learn(self) -> None:
+        """Know of what is mounted in directories that a rename has brought to the source.
+
+        The table of mounts announces the next mount and unmount (proc(5), poll on mountinfo), and
+        not that the path of one is another now.
+        """
+        self._know(mounted_below(self.source.path))
+
+    def _know(self, places: Collection[bytes]) -> None:
+        for node, known in self._memory.items():
+            if not known.mounts.issuperset(places):
+                self._memory[node] = replace(known, mounts=known.mounts.union(places))
+
     def remounted(self) -> frozenset[bytes]:
         """Return where something is mounted now that was not when this was last asked.
 
         Also where something else was: one may have gone, and another come, since then.
         """
         before, self._seen = self._seen, file_systems_below(self.source.path)
-        for node, known in self._memory.items():
-            if not known.mounts.issuperset(self._seen):
-                self._memory[node] = replace(known, mounts=known.mounts.union(self._seen))
+        self._know(self._seen)
         fresh = (place for place, home in self._seen.items() if before.get(place) != home)
         return self._admitted(frozenset(fresh))
 

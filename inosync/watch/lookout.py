@@ -261,6 +261,11 @@ class Lookout:
         """Look through the whole source anew, without a gap in watching; then :meth:`walk`."""
         self._watching().reconcile()
 
+    def stir(self) -> None:
+        """Something happened on the way to the source: look up what was put off; then walk."""
+        if isinstance(self.watcher, Watcher):
+            self.watcher.stir()
+
     def retry_unwatched(self) -> None:
         """Try the directories again that could not be watched; then :meth:`walk`."""
         if self.watcher is not None:

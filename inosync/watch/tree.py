@@ -151,6 +151,10 @@ class WatchTree:
         self._unproved = set(self.table) - {self.root}
         self._agenda.plan(self.root, ITSELF, deep=True)
 
+    def stir(self) -> None:
+        """Something happened above the root: paths that led elsewhere may be right again."""
+        self._stirred = True
+
     def retry_unwatched(self) -> None:
         """Try the directories again that could not be watched."""
         self.unwatched.try_again()
@@ -160,7 +164,8 @@ class WatchTree:
     @property
     def pending(self) -> bool:
         """Whether :meth:`advance` has work that no event will announce."""
-        return bool(self._agenda.tasks) or self._once_more
+        later = self._stirred and bool(self._agenda.later)
+        return bool(self._agenda.tasks) or self._once_more or later
 
     @property
     def untold(self) -> bool:

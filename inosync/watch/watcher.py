@@ -138,6 +138,10 @@ class Watcher:
         """Compare the whole tree with the watches, without a gap in watching; then :meth:`walk`."""
         self._tree.reconcile()
 
+    def stir(self) -> None:
+        """Look up what was put off when the path led elsewhere; then :meth:`walk`."""
+        self._tree.stir()
+
     def retry_unwatched(self) -> None:
         """Try the directories again that could not be watched; then :meth:`walk`."""
         self._tree.retry_unwatched()

@@ -55,6 +55,17 @@ def test_what_a_renamed_directory_takes_the_place_of_is_kept_at_the_top_of_the_m
     assert KEPT in words
 
 
+@pytest.mark.parametrize(("extra", "behind"), [((), []), (("-L",), ["--include=/current/***"])])
+def test_what_is_behind_a_link_is_compared_where_links_are_followed(
+    extra: tuple[str, ...], behind: list[str]
+) -> None:
+    pair = make_pair(None, "/mirror", extra=extra)
+    run = Run(pair, RunKind.CONTENTS, only=(b"current",))
+    words = command(run, make_config([pair]), Program(NEW))
+    at = words.index("--include=/current")
+    assert words[at:-3] == ["--include=/current", *behind, "--exclude=*"]
+
+
 def test_an_old_rsync_is_not_given_what_it_does_not_know() -> None:
     assert "--modify-window=-1" not in argv(version=(3, 1, 2))
 
@@ -116,7 +127,8 @@ def test_what_must_not_be_deleted_is_told_again_behind_what_may_forget_it() -> N
 
 def test_what_keeps_a_run_from_speaking_is_left_out() -> None:
     words = argv(extra=("-aqh", "--info=none", "-q", "--stderr", "all", "-hB700", "-vz"))
-    assert words[-6:-3] == ["-a", "-B700", "-vz"]
+    assert words[-6:-3] == ["-a", "-B700", "-z"]
+    assert "-v" not in argv(extra=("-v", "--progress"))
 
 
 def test_only_a_run_over_the_whole_source_deletes_ahead_of_what_it_sends() -> None:
@@ -146,9 +158,18 @@ def test_the_lane_carries_big_files_and_nothing_else(*, listed: bool) -> None:
         "--no-devices",
         "--no-specials",
         "--info=nonreg0",
-        "--force",
         "--partial-dir=.inosync-partial",
+        "--force",
     ]
+
+
+@pytest.mark.parametrize("rdelete", ["seen", "start", "never"])
+def test_the_lane_makes_no_way_where_not_all_may_be_deleted(rdelete: str) -> None:
+    pair = make_pair(None, "/mirror", rdelete=rdelete, extra=("--delay-updates",))
+    run = Run(pair, RunKind.LISTED, listed=True, big=True)
+    words = command(run, make_config([pair], rbigsize=1000), Program(NEW))
+    assert "--force" not in words
+    assert "--delay-updates" in words
 
 
 @pytest.mark.parametrize("option", ["--inplace", "--append", "--partial-dir=.mine"])

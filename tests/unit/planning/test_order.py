@@ -55,6 +55,8 @@ def test_which_runs_can_name_what_they_carry(
 def test_what_is_tried_again_is_named_in_any_scope(extra: tuple[str, ...], *, named: bool) -> None:
     again = dataclasses.replace(NAMED, named=True)
     assert Order(make_pair(extra=extra), RunKind.PASS, again).by_name is named
+    # Of big files as well: behind a link they have no name.
+    assert Order(make_pair(extra=extra), RunKind.PASS, NAMED, big=True).by_name is named
 
 
 def test_which_runs_compare_contents() -> None:

@@ -67,6 +67,13 @@ def taken(
     return set(found), rest
 
 
+def test_where_links_are_followed_a_link_may_lead_to_other_content() -> None:
+    doubts = Doubts(files=frozenset((b"link", b"f", b"d")))
+    for links, found in ((False, [b"f"]), (True, [b"f", b"link"])):
+        it = take(doubts, view=VIEW, wants=lambda *_: True, since=SINCE, links=links)
+        assert it == (found, Doubts())
+
+
 def named(changes: Changes | None, inside: list[bytes] | None = None, leave=(), rules=(), **more):
     filters = compile_filters(rules)
     return candidates(changes, filters=filters, view=VIEW, inside=inside, leave=leave, **more)

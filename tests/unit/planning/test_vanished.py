@@ -6,6 +6,7 @@ import random
 import stat
 from typing import NamedTuple
 
+from support.configs import make_source
 from support.views import Seen
 
 from inosync.planning.vanished import MOST_BYTES, vanished
@@ -20,8 +21,9 @@ class Status(NamedTuple):
 DIRECTORY, FILE, LINK, PIPE = map(Status, (stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK, stat.S_IFIFO))
 
 
-def ask(gone: set[bytes], tree: dict[bytes, Status], **more: int):
-    return vanished(gone, Seen({b"": DIRECTORY, **tree}.get), **more)
+def ask(gone: set[bytes], tree: dict[bytes, Status], *rules: str, **more: int):
+    filters = make_source(excludes=rules).filters
+    return vanished(gone, Seen({b"": DIRECTORY, **tree}.get), filters, **more)
 
 
 def test_what_is_not_there_goes_and_what_is_there_again_stays() -> None:
@@ -29,6 +31,13 @@ def test_what_is_not_there_goes_and_what_is_there_again_stays() -> None:
     assert found.paths == (b"b", b"d/", b"d/x", b"e/x")
     assert found.homes == {b"", b"d", b"e"}
     assert (found.hide, found.rest) == (frozenset(), frozenset())
+
+
+def test_what_a_mirror_may_keep_stays_there() -> None:
+    gone = {b"a.keep", b"logs/", b"logs/x", b"logs/x/", b"b", b"d/", b"d/a.keep", b"d/b"}
+    assert ask(gone, {}, "P /logs", "P *.keep").paths == (b"b", b"d/", b"d/b")
+    assert ask(gone, {}, "P logs/", "R *.keep", "P *.keep").rest == frozenset()
+    assert b"a.keep" in ask(gone, {}, "R *.keep", "P *.keep").paths
 
 
 def test_what_another_thing_has_taken_the_place_of() -> None:

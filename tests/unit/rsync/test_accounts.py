@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from inosync.rsync.accounts import account
+from inosync.rsync.accounts import account, told_apart
 from inosync.rsync.causes import Cause
 from inosync.rsync.complaints import SILENT, Account
 from inosync.rsync.ends import Ends
@@ -46,6 +46,27 @@ def test_two_complaints_of_one_path_are_one() -> None:
     )
     (it,) = told(errors).complaints
     assert (it.cause, it.whole, it.blind) == (Cause.UNREADABLE, True, True)
+
+
+@pytest.mark.parametrize(
+    ("there", "paths"),
+    [
+        ({b"d/s"}, [b"d/s"]),
+        ({b"d/.s"}, [b"d/.s"]),
+        ({b"d/s", b"d/.s"}, [b"d/s", b"d/.s"]),
+        (set(), [b"d/s", b"d/.s"]),
+    ],
+)
+def test_of_two_paths_with_one_temporary_name_those_that_are_there_ail(
+    there: set[bytes], paths: list[bytes]
+) -> None:
+    said = told(
+        b'rsync: [receiver] mkstemp "/m/d/.s.GxiP99" failed: X (13)\n'
+        b'rsync: [sender] send_files failed to open "/s/other": X (13)\n'
+    )
+    found = told_apart(said, there.__contains__)
+    assert [each.path for each in found.complaints] == [*paths, b"other"]
+    assert all(not each.other for each in found.complaints)
 
 
 def test_standard_output() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from inosync.rsync.ends import Ends
@@ -50,6 +52,8 @@ def test_a_file_is_written_under_another_name_at_first() -> None:
     assert ends.of_temporary(b"/m/w/d/f") is None
     assert ends.of_temporary(b"/elsewhere/.f.GxiP99") is None
     assert ends.of_temporary(b"/m/w/.%b.GxiP99" % (b"n" * 241)) is None
+    # With --temp-dir it lies in a directory that may be part of the mirror.
+    assert replace(ends, elsewhere=True).of_temporary(b"/m/w/d/.f.GxiP99") is None
 
 
 def test_the_sender_and_the_transfer() -> None:

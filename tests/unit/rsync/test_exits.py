@@ -21,6 +21,10 @@ def test_a_limit_that_kept_a_directory_from_giving_way_holds_the_mirror() -> Non
     assert exit_status(23, stopped) == LIMITED
     assert exit_status(23, b"could not make way\n") == 23
     assert exit_status(12, stopped) == 12
+    # What rules were to hide or to delete was not.
+    dropped = b"discarding over-long filter: /aaa\n"
+    assert [exit_status(code, dropped) for code in (0, 24, 12)] == [23, 23, 12]
+    assert exit_status(0, b"") == 0
 
 
 OK, RETRY, SLOW, HOLD = Verdict.OK, Verdict.RETRY, Verdict.SLOW, Verdict.HOLD

@@ -37,7 +37,8 @@ from inosync.rsync.options import (
     [
         ((), ()),
         (("-aqz",), ("-az",)),
-        (("-qh", "-v"), ("-v",)),
+        (("-qh", "-v"), ()),
+        (("-avP", "--progress", "--verbose"), ("-aP",)),
         (("-qe", "ssh -q"), ("-e", "ssh -q")),
         (("-qessh",), ("-essh",)),
         (("--info", "none", "--info=stats0", "-i"), ("-i",)),

@@ -43,6 +43,10 @@ Total transferred file size: 1234567 bytes
     assert transferred(output) == Transferred(files=2, size=1234567, deleted=7)
     assert transferred(b"Number of files transferred: 2\n") == Transferred(files=2)
     assert transferred(b"") == Transferred()
+    # With -v names of files come before, and one may be called so.
+    named = b"Number of deleted files: 0\nNumber of created files: 99 (reg: 99)\n"
+    assert rehearsed(named + output).deleted == 7
+    assert overwrote(named + output.replace(b"d: 2", b"d: 3"))
 
 
 @pytest.mark.parametrize(
