@@ -71,7 +71,7 @@ def ends_of(pair: Pair) -> Ends:
         module=destination.transport is Transport.DAEMON,
         aside=os.fsencode(aside(extra)) if keeps else b"",
         suffix=os.fsencode(suffix(extra)) if keeps else b"",
-        elsewhere=bool(values(extra, ("-T", "--temp-dir"))),
+        elsewhere=any(values(extra, ("-T", "--temp-dir"))),
     )
 
 
