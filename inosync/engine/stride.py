@@ -20,15 +20,16 @@ LEAST, MOST = 10, MOST_AT_ONCE
 #: One slice may weigh so many times what the one before did.
 _GROWTH = 4
 #: If all its time went to its entries, the next slice may take so many times LENGTH, or so many
-#: times as long as this one where that took longer; that it did is less likely where slices of
-#: several weights have told otherwise.
-_DARING, _DARING_TOLD = 1.5, 3.0
+#: times as long as this one where that took longer. More where slices of several weights have told
+#: that no more than such a part of it did.
+_DARING, _DARING_TOLD, _PART = 1.5, 3.0, 0.25
 #: How much a slice counts against the one after it.
 _MEMORY = 0.9
 #: Weights that differ by less than this part of them tell nothing about what an entry takes.
 _ALIKE = 0.1
-#: What is more than this part of the last slice, and not so many times it, would be alike as well.
-_LESS, _MORE = 0.5, 1.5
+#: Slices that weigh the same go on so where the next one is to weigh between these times as much.
+#: Directories are carried whole: one that is to weigh twice as much is two of the same size.
+_LESS, _MORE, _TWICE = 0.5, 1.5, 2.0
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,19 @@ class Stride:
         The last one was to weigh `before`, weighed `weight` and took so many seconds.
         """
         idle, entry = self.costs
-        daring = _DARING if self.alike else _DARING_TOLD
+        told = not self.alike and entry * weight < _PART * seconds
+        daring = _DARING_TOLD if told else _DARING
         wanted = max(LENGTH, idle) / max(entry, 1e-9)
         wanted = min(wanted, weight * daring * max(LENGTH / max(seconds, 0.001), 1.0))
-        if self.alike and _LESS * weight < wanted < _MORE * weight:
+        if self.alike:
             # Slices would stay as they are for ever, also where a hundred times as much takes no
-            # longer. A smaller one tells.
-            return max(LEAST, before // _GROWTH, int(_LESS * weight))
+            # longer. A smaller one tells; or, where it weighs what its directory does, a larger.
+            same = _LESS * weight < wanted < _MORE * weight
+            if weight > _MORE * before and (same or self.slices > 1):
+                return int(min(_TWICE * weight, MOST))
+            if same:
+                return max(LEAST, before // _GROWTH, int(_LESS * weight))
+            wanted = max(wanted, _TWICE * weight) if wanted > weight else wanted
         if seconds < LENGTH:
             # A short one was mostly the starting of rsync: that says nothing of a longer one.
             wanted = max(wanted, before)

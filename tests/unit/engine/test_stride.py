@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -48,14 +49,32 @@ def test_slices_have_bounds(before: int, seconds: float, then: int) -> None:
     assert Stride().after(before, seconds).budget(before, before, seconds) == then
 
 
-@pytest.mark.parametrize("spread", [0.0, 0.5], ids=["equal directories", "any directories"])
+def exact(budget: int, _: random.Random) -> int:
+    """Files can be cut anywhere."""
+    return budget
+
+
+def about(budget: int, picked: random.Random) -> int:
+    """Directories of all sizes."""
+    return int(budget * picked.uniform(0.5, 1.5))
+
+
+def whole(budget: int, _: random.Random) -> int:
+    """Directories of 500 entries, which are carried whole: see planning/cutting.py."""
+    weight = 500
+    while weight < budget and max(budget - weight, budget // 2) >= 500:
+        weight += 500
+    return weight
+
+
+@pytest.mark.parametrize("cut", [exact, about, whole])
 @pytest.mark.parametrize(
     "chance", [0.0, 0.3, 2.0], ids=["a steady node", "a quiet node", "a busy node"]
 )
 @pytest.mark.parametrize("entry", [5e-5, 1e-3, 1e-2])
 @pytest.mark.parametrize("idle", [0.02, 0.3, 0.6, 1.0, 2.0, 5.0])
 def test_a_pass_takes_no_more_than_a_few_times_one_run(
-    idle: float, entry: float, chance: float, spread: float
+    idle: float, entry: float, chance: float, cut: Callable[[int, random.Random], int]
 ) -> None:
     """Where starting alone takes a second and more, slices of a hundred names would never end."""
     total = int(min(1_000_000, 2_000 / entry))
@@ -65,13 +84,14 @@ def test_a_pass_takes_no_more_than_a_few_times_one_run(
         stride, budget, left, lengths = Stride(), FIRST, total, list[float]()
         while left > 0:
             assert len(lengths) < 20_000, "it does not end"
-            weight = min(left, max(1, int(budget * picked.uniform(1 - spread, 1 + spread))))
+            weight = min(left, max(1, cut(budget, picked)))
             left -= weight
             lengths.append((idle + entry * weight) * picked.uniform(1, 1 + chance))
             stride = stride.after(weight, lengths[-1])
             budget = stride.budget(budget, weight, lengths[-1])
-        growing = 12 * idle * (1 + chance / 2)  # slices until one is large enough
+        growing = 20 * idle * (1 + chance / 2)  # slices until one is large enough
         assert sum(lengths) < 3 * one + growing
         lengths.sort()
         usual = lengths[int(0.95 * len(lengths))]
-        assert usual < 1.5 * max(2 * LENGTH, (1 + chance) * 2 * idle + LENGTH)
+        least = (1 + chance) * entry * 2 * 500 if cut is whole else 0.0
+        assert usual < 1.5 * max(2 * LENGTH, (1 + chance) * 2 * idle + LENGTH) + least
