@@ -54,8 +54,9 @@ class Endings:
         What lies in the same place may be undone by it, also when it is configured again.
         """
         heirs, flight = self.roster.heirs(mirror), mirror.flight or nothing(now)
-        # What kind of run that is has nobody asked, and it is no more than one pass.
-        late.expect_in(heirs or [mirror], flight, now, wrote=wrote, whole=True)
+        if not mirror.work.comparing:
+            # What kind of run that is has nobody asked, and it is no more than one pass.
+            late.expect_in(heirs or [mirror], flight, now, wrote=wrote, whole=True)
         self.roster.part(mirror)
 
     def died(self, mirror: Mirror, outcome: Outcome, now: float) -> None:

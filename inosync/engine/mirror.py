@@ -246,7 +246,7 @@ class Mirror(Ledger):
         """Let what failed wait for its next try, and nothing else."""
         again = self.aside is not None
         self.aside = merged(self.aside, flight or nothing(now))
-        if not again or self.retry_at is None:
+        if not again or self.retry_at is None or self.retry_at <= now:
             self.retry_at = now + self.backoff.failed()
         self.state = State.PENDING if self.waits else State.BACKOFF
         return max(0.0, self.retry_at - now)

@@ -103,7 +103,8 @@ def _carrying(run: Run, config: Config) -> list[str]:
     if run.listed or run.trees:
         own = one_by_one(own)
     words += _lane_options(with_rules(own, first), size, big=run.big)
-    if run.big and run.pair.node.rdelete == "all":
+    rdelete = run.pair.node.rdelete
+    if run.big and (rdelete == "all" or (rdelete == "start" and run.demanded)):
         words.append("--force")  # a file may replace a directory, which --delete does by itself
     if run.kind is RunKind.CONTENTS:
         only = only_these(run.only, source.prefix, links=follows_links(extra))

@@ -5,6 +5,8 @@ Pure. What that may be is known in suspects.py.
 
 from __future__ import annotations
 
+import stat
+
 from inosync.changes.changes import Change, Kind, with_parents
 from inosync.changes.doubts import Doubts
 from inosync.config.model import Config
@@ -33,7 +35,8 @@ def prepare_contents(
     size = config.of(order.pair.source).rbigsize
 
     def wants(path: bytes, status: Status) -> bool:
-        if size and is_big(status, size) != order.big:
+        # What a link leads to may be either.
+        if size and not stat.S_ISLNK(status.st_mode) and is_big(status, size) != order.big:
             return False
         if spared and any(above in spared for above in with_parents(path)):
             return False

@@ -90,11 +90,11 @@ class Listener:
         for problem in seen.problems:
             log.warning("%s", problem)
         self.engine.shortage(source, lookout.short, now)
-        if changes.trees or seen.resync:
-            lookout.guard.learn()
         if seen.root_lost:
             self.lost(lookout, lookout.fault() or "was moved or unmounted")
             return
+        if changes.trees or seen.resync:
+            lookout.guard.learn()
         if seen.resync:
             known = self.recall(source)
             cure = "what has changed is looked for" if asked(known) else "full pass"

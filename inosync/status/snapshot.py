@@ -177,7 +177,7 @@ def _mirror(
         warm=mirror in facts.warm,
         last_success_at=_wall(mirror.health.succeeded, wall),
         last_failure=_failure(mirror.health.failure, wall),
-        next_try_at=_wall(mirror.retry_at if mirror.retry_at is not None else mirror.late_at, wall),
+        next_try_at=_wall(_next_try(mirror, now), wall),
         runs=mirror.totals.runs,
         failures=mirror.totals.failures,
         retries=mirror.totals.retries,
@@ -243,6 +243,12 @@ def _drift(mirror: Mirror, wall: float) -> DriftStatus | None:
             printable(path) or ".": left.why for path, left in islice(apart.paths.items(), SAMPLE)
         },
     )
+
+
+def _next_try(mirror: Mirror, now: float) -> float | None:
+    if mirror.retry_at is not None:
+        return max(now, mirror.retry_at)
+    return mirror.late_at
 
 
 def _run(

@@ -85,6 +85,7 @@ class Guard:
         self.vital = self._marker or source.path
         self._memory: Memory = {} if memory is None else memory
         self._seen: dict[bytes, Home] = {}  # what was mounted where when that was last asked
+        self._homes: dict[bytes, Home] = {}  # the same, also when only a path has changed
         self._told: frozenset[bytes] = frozenset()  # what of it is said to be gone
         self.serve(config)
 
@@ -210,7 +211,7 @@ class Guard:
         """
         now = self._now()
         links = frozenset((step.place, step.target) for step in now.links)
-        self._seen = file_systems_below(self.source.path)
+        self._seen = self._homes = file_systems_below(self.source.path)
         for node in nodes:
             known, homes = self._memory.get(node), dict[bytes, Home]()
             accepted = node in self._accepted_empty or (known is not None and known.empty)
@@ -278,12 +279,19 @@ class Guard:
             return True
 
     def learn(self) -> None:
-        """Know of what is mounted in directories that a rename has brought to the source.
+        """Know of what is mounted in directories that a rename has brought to another place.
 
         The table of mounts announces the next mount and unmount (proc(5), poll on mountinfo), and
-        not that the path of one is another now.
+        not that the path of one is another now. What has moved within the source is not lost.
         """
-        self._know(mounted_below(self.source.path))
+        if mounted_below(self.source.path) == self._homes.keys():
+            return
+        before, self._homes = self._homes, file_systems_below(self.source.path)
+        came = [home for place, home in self._homes.items() if place not in before]
+        left = {place for place in before if place not in self._homes and before[place] in came}
+        for node, known in self._memory.items():
+            self._memory[node] = replace(known, mounts=known.mounts - left)
+        self._know(self._homes)
 
     def _know(self, places: Collection[bytes]) -> None:
         for node, known in self._memory.items():
@@ -296,6 +304,7 @@ class Guard:
         Also where something else was: one may have gone, and another come, since then.
         """
         before, self._seen = self._seen, file_systems_below(self.source.path)
+        self._homes = self._seen
         self._know(self._seen)
         fresh = (place for place, home in self._seen.items() if before.get(place) != home)
         return self._admitted(frozenset(fresh))

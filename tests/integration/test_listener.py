@@ -110,10 +110,15 @@ def test_what_was_mounted_in_a_directory_that_came_is_missed_when_it_is_unmounte
     disk = tmp_path / "outside/disk"
     disk.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "disk", disk], check=True)
+    (node,), source = scene.lookout.guard.nodes, tmp_path / "up/source"
     try:
-        disk = disk.parent.rename(tmp_path / "up/source/inside") / "disk"
+        disk = disk.parent.rename(source / "inside") / "disk"
         scene.heard()
+        (source / "more").mkdir()  # nothing else is mounted
+        scene.heard()
+        disk = disk.parent.rename(source / "moved") / "disk"
+        scene.heard()
+        assert not scene.lookout.guard.lost(node)
     finally:
         subprocess.run(["umount", disk], check=True)
-    (node,) = scene.lookout.guard.nodes
-    assert scene.lookout.guard.lost(node) == {b"inside/disk"}
+    assert scene.lookout.guard.lost(node) == {b"moved/disk"}

@@ -393,6 +393,17 @@ def test_what_was_put_aside_does_not_count_when_another_run_ends_well(how: str) 
     assert (mirror.done, mirror.aside) == (mirror.offered, None)
 
 
+def test_what_is_to_be_tried_at_once_and_fails_again_waits() -> None:
+    engine, mirror = failed(Outcome(23, listed=True, account=Account(understood=False)))
+    change(engine, b"b", NOW)
+    order(engine, NOW)
+    engine.configure(engine.config, NOW)
+    engine.exited(mirror, Outcome(23, listed=True, account=Account(understood=False)), NOW + 1)
+    assert mirror.retry_at is not None
+    assert mirror.retry_at > NOW + 1
+    assert not starts(engine.due(NOW + 1))
+
+
 def test_what_was_put_aside_has_its_turn_where_something_always_waits() -> None:
     engine, mirror = failed(Outcome(23, listed=True, account=Account(understood=False)))
     at = mirror.retry_at

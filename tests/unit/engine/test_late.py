@@ -218,6 +218,16 @@ def test_what_a_lane_had_on_its_way_may_belong_to_the_other_one_by_then(extra: t
     assert extra or lane.late.batch.changes == ordinary.late.batch.changes
 
 
+def test_a_comparison_of_a_mirror_that_leaves_writes_nothing() -> None:
+    engine = changing(rverify=1.0, rfull=0.0)
+    (mirror,) = engine.mirrors
+    mirror.compare(NOW, check_after=0.0)
+    engine.configure(make_config([make_pair(None, "n0:/m/", rscope="changes")]), NOW)
+    (heir,) = engine.mirrors
+    assert heir is not mirror
+    assert heir.late is None
+
+
 def test_a_lane_that_is_new_and_is_told_no_names_expects_a_pass() -> None:
     pair = make_pair(None, "n0:/m", rscope="changes", extra=("--copy-links",))
     engine = Engine(make_config([pair], edelay=0.0), steady)

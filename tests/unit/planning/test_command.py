@@ -170,6 +170,10 @@ def test_the_lane_makes_no_way_where_not_all_may_be_deleted(rdelete: str) -> Non
     words = command(run, make_config([pair], rbigsize=1000), Program(NEW))
     assert "--force" not in words
     assert "--delay-updates" in words
+    # But a pass, where the next one is to make way.
+    run = Run(pair, RunKind.PASS, big=True, demanded=True)
+    words = command(run, make_config([pair], rbigsize=1000), Program(NEW))
+    assert ("--force" in words) == (rdelete == "start")
 
 
 @pytest.mark.parametrize("option", ["--inplace", "--append", "--partial-dir=.mine"])

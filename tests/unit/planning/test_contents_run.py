@@ -51,6 +51,14 @@ def test_each_lane_compares_its_own_and_nothing_that_must_be_left() -> None:
     assert names(seen=sight(filters=compile_filters(("big",)))) == (b"./a/f",)
 
 
+@pytest.mark.parametrize("big", [False, True])
+def test_a_link_may_lead_to_what_either_lane_carries(*, big: bool) -> None:
+    seen = sight(TREE | {b"link": Status(stat.S_IFLNK)})
+    order = doubtful(Doubts(files=frozenset({b"link"})))
+    more = {"rbigsize": 1000, "extra": ("-L",), "rscope": "tree", "seen": seen}
+    assert "--include=/link/***" in ask(order, RunKind.CONTENTS, big=big, **more).argv
+
+
 @pytest.mark.parametrize("by", ["rules in files", "options", "a long path"])
 def test_what_cannot_be_listed_is_named_by_rules(by: str) -> None:
     doubts, more = IN_DOUBT, {}
