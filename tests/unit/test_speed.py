@@ -19,6 +19,11 @@ ROWS = {
     "one change to an rsync daemon": ("change", "rsync daemon: equal after", None),
     "the same, 40 ms away": ("change", "rsync daemon, 40 ms away: equal after", None),
     "a restart": ("restart", "100 files changed meanwhile: on all nodes after", None),
+    "a first fill of 20,000": (
+        "fill",
+        "20,000 small files at 40 ms round-trip: all there after",
+        None,
+    ),
     "a change behind a first fill": (
         "overtake",
         "a change behind a first fill of 100 MB at 4 MB/s: there after",
