@@ -81,7 +81,8 @@ def chosen(
                 first.setdefault(version.path, version)
     # Nobody can have put away by then what was only written later.
     later = [each for each in first.values() if when is not None and when < each.mtime <= each.at]
-    return _apart(each for each in first.values() if each not in later), later
+    younger = {each.path for each in later}
+    return _apart(each for each in first.values() if each.path not in younger), later
 
 
 def _apart(found: Iterable[Version]) -> list[Version]:

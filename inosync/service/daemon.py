@@ -312,6 +312,8 @@ class Daemon:
         def take(config: Config, program: Program) -> None:
             self.runs.program = program
             self._take(config, now)
+            if self._refresh is not None:
+                self._refresh.forget()
             self._loaded = now
             self.mandate.configure(config.wactive)
 

@@ -45,6 +45,10 @@ def ahead() -> int:
     return time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
+#: Seconds that it waits at once: epoll_wait(2) takes no more than 24 days.
+LONGEST = 86_400.0
+
+
 @dataclass
 class Loop:
     """Takes turns: each part does what is due, in their order; then all wait."""
@@ -54,6 +58,7 @@ class Loop:
     wall: Callable[[], float] = time.time  # as files have it
     ahead: Callable[[], int] = ahead
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    _closed: bool = False
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Take turns until all has `stopped`."""
@@ -63,7 +68,7 @@ class Loop:
             waits = [wait for part in self.parts if (wait := part.deadline()) is not None]
             if stopped():
                 return
-            timeout = max(0.0, min(waits) - self.clock()) if waits else None
+            timeout = min(LONGEST, max(0.0, min(waits) - self.clock())) if waits else None
             for key, _ in self._selector.select(timeout):
                 key.data()
 
@@ -80,9 +85,11 @@ class Loop:
             self._selector.register(descriptor, wanted, react)
 
     def ignore(self, descriptor: int) -> None:
-        """Forget the descriptor."""
-        self._selector.unregister(descriptor)
+        """Forget the descriptor; when all is over, it is forgotten already."""
+        if not self._closed:
+            self._selector.unregister(descriptor)
 
     def close(self) -> None:
         """Wait for nothing any more."""
+        self._closed = True
         self._selector.close()

@@ -136,6 +136,11 @@ class Notes:
         )
 
     def _write(self, all_known: Mapping[str, Known]) -> None:
+        if self.doubtful or self.engine.config.wactive:
+            # Who reads it may not know that another host has written there since.
+            all_known = {
+                name: replace(each, begun=True, rest=None) for name, each in all_known.items()
+            }
         names = self._names()
         names.update([name for name in all_known if name not in names][-MOST_OTHERS:])
         known = {name: each for name, each in all_known.items() if name in names}

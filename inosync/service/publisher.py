@@ -119,6 +119,7 @@ class Publisher:
         for mirror in engine.mirrors:
             yield (
                 mirror.state,
+                engine.behind_since(mirror) is None,
                 mirror.offered,
                 mirror.done,
                 mirror.totals.runs,

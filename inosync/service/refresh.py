@@ -72,6 +72,7 @@ class Refresh:
     _end_at: float | None = None  # of a child; None: it was killed
     _began: float | None = None
     _last: tuple[Pair, ...] = ()
+    _old: bool = False  # what the child answers is not wanted any more
     _fault: str = field(default="", init=False)
 
     def due(self, now: float) -> None:
@@ -112,6 +113,9 @@ class Refresh:
         overran = self._end_at is None
         self._child.close()
         self._child = None
+        if self._old:
+            self._old = False
+            return
         if overran:
             self._fail(f"the script took longer than {self.script.limit:g} s")
             return
@@ -146,6 +150,10 @@ class Refresh:
         level = logging.DEBUG if fault == self._fault else logging.WARNING
         self._fault = fault
         log.log(level, "rrefresh: the list of nodes stays as it is: %s", fault)
+
+    def forget(self) -> None:
+        """The config was read anew: an answer that is under way is older than that."""
+        self._last, self._old = (), self._child is not None
 
     def kill(self) -> None:
         """End it for certain."""

@@ -60,6 +60,10 @@ class Wait:
         elif self._owed is None and not engine.settling(self._known):
             engine.flush()
             self._owed = engine.owed(self.node)
+        elif self._owed is not None:
+            # A reload may have put another mirror in the place of one.
+            known = {mirror for mirror, _ in self._owed}
+            self._owed += [each for each in engine.owed(self.node) if each[0] not in known]
         lagging = self._lagging()
         hopeful = not (self.impatient and self._stuck())
         if lagging and hopeful and now < self.until:

@@ -98,7 +98,7 @@ class Lock:
     def _is_ours(self, descriptor: int) -> bool:
         try:
             return os.path.samestat(os.fstat(descriptor), self.path.lstat())
-        except FileNotFoundError:
+        except OSError:  # it is gone, or its directory is not ours to look into
             return False
 
 

@@ -94,6 +94,29 @@ def test_a_script_that_hangs_is_ended_and_the_list_stays(
     assert refresh.deadline() == 10_002.0
 
 
+def test_an_answer_that_is_older_than_a_reload_is_not_wanted(source: Path, tmp_path: Path) -> None:
+    file = tmp_path / "config.py"
+    text = f"wpath = {str(source)!r}\nrnodes = [{str(tmp_path / 'mirror')!r}]\nrrefresh = 1\n"
+    file.write_text(text)
+    file.chmod(0o644)
+    tmp_path.chmod(0o755)
+    config = load(str(file))
+    file.write_text(text.replace("mirror", "other"))
+    refresh = Refresh(
+        Invocation("/", os.environ), lambda: config, lambda fresh, now: pytest.fail("taken")
+    )
+    refresh.due(10_000.0)
+    for asked in (10_001.0, 10_002.0):  # two answers that are equal count
+        refresh.due(asked)
+        refresh.forget()
+
+        def told(at: float = asked) -> bool:
+            refresh.reap(at)
+            return refresh._child is None
+
+        until(told, what="the end of the script")
+
+
 @pytest.mark.parametrize(
     ("name", "before", "after", "nodes"),
     [

@@ -385,6 +385,18 @@ def test_what_may_be_late_outlasts_the_daemon(tmp_path: Path, late: bool, ended:
         assert scene.mirror.sought.cut == (late or not ended)
 
 
+def test_of_hosts_that_take_turns_none_believes_its_notes(tmp_path: Path) -> None:
+    """Also where the next start, or a reload, does without ``wactive``."""
+    source = tmp_path / "source"
+    (source / "a").mkdir(parents=True)
+    with closing(Scene(source, wactive="/there")) as scene:
+        scene.run()
+        scene.keeper.close()
+        assert noted(scene).begun
+    with closing(Scene(source, keeps=True)) as scene:
+        assert scene.mirror.passing is not None
+
+
 def test_nothing_is_noted_while_a_path_that_ailed_is_in_doubt(tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "a").mkdir(parents=True)

@@ -132,6 +132,15 @@ def test_a_file_that_was_removed_is_made_again(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_where_its_directory_cannot_be_looked_into_it_goes_on_without(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "inosync.pid"
+    path.parent.mkdir()
+    with Lock(str(path)) as lock:
+        path.parent.rename(tmp_path / "away")
+        path.parent.touch()  # not a directory
+        lock.restore()
+
+
 def test_the_beacon_tells_who_runs_it_and_a_foreign_one_tells_nothing(tmp_path: Path) -> None:
     name = f"test-{os.getpid()}"
     assert beacon.keeper(name, os.getuid()) is None

@@ -72,6 +72,20 @@ def test_each_part_has_its_turn_in_order_and_then_comes_what_happens() -> None:
         os.close(end)
 
 
+def test_it_waits_for_what_is_months_away_and_forgets_when_all_is_over() -> None:
+    turns: list[str] = []
+    loop = Loop(clock=Clock())
+    pipe = Pipe(loop, turns)
+    loop.parts = [Counting("one", turns, 1e9)]
+    loop.listen(pipe.ends[0], pipe.read)
+    os.write(pipe.ends[1], b"read")
+    loop.run(lambda: "read" in turns)
+    loop.close()
+    loop.ignore(pipe.ends[0])
+    for end in pipe.ends:
+        os.close(end)
+
+
 def test_who_has_stopped_in_a_turn_waits_for_nothing() -> None:
     turns: list[str] = []
     loop = Loop([Counting("one", turns, None)], clock=Clock())

@@ -130,6 +130,18 @@ def test_lag_grows_in_the_file_until_all_is_in_sync(
     assert "2.0 KiB sent" in page
 
 
+def test_what_waits_for_its_batch_is_not_in_sync_in_the_file_either(
+    publisher: Publisher, daemon: Daemon, metrics: Path
+) -> None:
+    publisher.due(NOW)
+    publisher.due(NOW + SETTLE)
+    engine = daemon.engine
+    engine.changed(engine.config.sources[0], Changes(entries={b"new": None}), NOW + 100)
+    publisher.due(NOW + 100)
+    publisher.due(NOW + 100 + SETTLE)
+    assert value(metrics, "mirror_in_sync") == 0
+
+
 def test_changes_are_written_no_more_often_than_that(
     publisher: Publisher, daemon: Daemon, metrics: Path
 ) -> None:
