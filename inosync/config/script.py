@@ -138,13 +138,25 @@ def _execute(file: str, text: str) -> tuple[dict[str, object], frozenset[str]]:
     module.__file__ = file
     try:
         tree = ast.parse(text, file)
+        _refuse_annotations(file, tree)
         # dont_inherit: the script shall not get the __future__ imports of this file.
         code = compile(tree, file, "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - this is what a config script is for
+    except ConfigError:
+        raise
     except BaseException as error:  # noqa: BLE001 - SystemExit and ^C included: none may pass
         raise ConfigError([_explain(file, error)]) from None
     names = {name: value for name, value in vars(module).items() if isinstance(name, str)}
     return names, unread(tree)
+
+
+def _refuse_annotations(file: str, tree: ast.Module) -> None:
+    """Raise ConfigError where ``name: value`` was written for ``name = value``: it sets nothing."""
+    for node in tree.body:
+        if isinstance(node, ast.AnnAssign) and node.value is None:
+            name, value = ast.unparse(node.target), ast.unparse(node.annotation)
+            text = f"{file}:{node.lineno}: {name}: {value} sets nothing; write {name} = {value}"
+            raise ConfigError([printable(text)])
 
 
 def _explain(file: str, error: BaseException) -> str:

@@ -42,6 +42,7 @@ FILE_IO = 11
 PARTIAL = 23
 #: The two ends do not understand each other.
 _PROTOCOL = 2
+_STREAM, _SSH = 12, 255
 #: Files vanished before they were sent.
 VANISHED = 24
 #: ``--max-delete`` has stopped the deletions.
@@ -86,7 +87,7 @@ _EXITS: dict[int, tuple[Verdict, str, str]] = {
     35: (_RETRY, "timeout waiting for the rsync daemon", "check that {host} is up"),
     126: (_SLOW, "rsync cannot be executed", "check its permissions on {host}"),
     127: (_SLOW, "rsync was not found", "install rsync on {host}"),
-    255: (_RETRY, "ssh failed", "try 'ssh {host} true' as the user that runs inosync"),
+    _SSH: (_RETRY, "ssh failed", "try 'ssh {login} true' as the user that runs inosync"),
 }
 
 #: With --backup-dir two processes of rsync (3.5.0) make that folder. Where one makes a part of the
@@ -100,7 +101,7 @@ _RACED = "invalid path from sender"
 _CHANGED = ("a directory became something else while it was sent", "nothing, unless it repeats")
 
 #: Other cures where ssh carries it: when that fails, rsync may be the first to notice.
-_OVER_SSH = {12: "try 'ssh {host} rsync --version' as the user that runs inosync"}
+_OVER_SSH = {12: "try 'ssh {login} rsync --version' as the user that runs inosync"}
 
 
 #: How one may end that another run has left no room for on the node: no connection of a module, no
@@ -143,10 +144,13 @@ def judge(returncode: int, destination: Destination, said: Iterable[str] = ()) -
         return Judgement(
             Verdict.RETRY, f"killed by signal {-returncode}", "nothing, unless it repeats"
         )
+    said = tuple(said)
+    over_ssh = destination.transport is Transport.SSH
+    if over_ssh and returncode == _STREAM and any(map(_NO_WAY.search, said)):
+        returncode = _SSH  # rsync ends with the one or the other, by chance
     verdict, meaning, cure = _EXITS.get(
         returncode, (Verdict.SLOW, "unknown exit status", "see the lines below")
     )
-    said = tuple(said)
     if returncode == FILE_IO and not said:
         return Judgement(verdict, *_WORDLESS)
     if returncode == _PROTOCOL and any(_RACED in line for line in said):
@@ -154,12 +158,18 @@ def judge(returncode: int, destination: Destination, said: Iterable[str] = ()) -
     if verdict is not _OK and (refused := refusal(destination, said)):
         verdict = _RETRY if refused.passes else _SLOW
         return Judgement(verdict, refused.meaning, refused.cure)
-    if destination.transport is Transport.SSH:
+    if over_ssh:
         cure = _OVER_SSH.get(returncode, cure)
     return Judgement(
         verdict,
         meaning,
-        cure.format(host=destination.host or "this host", where=destination.shown),
+        cure.format(
+            host=destination.host or "this host",
+            where=destination.shown,
+            login=f"-p {destination.port} {destination.login}"
+            if destination.port
+            else destination.login,
+        ),
     )
 
 

@@ -16,6 +16,9 @@ from inosync.config.model import Config
 from inosync.errors import AlreadyRunningError, ConfigError
 from inosync.system import beacon, runtime
 
+#: More bytes than a file with a process id has.
+_LONGEST = 64
+
 
 class Lock:
     """The pid file, held by flock(2): a file that a crash left behind never blocks a start.
@@ -53,6 +56,11 @@ class Lock:
                     f"already running {known} ({self.path} is locked)"
                 ) from None
             if self._is_ours(descriptor):
+                content = os.pread(descriptor, _LONGEST, 0).strip(b"\0 \n")
+                if content and not content.isdigit():
+                    os.close(descriptor)
+                    text = "is there already and holds no process id: name another file"
+                    raise ConfigError([f"pidfile = {str(self.path)!r}: {text}"])
                 os.ftruncate(descriptor, 0)  # who was killed is not who starts
                 with contextlib.suppress(OSError):
                     os.fchmod(descriptor, 0o600)  # of one that an older version has left

@@ -105,6 +105,11 @@ def test_what_ails_is_told_and_the_worst_first() -> None:
 
     assert told() == (0, ["1 mirror in sync"])
     assert told(lag=60.0) == (0, ["1 mirror in sync"])
+    calm = {"sources": [], "mirrors": [], "paused": False, "standby": "there is no /run/active"}
+    assert judge(calm, argparse.Namespace(node=None))[:2] == (
+        0,
+        ["on standby: there is no /run/active"],
+    )
     assert told(drift={"paths": 0}) == (0, ["1 mirror in sync"])
     assert told(drift={"paths": 3}) == (1, ["/srv on a:/m: 3 differ"])
     assert told(unwatched=2) == (1, ["/srv: 2 not watched"])

@@ -132,6 +132,18 @@ def test_a_file_that_was_removed_is_made_again(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_file_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    for content in ("a line\n", "12 monkeys"):
+        path.write_text(content)
+        with pytest.raises(ConfigError, match="holds no process id: name another file"):
+            Lock(str(path))
+        assert path.read_text() == content
+    path.write_text("4711\n")
+    with Lock(str(path)):
+        pass
+
+
 def test_where_its_directory_cannot_be_looked_into_it_goes_on_without(tmp_path: Path) -> None:
     path = tmp_path / "run" / "inosync.pid"
     path.parent.mkdir()

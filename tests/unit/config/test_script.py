@@ -87,6 +87,7 @@ def test_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ("  x = 1", ":1: IndentationError: unexpected indent"),
         ("print 'hello'", ":1: SyntaxError: Missing parentheses"),
         ("\n\nwpath = wpat", ":3: NameError: name 'wpat' is not defined"),
+        ("\nrmaxdelete: 1", ":2: rmaxdelete: 1 sets nothing; write rmaxdelete = 1"),
         ("def f():\n    return 1 / 0\n\nf()\n", ":2: ZeroDivisionError: division by zero"),
         ("import json\n\njson.loads('{')\n", ":3: JSONDecodeError: "),
         ("import nosuchmodule\n", ":1: ModuleNotFoundError: "),

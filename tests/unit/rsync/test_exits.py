@@ -114,6 +114,17 @@ def test_who_was_not_let_in_has_nothing_on_its_way(node: str, said: str) -> None
     assert goes_on(255, destination, ["rsync error: (code 255)"])
 
 
+def test_what_ssh_says_itself_is_one_kind_of_failure_and_is_tried_as_it_was() -> None:
+    refused = ["ssh: connect to host a port 2222: Connection refused"]
+    to = make_pair(None, "ssh://bob@a:2222/m").destination
+    one, other = judge(12, to, refused), judge(255, to, refused)
+    assert one == other
+    assert one.meaning == "ssh failed"
+    assert "'ssh -p 2222 bob@a true'" in one.cure
+    assert "'ssh bob@a rsync --version'" in judge(12, make_pair(None, "bob@a:/m").destination).cure
+    assert judge(12, make_pair(None, "a::m").destination, refused).meaning != one.meaning
+
+
 @pytest.mark.parametrize(
     "said",
     [
