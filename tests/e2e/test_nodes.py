@@ -186,7 +186,7 @@ def test_an_rsync_daemon_that_is_stopped_in_a_transfer(
     [
         ("rsync://127.0.0.1:{port}/no-such-module/", "check the module's name"),
         ("rsync://127.0.0.1:{closed}/mirror/", "check that 127.0.0.1 is up"),
-        ("nobody@nowhere.invalid:/x", "try 'ssh nowhere.invalid true'"),
+        ("nobody@nowhere.invalid:/x", "try 'ssh nobody@nowhere.invalid true'"),
         ("/nonexistent/parent/mirror/", "its parent directory exists"),
         ("rsync://127.0.0.1:{port}/mirror/no/parent/", "its parent directory exists"),
     ],
