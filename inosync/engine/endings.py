@@ -56,7 +56,7 @@ class Endings:
         heirs, flight = self.roster.heirs(mirror), mirror.flight or nothing(now)
         if not mirror.work.comparing:
             # What kind of run that is has nobody asked, and it is no more than one pass.
-            late.expect_in(heirs or [mirror], flight, now, wrote=wrote, whole=True)
+            late.expect_in(heirs or [mirror], late.pass_for(flight), now, wrote=wrote)
         self.roster.part(mirror)
 
     def died(self, mirror: Mirror, outcome: Outcome, now: float) -> None:
@@ -134,7 +134,8 @@ class Endings:
             lane, flight = self.roster.lanes.partner(mirror), mirror.flight or nothing(now)
             both = [mirror] if lane is None else [mirror, lane]
             named = outcome.listed or mirror.work.steps or (mirror.work.ran or outcome).listed
-            late.expect_in(both, flight, now, wrote=outcome.homes, whole=not named)
+            batch = flight if named else late.pass_for(flight)
+            late.expect_in(both, batch, now, wrote=outcome.homes)
 
     def _tell_remains(
         self, mirror: Mirror, outcome: Outcome, ailed: Table, stayed: Mapping[bytes, bytes]

@@ -17,18 +17,10 @@ from inosync.engine.records import Late
 from inosync.rsync.options import hindrance
 
 
-def expect(
-    mirror: Mirror,
-    batch: Batch,
-    now: float,
-    *,
-    wrote: Collection[bytes] = (),
-    whole: bool = False,
-) -> None:
+def expect(mirror: Mirror, batch: Batch, now: float, *, wrote: Collection[bytes] = ()) -> None:
     """See that a `batch` is carried once more whose run was cut short, or may have been.
 
-    It `wrote` to these directories: what comes late may lie there under other names. One over the
-    `whole` source may have sent, or deleted, what is not in its batch.
+    It `wrote` to these directories: what comes late may lie there under other names.
     """
     wait = mirror.pair.node.rlate
     if mirror.pair.here or not wait:
@@ -39,24 +31,19 @@ def expect(
         since, sure, again = before.since, before.sure, before.batch.merge(again)
     for owed in mirror.owing:  # where only what has vanished is deleted, and has by then
         again = again.with_gone(owed.gone)
-    if whole or again.reason or again.changes is None:
-        again = full_pass(LATE, since).with_gone(again.gone)
+    if again.reason or again.changes is None:
+        again = pass_for(again)
     elif mirror.pair.node.rdelete == "seen":
         again = again.with_gone(frozenset(again.changes.entries) | again.changes.written.keys())
     mirror.late = Late(again, now + wait, since, sure)
 
 
 def expect_in(
-    lanes: Iterable[Mirror],
-    batch: Batch,
-    now: float,
-    *,
-    wrote: Collection[bytes] = (),
-    whole: bool = False,
+    lanes: Iterable[Mirror], batch: Batch, now: float, *, wrote: Collection[bytes] = ()
 ) -> None:
     """See to it in each of the `lanes`: nobody knows in which of them a file is by then."""
     for lane in lanes:
-        expect(lane, _as_told(lane, batch), now, wrote=wrote, whole=whole)
+        expect(lane, _as_told(lane, batch), now, wrote=wrote)
 
 
 def share(before: Iterable[Mirror], lanes: Iterable[Mirror]) -> None:
@@ -72,8 +59,12 @@ def share(before: Iterable[Mirror], lanes: Iterable[Mirror]) -> None:
 
 def in_place(late: Late) -> Late:
     """Return what may come `late` as it is for another mirror in the same place: it owes a pass."""
-    batch = full_pass(LATE, late.since).with_gone(late.batch.gone)
-    return replace(late, batch=batch, sure=0, until=0)
+    return replace(late, batch=replace(pass_for(late.batch), since=late.since), sure=0, until=0)
+
+
+def pass_for(batch: Batch) -> Batch:
+    """Return the pass that stands for a `batch` whose run may have carried more than its names."""
+    return full_pass(LATE, batch.since).with_gone(batch.gone)
 
 
 def _as_told(lane: Mirror, batch: Batch) -> Batch:

@@ -90,8 +90,10 @@ class Stride:
             same = _LESS * weight < wanted < _MORE * weight
             if weight > _MORE * before and (same or self.slices > 1):
                 return int(min(_TWICE * weight, MOST))
+            if same and _LESS * weight >= LEAST:
+                return max(before // _GROWTH, int(_LESS * weight))
             if same:
-                return max(LEAST, before // _GROWTH, int(_LESS * weight))
+                return 2 * LEAST
             wanted = max(wanted, _TWICE * weight) if wanted > weight else wanted
         if seconds < LENGTH:
             # A short one was mostly the starting of rsync: that says nothing of a longer one.

@@ -103,8 +103,7 @@ def _carrying(run: Run, config: Config) -> list[str]:
     if run.listed or run.trees:
         own = one_by_one(own)
     words += _lane_options(with_rules(own, first), size, big=run.big)
-    rdelete = run.pair.node.rdelete
-    if run.big and (rdelete == "all" or (rdelete == "start" and run.demanded)):
+    if run.big and run.makes_way:
         words.append("--force")  # a file may replace a directory, which --delete does by itself
     if run.kind is RunKind.CONTENTS:
         only = only_these(run.only, source.prefix, links=follows_links(extra))

@@ -67,10 +67,15 @@ class Run:
         spares = self.step is not None and not isinstance(self.step, Pave)
         if self.big or spares or self.kind is RunKind.CONTENTS:
             return False
-        rdelete = self.pair.node.rdelete
-        if rdelete == "all" or self.kind is RunKind.COMPARISON:
+        if self.makes_way or self.kind is RunKind.COMPARISON:
             return True
-        return bool(self.gone) if rdelete == "seen" else rdelete == "start" and self.demanded
+        return self.pair.node.rdelete == "seen" and bool(self.gone)
+
+    @property
+    def makes_way(self) -> bool:
+        """Whether what the source lacks, or has otherwise, may go, whatever it is."""
+        rdelete = self.pair.node.rdelete
+        return rdelete == "all" or (rdelete == "start" and self.demanded)
 
     @property
     def pretends(self) -> bool:

@@ -7,7 +7,7 @@ believed at the next start to recollection.py.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from inosync.config.model import Config
@@ -63,11 +63,7 @@ class Notes:
     def close(self) -> None:
         """Write for the last time: nothing happens any more."""
         if self.known:
-            ended = {mirror.name for mirror in self.engine.mirrors if not mirror.late}
-            self.known = {
-                name: replace(each, ended=name in ended) if name in self._here else each
-                for name, each in self.known.items()
-            }
+            self.known = self._as_of({m.name for m in self.engine.mirrors if not m.late})
             self._write(self.known)
 
     def part(self, *, all_: bool = False) -> None:
@@ -128,12 +124,14 @@ class Notes:
 
         That counts for those of which nothing new is known, too. Say so when that fails.
         """
-        self._write(
-            {
-                name: replace(each, ended=False) if name in self._here else each
-                for name, each in self.known.items()
-            }
-        )
+        self._write(self._as_of(()))
+
+    def _as_of(self, ended: Collection[str]) -> dict[str, Known]:
+        """Return what is known; of the mirrors that are or were here, these have `ended`."""
+        return {
+            name: replace(each, ended=name in ended) if name in self._here else each
+            for name, each in self.known.items()
+        }
 
     def _write(self, all_known: Mapping[str, Known]) -> None:
         if self.doubtful or self.engine.config.wactive:

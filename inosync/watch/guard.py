@@ -290,13 +290,7 @@ class Guard:
         came = [home for place, home in self._homes.items() if place not in before]
         left = {place for place in before if place not in self._homes and before[place] in came}
         for node, known in self._memory.items():
-            self._memory[node] = replace(known, mounts=known.mounts - left)
-        self._know(self._homes)
-
-    def _know(self, places: Collection[bytes]) -> None:
-        for node, known in self._memory.items():
-            if not known.mounts.issuperset(places):
-                self._memory[node] = replace(known, mounts=known.mounts.union(places))
+            self._memory[node] = replace(known, mounts=(known.mounts - left).union(self._homes))
 
     def remounted(self) -> frozenset[bytes]:
         """Return where something is mounted now that was not when this was last asked.
@@ -305,7 +299,9 @@ class Guard:
         """
         before, self._seen = self._seen, file_systems_below(self.source.path)
         self._homes = self._seen
-        self._know(self._seen)
+        for node, known in self._memory.items():
+            if not known.mounts.issuperset(self._seen):
+                self._memory[node] = replace(known, mounts=known.mounts.union(self._seen))
         fresh = (place for place, home in self._seen.items() if before.get(place) != home)
         return self._admitted(frozenset(fresh))
 

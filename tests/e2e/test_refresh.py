@@ -11,6 +11,7 @@ from support.daemon import Daemon
 from support.waiting import until
 
 from inosync.config.load import load
+from inosync.config.model import Config
 from inosync.service.refresh import Invocation, Refresh
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "nodes"
@@ -65,16 +66,21 @@ def test_nodes_come_and_go_with_the_list(source: Path, tmp_path: Path) -> None:
         assert daemon.stop() == 0
 
 
+def script_of(source: Path, folder: Path) -> tuple[Path, str, Config]:
+    """Write a script that is asked again each second; return it, its text and its config."""
+    file = folder / "config.py"
+    text = f"wpath = {str(source)!r}\nrnodes = [{str(folder / 'mirror')!r}]\nrrefresh = 1\n"
+    file.write_text(text)
+    file.chmod(0o644)
+    folder.chmod(0o755)
+    return file, text, load(str(file))
+
+
 def test_a_script_that_hangs_is_ended_and_the_list_stays(
     source: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It delays nobody: it is a child."""
-    file = tmp_path / "config.py"
-    text = f"wpath = {str(source)!r}\nrnodes = [{str(tmp_path / 'mirror')!r}]\nrrefresh = 1\n"
-    file.write_text(text)
-    file.chmod(0o644)
-    tmp_path.chmod(0o755)
-    config = load(str(file))
+    file, text, config = script_of(source, tmp_path)
     file.write_text(f"import time\ntime.sleep(600)\n{text}")
     script = Invocation("/", os.environ, limit=2.0)
     refresh = Refresh(script, lambda: config, lambda fresh, now: pytest.fail("taken"))
@@ -95,12 +101,7 @@ def test_a_script_that_hangs_is_ended_and_the_list_stays(
 
 
 def test_an_answer_that_is_older_than_a_reload_is_not_wanted(source: Path, tmp_path: Path) -> None:
-    file = tmp_path / "config.py"
-    text = f"wpath = {str(source)!r}\nrnodes = [{str(tmp_path / 'mirror')!r}]\nrrefresh = 1\n"
-    file.write_text(text)
-    file.chmod(0o644)
-    tmp_path.chmod(0o755)
-    config = load(str(file))
+    file, text, config = script_of(source, tmp_path)
     file.write_text(text.replace("mirror", "other"))
     refresh = Refresh(
         Invocation("/", os.environ), lambda: config, lambda fresh, now: pytest.fail("taken")

@@ -43,7 +43,14 @@ def test_two_slices_tell_what_one_takes_whatever_it_weighs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "seconds", "then"), [(MOST, 0.1, MOST), (12, 9.0, LEAST), (LEAST, 9.0, 2 * LEAST)]
+    ("before", "seconds", "then"),
+    [
+        (MOST, 0.1, MOST),
+        (12, 9.0, LEAST),
+        (LEAST, 9.0, 2 * LEAST),
+        (LEAST, 1.0, 2 * LEAST),  # of these there would be no end
+        (2 * LEAST, 1.0, LEAST),
+    ],
 )
 def test_slices_have_bounds(before: int, seconds: float, then: int) -> None:
     assert Stride().after(before, seconds).budget(before, before, seconds) == then
